@@ -1,0 +1,91 @@
+# The one command runner. Every target that needs the development environment makes it first, in .venv, with nothing
+# but Python's own venv and pip, from requirements-dev.lock; once, and anew when the lock or pyproject.toml changes.
+#
+#   make test ARGS="-k fork -x"                  arguments for pytest
+#   make demo URL=postgresql://…                 the demo on a database of yours
+#   make test PYTHON=python3.13                  another interpreter than the first one found that is new enough
+#   EVENTSTORE_TEST_POSTGRES_URL=… make test     a PostgreSQL server of yours, instead of one started for the tests
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# What a shell has set up for another environment must not leak into this one.
+unexport PYTHONHOME PYTHONPATH
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+NEW_ENOUGH := -c 'import sys; sys.exit(sys.version_info < (3, 11))'
+CANDIDATES := python3 python3.14 python3.13 python3.12 python3.11
+FOUND := $(shell for python in $(CANDIDATES); do $$python $(NEW_ENOUGH) >/dev/null 2>&1 && echo $$python && break; done)
+# The fallback is there to be named in the message that it is missing or too old.
+PYTHON ?= $(or $(FOUND),python3)
+ARGS ?=
+URL ?=
+# Tests wait for disks and servers as much as for the processor: one process per core, and no more servers than that.
+JOBS ?= logical
+
+BIN := .venv/bin
+# The stamp's name holds what the environment was made from: the interpreter and the content of both files.
+FOUNDATION := $(shell { $(PYTHON) -VV; cat pyproject.toml requirements-dev.lock; } 2>/dev/null | cksum | cut -d ' ' -f 1)
+VENV := .venv/made-from-$(FOUNDATION)
+
+.PHONY: help demo test check lint format types bench bench-quick fmt lock dist clean
+
+help: ## these lines
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV) ## an agent that is killed, resumed, asked, and sent back in time (URL=postgresql://… for PostgreSQL)
+	@$(BIN)/python docs/demo/demo.py $(URL)
+
+test: $(VENV) ## all tests, on SQLite and on a real PostgreSQL (ARGS=… for pytest)
+	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --maxprocesses=8 --dist=worksteal $(ARGS)
+
+check: lint format types test ## everything that CI checks
+
+lint: $(VENV) ## ruff's rules
+	@$(BIN)/ruff check .
+
+format: $(VENV) ## whether the code is formatted
+	@$(BIN)/ruff format --check .
+
+types: $(VENV) ## mypy --strict
+	@$(BIN)/mypy
+
+bench: $(VENV) ## all benchmarks, with the figures that the documents quote
+	@$(BIN)/python -m benchmarks $(ARGS)
+
+bench-quick: $(VENV) ## all benchmarks, small, to see that they run
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
+
+fmt: $(VENV) ## format the code and mend what ruff can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+dist: $(VENV) ## the wheel and the source distribution, in dist/
+	@$(BIN)/python -m build --no-isolation
+
+lock: ## resolve requirements-dev.lock anew (ARGS=--upgrade for the newest versions)
+	@$(MAKE) --no-print-directory .lock-venv
+	@.lock-venv/bin/uv pip compile --quiet --universal --python-version 3.11 --all-extras --group dev $(ARGS) \
+		--custom-compile-command "make lock" --output-file requirements-dev.lock pyproject.toml
+
+.lock-venv:
+	@$(PYTHON) -m venv $@
+	@$@/bin/pip install --quiet uv || { rm -rf $@; exit 1; }
+
+clean: ## remove the environment and everything else that was made
+	@rm -rf .venv .lock-venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV):
+	@$(PYTHON) $(NEW_ENOUGH) >/dev/null 2>&1 || { \
+		echo "Python 3.11 or newer is needed, and $(PYTHON) is not that." >&2; \
+		echo "Install one, or name it: make $(or $(firstword $(MAKECMDGOALS)),test) PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@rm -rf .venv
+	@printf '%s' "Making .venv with $$($(PYTHON) -V), once; it takes a minute or two "
+	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+	@{ while kill -0 $$$$ 2>/dev/null; do sleep 2 >/dev/null 2>&1; printf .; done; } & dots=$$!; \
+	trap 'kill $$dots' EXIT; trap 'exit 1' INT TERM; \
+	{ $(BIN)/pip install --requirement requirements-dev.lock \
+		&& $(BIN)/pip install --no-deps --no-build-isolation --editable .; } >.venv/pip.log 2>&1 \
+		|| { echo; cat .venv/pip.log >&2; exit 1; }
+	@echo " done"
+	@touch $@

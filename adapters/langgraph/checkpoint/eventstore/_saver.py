@@ -1,0 +1,371 @@
+"""`EventStoreSaver`: LangGraph's checkpoint saver on the event store."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import Any, Literal
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    DeltaChannelHistory,
+)
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+
+from eventstore import BadInputError, Cause, EventStore
+from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._translation import (
+    matches,
+    plain_filter,
+    to_new_checkpoint,
+    to_new_writes,
+    to_tuple,
+)
+from langgraph.checkpoint.eventstore._turns import Turns
+from projections import Checkpoints, PruneReport, SavedCheckpoint
+
+ConcurrentRuns = Literal["keep", "reject"]
+
+# How many checkpoints an async listing fetches per visit to a worker thread.
+_LISTED_AT_ONCE = 20
+
+
+class EventStoreSaver(BaseCheckpointSaver[Any]):
+    """Saves the checkpoints of LangGraph graphs as events in SQLite or PostgreSQL.
+
+        with EventStoreSaver.from_conn_string("sqlite:///agents.db") as saver:
+            graph = builder.compile(checkpointer=saver)
+
+    One saver serves `invoke` and `ainvoke`, any number of threads and of event loops. What `put` and `put_writes`
+    return from is on disk. Reads see it at once, from every process.
+
+    Args:
+        store: An open store; whoever opened it closes it.
+        serde: How values become bytes and back. It may be replaced at any time (`saver.serde = …`). By default
+            LangGraph's own serializer in strict mode: of what was stored, only LangGraph's and LangChain's types, the
+            standard library's plain ones, those of the graph's state schema, and `allowed_types` are made again.
+        allowed_types: Your own types that may be made again from what was stored: classes, or
+            `("module", "Name")` pairs. Only for the default `serde`.
+        concurrent_runs: What happens when two runs race on one thread. `"keep"`: both are kept, as branches of the
+            thread, as LangGraph expects. `"reject"`: the run that comes late gets a `ConflictError`, and stores
+            nothing. Going back to an older checkpoint explicitly is possible with both.
+        migrate: Whether tables may be created and updated; if not, they are only verified.
+
+    All methods raise `eventstore.EventStoreError`s: `InvalidIdError` for ids that cannot be stored,
+    `UnserializableError` for values that the serializer refuses, `StorageError`s for what the database refuses.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        serde: SerializerProtocol | None = None,
+        allowed_types: Collection[type | tuple[str, str]] = (),
+        concurrent_runs: ConcurrentRuns = "keep",
+        migrate: bool = True,
+    ) -> None:
+        if concurrent_runs not in ("keep", "reject"):
+            raise BadInputError(f"concurrent_runs is {concurrent_runs!r}: use 'keep' or 'reject'")
+        if serde is not None and allowed_types:
+            raise BadInputError("allowed_types is for the default serializer: give your own its allowlist instead")
+        super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=tuple(allowed_types) or None))
+        self.store = store
+        self.checkpoints = Checkpoints(store, migrate=migrate)
+        self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
+
+    @classmethod
+    def from_conn_string(
+        cls,
+        url: str,
+        *,
+        serde: SerializerProtocol | None = None,
+        allowed_types: Collection[type | tuple[str, str]] = (),
+        concurrent_runs: ConcurrentRuns = "keep",
+        migrate: bool = True,
+        **options: Any,
+    ) -> OpeningSaver:
+        """Open a store and a saver on it, for `with` or `async with`; both are closed at the end of the block.
+
+        Args:
+            url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, a path, or `postgresql://…`.
+            serde: See the class.
+            allowed_types: See the class.
+            concurrent_runs: See the class.
+            migrate: See the class.
+            options: What `EventStore.open` takes: `pool_size`, `schema`, `prepare`, `synchronous`, `busy_timeout`, ….
+        """
+
+        def open_saver() -> EventStoreSaver:
+            store = EventStore.open(url, migrate=migrate, **options)
+            try:
+                return cls(
+                    store, serde=serde, allowed_types=allowed_types, concurrent_runs=concurrent_runs, migrate=migrate
+                )
+            except BaseException:
+                store.close()
+                raise
+
+        return OpeningSaver(open_saver)
+
+    # --- reading -----------------------------------------------------------------------------------------------------
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """The checkpoint that `config` names, or the latest one of its namespace, with its pending writes."""
+        where = _config.address(config)
+        saved = self.checkpoints.get(where.thread, self.serde, namespace=where.namespace, checkpoint=where.checkpoint)
+        return to_tuple(saved, self._head_to_remember(saved)) if saved else None
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 (LangGraph's name)
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """Checkpoints, the latest first. They are read while they are consumed, a few at a time.
+
+        Args:
+            config: Of which thread, and, if it says so, of which namespace; `None`: of all threads.
+            filter: What their metadata has to contain: any keys, any plain values.
+            before: Only checkpoints older than this one.
+            limit: At most so many.
+        """
+        wanted = plain_filter(filter)
+        if limit is not None and limit < 0:
+            raise BadInputError(f"limit is {limit}: it cannot be negative")
+        found = (saved for saved in self._listed(config, before) if matches(saved.metadata, wanted))
+        return (to_tuple(saved, self._head_to_remember(saved)) for saved in islice(found, limit))
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """What LangGraph replays the `DeltaChannel`s of a checkpoint from: a stored value and the writes since."""
+        where = _config.address(config)
+        histories = self.checkpoints.history(
+            where.thread, list(channels), self.serde, namespace=where.namespace, checkpoint=where.checkpoint
+        )
+        found: dict[str, DeltaChannelHistory] = {}
+        for channel, history in histories.items():
+            found[channel] = {"writes": [*history.writes]}
+            if history.seeded:
+                found[channel]["seed"] = history.seed
+        return found
+
+    # --- writing -----------------------------------------------------------------------------------------------------
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Save a checkpoint, all of it or nothing. The config's `checkpoint_id` is its parent.
+
+        Raises:
+            ConflictError: With `concurrent_runs="reject"`: another run has moved the thread on.
+        """
+        new = to_new_checkpoint(config, checkpoint, metadata, new_versions)
+        if self._turns:
+            self._turns.save(new, self.serde, _config.seen_head(config, new.namespace))
+        else:
+            self.checkpoints.save(new, self.serde)
+        return _config.to_config(new.thread, new.namespace, new.id, new.id if self._turns else None)
+
+    def put_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """Save what a task wrote, all of it or nothing. Saved again, it counts once.
+
+        Raises:
+            ConflictError: With `concurrent_runs="reject"`: another run has moved the thread on.
+        """
+        new = to_new_writes(config, writes, task_id, task_path)
+        if not new.writes:
+            return
+        if self._turns:
+            self._turns.save_writes(new, self.serde, _config.seen_head(config, new.namespace))
+        else:
+            self.checkpoints.save_writes(new, self.serde)
+
+    def delete_thread(self, thread_id: str) -> None:
+        """Delete a thread. What threads that were copied from it share with it stays theirs."""
+        self.checkpoints.delete(_config.thread_id(thread_id))
+
+    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """Delete the checkpoints that some runs saved, in all threads. `DeltaChannel`s of later ones stay whole."""
+        self.checkpoints.delete_runs([str(run) for run in _several("run_ids", run_ids)])
+
+    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """Let a new thread begin with all that another one has: a fork, which costs a few rows whatever the length.
+
+        Raises:
+            NotFoundError: There is no such source.
+            ConflictError: The target exists.
+        """
+        source, target = _config.thread_id(source_thread_id), _config.thread_id(target_thread_id)
+        self.checkpoints.copy(source, target, cause=Cause(metadata={"copied_from": source}))
+
+    def prune(  # type: ignore[override]  # the base returns nothing; a report is more
+        self,
+        thread_ids: Sequence[str],
+        *,
+        strategy: Literal["keep_latest", "delete"] = "keep_latest",
+        dry_run: bool = False,
+    ) -> PruneReport:
+        """Forget the past of some threads. Their runs go on exactly as they would have.
+
+        Args:
+            thread_ids: The threads.
+            strategy: `"keep_latest"`: keep the latest checkpoint of each namespace, with its pending writes, and what
+                a `DeltaChannel` replays. `"delete"`: delete the threads.
+            dry_run: Only tell what would go.
+
+        Returns:
+            How many checkpoints went, and how many stored bytes were given back.
+        """
+        threads = [_config.thread_id(thread) for thread in _several("thread_ids", thread_ids)]
+        return self.checkpoints.prune(threads, strategy=strategy, dry_run=dry_run)
+
+    def get_next_version(self, current: Any, channel: None) -> Any:  # noqa: ARG002 (LangGraph's interface)
+        """The version after `current`: integers, from 1.
+
+        Threads that another saver began may have versions like `"00…05.0.123"`; they go on in that form.
+        """
+        if isinstance(current, str):
+            return f"{int(current.split('.')[0]) + 1:032}.{random.random():016}"  # noqa: S311 (LangGraph's own form)
+        return 1 if current is None else current + 1
+
+    # --- the same for async code: on a thread of the store's own -----------------------------------------------------
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """`get_tuple`."""
+        return await self.store.workers.run(self.get_tuple, config)
+
+    async def alist(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 (LangGraph's name)
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> AsyncIterator[CheckpointTuple]:
+        """`list`."""
+        found = self.list(config, filter=filter, before=before, limit=limit)
+        size = 1  # whoever wants only the first does not wait for more
+        while batch := await self.store.workers.run(lambda size: [*islice(found, size)], size):
+            for item in batch:
+                yield item
+            size = _LISTED_AT_ONCE
+
+    async def aget_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """`get_delta_channel_history`."""
+        return await self.store.workers.run(self.get_delta_channel_history, config=config, channels=channels)
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """`put`. A cancelled task leaves the checkpoint whole, or nothing of it."""
+        return await self.store.workers.run(self.put, config, checkpoint, metadata, new_versions)
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """`put_writes`. A cancelled task leaves the writes whole, or nothing of them."""
+        await self.store.workers.run(self.put_writes, config, writes, task_id, task_path)
+
+    async def adelete_thread(self, thread_id: str) -> None:
+        """`delete_thread`."""
+        await self.store.workers.run(self.delete_thread, thread_id)
+
+    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
+        """`delete_for_runs`."""
+        await self.store.workers.run(self.delete_for_runs, run_ids)
+
+    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
+        """`copy_thread`."""
+        await self.store.workers.run(self.copy_thread, source_thread_id, target_thread_id)
+
+    async def aprune(  # type: ignore[override]  # the base returns nothing; a report is more
+        self,
+        thread_ids: Sequence[str],
+        *,
+        strategy: Literal["keep_latest", "delete"] = "keep_latest",
+        dry_run: bool = False,
+    ) -> PruneReport:
+        """`prune`."""
+        return await self.store.workers.run(self.prune, thread_ids, strategy=strategy, dry_run=dry_run)
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _listed(self, config: RunnableConfig | None, before: RunnableConfig | None) -> Iterator[SavedCheckpoint]:
+        bound = _config.checkpoint_id(before.get("configurable", {}).get("checkpoint_id")) if before else None
+        if config is None:
+            return self.checkpoints.list(self.serde, before=bound)
+        where, namespace = _config.address(config), _config.namespace_of_list(config)
+        if where.checkpoint is None:
+            return self.checkpoints.list(self.serde, thread=where.thread, namespace=namespace, before=bound)
+        if bound is not None and where.checkpoint >= bound:
+            return iter(())
+        saved = self.checkpoints.get(where.thread, self.serde, namespace=where.namespace, checkpoint=where.checkpoint)
+        return iter([saved] if saved else [])
+
+    def _head_to_remember(self, saved: SavedCheckpoint) -> str | None:
+        """Where runs take turns: the latest checkpoint, by which a run's saves will be judged."""
+        return self.checkpoints.latest_id(saved.thread, namespace=saved.namespace) if self._turns else None
+
+
+class OpeningSaver:
+    """A saver that is about to be opened, by `with` or by `async with`."""
+
+    def __init__(self, open_saver: Any) -> None:
+        self._open = open_saver
+        self._saver: EventStoreSaver | None = None
+
+    def __enter__(self) -> EventStoreSaver:
+        self._saver = self._open()
+        return self._saver
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._saver:
+            self._saver.store.close()
+
+    async def __aenter__(self) -> EventStoreSaver:
+        return await asyncio.to_thread(self.__enter__)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.__exit__, kind, error, trace)
+
+
+def _several(name: str, values: Sequence[str]) -> Sequence[str]:
+    if isinstance(values, str):
+        raise BadInputError(f"{name} must be a sequence of ids, not one string: use [{values!r}]")
+    return values

@@ -1,0 +1,112 @@
+"""Between LangGraph's checkpoints and ours: pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import ormsgpack
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    get_serializable_checkpoint_metadata,
+)
+
+from eventstore import BadInputError
+from eventstore.codec import PACK, UNPACK
+from langgraph.checkpoint.eventstore import _config
+from projections import NewCheckpoint, NewWrites, SavedCheckpoint
+
+# What has a field of its own in our record; anything else that a checkpoint holds is kept beside them.
+_FIELDS = {"v", "id", "ts", "channel_values", "channel_versions", "versions_seen", "updated_channels"}
+
+
+def to_new_checkpoint(
+    config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions
+) -> NewCheckpoint:
+    """What `put` is asked to save."""
+    where = _config.address(config)
+    checkpoint_id = _config.checkpoint_id(checkpoint["id"])
+    if checkpoint_id is None:
+        raise BadInputError("a checkpoint needs an id")
+    described = cast("dict[str, Any]", get_serializable_checkpoint_metadata(config, metadata))
+    return NewCheckpoint(
+        thread=where.thread,
+        namespace=where.namespace,
+        id=checkpoint_id,
+        parent=where.checkpoint,
+        format=checkpoint["v"],
+        ts=checkpoint["ts"],
+        channel_versions=checkpoint["channel_versions"],
+        new_versions=new_versions,
+        values=checkpoint["channel_values"],
+        versions_seen=checkpoint["versions_seen"],
+        updated_channels=checkpoint.get("updated_channels"),
+        extras={key: value for key, value in checkpoint.items() if key not in _FIELDS},
+        metadata=described,
+        run=_config.run_id(config, described),
+    )
+
+
+def to_new_writes(config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str) -> NewWrites:
+    """What `put_writes` is asked to save."""
+    where = _config.address(config)
+    if where.checkpoint is None:
+        raise BadInputError("writes belong to a checkpoint: put the checkpoint_id into the config")
+    return NewWrites(
+        thread=where.thread,
+        namespace=where.namespace,
+        checkpoint=where.checkpoint,
+        task=_config.task_id(task_id),
+        task_path=task_path,
+        writes=[(channel, WRITES_IDX_MAP.get(channel, index), value) for index, (channel, value) in enumerate(writes)],
+        node=_config.node_of(task_path),
+        run=_config.run_id(config, {}),
+    )
+
+
+def to_tuple(saved: SavedCheckpoint, head: str | None = None) -> CheckpointTuple:
+    """What LangGraph gets to see of a checkpoint. `head` is noted in its config, see `_config.SEEN_HEAD`."""
+    checkpoint = {
+        "v": saved.format,
+        "id": saved.id,
+        "ts": saved.ts,
+        "channel_values": dict(saved.values),
+        "channel_versions": dict(saved.channel_versions),
+        "versions_seen": dict(saved.versions_seen),
+        "updated_channels": saved.updated_channels,
+        **saved.extras,
+    }
+    return CheckpointTuple(
+        config=_config.to_config(saved.thread, saved.namespace, saved.id, head),
+        checkpoint=cast("Checkpoint", checkpoint),
+        metadata=cast("CheckpointMetadata", dict(saved.metadata)),
+        parent_config=_config.to_config(saved.thread, saved.namespace, saved.parent) if saved.parent else None,
+        pending_writes=list(saved.pending),
+    )
+
+
+def plain_filter(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A metadata filter as stored metadata would spell it (lists for tuples, and so on).
+
+    Raises:
+        BadInputError: It asks for what metadata cannot hold.
+    """
+    if not wanted:
+        return {}
+    try:
+        return cast("dict[str, Any]", ormsgpack.unpackb(ormsgpack.packb(dict(wanted), option=PACK), option=UNPACK))
+    except (ormsgpack.MsgpackEncodeError, TypeError, ValueError) as error:
+        raise BadInputError(f"metadata can be filtered by plain values only: {error}") from error
+
+
+def matches(metadata: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether metadata has every wanted value. `True` and `1` are not the same; a missing key is `None`."""
+    return all(
+        metadata.get(key) == value and isinstance(metadata.get(key), bool) == isinstance(value, bool)
+        for key, value in wanted.items()
+    )

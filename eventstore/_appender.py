@@ -1,0 +1,240 @@
+"""Conditional appends, and how they come out right: under concurrency, and when an acknowledgement is lost."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from eventstore import chain
+from eventstore.codec import chained
+from eventstore.errors import BusyError, ConflictError, ConnectionLostError
+from eventstore.events import Appended, Head, NewEvent
+from eventstore.recorders import Append, Recorder, Session, Statement
+
+# How many streams' heads are remembered. Forgetting one costs a query.
+_REMEMBERED_STREAMS = 20_000
+# How often an append that other processes keep overtaking is decided anew, before it gives up; and the longest time
+# that it stands back before each attempt, so that those who overtake each other do not keep in step.
+_ATTEMPTS, _STAND_BACK_SECONDS = 50, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What to append to a stream, decided on its head.
+
+    Attributes:
+        events: The new events; none: nothing is stored.
+        then: Statements that are carried out with the append, or not at all (see `recorders.Append`).
+        work: The same, as a function of the open transaction.
+        first_version: The version that the first event of an empty stream gets, 1 if it is not given.
+        places: Where each event comes among those of all streams that are appended to at once, 0, 1, 2, …, so that the
+            feed has them in that order. Without, a stream's events stand together.
+        result: What to return instead of the append's own place, when there is nothing to append.
+    """
+
+    events: Sequence[NewEvent]
+    then: Sequence[Statement] = ()
+    work: Callable[[Session], None] | None = None
+    first_version: int | None = None
+    places: Sequence[int] = ()
+    result: Appended | None = None
+
+
+Decide = Callable[[int, Head], Decision]
+"""From a stream's number and head to what shall follow. It may be called again, if the stream moves on meanwhile."""
+
+
+@dataclass(slots=True)
+class _Stream:
+    """What this process remembers of a stream. Its lock makes this process's appends to it queue up.
+
+    `head` is `None` where it has to be read first, and with it the number: the name may belong to a new stream.
+    """
+
+    stream_id: int = 0
+    head: Head | None = None
+    has_rows: bool = False
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class OvertakenError(Exception):
+    """What an append was decided on has changed meanwhile: it is decided anew. `Decision.work` may raise it, too."""
+
+
+class Appender:
+    """Appends to the streams of one recorder."""
+
+    def __init__(self, recorder: Recorder, queries: Mapping[str, str]) -> None:
+        self._recorder = recorder
+        self._queries = queries
+        self._streams: OrderedDict[str, _Stream] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def commit(
+        self, decides: Mapping[str, Decide], *, metadata: Mapping[str, Any] | None = None
+    ) -> dict[str, Appended]:
+        """Append to each stream what is decided at the head that is shown: in one transaction, all of it or nothing.
+
+        If another process appends in between, it is decided anew. What a decision raises is raised, and nothing is
+        stored.
+
+        Args:
+            decides: For each stream, who decides on its events; a stream is created if need be.
+            metadata: The metadata of streams that are created.
+
+        Raises:
+            BusyError: Other processes were faster many times in a row.
+            ConnectionLostError: The connection broke, and the new one could not tell what became of the append.
+        """
+        streams = {name: self._stream(name) for name in decides}
+        with ExitStack() as locks:
+            # In one order for all threads: or two that append to the same streams could wait for each other.
+            for name in sorted(streams):
+                locks.enter_context(streams[name].lock)
+            try:
+                for _ in range(_ATTEMPTS):
+                    try:
+                        return self._attempt(streams, decides, metadata or {})
+                    except OvertakenError:
+                        time.sleep(random.uniform(0, _STAND_BACK_SECONDS))  # noqa: S311 (nothing to guess here)
+            except BaseException:
+                _forget(streams)  # nobody knows how far it came: the heads are read again
+                raise
+        raise BusyError(f"other processes keep appending to {', '.join(map(repr, streams))}: try again")
+
+    def append_to_closed(self, stream_id: int, event: NewEvent, work: Callable[[Session, int], None]) -> None:
+        """See `EventStore.append_to_closed`. Such appends are rare: each simply tries until it is at the end."""
+        params = {"stream_id": stream_id, "after": -1, "before": 2**63 - 1, "limit": 1}
+        for _ in range(_ATTEMPTS):
+            [(last_version, _, _, last_hash, _)] = self._recorder.read(self._queries["read_backward"], params)
+            head = Head(last_version, bytes(last_hash))
+            place = partial(_work_at, work, head.version + 1)
+            append = Append(stream_id, head, False, chained([event], head), work=place)
+            if self._append_once(append):
+                return
+        raise BusyError("other processes keep appending to this stream: try again")
+
+    def _attempt(
+        self, streams: Mapping[str, _Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]
+    ) -> dict[str, Appended]:
+        # Every head is known before the transaction begins, and is of one that has ended. So its id, by which the feed
+        # is ordered, is younger than that of each event that it follows.
+        now = time.time_ns() // 1000
+        results: dict[str, Appended] = {}
+        appends: dict[str, Append] = {}
+        for name, decide in decides.items():
+            stream = streams[name]
+            head, decision = self._decide(name, stream, decide, metadata)
+            if decision.events:
+                appends[name] = append = _follow(stream, head, decision, now)
+                results[name] = Appended(append.rows[0].version, append.rows[-1].version, append.rows[-1].hash)
+            else:
+                results[name] = decision.result or Appended(head.version, head.version, head.hash)
+        if appends:
+            if not self._append_once(*appends.values()):
+                _forget(streams)
+                raise OvertakenError
+            for name in appends:
+                streams[name].head = Head(results[name].last, results[name].hash)
+                streams[name].has_rows = True
+            self._recorder.signal()
+        return results
+
+    def _decide(self, name: str, stream: _Stream, decide: Decide, metadata: Mapping[str, Any]) -> tuple[Head, Decision]:
+        if stream.head is not None:
+            try:
+                return stream.head, decide(stream.stream_id, stream.head)
+            except ConflictError:
+                stream.head = None  # what is remembered may be old: only the database can tell a conflict
+        head = self._read_head(name, stream, metadata)
+        return head, decide(stream.stream_id, head)
+
+    def _append_once(self, *appends: Append) -> bool:
+        """Append, and after a lost connection find out whether it was carried out; if not, try once more."""
+        try:
+            return self._recorder.append(*appends)
+        except ConnectionLostError:
+            if self._is_stored(appends[0]):
+                return True
+            stored = self._recorder.append(*appends)
+            # The server may have been about to commit the first attempt while it was asked.
+            return stored or self._is_stored(appends[0])
+
+    def _is_stored(self, append: Append) -> bool:
+        # The hash covers the content, the time and all that came before: only this very append can have stored it.
+        row = append.rows[-1]
+        rows = self._recorder.read(self._queries["hash_at"], {"stream_id": append.stream_id, "version": row.version})
+        return bool(rows) and bytes(rows[0][0]) == row.hash
+
+    def _stream(self, name: str) -> _Stream:
+        with self._lock:
+            stream = self._streams.get(name)
+            if stream is None:
+                stream = self._streams[name] = _Stream()
+                if len(self._streams) > _REMEMBERED_STREAMS:
+                    self._streams.popitem(last=False)
+            else:
+                self._streams.move_to_end(name)
+            return stream
+
+    def _read_head(self, name: str, stream: _Stream, metadata: Mapping[str, Any]) -> Head:
+        rows = self._recorder.read(self._queries["stream_head"], {"name": name})
+        if not rows:
+            create = Statement(self._queries["create_stream"], new_stream(name, metadata))
+            self._recorder.write(lambda session: session.execute(*create))
+            rows = self._recorder.read(self._queries["stream_head"], {"name": name})
+        stream.stream_id, version, digest = rows[0]
+        stream.has_rows = version is not None
+        stream.head = Head(version, bytes(digest)) if stream.has_rows else Head(0, chain.genesis(name))
+        return stream.head
+
+
+def _work_at(work: Callable[[Session, int], None], version: int, session: Session) -> None:
+    work(session, version)
+
+
+def _follow(stream: _Stream, head: Head, decision: Decision, now: int) -> Append:
+    if decision.first_version is not None and not stream.has_rows:
+        head = Head(decision.first_version - 1, head.hash)
+    rows = chained(decision.events, head, now=now, places=decision.places)
+    return Append(stream.stream_id, head, not stream.has_rows, rows, decision.then, decision.work)
+
+
+def _forget(streams: Mapping[str, _Stream]) -> None:
+    for stream in streams.values():
+        stream.head = None
+
+
+def new_stream(
+    name: str, metadata: Mapping[str, Any], parent_id: int | None = None, parent_version: int | None = None
+) -> dict[str, Any]:
+    """What the `create_stream` block binds."""
+    return {
+        "name": name,
+        "parent_id": parent_id,
+        "parent_version": parent_version,
+        "created_at": time.time_ns() // 1000,
+        "metadata": json.dumps(searchable(metadata)),
+    }
+
+
+def searchable(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of metadata by which streams can be searched: scalars that every database's JSON can hold."""
+    return {
+        _storable(key): _storable(value) if isinstance(value, str) else value
+        for key, value in metadata.items()
+        if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+    }
+
+
+def _storable(text: str) -> str:
+    return text.replace("\0", "").encode(errors="replace").decode()

@@ -1,0 +1,89 @@
+"""Forks: a new stream that reads through to its parent's past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import ormsgpack
+
+from eventstore import chain
+from eventstore._appender import new_stream
+from eventstore._lineage import lineage
+from eventstore._reader import Reader
+from eventstore.codec import chained
+from eventstore.errors import ConflictError, ConnectionLostError, NotFoundError
+from eventstore.events import Appended, Cause, Head, NewEvent
+from eventstore.recorders import Recorder, Session
+
+FORKED = "stream.forked"
+"""The topic of a fork's first own event; its data is the msgpack map `{"parent": name, "version": version}`."""
+
+
+ForkWork = Callable[[Session, int, int, int], None]
+"""What else a fork's transaction does: gets the fork's stream, the parent's stream, and the version of the fork."""
+
+
+class Forker:
+    """Forks streams of one recorder."""
+
+    def __init__(self, recorder: Recorder, queries: Mapping[str, str], reader: Reader) -> None:
+        self._recorder = recorder
+        self._queries = queries
+        self._reader = reader
+
+    def fork(self, source: str, target: str, *, at: int | None, cause: Cause, work: ForkWork | None = None) -> Appended:
+        """See `EventStore.fork`."""
+        parent_id = self._reader.stream_id(source)
+        # Read before the transaction writes: the fork's transaction id, by which the feed is ordered, is then younger
+        # than that of every event that it shares.
+        head = self._reader.head(source)
+        if parent_id is None or head is None:
+            raise NotFoundError(f"there is no stream {source!r} to fork")
+        point = head if at is None else self._point(source, parent_id, at, head)
+        data = ormsgpack.packb({"parent": source, "version": point.version})
+        row = chained([NewEvent(FORKED, data, cause)], point)[0]
+
+        def begin(session: Session) -> None:
+            if not session.execute(self._queries["share_stream"], {"stream_id": parent_id}):
+                raise NotFoundError(f"stream {source!r} was deleted meanwhile")
+            created = session.execute(
+                self._queries["create_stream"], new_stream(target, cause.metadata, parent_id, point.version)
+            )
+            if not created:
+                raise ConflictError(target, 0, "a stream of that name")
+            stream_id = int(created[0][0])
+            session.execute(
+                self._queries["add_lineage"],
+                {"stream_id": stream_id, "parent_id": parent_id, "upto": point.version},
+            )
+            session.execute(
+                self._queries["append_first_event"],
+                {
+                    "stream_id": stream_id,
+                    "version": row.version,
+                    "topic": row.topic,
+                    "recorded_at": row.recorded_at,
+                    "hash": row.hash,
+                    "payload": row.payload,
+                },
+            )
+            if work:
+                work(session, stream_id, parent_id, point.version)
+
+        try:
+            self._recorder.write(begin)
+        except ConnectionLostError:
+            # Whether it was carried out shows in the target: only this very fork has this hash.
+            if self._reader.head(target) != Head(row.version, row.hash):
+                self._recorder.write(begin)
+        self._recorder.signal()
+        return Appended(row.version, row.version, row.hash)
+
+    def _point(self, source: str, parent_id: int, at: int, head: Head) -> Head:
+        if not 0 <= at <= head.version:
+            raise NotFoundError(f"stream {source!r} has no version {at}: its head is {head.version}")
+        if at == 0:
+            return Head(0, chain.genesis(source))
+        segment = next(part for part in lineage(self._recorder, self._queries, parent_id) if part.holds(at))
+        rows = self._recorder.read(self._queries["hash_at"], {"stream_id": segment.stream_id, "version": at})
+        return Head(at, bytes(rows[0][0]))

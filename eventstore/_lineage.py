@@ -1,0 +1,37 @@
+"""Which stream holds which version: a fork's early versions stand in its ancestors' streams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from eventstore.recorders import Recorder
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The versions `after < version <= upto` of one stream (`upto` is `None` for the open end)."""
+
+    stream_id: int
+    after: int
+    upto: int | None
+
+    def holds(self, version: int) -> bool:
+        """Whether `version` stands in this segment."""
+        return self.after < version and (self.upto is None or version <= self.upto)
+
+
+def lineage(recorder: Recorder, queries: Mapping[str, str], stream_id: int) -> list[Segment]:
+    """The segments of a stream, oldest first; the last one is the stream's own."""
+    ancestors = recorder.read(queries["lineage"], {"stream_id": stream_id})
+    return segments(stream_id, [(int(ancestor), int(upto)) for ancestor, upto in ancestors])
+
+
+def segments(stream_id: int, ancestors: Sequence[tuple[int, int]]) -> list[Segment]:
+    """The segments of a stream whose ancestors are known, with the version up to which each is read, ascending."""
+    found: list[Segment] = []
+    after = -1  # versions begin at 1, or at 0 where a writer of eventsourcing chose that
+    for ancestor, upto in ancestors:
+        found.append(Segment(ancestor, after, upto))
+        after = upto
+    return [*found, Segment(stream_id, after, None)]

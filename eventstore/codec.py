@@ -1,0 +1,172 @@
+"""Between an event and its stored row: pure functions.
+
+A row's payload is the sealed (see `envelope`) msgpack list `[schema, cause, data]`. The cause is a list too, cut
+after its last value that is set: `[namespace, checkpoint, run, node, task, metadata]`; ids that are UUIDs in their
+usual spelling take 16 bytes instead of 36.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import ormsgpack
+
+from eventstore import chain, envelope
+from eventstore.errors import CorruptionError, UnserializableError
+from eventstore.events import Cause, Event, Head, NewEvent, from_microseconds
+
+# Metadata may hold lone surrogates, which no UTF-8 can carry: they become "?", as LangGraph's serializer has it.
+PACK = ormsgpack.OPT_NON_STR_KEYS | ormsgpack.OPT_REPLACE_SURROGATES
+UNPACK = ormsgpack.OPT_NON_STR_KEYS
+
+
+class Row(NamedTuple):
+    """An event as it is stored.
+
+    Attributes:
+        version: Its place in the stream.
+        topic: What kind of event it is.
+        recorded_at: Microseconds since 1970-01-01T00:00Z.
+        hash: Its link in the hash chain.
+        payload: The sealed envelope.
+    """
+
+    version: int
+    topic: str
+    recorded_at: int
+    hash: bytes
+    payload: bytes
+
+
+class Upcasters:
+    """Translations of old layouts of `data` into new ones, applied when events are read.
+
+    What is stored is never rewritten. Register one step per layout; reading applies as many as it takes:
+
+        upcasters.register("order.placed", 1, from_1_to_2)
+        upcasters.register("order.placed", 2, from_2_to_3)
+    """
+
+    def __init__(self) -> None:
+        self._steps: dict[tuple[str, int], Callable[[bytes], bytes]] = {}
+
+    def register(self, topic: str, schema: int, upcast: Callable[[bytes], bytes]) -> None:
+        """Let `upcast` turn the data of events of `topic` from layout `schema` into layout `schema + 1`."""
+        self._steps[topic, schema] = upcast
+
+    def apply(self, topic: str, schema: int, data: bytes) -> tuple[int, bytes]:
+        """The newest layout's number, and the data in it."""
+        while step := self._steps.get((topic, schema)):
+            schema, data = schema + 1, step(data)
+        return schema, data
+
+
+def encode(event: NewEvent) -> bytes:
+    """The sealed payload of an event.
+
+    Raises:
+        UnserializableError: The cause's metadata holds something other than plain values.
+    """
+    try:
+        record = ormsgpack.packb([event.schema, _pack_cause(event.cause), event.data], option=PACK)
+    except (ormsgpack.MsgpackEncodeError, TypeError) as error:
+        raise UnserializableError("metadata", type(event.cause.metadata).__name__, "metadata", str(error)) from error
+    return envelope.seal(record)
+
+
+def chained(events: Sequence[NewEvent], head: Head, *, now: int | None = None, places: Sequence[int] = ()) -> list[Row]:
+    """The rows of new events, which follow `head` in their stream.
+
+    Args:
+        events: The events, in order.
+        head: The stream's head.
+        now: The time they share, in microseconds since 1970-01-01T00:00Z; the present by default.
+        places: How many microseconds later each of them is, instead: what one transaction appends to several streams
+            is in the feed in the order of its times.
+    """
+    began_at = time.time_ns() // 1000 if now is None else now
+    rows: list[Row] = []
+    version, previous = head.version, head.hash
+    for index, event in enumerate(events):
+        payload = encode(event)
+        recorded_at = began_at + places[index] if places else began_at
+        version += 1
+        previous = chain.link(previous, version, event.topic, recorded_at, chain.payload_digest(payload))
+        rows.append(Row(version, event.topic, recorded_at, previous, payload))
+    return rows
+
+
+def decode(stream: str, row: Row, upcasters: Upcasters) -> Event:
+    """The event of a stored row. An erased one comes without its data and its cause."""
+    erased = envelope.is_erased(row.payload)
+    schema, cause, data = (0, Cause(), b"") if erased else unpack(row.payload)
+    if not erased:
+        schema, data = upcasters.apply(row.topic, schema, data)
+    return Event(
+        stream=stream,
+        version=row.version,
+        topic=row.topic,
+        data=data,
+        cause=cause,
+        schema=schema,
+        recorded_at=from_microseconds(row.recorded_at),
+        hash=row.hash,
+        size=len(row.payload),
+        erased=erased,
+    )
+
+
+def unpack(payload: bytes) -> tuple[int, Cause, bytes]:
+    """The schema, cause and data of a sealed payload."""
+    record = envelope.unseal(payload)
+    try:
+        schema, cause, data = ormsgpack.unpackb(record, option=UNPACK)
+        return schema, _unpack_cause(cause), data
+    except (ormsgpack.MsgpackDecodeError, TypeError, ValueError) as error:
+        raise CorruptionError("an event's payload cannot be decoded: it was damaged") from error
+
+
+def pack_id(text: str | None) -> str | bytes | None:
+    """An id as msgpack shall hold it: a UUID in its usual spelling as 16 bytes, anything else as it is."""
+    if text is not None and len(text) == _UUID_LENGTH:
+        try:
+            compact = bytes.fromhex(text.replace("-", ""))
+        except ValueError:
+            return text
+        # Only the one spelling that reading gives back: lower case, hyphens in their places.
+        if len(compact) == 16 and unpack_id(compact) == text:
+            return compact
+    return text
+
+
+def unpack_id(stored: str | bytes | None) -> str | None:
+    """The id that `pack_id` packed."""
+    return str(UUID(bytes=stored)) if isinstance(stored, bytes) else stored
+
+
+_UUID_LENGTH = 36
+
+
+def _pack_cause(cause: Cause) -> list[Any]:
+    packed = [
+        cause.namespace,
+        pack_id(cause.checkpoint),
+        pack_id(cause.run),
+        cause.node,
+        pack_id(cause.task),
+        dict(cause.metadata),
+    ]
+    while packed and not packed[-1]:
+        packed.pop()
+    return packed
+
+
+def _unpack_cause(packed: list[Any]) -> Cause:
+    namespace, checkpoint, run, node, task, metadata = packed + _EMPTY_CAUSE[len(packed) :]
+    return Cause(namespace, unpack_id(checkpoint), unpack_id(run), node, unpack_id(task), metadata)
+
+
+_EMPTY_CAUSE: list[Any] = ["", None, None, None, None, {}]

@@ -1,0 +1,197 @@
+"""Every error of the project, in one tree.
+
+    EventStoreError
+    ├── ConflictError                 the stream moved on since it was read; nothing was stored
+    ├── BadInputError                 the call cannot be carried out as given; nothing was stored
+    │   ├── InvalidIdError            a thread id, checkpoint id or other name that cannot be stored
+    │   ├── InvalidUrlError           the store's address is not understood
+    │   ├── UnserializableError       a value that the serializer refuses
+    │   └── IdempotencyError          one idempotency key, two different appends
+    ├── NotFoundError                 a stream or checkpoint that was named does not exist
+    ├── StorageError                  the database refused, or is not there
+    │   ├── UnavailableError          no connection
+    │   │   └── ConnectionLostError   it broke under way
+    │   ├── BusyError                 another writer held the store for too long
+    │   ├── ReadOnlyError             the store may be read, not written
+    │   ├── StorageFullError          no room left
+    │   ├── NotAStoreError            the file or database holds something else
+    │   └── SchemaError               the schema is too old (and may not be migrated), or too new
+    ├── CorruptionError               what is stored does not check out; it is never returned
+    │   ├── ChainError                a stream's hash chain is broken
+    │   ├── ChecksumError             a value does not match its checksum
+    │   ├── ErasedError               the content was erased by a prune or a delete
+    │   └── UnknownFormatError        written by a newer or foreign version of this package
+    └── StoreClosedError              the store was closed
+
+Messages say what to do next; the fields carry what a program needs. The driver's own error is the `__cause__`.
+"""
+
+from __future__ import annotations
+
+
+class EventStoreError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class ConflictError(EventStoreError):
+    """The stream is not where the caller expected it; nothing was stored.
+
+    Attributes:
+        stream: The stream's name.
+        expected: What the caller expected: a version, or a checkpoint id.
+        actual: What was found instead.
+    """
+
+    def __init__(self, stream: str, expected: int | str | None, actual: int | str | None) -> None:
+        super().__init__(
+            f"stream {stream!r} moved on: expected {expected!r}, found {actual!r}; nothing was stored. "
+            "Read it again and decide anew"
+        )
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+
+
+class BadInputError(EventStoreError, ValueError):
+    """The call cannot be carried out as given; nothing was stored."""
+
+
+class InvalidIdError(BadInputError):
+    """A name or id that cannot be stored.
+
+    Attributes:
+        kind: Which id it is, for example `"thread_id"`.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(f"{kind} {reason}")
+        self.kind = kind
+
+
+class InvalidUrlError(BadInputError):
+    """The store's address is not understood."""
+
+
+class UnserializableError(BadInputError, TypeError):
+    """A value that the serializer refuses; nothing of its call was stored.
+
+    Attributes:
+        channel: The channel (or `"metadata"`) that holds the value.
+        type: The type of the part that cannot be stored.
+        path: Where in the value that part is, for example `messages[3].extra['x']`.
+    """
+
+    def __init__(self, channel: str, type: str, path: str, reason: str) -> None:  # noqa: A002 (the issue's word)
+        super().__init__(
+            f"cannot store {path} of channel {channel!r}: a {type} ({reason}). "
+            "Keep it out of the state, convert it, or give the saver a serializer that knows it"
+        )
+        self.channel = channel
+        self.type = type
+        self.path = path
+
+
+class IdempotencyError(BadInputError):
+    """An idempotency key was used before, for an append with other events."""
+
+
+class NotFoundError(EventStoreError, LookupError):
+    """A stream or checkpoint that was named does not exist."""
+
+
+class StorageError(EventStoreError):
+    """The database refused the operation, or cannot be reached."""
+
+
+class UnavailableError(StorageError):
+    """There is no connection to the database."""
+
+
+class ConnectionLostError(UnavailableError):
+    """The connection broke; the call does not know whether the database carried out its last statement.
+
+    An append finds that out by itself and is carried out once; this is raised when it could not ask either.
+    """
+
+
+class BusyError(StorageError):
+    """Another writer held the store for longer than `busy_timeout`."""
+
+
+class ReadOnlyError(StorageError):
+    """The store may be read but not written."""
+
+
+class StorageFullError(StorageError):
+    """The disk or the quota is full; nothing of this call was stored."""
+
+
+class NotAStoreError(StorageError):
+    """The file or database exists, but it holds something else."""
+
+
+class SchemaError(StorageError):
+    """The schema does not fit this version of the package.
+
+    Attributes:
+        found: The last migration that the store has (0 for none).
+        known: The last migration that this package knows.
+    """
+
+    def __init__(self, component: str, found: int, known: int, advice: str) -> None:
+        super().__init__(f"the {component} schema is at migration {found}, this package is at {known}: {advice}")
+        self.component = component
+        self.found = found
+        self.known = known
+
+
+class CorruptionError(EventStoreError):
+    """What is stored does not check out, and is not returned."""
+
+
+class ChainError(CorruptionError):
+    """A stream's hash chain is broken.
+
+    Attributes:
+        stream: The stream's name.
+        version: The first event that does not follow from its predecessor.
+    """
+
+    def __init__(self, stream: str, version: int, reason: str) -> None:
+        super().__init__(f"stream {stream!r} is not what was written, at version {version}: {reason}")
+        self.stream = stream
+        self.version = version
+
+
+class ChecksumError(CorruptionError):
+    """A value does not match the checksum it was stored with.
+
+    Attributes:
+        thread: The thread's id.
+        channel: The channel's name.
+        version: The version, in the thread's stream, of the event that holds the value.
+    """
+
+    def __init__(self, thread: str, channel: str, version: int) -> None:
+        super().__init__(
+            f"channel {channel!r} of thread {thread!r}, written at version {version}, does not match its checksum: "
+            "the stored bytes were damaged. Verify the thread, and restore it from a backup or an earlier checkpoint"
+        )
+        self.thread = thread
+        self.channel = channel
+        self.version = version
+
+
+class ErasedError(CorruptionError):
+    """The content of an event was erased, by a prune or a delete, and something still asks for it."""
+
+
+class UnknownFormatError(CorruptionError):
+    """Bytes of a format that this version of the package does not know."""
+
+
+class StoreClosedError(EventStoreError):
+    """The store was closed, and cannot be used any more."""
+
+    def __init__(self) -> None:
+        super().__init__("this store is closed: open it again, or keep it open as long as the graph runs")

@@ -1,0 +1,151 @@
+"""What is appended and what is read: plain frozen values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why an event happened, as far as the writer knew.
+
+    Attributes:
+        namespace: `checkpoint_ns`, a subgraph's path; empty for the outermost graph.
+        checkpoint: The id of the checkpoint that the event saves or belongs to.
+        run: The id of the run.
+        node: The graph's node.
+        task: The id of the task.
+        metadata: The caller's metadata: plain values only.
+    """
+
+    namespace: str = ""
+    checkpoint: str | None = None
+    run: str | None = None
+    node: str | None = None
+    task: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """An event to be appended.
+
+    Attributes:
+        topic: What kind of event it is, at most 255 bytes of UTF-8.
+        data: Its content, any bytes.
+        cause: Why it happened.
+        schema: The version of the layout of `data`, which upcasters go by.
+    """
+
+    topic: str
+    data: bytes = b""
+    cause: Cause = Cause()
+    schema: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A recorded event.
+
+    Attributes:
+        stream: The stream it was read from. (A fork shares its parent's events: it is the name that was asked for.)
+        version: Its place in the stream, from 1.
+        topic: What kind of event it is.
+        data: Its content, upcast to the newest schema; empty if it was erased.
+        cause: Why it happened; empty if it was erased.
+        schema: The version of the layout of `data`.
+        recorded_at: When it was recorded, in UTC, to the microsecond.
+        hash: Its link in the stream's hash chain, 32 bytes.
+        size: The bytes of its payload as stored.
+        erased: Whether its content was erased, by a prune or a delete.
+    """
+
+    stream: str
+    version: int
+    topic: str
+    data: bytes
+    cause: Cause
+    schema: int
+    recorded_at: datetime
+    hash: bytes
+    size: int
+    erased: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """An event in the order of the whole store.
+
+    Attributes:
+        position: Its place in the feed: 1, 2, 3, … without gaps.
+        event: The event itself.
+    """
+
+    position: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a stream: its last version and that event's hash. An empty stream's is 0 and its genesis."""
+
+    version: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """Where an append ended up: the versions of its first and last event, and the stream's new head hash."""
+
+    first: int
+    last: int
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StreamInfo:
+    """A stream in a listing.
+
+    Attributes:
+        name: The stream's name (of an agent's stream: the thread id).
+        version: Its last version.
+        created_at: When it was created, UTC.
+        active_at: When its last event was recorded, UTC.
+        metadata: The caller's metadata of its first event.
+        parent: The stream it was forked from, if any, and `parent_version`, where.
+    """
+
+    name: str
+    version: int
+    created_at: datetime
+    active_at: datetime
+    metadata: Mapping[str, Any]
+    parent: str | None = None
+    parent_version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPage:
+    """One page of a listing; pass `next_cursor` to get the one after it (`None`: this is the last)."""
+
+    streams: list[StreamInfo]
+    next_cursor: str | None
+
+
+def to_microseconds(moment: datetime) -> int:
+    """Microseconds since 1970-01-01T00:00Z. A naive time is taken as UTC."""
+    aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    delta = aware - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def from_microseconds(moment: int) -> datetime:
+    """The UTC time of so many microseconds since 1970-01-01T00:00Z."""
+    seconds, micros = divmod(moment, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,83 @@
+"""Schema migrations: numbered `.sql` files, applied in order on open, each once, under a lock, and never edited.
+
+Each package that owns tables is a component: its files are `sql/<dialect>/migrations/NNNN_name.sql`. What was applied
+stands in `eventstore_migrations` with the file's digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.resources import files
+
+from eventstore.errors import SchemaError
+from eventstore.queries import Dialect, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered step of a component's schema."""
+
+    component: str
+    number: int
+    name: str
+    statements: tuple[str, ...]
+    digest: str
+
+
+def load_migrations(component: str, dialect: Dialect, schema: str = "") -> list[Migration]:
+    """The component's migrations in order."""
+    folder = files(component).joinpath(f"sql/{dialect}/migrations")
+    found = []
+    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        number, _, name = file.name.removesuffix(".sql").partition("_")
+        text = file.read_text(encoding="utf-8")
+        # A statement ends with a semicolon at a line's end; no migration holds one elsewhere.
+        statements = tuple(statement for part in text.split(";\n") if (statement := plain(part, dialect, schema)))
+        found.append(Migration(component, int(number), name, statements, sha256(text.encode()).hexdigest()))
+    return found
+
+
+def migration_sql(component: str, dialect: Dialect, schema: str = "eventstore") -> str:
+    """All of a component's migrations as one script, for a DBA to read and run."""
+    return "\n\n".join(
+        "\n".join([f"-- {migration.component} {migration.number:04}: {migration.name}", *_terminated(migration)])
+        for migration in load_migrations(component, dialect, schema)
+    )
+
+
+def migrate(
+    known: Sequence[Migration],
+    applied: Mapping[int, str],
+    apply: Callable[[Migration], None] | None,
+) -> None:
+    """Bring a component up to date; called inside the transaction that holds the schema lock.
+
+    Args:
+        known: The component's migrations, of this package.
+        applied: The numbers and digests that the store has.
+        apply: Applies one and notes it; `None` only verifies.
+
+    Raises:
+        SchemaError: The store is newer than this package, differs from it, or is older and may not be migrated.
+    """
+    component, newest = known[0].component, known[-1].number
+    found = max(applied, default=0)
+    if found > newest:
+        raise SchemaError(component, found, newest, "the store was written by a newer version, upgrade this one")
+    for migration in known:
+        digest = applied.get(migration.number)
+        if digest is None:
+            if apply is None:
+                raise SchemaError(component, found, newest, "open it once with migrate=True, or run the printed SQL")
+            apply(migration)
+        elif digest != migration.digest:
+            advice = (
+                f"its migration {migration.number} is not the one of this package, which released ones never change"
+            )
+            raise SchemaError(component, found, newest, advice)
+
+
+def _terminated(migration: Migration) -> list[str]:
+    return [statement + ";" for statement in migration.statements]

@@ -1,0 +1,57 @@
+"""SQL as SQL: named, described blocks in `.sql` files, one file per dialect.
+
+    -- name: stream_by_name
+    -- What the block answers, and why it is written as it is.
+    SELECT …  WHERE name = :name
+
+Values are always bound. `{schema}` stands for the PostgreSQL schema, which is an identifier and so cannot be bound:
+it is checked and quoted before it is put in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from typing import Literal
+
+from eventstore.errors import InvalidIdError
+
+Dialect = Literal["sqlite", "postgres"]
+
+_BLOCK = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
+# A bound name, and not the `::type` of a cast.
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
+_IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+
+
+def load_queries(package: str, dialect: Dialect, schema: str = "", *, file: str = "queries") -> Mapping[str, str]:
+    """The named blocks of `package`'s `sql/<dialect>/<file>.sql`, ready for the dialect's driver."""
+    text = files(package).joinpath(f"sql/{dialect}/{file}.sql").read_text(encoding="utf-8")
+    parts = _BLOCK.split(text)[1:]
+    names, bodies = parts[::2], parts[1::2]
+    return {name: prepare(body, dialect, schema) for name, body in zip(names, bodies, strict=True)}
+
+
+def prepare(sql: str, dialect: Dialect, schema: str = "") -> str:
+    """One block as the dialect's driver takes it: `plain`, with the parameters as the driver spells them."""
+    bare = plain(sql, dialect, schema)
+    return bare if dialect == "sqlite" else _PARAMETER.sub(r"%(\1)s", bare.replace("%", "%%"))
+
+
+def plain(sql: str, dialect: Dialect, schema: str = "") -> str:
+    """One block without its comments and its semicolon, with the schema put in."""
+    bare = _COMMENT.sub("", sql).strip().rstrip(";")
+    return bare if dialect == "sqlite" else bare.replace("{schema}", quote_schema(schema))
+
+
+def quote_schema(schema: str) -> str:
+    """The schema's name as an SQL identifier.
+
+    Raises:
+        InvalidIdError: It is not a plain identifier of at most 63 characters.
+    """
+    if not _IDENTIFIER.fullmatch(schema):
+        raise InvalidIdError("schema", f"{schema!r} is not an identifier: use letters, digits and _, at most 63")
+    return f'"{schema}"'

@@ -1,0 +1,28 @@
+"""Where the log is kept: one recorder per database, behind one protocol."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from eventstore.errors import UnavailableError
+from eventstore.recorders._protocol import Append, Listener, Recorder, Rows, Session, Statement
+
+if TYPE_CHECKING:
+    from eventstore.recorders.postgres import PostgresRecorder
+
+__all__ = ["Append", "Listener", "Recorder", "Rows", "Session", "Statement", "load_postgres"]
+
+
+def load_postgres() -> type[PostgresRecorder]:
+    """The recorder for PostgreSQL, whose driver is an extra.
+
+    Raises:
+        UnavailableError: The driver is not installed.
+    """
+    try:
+        from eventstore.recorders.postgres import PostgresRecorder  # noqa: PLC0415 (psycopg is an extra)
+    except ImportError as error:
+        raise UnavailableError(
+            "postgresql:// needs a driver: pip install 'langgraph-checkpoint-eventstore[postgres]'"
+        ) from error
+    return PostgresRecorder

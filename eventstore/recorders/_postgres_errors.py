@@ -1,0 +1,84 @@
+"""PostgreSQL's errors in terms of our own tree: by SQLSTATE, never by their text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import psycopg_pool
+
+from eventstore import errors
+
+_BY_STATE: dict[str, tuple[type[errors.EventStoreError], str]] = {
+    "28P01": (errors.UnavailableError, "{where} refused the password: check the user and the password in the URL"),
+    "28000": (
+        errors.UnavailableError,
+        "{where} refused this user: check the user in the URL and the server's pg_hba.conf",
+    ),
+    "3D000": (errors.UnavailableError, "{where} does not exist: create the database, or name another one in the URL"),
+    "53100": (
+        errors.StorageFullError,
+        "no room left for {where}: nothing of this call was stored; free some disk space",
+    ),
+    "53300": (
+        errors.UnavailableError,
+        "{where} has no connection left: lower pool_size, or raise the server's max_connections",
+    ),
+    "25006": (errors.ReadOnlyError, "{where} is read-only (a standby, perhaps): name the primary server"),
+    "42501": (errors.ReadOnlyError, "{where} does not let this user do that: grant it rights on the schema"),
+    "55P03": (errors.BusyError, "another session holds {where}: try again"),
+    "57014": (
+        errors.BusyError,
+        "{where} took too long and cancelled the statement: raise statement_timeout, or try again",
+    ),
+    "40001": (errors.BusyError, "{where} gave precedence to another session: try again"),
+    "40P01": (errors.BusyError, "{where} gave precedence to another session: try again"),
+}
+# Classes: connection exception, program limit exceeded, insufficient resources.
+_BY_CLASS: dict[str, tuple[type[errors.EventStoreError], str]] = {
+    "08": (errors.UnavailableError, "the connection to {where} broke: is the server running?"),
+    "57": (errors.UnavailableError, "{where} is shutting down or starting: try again"),
+    "54": (errors.BadInputError, "a value is larger than PostgreSQL stores (1 GB): nothing of this call was stored"),
+    "53": (errors.UnavailableError, "{where} is out of resources: try again"),
+    "XX": (errors.CorruptionError, "{where} reports that its data is damaged: restore it from a backup"),
+}
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Raise our own error for any of psycopg's."""
+    try:
+        yield
+    except psycopg_pool.PoolClosed as error:
+        raise errors.StoreClosedError from error
+    except psycopg.Error as error:
+        raise translate(error, where) from error
+
+
+def translate(error: psycopg.Error, where: str) -> errors.EventStoreError:
+    """Our error for one of psycopg's."""
+    if isinstance(error, psycopg_pool.PoolTimeout):
+        return errors.UnavailableError(f"no connection to {where} became free in time: raise pool_size, or look at it")
+    if lost(error):
+        return errors.ConnectionLostError(
+            f"the connection to {where} failed: is the server running, the address right?"
+        )
+    state = error.sqlstate or ""
+    if state in ("42P01", "3F000"):
+        return errors.SchemaError("eventstore", 0, 1, "its tables are missing, open the store with migrate=True")
+    kind, message = _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or (None, "")
+    if kind:
+        return kind(message.format(where=where))
+    if isinstance(error, psycopg.DataError):
+        return errors.BadInputError(f"PostgreSQL cannot store a value: {error}")
+    return errors.StorageError(f"{where} refused the operation: {error}")
+
+
+def lost(error: BaseException) -> bool:
+    """Whether the connection broke, so that nobody knows whether the last statement was carried out."""
+    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return False
+    state = error.sqlstate or ""
+    # Without a state the server did not answer; 57P01 to 57P03 are what it says when it is shut down or restarted.
+    return not isinstance(error, psycopg_pool.PoolTimeout) and (not state or state.startswith(("08", "57P")))

@@ -1,0 +1,61 @@
+"""SQLite's errors in terms of our own tree: by their code, never by their text."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from eventstore import errors
+
+_BY_PRIMARY_CODE: dict[int, tuple[type[errors.EventStoreError], str]] = {
+    sqlite3.SQLITE_BUSY: (
+        errors.BusyError,
+        "another writer holds {where}: try again, or open it with a longer busy_timeout",
+    ),
+    sqlite3.SQLITE_LOCKED: (errors.BusyError, "another writer holds {where}: try again"),
+    sqlite3.SQLITE_READONLY: (
+        errors.ReadOnlyError,
+        "{where} cannot be written: check the permissions of the file and of its folder",
+    ),
+    sqlite3.SQLITE_FULL: (
+        errors.StorageFullError,
+        "no room left for {where}: nothing of this call was stored; free some disk space",
+    ),
+    sqlite3.SQLITE_NOTADB: (
+        errors.NotAStoreError,
+        "{where} is not an SQLite database: name another file, or move this one away",
+    ),
+    sqlite3.SQLITE_CANTOPEN: (
+        errors.UnavailableError,
+        "{where} cannot be opened: does its folder exist, and may it be read?",
+    ),
+    sqlite3.SQLITE_PERM: (errors.UnavailableError, "{where} cannot be opened: check its permissions"),
+    sqlite3.SQLITE_IOERR: (errors.UnavailableError, "{where} cannot be read or written: check the disk"),
+    sqlite3.SQLITE_CORRUPT: (errors.CorruptionError, "{where} is damaged: restore it from a backup"),
+    sqlite3.SQLITE_TOOBIG: (
+        errors.BadInputError,
+        "the value is larger than SQLite stores (1 GB): nothing of this call was stored",
+    ),
+}
+
+
+@contextmanager
+def translated(where: str) -> Iterator[None]:
+    """Raise our own error for any of SQLite's."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise translate(error, where) from error
+    except OverflowError as error:  # how the driver itself refuses more than 2 GB, or an integer past 64 bits
+        raise errors.BadInputError("a value is larger than SQLite stores: nothing of this call was stored") from error
+
+
+def translate(error: sqlite3.Error, where: str) -> errors.EventStoreError:
+    """Our error for one of SQLite's."""
+    # The low byte is the primary code; the rest tells the variants apart.
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _BY_PRIMARY_CODE:
+        kind, message = _BY_PRIMARY_CODE[code]
+        return kind(message.format(where=where))
+    return errors.StorageError(f"SQLite refused the operation on {where}: {error}")

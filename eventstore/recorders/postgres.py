@@ -1,0 +1,363 @@
+"""The log in a PostgreSQL database. Writers of different streams never wait for each other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from hashlib import blake2b
+from select import select
+from socket import socketpair
+from typing import Any, Literal, TypeVar
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import ConnectionPool
+
+from eventstore.address import PostgresAddress
+from eventstore.errors import InvalidUrlError
+from eventstore.migrations import Migration, load_migrations, migrate
+from eventstore.queries import load_queries, quote_schema
+from eventstore.recorders._postgres_errors import lost, translated
+from eventstore.recorders._protocol import Append, Listener, Params, Rows, Session
+
+T = TypeVar("T")
+_Connection = psycopg.Connection[tuple[Any, ...]]
+
+# How many events get their place in the feed in one transaction.
+_SEQUENCE_BATCH = 10_000
+# The least time between two notifications of one process, and between two looks whether anybody listens at all.
+_NOTIFY_PAUSE_SECONDS, _NOBODY_LISTENS_SECONDS = 0.02, 1.0
+
+
+class PostgresRecorder:
+    """Implements `Recorder` on PostgreSQL, with a bounded pool of connections.
+
+    Args:
+        address: Where the database is.
+        schema: The schema for the tables; it is created if need be.
+        connections: The most connections that are open at once.
+        prepare: Whether to use prepared statements. They do not work behind a PgBouncer in transaction mode.
+        connect_timeout: How many seconds to wait for a connection.
+    """
+
+    dialect: Literal["postgres"] = "postgres"
+
+    def __init__(
+        self,
+        address: PostgresAddress,
+        *,
+        schema: str = "eventstore",
+        connections: int = 8,
+        prepare: bool = True,
+        connect_timeout: float = 30.0,
+    ) -> None:
+        self.schema = schema
+        self.connections = connections
+        self._where = str(address)
+        self._queries = load_queries("eventstore", self.dialect, schema)
+        self._server = load_queries("eventstore", self.dialect, schema, file="server")
+        self._conninfo = _conninfo(address)
+        self._options: dict[str, Any] = {
+            "autocommit": True,
+            # Statements are few and hot: prepared at their second use.
+            "prepare_threshold": 1 if prepare else None,
+        }
+        # Opened here once by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
+        with translated(self._where):
+            self._connect().close()
+        self._pool: ConnectionPool[_Connection] = ConnectionPool(
+            self._conninfo,
+            kwargs=self._options,
+            min_size=1,
+            max_size=connections,
+            timeout=connect_timeout,
+            open=True,
+            name="eventstore",
+        )
+        self._listeners: set[_PostgresListener] = set()
+        self._notifier = _Notifier(self)
+
+    def migrate(self, component: str, *, allowed: bool) -> None:
+        """See `Recorder.migrate`."""
+        known = load_migrations(component, self.dialect, self.schema)
+        if self._applied(component) == {each.number: each.digest for each in known}:
+            return  # the usual case; it needs no lock and no rights
+        if not allowed:
+            migrate(known, self._applied(component), None)
+            return
+        self.write(lambda session: self._migrate(session, component, known))
+
+    def read(self, sql: str, params: Params) -> Rows:
+        """See `Recorder.read`. A broken connection is replaced and the query asked once more."""
+        with translated(self._where):
+            try:
+                return self._read(sql, params)
+            except psycopg.Error as error:
+                if not lost(error):
+                    raise
+                self._pool.check()
+                return self._read(sql, params)
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """See `Recorder.write`."""
+        with translated(self._where), self._connection() as connection, connection.transaction():
+            return work(_PostgresSession(connection))
+
+    def append(self, *appends: Append) -> bool:
+        """See `Recorder.append`: one statement, and so one round trip, if there is one row and no other work."""
+        with translated(self._where), self._connection() as connection:
+            session = _PostgresSession(connection)
+            if len(appends) == 1 and len(appends[0].rows) == 1 and appends[0].work is None:
+                return self._append_last(session, appends[0])
+            try:
+                with connection.transaction():
+                    self._append_all(session, appends)
+            except _StreamMovedOnError:
+                return False
+            return True
+
+    def list_of(self, values: Sequence[int] | Sequence[str]) -> object:
+        """See `Recorder.list_of`: an array."""
+        return list(values)
+
+    def sequence(self) -> int:
+        """See `Recorder.sequence`."""
+        while True:
+            numbered, end = self.write(self._number_some)
+            if numbered < _SEQUENCE_BATCH:
+                return end
+
+    def signal(self) -> None:
+        """See `Recorder.signal`."""
+        for listener in tuple(self._listeners):
+            listener.wake()
+        self._notifier.wake()
+
+    def listen(self) -> Listener:
+        """See `Recorder.listen`."""
+        with translated(self._where):
+            return _PostgresListener(self)
+
+    def close(self) -> None:
+        """See `Recorder.close`."""
+        self._notifier.close()
+        self._pool.close()
+        for listener in tuple(self._listeners):
+            listener.wake()
+
+    def _connect(self) -> _Connection:
+        return psycopg.connect(self._conninfo, **self._options)
+
+    @contextmanager
+    def _connection(self) -> Iterator[_Connection]:
+        # Not by the pool's own `connection()`: it ends with a commit, which has nothing to do here and takes time.
+        connection = self._pool.getconn()
+        try:
+            yield connection
+        finally:
+            self._pool.putconn(connection)
+
+    def _read(self, sql: str, params: Params) -> Rows:
+        with self._connection() as connection:
+            return connection.execute(sql, params, binary=True).fetchall()
+
+    def _append_all(self, session: Session, appends: Sequence[Append]) -> None:
+        # The appends come before anything else that writes: the transaction's id, by which the feed is ordered, must
+        # not be older than a predecessor's. In one order for all: or two writers could wait for each other.
+        for append in sorted(appends, key=lambda append: append.stream_id):
+            for index in range(len(append.rows) - 1):
+                if not session.execute(self._queries[_append_block(append, index)], append.parameters(index)):
+                    raise _StreamMovedOnError
+            if not self._append_last(session, append):
+                raise _StreamMovedOnError
+        for append in appends:
+            if append.work:
+                append.work(session)
+
+    def _append_last(self, session: Session, append: Append) -> bool:
+        index = len(append.rows) - 1
+        sql = self._queries[_append_block(append, index)]
+        params = append.parameters(index)
+        if append.then:
+            sql = _with_parts(sql, *(statement.sql for statement in append.then))
+            for part, statement in enumerate(append.then):
+                params.update({f"part_{part}_{name}": value for name, value in statement.params.items()})
+        return bool(session.execute(sql, params))
+
+    def _number_some(self, session: Session) -> tuple[int, int]:
+        position, since = session.execute(self._server["take_turn"], {})[0]
+        numbered, last_xid, xmin = session.execute(
+            self._server["number_events"], {"since": since, "last_position": position, "limit": _SEQUENCE_BATCH}
+        )[0]
+        # After a full batch there may be more of the same transaction. Otherwise all below xmin is done.
+        since = last_xid if numbered == _SEQUENCE_BATCH else xmin
+        session.execute(self._server["end_turn"], {"last_position": position + numbered, "since": since})
+        return numbered, position + numbered
+
+    def _applied(self, component: str) -> dict[int, str]:
+        table = f"{quote_schema(self.schema)}.eventstore_migrations"
+        if not self.read(self._server["migrations_exist"], {"qualified_name": table})[0][0]:
+            return {}
+        return dict(self.read(self._queries["applied_migrations"], {"component": component}))
+
+    def _migrate(self, session: Session, component: str, known: list[Migration]) -> None:
+        session.execute(self._server["lock_schema"], {"schema_name": self.schema})
+        if not session.execute("SELECT 1 FROM pg_namespace WHERE nspname = %(name)s", {"name": self.schema}):
+            session.execute(self._server["create_schema"], {})
+        session.execute(self._queries["create_migrations"], {})
+        applied: dict[int, str] = dict(session.execute(self._queries["applied_migrations"], {"component": component}))
+
+        def apply(migration: Migration) -> None:
+            for statement in migration.statements:
+                session.execute(statement, {})
+            session.execute(
+                self._queries["note_migration"],
+                {
+                    "component": component,
+                    "number": migration.number,
+                    "title": migration.name,
+                    "digest": migration.digest,
+                    "applied_at": time.time_ns() // 1000,
+                },
+            )
+
+        migrate(known, applied, apply)
+
+
+class _PostgresSession:
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, params: Params) -> Rows:
+        cursor = self._connection.execute(sql, params or None, binary=True)
+        return cursor.fetchall() if cursor.description else []
+
+
+class _Notifier:
+    """Tells other processes of appends, from a thread of its own and once for many.
+
+    Never in the append's transaction: NOTIFY makes all committing transactions of a database queue on one lock.
+    """
+
+    def __init__(self, recorder: PostgresRecorder) -> None:
+        self._recorder = recorder
+        self._something_new = threading.Event()
+        self._closed = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def wake(self) -> None:
+        if self._thread is None:
+            self._start()
+        self._something_new.set()
+
+    def close(self) -> None:
+        self._closed.set()
+        self._something_new.set()
+        if self._thread:
+            self._thread.join()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._thread is None and not self._closed.is_set():
+                self._thread = threading.Thread(target=self._run, name="eventstore-notifier", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while self._something_new.wait() and not self._closed.is_set():
+            self._something_new.clear()
+            # A failed notification is made up for by the listeners, who look by themselves now and then.
+            with suppress(psycopg.Error):
+                somebody_listens = self._recorder._read(
+                    self._recorder._server["notify"], _channel(self._recorder.schema)
+                )
+                self._closed.wait(_NOTIFY_PAUSE_SECONDS if somebody_listens else _NOBODY_LISTENS_SECONDS)
+
+
+class _PostgresListener:
+    """Holds a connection that listens, for the appends of other processes; those of this one wake it directly."""
+
+    def __init__(self, recorder: PostgresRecorder) -> None:
+        self._recorder = recorder
+        self._ear, self._mouth = socketpair()
+        self._mouth.setblocking(False)
+        self._connection: _Connection | None = None
+        self._listen()
+        recorder._listeners.add(self)
+
+    def wait(self, timeout: float) -> None:
+        try:
+            if self._connection is None:
+                self._listen()
+            assert self._connection is not None
+            ready, _, _ = select([self._ear.fileno(), self._connection.fileno()], [], [], timeout)
+            if self._connection.fileno() in ready:
+                for _ in self._connection.notifies(timeout=0):
+                    pass
+            if self._ear.fileno() in ready:
+                self._ear.recv(4096)
+        except psycopg.Error as error:
+            if not lost(error):
+                raise
+            self._hang_up()
+            select([self._ear], [], [], timeout)
+
+    def wake(self) -> None:
+        # Full: the thread has been woken many times already, and has not looked yet. Closed: nobody waits.
+        with suppress(BlockingIOError, OSError):
+            self._mouth.send(b"!")
+
+    def close(self) -> None:
+        self._recorder._listeners.discard(self)
+        self._hang_up()
+        self._ear.close()
+        self._mouth.close()
+
+    def _listen(self) -> None:
+        connection = self._recorder._connect()
+        channel = _channel(self._recorder.schema)
+        connection.execute(f'LISTEN "{channel["channel"]}"')
+        connection.execute(self._recorder._server["hold_listener_lock"], channel)
+        self._connection = connection
+
+    def _hang_up(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+
+class _StreamMovedOnError(Exception):
+    """Rolls an append back whose predecessor was not there."""
+
+
+def _conninfo(address: PostgresAddress) -> str:
+    try:
+        return make_conninfo(address.uri, application_name="eventstore")
+    except psycopg.ProgrammingError:
+        # Not chained: libpq's message quotes the URL, and with it the password.
+        raise InvalidUrlError(f"{address} is not a PostgreSQL URL: use postgresql://user@host:port/database") from None
+
+
+def _append_block(append: Append, index: int) -> str:
+    return "append_first_event" if append.first and index == 0 else "append_event"
+
+
+@lru_cache(maxsize=256)
+def _with_parts(append: str, *parts: str) -> str:
+    """One statement out of the append and what goes with it: all of it is stored, or none.
+
+    Each part's parameters get the part's number before their name, so that parts can use the same names.
+    """
+    renamed = (part.replace("%(", f"%(part_{number}_") for number, part in enumerate(parts))
+    withs = ", ".join(
+        [f"appended AS ({append})", *(f"part_{number} AS ({part})" for number, part in enumerate(renamed))]
+    )
+    return f"WITH {withs} SELECT version FROM appended"  # noqa: S608 (put together from .sql files alone)
+
+
+def _channel(schema: str) -> dict[str, Any]:
+    number = int.from_bytes(blake2b(schema.encode(), digest_size=4).digest()) >> 1
+    return {"channel": f"eventstore_{number}", "class_id": 1_702_257_011, "object_id": number}

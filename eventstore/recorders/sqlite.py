@@ -1,0 +1,288 @@
+"""The log in an SQLite file, or in memory. Several threads and several processes may share one file."""
+
+from __future__ import annotations
+
+import json
+import queue
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Literal, TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
+
+from eventstore.address import SQLiteAddress
+from eventstore.envelope import erased
+from eventstore.errors import BusyError, NotAStoreError, StoreClosedError
+from eventstore.migrations import Migration, load_migrations, migrate
+from eventstore.queries import load_queries
+from eventstore.recorders._bell import Bell
+from eventstore.recorders._group_commit import GroupCommit
+from eventstore.recorders._protocol import Append, Listener, Params, Rows, Session
+from eventstore.recorders._sqlite_errors import translated
+
+T = TypeVar("T")
+Synchronous = Literal["FULL", "NORMAL"]
+
+# How often a waiting subscriber looks whether another process has committed: reading one number of shared memory.
+_GLANCE_SECONDS = 0.05
+
+
+class SQLiteRecorder:
+    """Implements `Recorder` on SQLite: one connection writes, others read.
+
+    Args:
+        address: Where the database is.
+        synchronous: `"FULL"`: a returned write survives a power failure. `"NORMAL"`: it survives the death of the
+            process, a power failure may take the last writes (but never damages the file).
+        busy_timeout: How many seconds a writer waits for another process.
+        connections: How many readers there can be at once.
+    """
+
+    dialect: Literal["sqlite"] = "sqlite"
+    schema = ""
+
+    def __init__(
+        self,
+        address: SQLiteAddress,
+        *,
+        synchronous: Synchronous = "FULL",
+        busy_timeout: float = 30.0,
+        connections: int = 8,
+    ) -> None:
+        self._where = str(address)
+        self._path = str(address.path) if address.path else None
+        self._synchronous = synchronous
+        self._busy_timeout = busy_timeout
+        self.connections = connections
+        self._queries = load_queries("eventstore", self.dialect)
+        self._readers: queue.LifoQueue[sqlite3.Connection | None] = queue.LifoQueue()
+        self._bell = Bell()
+        self._closed = False
+        with translated(self._where):
+            self._writer = self._connect()
+            if self._path:
+                self._use_wal()
+                for _ in range(connections):
+                    self._readers.put(None)  # opened when first needed
+        self._commits = GroupCommit(self._writer)
+
+    def migrate(self, component: str, *, allowed: bool) -> None:
+        """See `Recorder.migrate`."""
+        known = load_migrations(component, self.dialect)
+        if self._applied(component) == {each.number: each.digest for each in known}:
+            return  # the usual case; it needs no lock, so that a read-only store can be opened
+        if not allowed:
+            migrate(known, self._applied(component), None)
+            return
+        self.write(lambda session: self._migrate(session, component, known))
+
+    def read(self, sql: str, params: Params) -> Rows:
+        """See `Recorder.read`."""
+        with translated(self._where), self._reader() as connection:
+            return connection.execute(sql, params).fetchall()
+
+    def write(self, work: Callable[[Session], T]) -> T:
+        """See `Recorder.write`."""
+        if self._closed:
+            raise StoreClosedError
+        with translated(self._where):
+            return self._commits.run(lambda: work(_SQLiteSession(self._writer)))
+
+    def append(self, *appends: Append) -> bool:
+        """See `Recorder.append`."""
+        try:
+            self.write(lambda session: self._append(session, appends))
+        except _StreamMovedOnError:
+            return False
+        return True
+
+    def list_of(self, values: Sequence[int] | Sequence[str]) -> object:
+        """See `Recorder.list_of`: a JSON array, for `json_each`."""
+        return json.dumps(values)
+
+    def sequence(self) -> int:
+        """See `Recorder.sequence`: here events get their position as they are inserted."""
+        return int(self.read(self._queries["feed_end"], {})[0][0])
+
+    def signal(self) -> None:
+        """See `Recorder.signal`."""
+        self._bell.ring()
+
+    def listen(self) -> Listener:
+        """See `Recorder.listen`."""
+        return _SQLiteListener(self._bell, self._connect() if self._path else None, self._where)
+
+    def close(self) -> None:
+        """See `Recorder.close`."""
+        with self._commits.exclusive():
+            if self._closed:
+                return
+            self._closed = True
+            self._writer.close()
+        for _ in range(self.connections if self._path else 0):
+            if connection := self._readers.get():  # waits for readers that are under way
+                connection.close()
+        for _ in range(self.connections):
+            self._readers.put(None)  # so that a late reader is not left waiting, and finds the store closed
+        self.signal()
+
+    def _connect(self) -> sqlite3.Connection:
+        # Transactions are begun and ended by name (isolation_level=None): the driver's own habit of beginning them
+        # hides which statements belong together.
+        connection = sqlite3.connect(
+            self._path or ":memory:",
+            timeout=self._busy_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+        try:
+            self._configure(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _configure(self, connection: sqlite3.Connection) -> None:
+        # FULL: the write-ahead log is on disk before a commit returns.
+        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        # References are checked: the log never points at a stream that is not there.
+        connection.execute("PRAGMA foreign_keys = ON")
+        # What PostgreSQL says with its own functions: the envelope that is left of an erased payload.
+        connection.create_function("erased", 1, erased, deterministic=True)
+        # Sorting and joining never writes temporary files beside an agent's work.
+        connection.execute("PRAGMA temp_store = MEMORY")
+
+    def _use_wal(self) -> None:
+        # Write-ahead logging: readers go on while a writer writes. Changing to it needs the file for oneself, and
+        # SQLite does not wait for that, so it is tried again while other processes open the file, too.
+        with translated(self._where):
+            mode = self._writer.execute("PRAGMA journal_mode").fetchone()[0]
+        if mode == "wal":
+            return
+        for attempt in Retrying(
+            retry=retry_if_exception_type(BusyError),
+            stop=stop_after_delay(self._busy_timeout),
+            wait=wait_random(0.005, 0.05),
+            reraise=True,
+        ):
+            with attempt, translated(self._where):
+                self._writer.execute("PRAGMA journal_mode = WAL")
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        if self._closed:
+            raise StoreClosedError
+        if self._path is None:  # what is in memory is seen by its one connection only
+            with self._commits.exclusive():
+                if self._closed:
+                    raise StoreClosedError
+                yield self._writer
+            return
+        connection = self._readers.get()
+        try:
+            if self._closed:
+                raise StoreClosedError
+            if connection is None:
+                connection = self._connect()
+            yield connection
+        finally:
+            self._readers.put(connection)
+
+    def _append(self, session: Session, appends: Sequence[Append]) -> None:
+        # The order of insertion is the feed's: as in PostgreSQL, of one transaction by time, and then by stream.
+        inserts = [(append, index) for append in appends for index in range(len(append.rows))]
+        for append, index in sorted(inserts, key=lambda insert: insert[0].rows[insert[1]].recorded_at):
+            name = "append_first_event" if append.first and index == 0 else "append_event"
+            if not session.execute(self._queries[name], append.parameters(index)):
+                raise _StreamMovedOnError
+        for append in appends:
+            for statement in append.then:
+                session.execute(*statement)
+            if append.work:
+                append.work(session)
+
+    def _applied(self, component: str) -> dict[int, str]:
+        tables = "SELECT 1 FROM sqlite_schema WHERE name = 'eventstore_migrations'"
+        if not self.read(tables, {}):
+            return {}
+        return dict(self.read(self._queries["applied_migrations"], {"component": component}))
+
+    def _migrate(self, session: Session, component: str, known: list[Migration]) -> None:
+        session.execute(self._queries["create_migrations"], {})
+        applied: dict[int, str] = dict(session.execute(self._queries["applied_migrations"], {"component": component}))
+
+        def apply(migration: Migration) -> None:
+            for statement in migration.statements:
+                self._define(session, statement)
+            session.execute(
+                self._queries["note_migration"],
+                {
+                    "component": component,
+                    "number": migration.number,
+                    "title": migration.name,
+                    "digest": migration.digest,
+                    "applied_at": time.time_ns() // 1000,
+                },
+            )
+
+        migrate(known, applied, apply)
+
+    def _define(self, session: Session, statement: str) -> None:
+        try:
+            session.execute(statement, {})
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table of that name is there, and not ours
+                raise NotAStoreError(
+                    f"{self._where} holds another program's tables ({error}): name another file"
+                ) from error
+            raise
+
+
+class _SQLiteSession:
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, params: Params) -> Rows:
+        return self._connection.execute(sql, params).fetchall()
+
+
+class _SQLiteListener:
+    def __init__(self, bell: Bell, connection: sqlite3.Connection | None, where: str) -> None:
+        self._bell = bell
+        self._heard = bell.rings
+        self._connection = connection
+        self._where = where
+        self._seen = self._glance()
+
+    def wait(self, timeout: float) -> None:
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            # Woken at once by this process's own appends; a commit of another process shows at a glance.
+            if self._bell.wait(self._heard, min(left, _GLANCE_SECONDS) if self._connection else left):
+                break
+            if (now := self._glance()) != self._seen:
+                self._seen = now
+                break
+        self._heard = self._bell.rings
+
+    def wake(self) -> None:
+        self._bell.ring()
+
+    def close(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
+
+    def _glance(self) -> int:
+        # A number that changes when another connection has committed.
+        if self._connection is None:
+            return 0
+        with translated(self._where):
+            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
+
+
+class _StreamMovedOnError(Exception):
+    """Rolls an append back whose predecessor was not there."""

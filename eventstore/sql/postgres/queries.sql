@@ -1,0 +1,175 @@
+-- name: stream_by_name
+SELECT stream_id FROM {schema}.streams WHERE name = :name AND NOT closed;
+
+-- name: create_stream
+INSERT INTO {schema}.streams (name, parent_id, parent_version, created_at, metadata)
+VALUES (:name, :parent_id, :parent_version, :created_at, :metadata::jsonb)
+ON CONFLICT (name) WHERE NOT closed DO NOTHING
+RETURNING stream_id;
+
+-- name: stream_head
+-- The stream that has the name now, and its last own event, if it has one.
+SELECT s.stream_id, e.version, e.hash
+FROM {schema}.streams s
+LEFT JOIN {schema}.events e ON e.stream_id = s.stream_id
+    AND e.version = (SELECT max(version) FROM {schema}.events WHERE stream_id = s.stream_id)
+WHERE s.name = :name AND NOT s.closed;
+
+-- name: close_stream
+UPDATE {schema}.streams SET closed = true WHERE stream_id = :stream_id;
+
+-- name: all_streams
+SELECT stream_id, name, closed FROM {schema}.streams WHERE stream_id > :after ORDER BY stream_id LIMIT :limit;
+
+-- name: stream_by_id
+SELECT name, closed FROM {schema}.streams WHERE stream_id = :stream_id;
+
+-- name: hash_at
+SELECT hash FROM {schema}.events WHERE stream_id = :stream_id AND version = :version;
+
+-- name: append_event
+-- Stores nothing unless the predecessor is the one that the writer saw, to the last bit of its hash. A writer that
+-- comes second waits for the first on the primary key, and then stores nothing. The transaction id is given to the
+-- row after the predecessor was seen committed, so that a stream's order and the feed's agree.
+INSERT INTO {schema}.events (stream_id, version, topic, recorded_at, hash, payload)
+SELECT :stream_id::bigint, :version::bigint, :topic::text, :recorded_at::bigint, :hash::bytea, :payload::bytea
+WHERE EXISTS (
+    SELECT 1 FROM {schema}.events
+    WHERE stream_id = :stream_id::bigint AND version = :version::bigint - 1 AND hash = :previous::bytea
+)
+ON CONFLICT (stream_id, version) DO NOTHING
+RETURNING version;
+
+-- name: append_first_event
+-- The first own event of a stream has no predecessor in it; that it is the first is what has to be checked.
+INSERT INTO {schema}.events (stream_id, version, topic, recorded_at, hash, payload)
+SELECT :stream_id::bigint, :version::bigint, :topic::text, :recorded_at::bigint, :hash::bytea, :payload::bytea
+WHERE NOT EXISTS (SELECT 1 FROM {schema}.events WHERE stream_id = :stream_id::bigint)
+ON CONFLICT (stream_id, version) DO NOTHING
+RETURNING version;
+
+-- name: erase_payload
+UPDATE {schema}.events SET payload = :payload WHERE stream_id = :stream_id AND version = :version;
+
+-- name: lineage
+SELECT ancestor_id, upto FROM {schema}.lineage WHERE stream_id = :stream_id ORDER BY upto;
+
+-- name: add_lineage
+-- A fork reads what its parent reads, up to the fork, and the parent itself.
+INSERT INTO {schema}.lineage (stream_id, ancestor_id, upto)
+SELECT :stream_id::bigint, ancestor_id, least(upto, :upto::bigint)
+FROM {schema}.lineage WHERE stream_id = :parent_id::bigint
+UNION ALL
+SELECT :stream_id::bigint, :parent_id::bigint, :upto::bigint;
+
+-- name: pinned_upto
+-- Up to which version a stream's events are needed by living forks.
+SELECT coalesce(max(l.upto), 0) FROM {schema}.lineage l JOIN {schema}.streams s ON s.stream_id = l.stream_id
+WHERE l.ancestor_id = :stream_id AND NOT s.closed;
+
+-- name: lock_stream
+-- Keeps forks and erasure of one stream apart: a fork must not begin to read what is being erased.
+SELECT stream_id FROM {schema}.streams WHERE stream_id = :stream_id FOR UPDATE;
+
+-- name: share_stream
+SELECT stream_id FROM {schema}.streams WHERE stream_id = :stream_id FOR SHARE;
+
+-- name: read_forward
+SELECT version, topic, recorded_at, hash, payload FROM {schema}.events
+WHERE stream_id = :stream_id AND version > :after AND version < :before
+ORDER BY version LIMIT :limit;
+
+-- name: read_backward
+SELECT version, topic, recorded_at, hash, payload FROM {schema}.events
+WHERE stream_id = :stream_id AND version > :after AND version < :before
+ORDER BY version DESC LIMIT :limit;
+
+-- name: events_by_version
+SELECT version, topic, recorded_at, hash, payload FROM {schema}.events
+WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]);
+
+-- name: streams_by_name
+-- One page in the order of names. An empty stream (its first append failed) is not listed.
+SELECT s.name, e.version, s.created_at, e.recorded_at, s.metadata::text, p.name, s.parent_version
+FROM {schema}.streams s
+JOIN {schema}.events e ON e.stream_id = s.stream_id
+    AND e.version = (SELECT max(version) FROM {schema}.events WHERE stream_id = s.stream_id)
+LEFT JOIN {schema}.streams p ON p.stream_id = s.parent_id
+WHERE NOT s.closed AND s.name >= :prefix AND s.name < :prefix_end AND s.name > :cursor_name
+    AND (:since::bigint IS NULL OR e.recorded_at >= :since)
+    AND (:until::bigint IS NULL OR e.recorded_at < :until)
+    AND s.metadata @> :metadata::jsonb
+ORDER BY s.name LIMIT :limit;
+
+-- name: streams_by_activity
+-- One page, the most recently active first.
+SELECT s.name, e.version, s.created_at, e.recorded_at, s.metadata::text, p.name, s.parent_version
+FROM {schema}.streams s
+JOIN {schema}.events e ON e.stream_id = s.stream_id
+    AND e.version = (SELECT max(version) FROM {schema}.events WHERE stream_id = s.stream_id)
+LEFT JOIN {schema}.streams p ON p.stream_id = s.parent_id
+WHERE NOT s.closed AND s.name >= :prefix AND s.name < :prefix_end
+    AND (:cursor_time::bigint IS NULL OR (e.recorded_at, s.name) < (:cursor_time::bigint, :cursor_name))
+    AND (:since::bigint IS NULL OR e.recorded_at >= :since)
+    AND (:until::bigint IS NULL OR e.recorded_at < :until)
+    AND s.metadata @> :metadata::jsonb
+ORDER BY e.recorded_at DESC, s.name DESC LIMIT :limit;
+
+-- name: feed_page
+SELECT f.position, s.name, e.version, e.topic, e.recorded_at, e.hash, e.payload
+FROM {schema}.feed f
+JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
+JOIN {schema}.streams s ON s.stream_id = f.stream_id
+WHERE f.position > :after AND f.position <= :upto
+ORDER BY f.position LIMIT :limit;
+
+-- name: feed_page_of_topics
+SELECT f.position, s.name, e.version, e.topic, e.recorded_at, e.hash, e.payload
+FROM {schema}.feed f
+JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
+JOIN {schema}.streams s ON s.stream_id = f.stream_id
+WHERE f.position > :after AND f.position <= :upto AND e.topic = ANY (:topics::text[])
+ORDER BY f.position LIMIT :limit;
+
+-- name: feed_end
+SELECT position FROM {schema}.sequencer;
+
+-- name: feed_positions
+SELECT position FROM {schema}.feed
+WHERE stream_id = :stream_id AND version BETWEEN :first AND :last ORDER BY version;
+
+-- name: find_idempotent
+SELECT i.first_version, i.last_version, i.digest, e.hash
+FROM {schema}.idempotency i JOIN {schema}.events e ON e.stream_id = i.stream_id AND e.version = i.last_version
+WHERE i.stream_id = :stream_id AND i.key = :key;
+
+-- name: note_idempotent
+-- Part of the append's own statement, of which `appended` is the result: no append, no note.
+INSERT INTO {schema}.idempotency (stream_id, key, first_version, last_version, digest)
+SELECT :stream_id::bigint, :key::text, :first_version::bigint, :last_version::bigint, :digest::bytea FROM appended;
+
+-- name: tracked
+SELECT position FROM {schema}.tracking WHERE consumer = :consumer;
+
+-- name: track
+-- Positions only go forward: nothing is returned, and nothing changed, by one that was passed already.
+INSERT INTO {schema}.tracking (consumer, position) VALUES (:consumer, :new_position)
+ON CONFLICT (consumer) DO UPDATE SET position = excluded.position WHERE tracking.position < excluded.position
+RETURNING position;
+
+-- name: applied_migrations
+SELECT number, digest FROM {schema}.eventstore_migrations WHERE component = :component;
+
+-- name: create_migrations
+CREATE TABLE IF NOT EXISTS {schema}.eventstore_migrations (
+    component text NOT NULL,
+    number integer NOT NULL,
+    name text NOT NULL,
+    digest text NOT NULL,
+    applied_at bigint NOT NULL,
+    PRIMARY KEY (component, number)
+);
+
+-- name: note_migration
+INSERT INTO {schema}.eventstore_migrations (component, number, name, digest, applied_at)
+VALUES (:component, :number, :title, :digest, :applied_at);

@@ -1,0 +1,176 @@
+-- name: stream_by_name
+SELECT stream_id FROM streams WHERE name = :name AND closed = 0;
+
+-- name: create_stream
+INSERT INTO streams (name, parent_id, parent_version, created_at, metadata)
+VALUES (:name, :parent_id, :parent_version, :created_at, :metadata)
+ON CONFLICT (name) WHERE closed = 0 DO NOTHING
+RETURNING stream_id;
+
+-- name: stream_head
+-- The stream that has the name now, and its last own event, if it has one.
+SELECT s.stream_id, e.version, e.hash
+FROM streams s
+LEFT JOIN events e ON e.stream_id = s.stream_id
+    AND e.version = (SELECT max(version) FROM events WHERE stream_id = s.stream_id)
+WHERE s.name = :name AND s.closed = 0;
+
+-- name: close_stream
+UPDATE streams SET closed = 1 WHERE stream_id = :stream_id;
+
+-- name: all_streams
+SELECT stream_id, name, closed FROM streams WHERE stream_id > :after ORDER BY stream_id LIMIT :limit;
+
+-- name: stream_by_id
+SELECT name, closed FROM streams WHERE stream_id = :stream_id;
+
+-- name: hash_at
+SELECT hash FROM events WHERE stream_id = :stream_id AND version = :version;
+
+-- name: append_event
+-- Stores nothing unless the predecessor is the one that the writer saw, to the last bit of its hash.
+INSERT INTO events (stream_id, version, topic, recorded_at, hash, payload)
+SELECT :stream_id, :version, :topic, :recorded_at, :hash, :payload
+WHERE EXISTS (
+    SELECT 1 FROM events WHERE stream_id = :stream_id AND version = :version - 1 AND hash = :previous
+)
+ON CONFLICT (stream_id, version) DO NOTHING
+RETURNING version;
+
+-- name: append_first_event
+-- The first own event of a stream has no predecessor in it; that it is the first is what has to be checked.
+INSERT INTO events (stream_id, version, topic, recorded_at, hash, payload)
+SELECT :stream_id, :version, :topic, :recorded_at, :hash, :payload
+WHERE NOT EXISTS (SELECT 1 FROM events WHERE stream_id = :stream_id)
+ON CONFLICT (stream_id, version) DO NOTHING
+RETURNING version;
+
+-- name: erase_payload
+UPDATE events SET payload = :payload WHERE stream_id = :stream_id AND version = :version;
+
+-- name: lineage
+SELECT ancestor_id, upto FROM lineage WHERE stream_id = :stream_id ORDER BY upto;
+
+-- name: add_lineage
+-- A fork reads what its parent reads, up to the fork, and the parent itself.
+INSERT INTO lineage (stream_id, ancestor_id, upto)
+SELECT :stream_id, ancestor_id, min(upto, :upto) FROM lineage WHERE stream_id = :parent_id
+UNION ALL
+SELECT :stream_id, :parent_id, :upto;
+
+-- name: pinned_upto
+-- Up to which version a stream's events are needed by living forks.
+SELECT coalesce(max(l.upto), 0) FROM lineage l JOIN streams s ON s.stream_id = l.stream_id
+WHERE l.ancestor_id = :stream_id AND s.closed = 0;
+
+-- name: lock_stream
+-- Keeps forks and erasure of one stream apart. Here the one writer at a time does.
+SELECT stream_id FROM streams WHERE stream_id = :stream_id;
+
+-- name: share_stream
+SELECT stream_id FROM streams WHERE stream_id = :stream_id;
+
+-- name: read_forward
+SELECT version, topic, recorded_at, hash, payload FROM events
+WHERE stream_id = :stream_id AND version > :after AND version < :before
+ORDER BY version LIMIT :limit;
+
+-- name: read_backward
+SELECT version, topic, recorded_at, hash, payload FROM events
+WHERE stream_id = :stream_id AND version > :after AND version < :before
+ORDER BY version DESC LIMIT :limit;
+
+-- name: events_by_version
+SELECT version, topic, recorded_at, hash, payload FROM events
+WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions));
+
+-- name: streams_by_name
+-- One page in the order of names. An empty stream (its first append failed) is not listed.
+SELECT s.name, e.version, s.created_at, e.recorded_at, s.metadata, p.name, s.parent_version
+FROM streams s
+JOIN events e ON e.stream_id = s.stream_id
+    AND e.version = (SELECT max(version) FROM events WHERE stream_id = s.stream_id)
+LEFT JOIN streams p ON p.stream_id = s.parent_id
+WHERE s.closed = 0 AND s.name >= :prefix AND s.name < :prefix_end AND s.name > :cursor_name
+    AND (:since IS NULL OR e.recorded_at >= :since)
+    AND (:until IS NULL OR e.recorded_at < :until)
+    AND NOT EXISTS (
+        SELECT 1 FROM json_each(:metadata) AS wanted WHERE NOT EXISTS (
+            SELECT 1 FROM json_each(s.metadata) AS has
+            WHERE has.key = wanted.key AND has.type = wanted.type AND has.value IS wanted.value
+        )
+    )
+ORDER BY s.name LIMIT :limit;
+
+-- name: streams_by_activity
+-- One page, the most recently active first.
+SELECT s.name, e.version, s.created_at, e.recorded_at, s.metadata, p.name, s.parent_version
+FROM streams s
+JOIN events e ON e.stream_id = s.stream_id
+    AND e.version = (SELECT max(version) FROM events WHERE stream_id = s.stream_id)
+LEFT JOIN streams p ON p.stream_id = s.parent_id
+WHERE s.closed = 0 AND s.name >= :prefix AND s.name < :prefix_end
+    AND (:cursor_time IS NULL OR (e.recorded_at, s.name) < (:cursor_time, :cursor_name))
+    AND (:since IS NULL OR e.recorded_at >= :since)
+    AND (:until IS NULL OR e.recorded_at < :until)
+    AND NOT EXISTS (
+        SELECT 1 FROM json_each(:metadata) AS wanted WHERE NOT EXISTS (
+            SELECT 1 FROM json_each(s.metadata) AS has
+            WHERE has.key = wanted.key AND has.type = wanted.type AND has.value IS wanted.value
+        )
+    )
+ORDER BY e.recorded_at DESC, s.name DESC LIMIT :limit;
+
+-- name: feed_page
+SELECT e.position, s.name, e.version, e.topic, e.recorded_at, e.hash, e.payload
+FROM events e JOIN streams s USING (stream_id)
+WHERE e.position > :after AND e.position <= :upto
+ORDER BY e.position LIMIT :limit;
+
+-- name: feed_page_of_topics
+SELECT e.position, s.name, e.version, e.topic, e.recorded_at, e.hash, e.payload
+FROM events e JOIN streams s USING (stream_id)
+WHERE e.position > :after AND e.position <= :upto AND e.topic IN (SELECT value FROM json_each(:topics))
+ORDER BY e.position LIMIT :limit;
+
+-- name: feed_end
+SELECT coalesce(max(position), 0) FROM events;
+
+-- name: feed_positions
+SELECT position FROM events
+WHERE stream_id = :stream_id AND version BETWEEN :first AND :last ORDER BY version;
+
+-- name: find_idempotent
+SELECT i.first_version, i.last_version, i.digest, e.hash
+FROM idempotency i JOIN events e ON e.stream_id = i.stream_id AND e.version = i.last_version
+WHERE i.stream_id = :stream_id AND i.key = :key;
+
+-- name: note_idempotent
+INSERT INTO idempotency (stream_id, key, first_version, last_version, digest)
+VALUES (:stream_id, :key, :first_version, :last_version, :digest);
+
+-- name: tracked
+SELECT position FROM tracking WHERE consumer = :consumer;
+
+-- name: track
+-- Positions only go forward: nothing is returned, and nothing changed, by one that was passed already.
+INSERT INTO tracking (consumer, position) VALUES (:consumer, :new_position)
+ON CONFLICT (consumer) DO UPDATE SET position = excluded.position WHERE tracking.position < excluded.position
+RETURNING position;
+
+-- name: applied_migrations
+SELECT number, digest FROM eventstore_migrations WHERE component = :component;
+
+-- name: create_migrations
+CREATE TABLE IF NOT EXISTS eventstore_migrations (
+    component TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    applied_at INTEGER NOT NULL,
+    PRIMARY KEY (component, number)
+) STRICT, WITHOUT ROWID;
+
+-- name: note_migration
+INSERT INTO eventstore_migrations (component, number, name, digest, applied_at)
+VALUES (:component, :number, :title, :digest, :applied_at);

@@ -1,0 +1,391 @@
+"""The event store: append-only streams, their feed, and forks that share their parent's past."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from eventstore import _listing, _verify
+from eventstore._appender import Appender, Decide, Decision
+from eventstore._forker import Forker, ForkWork
+from eventstore._idempotency import once
+from eventstore._reader import Reader
+from eventstore.address import SQLiteAddress, parse
+from eventstore.codec import Upcasters
+from eventstore.errors import BadInputError, ConflictError, StoreClosedError
+from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
+from eventstore.ids import MAX_KEY_BYTES, MAX_TOPIC_BYTES, check_id, check_stream
+from eventstore.queries import load_queries
+from eventstore.recorders import Recorder, Session, load_postgres
+from eventstore.recorders.sqlite import SQLiteRecorder, Synchronous
+from eventstore.subscription import Subscription
+from eventstore.workers import Workers
+
+T = TypeVar("T")
+
+
+class EventStore:
+    """A log of events in an SQLite file or a PostgreSQL database.
+
+    One store serves any number of threads and event loops; several processes may share one file or database. A method
+    whose name begins with `a` is the same operation for `async` code: it runs on a thread of the store's own.
+
+    Use `EventStore.open`, and close it, or use it as a context manager (`with` or `async with`).
+    """
+
+    def __init__(self, recorder: Recorder, *, upcasters: Upcasters | None = None) -> None:
+        self.recorder = recorder
+        self.upcasters = upcasters or Upcasters()
+        self.workers = Workers(recorder.connections)
+        self.queries = load_queries("eventstore", recorder.dialect, recorder.schema)
+        self._appender = Appender(recorder, self.queries)
+        self._reader = Reader(recorder, self.queries, self.upcasters)
+        self._forker = Forker(recorder, self.queries, self._reader)
+        self._closed = False
+
+    @classmethod
+    def open(  # noqa: PLR0913 (an address and its options)
+        cls,
+        url: str | os.PathLike[str],
+        *,
+        migrate: bool = True,
+        upcasters: Upcasters | None = None,
+        pool_size: int = 8,
+        schema: str = "eventstore",
+        prepare: bool = True,
+        connect_timeout: float = 30.0,
+        synchronous: Synchronous = "FULL",
+        busy_timeout: float = 30.0,
+    ) -> Self:
+        """Open a store, and create or update its tables.
+
+        Args:
+            url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, a path, or `postgresql://…`.
+            migrate: Whether tables may be created and updated. If not, they are only verified.
+            upcasters: Translations for events that were recorded in older layouts.
+            pool_size: How many operations can be under way at once: connections, and threads for async calls.
+            schema: PostgreSQL: the schema that holds the tables.
+            prepare: PostgreSQL: whether to use prepared statements; not behind a PgBouncer in transaction mode.
+            connect_timeout: PostgreSQL: how many seconds to wait for a connection.
+            synchronous: SQLite: `"FULL"`, what was written survives a power failure; `"NORMAL"`, it survives the death
+                of the process, and is faster.
+            busy_timeout: SQLite: how many seconds to wait for another process that writes.
+
+        Raises:
+            InvalidUrlError: The URL is not understood.
+            NotAStoreError: The file exists and is something else.
+            SchemaError: The tables are newer than this package, or older and `migrate` is false.
+            UnavailableError: There is no such file or server, or it refuses the user.
+        """
+        address = parse(url)
+        if pool_size < 1:
+            raise BadInputError(f"pool_size is {pool_size}: at least one connection is needed")
+        recorder: Recorder
+        if isinstance(address, SQLiteAddress):
+            if synchronous not in ("FULL", "NORMAL"):
+                raise BadInputError(f"synchronous is {synchronous!r}: use 'FULL' or 'NORMAL'")
+            recorder = SQLiteRecorder(
+                address, synchronous=synchronous, busy_timeout=busy_timeout, connections=pool_size
+            )
+        else:
+            recorder = load_postgres()(
+                address, schema=schema, connections=pool_size, prepare=prepare, connect_timeout=connect_timeout
+            )
+        try:
+            recorder.migrate("eventstore", allowed=migrate)
+            return cls(recorder, upcasters=upcasters)
+        except BaseException:
+            recorder.close()
+            raise
+
+    def append(
+        self,
+        stream: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: int | None = None,
+        idempotency_key: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Appended:
+        """Append events to a stream, all of them or none.
+
+        What is returned is on disk, and seen by every later read and feed.
+
+        Args:
+            stream: The stream's name; a stream begins with its first append.
+            events: The events, in order. None: nothing is stored.
+            expected_version: The version that the stream must be at (0: it must be new); `None`: any.
+            idempotency_key: Names this append. A second append to the stream with the same key and events stores
+                nothing, and returns what the first one did.
+            metadata: What the stream can be searched by, stored if this append begins it.
+
+        Raises:
+            ConflictError: The stream is not at `expected_version`.
+            IdempotencyError: The key was used for other events.
+        """
+        name, batch = check_stream(stream), _checked(events)
+
+        def append(_: int, head: Head) -> Decision:
+            if expected_version is not None and head.version != expected_version:
+                raise ConflictError(name, expected_version, head.version)
+            return Decision(batch)
+
+        if idempotency_key is not None and batch:
+            check_id("idempotency_key", idempotency_key, longest=MAX_KEY_BYTES)
+            return self.commit(
+                name, once(append, batch, idempotency_key, self.recorder, self.queries), metadata=metadata
+            )
+        return self.commit(name, append, metadata=metadata)
+
+    def commit(self, stream: str, decide: Decide, *, metadata: Mapping[str, Any] | None = None) -> Appended:
+        """Append what `decide` makes of the stream's head. For projections that store with the log, in one transaction.
+
+        Args:
+            stream: The stream's name.
+            decide: Gets the stream's number and head; it is asked again if another process appends meanwhile.
+            metadata: What the stream can be searched by, stored if it is new.
+        """
+        return self.commit_all({stream: decide}, metadata=metadata)[stream]
+
+    def commit_all(
+        self, decides: Mapping[str, Decide], *, metadata: Mapping[str, Any] | None = None
+    ) -> dict[str, Appended]:
+        """`commit` to several streams in one transaction: all of it is stored, or nothing.
+
+        Args:
+            decides: For each stream, who decides; all are asked again if another process appends to one meanwhile.
+            metadata: What streams that are new can be searched by.
+        """
+        self._check_open()
+        return self._appender.commit(decides, metadata=metadata)
+
+    def append_to_closed(self, stream_id: int, event: NewEvent, work: Callable[[Session, int], None]) -> None:
+        """Append to a stream that was closed: no name leads to it any more, but forks may still read through it.
+
+        Args:
+            stream_id: The stream's number.
+            event: The event.
+            work: What to do in the same transaction; gets the event's version.
+        """
+        self._check_open()
+        self._appender.append_to_closed(stream_id, event, work)
+
+    def read(
+        self,
+        stream: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        backward: bool = False,
+        limit: int | None = None,
+    ) -> Iterator[Event]:
+        """The events `after < version < before` of a stream, in order or backward; of a fork, with its past.
+
+        They are read in pages while they are consumed; nothing is locked meanwhile. A stream that does not exist has
+        no events. `after=-1` shows events numbered 0, which only writers of the eventsourcing library make.
+        """
+        self._check_open()
+        pages = self._reader.read(check_stream(stream), after=after, before=before, backward=backward, limit=limit)
+        return (event for page in pages for event in page)
+
+    def head(self, stream: str) -> Head | None:
+        """The last version of a stream and its hash, or `None` if there is no such stream."""
+        self._check_open()
+        return self._reader.head(check_stream(stream))
+
+    def feed(self, *, after: int = 0, limit: int | None = None, topics: Sequence[str] = ()) -> Iterator[FeedEvent]:
+        """The events of all streams in one order, from the position behind `after`.
+
+        Positions are 1, 2, 3, … without gaps. The feed never skips an event and never repeats one: what has a position
+        keeps it, and what is committed later comes later. A stream's events come in their order.
+        """
+        self._check_open()
+        pages = self._reader.feed(after=after, limit=limit, topics=topics)
+        return (entry for page in pages for entry in page)
+
+    def subscribe(self, *, after: int = 0, topics: Sequence[str] = ()) -> Subscription:
+        """Follow the feed from the position behind `after`; the iteration waits for what is to come.
+
+        with store.subscribe(after=position) as subscription:
+            for entry in subscription: ...
+        """
+        self._check_open()
+        return Subscription(self._reader, self.recorder, after=after, topics=topics)
+
+    def streams(
+        self,
+        *,
+        prefix: str = "",
+        metadata: Mapping[str, Any] | None = None,
+        active_since: datetime | None = None,
+        active_until: datetime | None = None,
+        newest_first: bool = False,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> StreamPage:
+        """One page of the streams, by name or by their last activity.
+
+        Args:
+            prefix: How the names begin.
+            metadata: What the streams' metadata contains: scalars, all of them equal.
+            active_since: Whose last event is not older.
+            active_until: Whose last event is older.
+            newest_first: The most recently active first, instead of by name.
+            limit: The size of the page.
+            cursor: `next_cursor` of the page before, with the other arguments unchanged.
+        """
+        self._check_open()
+        window = _listing.Window(prefix, metadata or {}, active_since, active_until, newest_first, limit, cursor)
+        return _listing.page(self.recorder, self.queries, window)
+
+    def fork(
+        self,
+        source: str,
+        target: str,
+        *,
+        at: int | None = None,
+        cause: Cause | None = None,
+        work: ForkWork | None = None,
+    ) -> Appended:
+        """Begin a new stream with the past of another, which is shared and not copied.
+
+        It costs a few rows, whatever the length of the source; from then on both go their own ways.
+
+        Args:
+            source: The stream to fork.
+            target: The new stream's name.
+            at: The last version that the fork shares; the source's head by default.
+            cause: Why.
+            work: What else to do in the same transaction, for projections.
+
+        Raises:
+            NotFoundError: There is no such source, or no such version in it.
+            ConflictError: The target exists already.
+        """
+        self._check_open()
+        return self._forker.fork(check_stream(source), check_stream(target), at=at, cause=cause or Cause(), work=work)
+
+    def verify(self, stream: str | None = None) -> _verify.Verification:
+        """Check the hash chain of a stream (with the past that it shares) or of all streams, also deleted ones.
+
+        Raises:
+            ChainError: An event is not what was written, or one is missing.
+            NotFoundError: There is no such stream.
+        """
+        self._check_open()
+        if stream is None:
+            return _verify.verify_all(self.recorder, self.queries)
+        return _verify.verify_stream(self.recorder, self.queries, check_stream(stream))
+
+    def close(self) -> None:
+        """Finish what is under way and let go of the database. Closing twice is allowed."""
+        self._closed = True
+        self.workers.close()
+        self.recorder.close()
+
+    # --- the same for async code -------------------------------------------------------------------------------------
+
+    async def aappend(
+        self,
+        stream: str,
+        events: Iterable[NewEvent],
+        *,
+        expected_version: int | None = None,
+        idempotency_key: str | None = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> Appended:
+        """`append`. A task that is cancelled leaves the whole batch behind, or nothing of it."""
+        return await self.workers.run(
+            self.append,
+            stream,
+            events,
+            expected_version=expected_version,
+            idempotency_key=idempotency_key,
+            metadata=metadata,
+        )
+
+    async def aread(
+        self,
+        stream: str,
+        *,
+        after: int = 0,
+        before: int | None = None,
+        backward: bool = False,
+        limit: int | None = None,
+    ) -> AsyncIterator[Event]:
+        """`read`, page by page."""
+        self._check_open()
+        pages = self._reader.read(check_stream(stream), after=after, before=before, backward=backward, limit=limit)
+        async for page in self._paged(pages):
+            for event in page:
+                yield event
+
+    async def ahead(self, stream: str) -> Head | None:
+        """`head`."""
+        return await self.workers.run(self.head, stream)
+
+    async def afeed(
+        self, *, after: int = 0, limit: int | None = None, topics: Sequence[str] = ()
+    ) -> AsyncIterator[FeedEvent]:
+        """`feed`, page by page."""
+        self._check_open()
+        async for page in self._paged(self._reader.feed(after=after, limit=limit, topics=topics)):
+            for entry in page:
+                yield entry
+
+    async def astreams(self, **arguments: Any) -> StreamPage:
+        """`streams`, with the same arguments."""
+        return await self.workers.run(self.streams, **arguments)
+
+    async def afork(self, source: str, target: str, *, at: int | None = None, cause: Cause | None = None) -> Appended:
+        """`fork`."""
+        return await self.workers.run(self.fork, source, target, at=at, cause=cause)
+
+    async def averify(self, stream: str | None = None) -> _verify.Verification:
+        """`verify`."""
+        return await self.workers.run(self.verify, stream)
+
+    async def aclose(self) -> None:
+        """`close`."""
+        await asyncio.to_thread(self.close)
+
+    async def _paged(self, pages: Iterator[list[T]]) -> AsyncIterator[list[T]]:
+        while page := await self.workers.run(next, pages, None):
+            yield page
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreClosedError
+
+
+def _checked(events: Iterable[NewEvent]) -> list[NewEvent]:
+    batch = list(events)
+    for event in batch:
+        if not isinstance(event, NewEvent):
+            raise BadInputError(f"events must be NewEvent, not {type(event).__name__}")
+        check_id("topic", event.topic, longest=MAX_TOPIC_BYTES)
+        if not isinstance(event.data, bytes):
+            raise BadInputError(f"the data of an event must be bytes, not {type(event.data).__name__}: serialize it")
+    return batch

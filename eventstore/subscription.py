@@ -1,0 +1,61 @@
+"""Following the feed: an iteration that waits for what is to come."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import Self
+
+from eventstore._reader import Reader
+from eventstore.events import FeedEvent
+from eventstore.recorders import Recorder
+
+# A subscriber that nobody wakes looks by itself, after this time: a process may die between its commit and its word.
+_LOOK_AGAIN_SECONDS = 1.0
+
+
+class Subscription(Iterator[FeedEvent]):
+    """The feed, without an end. One thread iterates; any thread may `stop` it, which ends the iteration.
+
+    It sleeps until an append wakes it: of this process at once, of another one within milliseconds.
+    """
+
+    def __init__(self, reader: Reader, recorder: Recorder, *, after: int, topics: Sequence[str]) -> None:
+        self._reader = reader
+        self._after = after
+        self._topics = tuple(topics)
+        self._ready: deque[FeedEvent] = deque()
+        self._stopped = threading.Event()
+        # Listening before looking: what is appended in between is not missed.
+        self._listener = recorder.listen()
+
+    def stop(self) -> None:
+        """End the iteration, now or at its next step."""
+        self._stopped.set()
+        self._listener.wake()
+
+    def __next__(self) -> FeedEvent:
+        while not self._stopped.is_set():
+            if self._ready:
+                return self._ready.popleft()
+            page = next(self._reader.feed(after=self._after, limit=None, topics=self._topics), [])
+            if page:
+                self._ready.extend(page)
+                self._after = page[-1].position
+            else:
+                self._listener.wait(_LOOK_AGAIN_SECONDS)
+        raise StopIteration
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        self._listener.close()

@@ -1,0 +1,50 @@
+"""The threads that carry out async calls: as many as there are connections, shared by all event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+from eventstore.errors import StoreClosedError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Workers:
+    """A bounded pool of threads, started when first needed."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._lock = threading.Lock()
+        self._executor: ThreadPoolExecutor | None = None
+        self._closed = False
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run `function` on one of the threads, from any event loop.
+
+        Cancelling the waiting task does not interrupt a function that has begun: what it writes is stored whole. One
+        that has not begun is not carried out.
+        """
+        context = contextvars.copy_context()
+        return await asyncio.wrap_future(self._pool().submit(lambda: context.run(function, *args, **kwargs)))
+
+    def close(self) -> None:
+        """Wait for what is under way, and end the threads."""
+        with self._lock:
+            self._closed = True
+            executor = self._executor
+        if executor:
+            executor.shutdown()
+
+    def _pool(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._closed:
+                raise StoreClosedError
+            if self._executor is None:
+                self._executor = ThreadPoolExecutor(self._count, thread_name_prefix="eventstore")
+            return self._executor

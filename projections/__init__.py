@@ -1,0 +1,15 @@
+"""What the log means: the checkpoints of threads, and what can be done with them."""
+
+from projections.checkpoints import Checkpoints
+from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
+from projections.serializer import Serializer
+
+__all__ = [
+    "ChannelHistory",
+    "Checkpoints",
+    "NewCheckpoint",
+    "NewWrites",
+    "PruneReport",
+    "SavedCheckpoint",
+    "Serializer",
+]

@@ -1,0 +1,78 @@
+"""What events do to the rows: once as they are appended, and again when the rows are rebuilt from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from eventstore.recorders import Recorder, Session
+from projections._view import END
+from projections.records import PruneRecord
+
+Queries = Mapping[str, str]
+
+
+def apply_prune(session: Session, queries: Queries, stream_id: int, version: int, record: PruneRecord) -> None:
+    """Hide rows: retire those that something still needs, drop the others.
+
+    Args:
+        session: The open transaction.
+        queries: The blocks of this package.
+        stream_id: The thread's stream.
+        version: The version of the event.
+        record: What the event says.
+    """
+    if record.adopted is not None:
+        _adopt(session, queries, stream_id, version, record)
+    kept = None if record.kept is None else set(record.kept)
+    walked, dropped = set(record.walked), set(record.dropped)
+    rows = session.execute(queries["rows_of_stream"], {"stream_id": stream_id, "upto": END})
+    for namespace, checkpoint, at, _, _, _ in rows:
+        key = (namespace, checkpoint)
+        if key in kept if kept is not None else key not in dropped:
+            continue
+        params = {"stream_id": stream_id, "namespace": namespace, "checkpoint_id": checkpoint}
+        if key in walked or (kept is not None and at <= record.pinned):
+            # What a run wrote is hidden from forks, too; what a thread forgets, they go on to show.
+            session.execute(queries["retire_checkpoint"], {**params, "retired_at": 0 if kept is None else version})
+        else:
+            session.execute(queries["drop_checkpoint"], params)
+            session.execute(queries["drop_writes"], params)
+        session.execute(queries["orphan_children"], params)
+
+
+def apply_delete(session: Session, queries: Queries, stream_id: int, pinned: int) -> None:
+    """Drop a stream's rows, but for those up to the version that living forks show."""
+    session.execute(queries["drop_checkpoints_after"], {"stream_id": stream_id, "after": pinned})
+    session.execute(queries["drop_writes_after"], {"stream_id": stream_id, "after": pinned})
+    session.execute(queries["cut_sources"], {"stream_id": stream_id})
+
+
+def apply_fork(session: Session, queries: Queries, stream_id: int, parent_id: int, version: int) -> None:
+    """Let a fork show what its parent showed."""
+    params = {"stream_id": stream_id, "parent_id": parent_id, "upto": version}
+    session.execute(queries["inherit_sources"], params)
+
+
+def erase(session: Session, queries: Queries, recorder: Recorder, stream_id: int, versions: list[int]) -> None:
+    """Erase the content of some events of a stream."""
+    params = {"stream_id": stream_id, "versions": recorder.list_of(versions)}
+    session.execute(queries["erase_events"], params)
+
+
+def _adopt(session: Session, queries: Queries, stream_id: int, version: int, record: PruneRecord) -> None:
+    """Take rows over from ancestors, whose other rows are shown no longer."""
+    assert record.adopted is not None
+    for adopted in record.adopted:
+        row = {"stream_id": stream_id, "namespace": adopted.namespace, "checkpoint_id": adopted.checkpoint}
+        session.execute(
+            queries["adopt_checkpoint"],
+            {
+                **row,
+                "event_version": adopted.version,
+                "run_id": adopted.run,
+                "retired_at": None if adopted.shown else version,
+            },
+        )
+        for written in adopted.writes:
+            session.execute(queries["adopt_writes"], {**row, "event_version": written})
+    session.execute(queries["cut_sources"], {"stream_id": stream_id})

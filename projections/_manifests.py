@@ -1,0 +1,63 @@
+"""The manifests of checkpoints that were saved lately: what the next save of a running thread needs.
+
+Losing one costs a query, never correctness. What is remembered of a stream holds as long as nobody else has appended
+to it: an append of another process may have been a prune, after which a remembered place in the log may be empty.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass, field
+
+from eventstore.events import Head
+from projections.records import Manifest
+
+Key = tuple[str, str]
+"""Namespace and checkpoint id."""
+
+_STREAMS = 10_000
+_PER_STREAM = 32
+
+
+@dataclass(slots=True)
+class _Remembered:
+    at: bytes = b""
+    manifests: OrderedDict[Key, Manifest] = field(default_factory=OrderedDict)
+
+
+class Manifests:
+    """Remembers manifests by stream and checkpoint, a bounded number of them."""
+
+    def __init__(self) -> None:
+        self._streams: OrderedDict[int, _Remembered] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, stream_id: int, head: Head, key: Key) -> Manifest | None:
+        """The manifest of a checkpoint, if it is remembered and the stream has not moved on without us."""
+        with self._lock:
+            known = self._streams.get(stream_id)
+            return known.manifests.get(key) if known and known.at == head.hash else None
+
+    def put(
+        self, stream_id: int, before: Head, after: bytes, key: Key | None = None, manifest: Manifest | None = None
+    ) -> None:
+        """Note that we moved a stream from `before` to the hash `after`, and perhaps a manifest that this saved."""
+        with self._lock:
+            known = self._streams.setdefault(stream_id, _Remembered())
+            self._streams.move_to_end(stream_id)
+            if known.at != before.hash:
+                known.manifests.clear()
+            known.at = after
+            if key is not None and manifest is not None:
+                known.manifests[key] = manifest
+                known.manifests.move_to_end(key)
+                if len(known.manifests) > _PER_STREAM:
+                    known.manifests.popitem(last=False)
+            if len(self._streams) > _STREAMS:
+                self._streams.popitem(last=False)
+
+    def forget(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._streams.clear()

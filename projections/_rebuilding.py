@@ -1,0 +1,66 @@
+"""The rows of this projection, made anew from the log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from eventstore import EventStore
+from eventstore.codec import unpack
+from eventstore.envelope import is_erased
+from eventstore.recorders import Session
+from projections._applying import Queries, apply_delete, apply_fork, apply_prune
+from projections.records import (
+    CHECKPOINT_SAVED,
+    RUNS_DELETED,
+    THREAD_DELETED,
+    THREAD_PRUNED,
+    WRITES_SAVED,
+    CheckpointRecord,
+    PruneRecord,
+)
+
+_PAGE = 500
+_FORKED = "stream.forked"
+
+
+def rebuild(store: EventStore, queries: Queries) -> None:
+    """Drop the rows and make them again, in one transaction: readers see the old ones until the new are there."""
+    store.recorder.sequence()
+
+    def work(session: Session) -> None:
+        for name in ("forget_checkpoints", "forget_writes", "forget_sources"):
+            session.execute(queries[name], {})
+        position = 0
+        while page := session.execute(queries["feed_of_threads"], {"after": position, "limit": _PAGE}):
+            for row in page:
+                _apply(store, session, queries, row)
+            position = page[-1][0]
+
+    store.recorder.write(work)
+
+
+def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any, ...]) -> None:
+    _, stream_id, version, topic, payload, parent_id, parent_version = row
+    if topic == _FORKED:
+        apply_fork(session, queries, stream_id, parent_id, parent_version)
+        return
+    if topic == THREAD_DELETED:
+        [(pinned,)] = session.execute(store.queries["pinned_upto"], {"stream_id": stream_id})
+        apply_delete(session, queries, stream_id, pinned)
+        return
+    if is_erased(bytes(payload)):
+        return  # what it said was forgotten since
+    _, cause, data = unpack(bytes(payload))
+    params: dict[str, Any] = {
+        "stream_id": stream_id,
+        "event_version": version,
+        "namespace": cause.namespace,
+        "checkpoint_id": cause.checkpoint,
+    }
+    if topic == CHECKPOINT_SAVED:
+        parent = CheckpointRecord.unpack(data).parent
+        session.execute(queries["restore_checkpoint"], {**params, "parent_id": parent, "run_id": cause.run})
+    elif topic == WRITES_SAVED:
+        session.execute(queries["adopt_writes"], params)
+    elif topic in (THREAD_PRUNED, RUNS_DELETED):
+        apply_prune(session, queries, stream_id, version, PruneRecord.unpack(data))

@@ -1,0 +1,183 @@
+"""Forgetting: what a prune or the deletion of runs hides, what has to stay underneath, and whose content goes.
+
+A checkpoint that is no longer shown may still be needed: by a fork that was made before, or by a `DeltaChannel` of a
+shown checkpoint, which is replayed from the writes of its ancestors. Such a row is *retired*: it stays, and so do its
+events. Of all other hidden checkpoints the content is erased; the log keeps their digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventstore import EventStore
+from eventstore.envelope import erased
+from projections._loading import Loader, Located, record_of
+from projections._view import View, payloads
+from projections.model import PruneReport
+from projections.records import Adopted, PruneRecord
+
+Key = tuple[str, str]
+"""Namespace and checkpoint id."""
+
+# What an erased event still takes, of its payload.
+_STUB_BYTES = len(erased(b"\x01\x00"))
+_RECORDS_AT_A_TIME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A checkpoint's row, in the thread's own stream or in one that it reads through to."""
+
+    version: int
+    parent: str | None
+    run: str | None
+    retired: bool
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, decided before anything is changed.
+
+    Attributes:
+        record: What the event says, and what the rows are changed by.
+        erase: The versions of the thread's own events whose content goes.
+        report: What the caller is told.
+    """
+
+    record: PruneRecord
+    erase: Sequence[int]
+    report: PruneReport
+
+
+@dataclass(slots=True)
+class _Contents:
+    """All that one thread has: rows by key, and the versions of each one's writes."""
+
+    rows: dict[Key, Row] = field(default_factory=dict)
+    writes: dict[Key, list[int]] = field(default_factory=dict)
+
+    def shown(self) -> set[Key]:
+        return {key for key, row in self.rows.items() if not row.retired}
+
+
+class Planner:
+    """Plans what to forget in one store."""
+
+    def __init__(self, store: EventStore, queries: Mapping[str, str], loader: Loader) -> None:
+        self._store = store
+        self._queries = queries
+        self._loader = loader
+
+    def keep_latest(self, view: View, pinned: int) -> Plan:
+        """Keep the latest checkpoint of each namespace.
+
+        A namespace of a subgraph's call (its last part ends in `:task`) goes altogether when the outermost graph's
+        checkpoint that it was called from goes; one whose state outlives the call stays.
+        """
+        contents = self._contents(view)
+        latest: dict[str, str] = {}
+        for namespace, checkpoint in contents.shown():
+            latest[namespace] = max(checkpoint, latest.get(namespace, ""))
+        kept = {key for key in latest.items() if not self._is_past_call(view, key, latest, contents)}
+        walked = self._walked(view, kept)
+        adopted = self._adopted(kept, walked, contents) if len(view.sources) > 1 else None
+        record = PruneRecord(kept=sorted(kept), walked=sorted(walked), pinned=pinned, adopted=adopted)
+        return self._plan(view, record, contents, kept, walked)
+
+    def without_runs(self, view: View, runs: Sequence[str], pinned: int) -> Plan:
+        """Hide the checkpoints that some runs saved: here, and in the forks that share them."""
+        contents = self._contents(view)
+        wanted = set(runs)
+        dropped = {key for key, row in contents.rows.items() if row.own and row.run in wanted}
+        kept = contents.shown() - dropped
+        walked = self._walked(view, kept) & contents.rows.keys()
+        record = PruneRecord(
+            dropped=sorted(dropped), walked=sorted(walked & dropped), pinned=pinned, runs=sorted(wanted)
+        )
+        return self._plan(view, record, contents, kept, walked)
+
+    def all_of(self, view: View, pinned: int) -> PruneReport:
+        """What the deletion of a whole thread removes: of its own content, all that no fork needs."""
+        contents = self._contents(view)
+        return self._plan(view, PruneRecord(kept=(), pinned=pinned), contents, set(), set()).report
+
+    def _plan(self, view: View, record: PruneRecord, contents: _Contents, kept: set[Key], walked: set[Key]) -> Plan:
+        needed = self._needed(view, contents, kept | walked)
+        sizes = self._store.recorder.read(
+            self._queries["content_sizes"], {"stream_id": view.stream_id, "after": record.pinned}
+        )
+        erase = {version: size for version, size in sizes if version not in needed}
+        hidden = len(contents.shown() - kept)
+        freed = sum(max(size - _STUB_BYTES, 0) for size in erase.values())
+        report = PruneReport(1 if hidden or erase else 0, hidden, freed)
+        return Plan(record, sorted(erase), report)
+
+    def _contents(self, view: View) -> _Contents:
+        contents = _Contents()
+        for source in view.sources:
+            own = source.stream_id == view.stream_id
+            for namespace, checkpoint, version, parent, run, retired_at in self._read("rows_of_stream", source.bounds):
+                retired = retired_at is not None and retired_at <= source.upto
+                # The own row of a checkpoint that was saved again comes before the inherited one.
+                contents.rows.setdefault((namespace, checkpoint), Row(version, parent, run, retired, own))
+            for namespace, checkpoint, version in self._read("writes_of_stream", source.bounds):
+                contents.writes.setdefault((namespace, checkpoint), []).append(version)
+        return contents
+
+    def _is_past_call(self, view: View, key: Key, latest: Mapping[str, str], contents: _Contents) -> bool:
+        namespace, checkpoint = key
+        if ":" not in namespace.rpartition("|")[2]:
+            return False
+        located = self._locate(view, namespace, checkpoint)
+        root = located.cause.metadata.get("parents", {}).get("") if located else None
+        # A call can be saved before the checkpoint that it was called from: then it is not past, but to come.
+        return ("", root) in contents.rows and latest.get("") != root
+
+    def _walked(self, view: View, kept: Iterable[Key]) -> set[Key]:
+        """The hidden checkpoints that the DeltaChannels of the kept ones replay through."""
+        walked: set[Key] = set()
+        for namespace, checkpoint in kept:
+            located = self._locate(view, namespace, checkpoint)
+            # LangGraph counts, for each DeltaChannel, the steps since its value was stored as a whole.
+            channels = set(located.cause.metadata.get("counters_since_delta_snapshot", {})) if located else set()
+            while located and channels and located.record.parent is not None:
+                parent = located.record.parent
+                located = self._locate(view, namespace, parent)
+                if located:
+                    walked.add((namespace, parent))
+                    channels = {channel for channel in channels if not located.record.holds(channel)}
+        return walked - set(kept)
+
+    def _adopted(self, kept: set[Key], walked: set[Key], contents: _Contents) -> list[Adopted]:
+        return [
+            Adopted(*key, contents.rows[key].version, contents.rows[key].run, key in kept, contents.writes.get(key, []))
+            for key in sorted(kept | walked)
+            if key in contents.rows
+        ]
+
+    def _needed(self, view: View, contents: _Contents, staying: set[Key]) -> set[int]:
+        """The versions of the events that what stays refers to."""
+        rows = {contents.rows[key].version for key in staying if key in contents.rows}
+        needed = set(rows)
+        for key in staying:
+            needed.update(contents.writes.get(key, ()))
+        ordered = sorted(rows)
+        for start in range(0, len(ordered), _RECORDS_AT_A_TIME):
+            batch = ordered[start : start + _RECORDS_AT_A_TIME]
+            for payload in payloads(self._store, view, batch).values():
+                manifest = record_of(payload).manifest
+                needed.update(entry.written_at for entry in manifest.values() if entry.written_at)
+        # Writes of checkpoints that are not saved yet: a run is on its way.
+        for key, versions in contents.writes.items():
+            if key not in contents.rows:
+                needed.update(versions)
+        return needed
+
+    def _locate(self, view: View, namespace: str, checkpoint: str) -> Located | None:
+        return self._loader.locate(view, namespace, checkpoint, retired=True)
+
+    def _read(self, query: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        return self._store.recorder.read(self._queries[query], params)

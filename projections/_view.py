@@ -1,0 +1,100 @@
+"""Which rows a thread shows: its own, and of a fork those of its ancestors up to the fork."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from eventstore import EventStore
+from eventstore._lineage import Segment, lineage
+from eventstore.recorders import Recorder, Rows
+
+# Past every version: the open end of a thread's own rows.
+END = 2**63 - 1
+# Sorts after every id.
+LAST = "\U0010ffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Rows of one stream, up to a version."""
+
+    stream_id: int
+    upto: int
+
+    @property
+    def bounds(self) -> dict[str, int]:
+        """What the queries bind."""
+        return {"stream_id": self.stream_id, "upto": self.upto}
+
+
+@dataclass(slots=True)
+class View:
+    """What a thread shows.
+
+    Attributes:
+        thread: The thread's id.
+        sources: Its own rows first, then its nearest ancestor's, and so on.
+        forked: Whether early versions of its log stand in other streams.
+    """
+
+    thread: str
+    sources: list[Source]
+    forked: bool
+    segments: list[Segment] = field(default_factory=list)
+
+    @property
+    def stream_id(self) -> int:
+        """The thread's own stream."""
+        return self.sources[0].stream_id
+
+
+def view_of(store: EventStore, queries: Mapping[str, str], thread: str) -> View | None:
+    """The view of a thread, or `None` if there is no such thread."""
+    rows = store.recorder.read(queries["thread_view"], {"name": thread})
+    if not rows:
+        return None
+    stream_id, forked = rows[0][:2]
+    inherited = [Source(source, upto) for _, _, source, upto in rows if source is not None]
+    return View(thread, [Source(stream_id, END), *inherited], bool(forked))
+
+
+def payloads(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, bytes]:
+    """The payloads of some of a thread's events, by version; those that are missing are left out."""
+    found: dict[int, bytes] = {}
+    for stream_id, wanted in _by_stream(store, view, sorted(set(versions))):
+        params = {"stream_id": stream_id, "versions": store.recorder.list_of(wanted)}
+        for version, _, _, _, payload in store.recorder.read(store.queries["events_by_version"], params):
+            found[version] = bytes(payload)
+    return found
+
+
+def writes_rows(
+    recorder: Recorder, queries: Mapping[str, str], view: View, namespace: str, checkpoint_ids: Sequence[str]
+) -> dict[str, list[int]]:
+    """The versions of the events that hold the pending writes of some checkpoints of one namespace, in order."""
+    found: dict[str, list[int]] = {}
+    ids = recorder.list_of(list(checkpoint_ids))
+    for source in reversed(view.sources):  # the oldest first, as in the log
+        params = {**source.bounds, "namespace": namespace, "checkpoint_ids": ids}
+        rows: Rows = recorder.read(queries["writes_of"], params)
+        for checkpoint_id, version in rows:
+            found.setdefault(checkpoint_id, []).append(version)
+    return found
+
+
+def _by_stream(store: EventStore, view: View, versions: list[int]) -> Iterable[tuple[int, list[int]]]:
+    if not versions:
+        return []
+    if not view.forked:
+        return [(view.stream_id, versions)]
+    if not view.segments:
+        view.segments = lineage(store.recorder, store.queries, view.stream_id)
+
+    def stream_of(version: int) -> int:
+        return next(segment.stream_id for segment in view.segments if segment.holds(version))
+
+    grouped: Any = groupby(versions, stream_of)
+    return [(stream_id, list(group)) for stream_id, group in grouped]

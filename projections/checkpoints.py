@@ -1,0 +1,268 @@
+"""The checkpoints of threads, as a projection of the log: saved with it in one transaction, rebuilt from it at will."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+from eventstore import BadInputError, Cause, Decision, EventStore, NewEvent, NotFoundError, OvertakenError
+from eventstore.events import Head
+from eventstore.queries import load_queries
+from eventstore.recorders import Session
+from projections import _applying
+from projections._loading import Loader
+from projections._rebuilding import rebuild
+from projections._retention import Plan, Planner
+from projections._saving import ANY, Saver
+from projections._view import END, View
+from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
+from projections.records import RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, PruneRecord
+from projections.serializer import Serializer
+
+Strategy = Literal["keep_latest", "delete"]
+
+_PlanFunction = Callable[[View, int], Plan]
+"""From a thread's view, and the version up to which forks need it, to what is to be forgotten."""
+
+
+class Checkpoints:
+    """Saves, reads, copies and forgets the checkpoints of threads.
+
+    A thread is a stream of the store; a checkpoint is an event in it. Reads see one's own writes at once. Values go
+    through the serializer that is passed with each call.
+
+    Args:
+        store: An open store.
+        migrate: Whether this package's tables may be created and updated; if not, they are only verified.
+    """
+
+    def __init__(self, store: EventStore, *, migrate: bool = True) -> None:
+        self.store = store
+        store.recorder.migrate("projections", allowed=migrate)
+        self._queries = load_queries("projections", store.recorder.dialect, store.recorder.schema)
+        self._loader = Loader(store, self._queries)
+        self._saver = Saver(store, self._queries, self._loader)
+        self._planner = Planner(store, self._queries, self._loader)
+
+    def save(
+        self,
+        checkpoint: NewCheckpoint,
+        serializer: Serializer,
+        *,
+        writes: Sequence[NewWrites] = (),
+        expected: str | object | None = ANY,
+    ) -> None:
+        """Save a checkpoint; one that is saved again replaces the first.
+
+        Args:
+            checkpoint: The checkpoint.
+            serializer: Turns values into bytes.
+            writes: Writes of its tasks that waited for it; stored with it, or not at all.
+            expected: The id of the latest checkpoint of the namespace, as the caller knew it. If another one has
+                become the latest, and it is not the checkpoint's parent either, nothing is stored. By default it is
+                stored in any case, as a branch.
+
+        Raises:
+            ConflictError: Another checkpoint has become the latest.
+            UnserializableError: A value cannot be stored; nothing of this call was.
+        """
+        self._saver.save(checkpoint, writes, serializer, expected)
+
+    def save_writes(self, writes: NewWrites, serializer: Serializer) -> None:
+        """Save what a task wrote. A task's write is kept once; special ones (negative index) are replaced.
+
+        Raises:
+            UnserializableError: A value cannot be stored; nothing of this call was.
+        """
+        self._saver.save_writes(writes, serializer)
+
+    def get(
+        self, thread: str, serializer: Serializer, *, namespace: str = "", checkpoint: str | None = None
+    ) -> SavedCheckpoint | None:
+        """A checkpoint by its id, or the latest of a namespace: the one with the greatest id."""
+        return self._loader.get(thread, namespace, checkpoint, serializer)
+
+    def latest_id(self, thread: str, *, namespace: str = "") -> str | None:
+        """The id of the latest checkpoint of a namespace."""
+        view = self._loader.view(thread)
+        return self._loader.latest_id(view, namespace) if view else None
+
+    def exists(self, thread: str, checkpoint: str, *, namespace: str = "") -> bool:
+        """Whether a thread shows a checkpoint of that id."""
+        view = self._loader.view(thread)
+        return view is not None and self._loader.locate(view, namespace, checkpoint) is not None
+
+    def list(
+        self,
+        serializer: Serializer,
+        *,
+        thread: str | None = None,
+        namespace: str | None = None,
+        before: str | None = None,
+    ) -> Iterator[SavedCheckpoint]:
+        """Checkpoints, the latest first, read in pages while they are consumed.
+
+        Args:
+            serializer: Turns bytes into values.
+            thread: Of which thread; `None`: of all.
+            namespace: Of which namespace of the thread; `None`: of all.
+            before: Only those whose id is smaller.
+        """
+        if thread is None:
+            return self._loader.list_store(before, serializer)
+        return self._loader.list_thread(thread, namespace, before, serializer)
+
+    def history(
+        self,
+        thread: str,
+        channels: Sequence[str],
+        serializer: Serializer,
+        *,
+        namespace: str = "",
+        checkpoint: str | None = None,
+    ) -> dict[str, ChannelHistory]:
+        """What each channel of a checkpoint is replayed from, for channels of which only the writes are stored."""
+        return self._loader.history(thread, namespace, checkpoint, channels, serializer)
+
+    def copy(self, source: str, target: str, *, cause: Cause | None = None) -> None:
+        """Let `target` begin with all that `source` has now. It is a fork: nothing is copied, whatever the length.
+
+        Raises:
+            NotFoundError: There is no such source.
+            ConflictError: The target exists.
+        """
+
+        def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
+            _applying.apply_fork(session, self._queries, stream_id, parent_id, version)
+
+        self.store.fork(source, target, cause=cause, work=show)
+
+    def delete(self, thread: str, *, cause: Cause | None = None) -> PruneReport:
+        """Delete a thread: its checkpoints are gone, and the content of its events is erased.
+
+        What living forks share with it stays until they are deleted, too. A thread of the same id begins anew.
+        """
+        report = self._report_of_delete(thread)
+        if report is None:
+            return PruneReport()
+
+        def decide(stream_id: int, _: Head) -> Decision:
+            def work(session: Session) -> None:
+                session.execute(self.store.queries["lock_stream"], {"stream_id": stream_id})
+                session.execute(self.store.queries["close_stream"], {"stream_id": stream_id})
+                closed = session.execute(self._queries["closed_ancestors"], {"stream_id": stream_id})
+                # The thread itself, and deleted ancestors that only this fork kept alive.
+                for forgotten in [stream_id, *(int(ancestor) for (ancestor,) in closed)]:
+                    self._forget_stream(session, forgotten)
+
+            return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work)
+
+        self.store.commit(thread, decide)
+        return report
+
+    def delete_runs(self, runs: Sequence[str], *, cause: Cause | None = None) -> PruneReport:
+        """Delete the checkpoints that some runs saved, in all threads and in the forks that share them.
+
+        What a `DeltaChannel` of a remaining checkpoint replays through stays underneath.
+        """
+        params = {"run_ids": self.store.recorder.list_of(list(runs))}
+        total = PruneReport()
+        for stream_id, name, closed in self.store.recorder.read(self._queries["streams_of_runs"], params):
+            if closed:
+                self._hide_runs_of_deleted(stream_id, runs, cause)
+            else:
+                total += self._forget(
+                    name, RUNS_DELETED, cause, lambda view, pinned: self._planner.without_runs(view, runs, pinned)
+                )
+        return total
+
+    def prune(
+        self,
+        threads: Sequence[str],
+        *,
+        strategy: Strategy = "keep_latest",
+        dry_run: bool = False,
+        cause: Cause | None = None,
+    ) -> PruneReport:
+        """Forget old checkpoints; the runs of the threads go on exactly as they would have.
+
+        Args:
+            threads: The threads' ids; those that do not exist are passed over.
+            strategy: `"keep_latest"`: keep each namespace's latest checkpoint with its pending writes, and underneath
+                what its DeltaChannels and living forks need. `"delete"`: delete the threads.
+            dry_run: Change nothing, only report.
+            cause: Why.
+        """
+        if strategy not in ("keep_latest", "delete"):
+            raise BadInputError(f"unknown prune strategy {strategy!r}: use 'keep_latest' or 'delete'")
+        total = PruneReport()
+        for thread in threads:
+            if strategy == "keep_latest":
+                total += self._forget(thread, THREAD_PRUNED, cause, self._planner.keep_latest, dry_run=dry_run)
+            elif dry_run:
+                total += self._report_of_delete(thread) or PruneReport()
+            else:
+                total += self.delete(thread, cause=cause)
+        return total
+
+    def rebuild(self) -> None:
+        """Drop all rows of this projection and make them anew from the log. No read is different afterwards."""
+        self._saver.forget()
+        rebuild(self.store, self._queries)
+
+    def _forget(
+        self, thread: str, topic: str, cause: Cause | None, plan: _PlanFunction, *, dry_run: bool = False
+    ) -> PruneReport:
+        """Carry out a plan, which is made on the thread's head and made anew if the thread moves on."""
+        if self.store.head(thread) is None:
+            return PruneReport()
+        made: list[Plan] = []
+
+        def decide(stream_id: int, head: Head) -> Decision:
+            view = self._loader.view(thread)
+            if view is None:
+                raise NotFoundError(f"thread {thread!r} was deleted meanwhile")
+            pinned = self._pinned(stream_id)
+            planned = plan(view, pinned)
+            made[:] = [planned]
+            if dry_run or not planned.report.threads:
+                return Decision(())
+
+            def work(session: Session) -> None:
+                # A fork that begins right now either is counted in `pinned`, or waits and then sees the pruned thread.
+                session.execute(self.store.queries["lock_stream"], {"stream_id": stream_id})
+                if session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0] != pinned:
+                    raise OvertakenError
+                _applying.apply_prune(session, self._queries, stream_id, head.version + 1, planned.record)
+                _applying.erase(session, self._queries, self.store.recorder, stream_id, list(planned.erase))
+
+            return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
+
+        self.store.commit(thread, decide)
+        return made[0].report
+
+    def _report_of_delete(self, thread: str) -> PruneReport | None:
+        view = self._loader.view(thread)
+        if view is None or self.store.head(thread) is None:
+            return None
+        return self._planner.all_of(view, self._pinned(view.stream_id))
+
+    def _pinned(self, stream_id: int) -> int:
+        return int(self.store.recorder.read(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0])
+
+    def _forget_stream(self, session: Session, stream_id: int) -> None:
+        pinned = session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0]
+        _applying.apply_delete(session, self._queries, stream_id, pinned)
+        session.execute(self._queries["erase_content_after"], {"stream_id": stream_id, "after": pinned})
+
+    def _hide_runs_of_deleted(self, stream_id: int, runs: Sequence[str], cause: Cause | None) -> None:
+        """Forks still show what a deleted thread had. Its rows are hidden from them; their content stays, as theirs."""
+        params = {"stream_id": stream_id, "upto": END}
+        rows = self.store.recorder.read(self._queries["rows_of_stream"], params)
+        hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, run, _ in rows if run in set(runs)]
+        record = PruneRecord(dropped=hidden, walked=hidden, runs=list(runs))
+
+        def work(session: Session, version: int) -> None:
+            _applying.apply_prune(session, self._queries, stream_id, version, record)
+
+        self.store.append_to_closed(stream_id, NewEvent(RUNS_DELETED, record.pack(), cause or Cause()), work)

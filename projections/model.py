@@ -1,0 +1,135 @@
+"""What goes into the checkpoints and what comes out: plain values, without a database and without LangGraph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+ChannelVersion = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class NewCheckpoint:
+    """A checkpoint to be saved.
+
+    Attributes:
+        thread: The thread's id.
+        namespace: The subgraph's path, empty for the outermost graph.
+        id: The checkpoint's id.
+        parent: The id of the checkpoint that it follows, if any.
+        format: LangGraph's version of the layout.
+        ts: The checkpoint's own time.
+        channel_versions: The version of every channel that has one.
+        new_versions: The channels that have a new version, with it.
+        values: The values of the channels that have one.
+        versions_seen: Which versions each node has seen.
+        updated_channels: The channels that the step updated, if known.
+        extras: Whatever else the checkpoint holds.
+        metadata: The caller's metadata, plain values.
+        run: The id of the run.
+    """
+
+    thread: str
+    namespace: str
+    id: str
+    parent: str | None
+    format: int
+    ts: str
+    channel_versions: Mapping[str, ChannelVersion]
+    new_versions: Mapping[str, ChannelVersion]
+    values: Mapping[str, Any]
+    versions_seen: Mapping[str, Any] = field(default_factory=dict)
+    updated_channels: Sequence[str] | None = None
+    extras: Mapping[str, Any] = field(default_factory=dict)
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NewWrites:
+    """What one task wrote, to be kept with a checkpoint until the next step applies it.
+
+    Attributes:
+        thread: The thread's id.
+        namespace: The subgraph's path.
+        checkpoint: The id of the checkpoint; it may be saved later.
+        task: The task's id.
+        task_path: The task's path, by which a step's writes are ordered.
+        writes: Channel, place among the task's writes (negative for special ones), and value.
+        node: The node that the task runs, if known.
+        run: The id of the run.
+    """
+
+    thread: str
+    namespace: str
+    checkpoint: str
+    task: str
+    task_path: str
+    writes: Sequence[tuple[str, int, Any]]
+    node: str | None = None
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SavedCheckpoint:
+    """A checkpoint as it is read.
+
+    Attributes:
+        version: The version, in the thread's stream, of the event that holds it.
+        saved_at: When it was recorded, UTC.
+        pending: The pending writes: task, channel, value.
+        size: The bytes of its event as stored.
+
+    The others are those of `NewCheckpoint`; `parent` is `None` also where the parent was pruned.
+    """
+
+    thread: str
+    namespace: str
+    id: str
+    parent: str | None
+    version: int
+    saved_at: datetime
+    format: int
+    ts: str
+    channel_versions: Mapping[str, ChannelVersion]
+    values: Mapping[str, Any]
+    versions_seen: Mapping[str, Any]
+    updated_channels: Sequence[str] | None
+    extras: Mapping[str, Any]
+    metadata: Mapping[str, Any]
+    pending: Sequence[tuple[str, str, Any]]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelHistory:
+    """What a channel that is replayed from its writes consists of.
+
+    Attributes:
+        writes: Task, channel and value of each write since the seed, oldest first.
+        seeded: Whether there is a stored value to begin with, and `seed`, it.
+    """
+
+    writes: Sequence[tuple[str, str, Any]]
+    seeded: bool = False
+    seed: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class PruneReport:
+    """What a prune removed, or would remove.
+
+    Attributes:
+        threads: How many threads lost something.
+        checkpoints: How many checkpoints are no longer shown.
+        bytes: How many stored bytes of content were erased.
+    """
+
+    threads: int = 0
+    checkpoints: int = 0
+    bytes: int = 0
+
+    def __add__(self, other: PruneReport) -> PruneReport:
+        return PruneReport(self.threads + other.threads, self.checkpoints + other.checkpoints, self.bytes + other.bytes)

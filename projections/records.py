@@ -1,0 +1,212 @@
+"""The events of a thread, and the layout of their data. Pure functions.
+
+Namespace, checkpoint, run, node, task and metadata stand in each event's cause; the data holds the rest, as msgpack.
+Every channel write is in one event: a task's writes in `writes.saved` as the task made them, a step's results in
+`checkpoint.saved` as changes of the channels that got a new version.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import ormsgpack
+
+from eventstore import CorruptionError
+from eventstore.codec import PACK, UNPACK, pack_id, unpack_id
+from projections.values import Change
+
+CHECKPOINT_SAVED = "checkpoint.saved"
+WRITES_SAVED = "writes.saved"
+THREAD_PRUNED = "thread.pruned"
+THREAD_DELETED = "thread.deleted"
+RUNS_DELETED = "runs.deleted"
+
+HERE = 0
+"""In a manifest: the value stands in this very event."""
+
+
+class Entry(NamedTuple):
+    """What a checkpoint says of one channel.
+
+    Attributes:
+        channel_version: LangGraph's version of the channel; `None` for a value that came without one.
+        written_at: The version of the thread's event that holds the value, `HERE` for this one, `None` for no value.
+    """
+
+    channel_version: str | int | float | None
+    written_at: int | None
+
+
+Manifest = Mapping[str, Entry]
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointRecord:
+    """The data of a `checkpoint.saved` event.
+
+    Attributes:
+        parent: The parent checkpoint's id.
+        format: LangGraph's version of the checkpoint's layout, its `v`.
+        ts: The checkpoint's own time, as LangGraph wrote it.
+        versions_seen: Which channel versions each node has seen.
+        updated_channels: The channels that the step updated, if known.
+        manifest: Every channel of the checkpoint, and where its value is.
+        changes: The values that this event holds.
+        extras: What else the checkpoint held, as an encoding and bytes of the serializer.
+    """
+
+    parent: str | None
+    format: int
+    ts: str
+    versions_seen: Mapping[str, Any]
+    updated_channels: Sequence[str] | None
+    manifest: Manifest
+    changes: Mapping[str, Change] = field(default_factory=dict)
+    extras: tuple[str | int, bytes] | None = None
+
+    def holds(self, channel: str) -> bool:
+        """Whether the checkpoint has a stored value for a channel."""
+        entry = self.manifest.get(channel)
+        return entry is not None and entry.written_at is not None
+
+    def pack(self) -> bytes:
+        """The event's data."""
+        return _packed(
+            [
+                pack_id(self.parent),
+                self.format,
+                self.ts,
+                self.versions_seen,
+                self.updated_channels,
+                self.manifest,
+                self.changes,
+                self.extras,
+            ]
+        )
+
+    @classmethod
+    def unpack(cls, data: bytes) -> CheckpointRecord:
+        """The record of an event's data."""
+        parent, format_, ts, seen, updated, manifest, changes, extras = _unpacked(data, 8)
+        return cls(
+            parent=unpack_id(parent),
+            format=format_,
+            ts=ts,
+            versions_seen=seen,
+            updated_channels=updated,
+            manifest={channel: Entry(*entry) for channel, entry in manifest.items()},
+            changes={channel: Change(*change) for channel, change in changes.items()},
+            extras=tuple(extras) if extras else None,
+        )
+
+
+class Write(NamedTuple):
+    """One write of a task: the channel, its place among the task's writes (negative for special ones), the bytes."""
+
+    channel: str
+    slot: int
+    encoding: str | int
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class WritesRecord:
+    """The data of a `writes.saved` event: the path of a task, and what it wrote."""
+
+    task_path: str
+    writes: Sequence[Write]
+
+    def pack(self) -> bytes:
+        """The event's data."""
+        return _packed([self.task_path, self.writes])
+
+    @classmethod
+    def unpack(cls, data: bytes) -> WritesRecord:
+        """The record of an event's data."""
+        task_path, writes = _unpacked(data, 2)
+        return cls(task_path, [Write(*write) for write in writes])
+
+
+class Adopted(NamedTuple):
+    """A checkpoint that a pruned fork took over from an ancestor.
+
+    Attributes:
+        namespace: Its namespace.
+        checkpoint: Its id.
+        version: The version of its event.
+        run: Its run.
+        shown: Whether the fork shows it; if not, a DeltaChannel replays through it.
+        writes: The versions of the events that hold its pending writes.
+    """
+
+    namespace: str
+    checkpoint: str
+    version: int
+    run: str | None
+    shown: bool
+    writes: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class PruneRecord:
+    """The data of a `thread.pruned` or `runs.deleted` event: enough to do the same again from the log alone.
+
+    Attributes:
+        kept: The checkpoints that the thread goes on to show, as (namespace, id); `None`: all but `dropped`.
+        dropped: Those that it no longer shows, where `kept` is `None`.
+        walked: Hidden ones that DeltaChannels of shown ones replay through.
+        pinned: The version up to which living forks need what is hidden.
+        adopted: What a fork takes over, as it ceases to show its ancestors' checkpoints; `None` if it goes on to.
+        runs: The runs that were deleted.
+    """
+
+    kept: Sequence[tuple[str, str]] | None = None
+    dropped: Sequence[tuple[str, str]] = ()
+    walked: Sequence[tuple[str, str]] = ()
+    pinned: int = 0
+    adopted: Sequence[Adopted] | None = None
+    runs: Sequence[str] = ()
+
+    def pack(self) -> bytes:
+        """The event's data."""
+        return _packed([self.kept, self.dropped, self.walked, self.pinned, self.adopted, self.runs])
+
+    @classmethod
+    def unpack(cls, data: bytes) -> PruneRecord:
+        """The record of an event's data."""
+        kept, dropped, walked, pinned, adopted, runs = _unpacked(data, 6)
+        return cls(
+            kept=None if kept is None else _keys(kept),
+            dropped=_keys(dropped),
+            walked=_keys(walked),
+            pinned=pinned,
+            adopted=None if adopted is None else [Adopted(*each) for each in adopted],
+            runs=runs,
+        )
+
+
+def _keys(packed: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
+    return [(namespace, checkpoint) for namespace, checkpoint in packed]
+
+
+def _packed(fields: list[Any]) -> bytes:
+    return ormsgpack.packb(fields, default=_as_tuple, option=PACK)
+
+
+def _as_tuple(value: Any) -> tuple[Any, ...]:
+    # The packer knows tuples, and not the named ones of this module.
+    if isinstance(value, tuple):
+        return tuple(value)
+    raise TypeError
+
+
+def _unpacked(data: bytes, length: int) -> list[Any]:
+    try:
+        fields = ormsgpack.unpackb(data, option=UNPACK)
+    except ormsgpack.MsgpackDecodeError as error:
+        raise CorruptionError("an event's data cannot be decoded: it was damaged") from error
+    if not isinstance(fields, list) or len(fields) < length:
+        raise CorruptionError("an event's data is not of its topic's layout: it was damaged")
+    return fields[:length]

@@ -1,0 +1,191 @@
+-- name: thread_view
+-- The thread's stream, whether it is a fork, and whose checkpoints it shows besides its own.
+SELECT s.stream_id, s.parent_id IS NOT NULL, v.source_id, v.upto
+FROM streams s LEFT JOIN sources v ON v.stream_id = s.stream_id
+WHERE s.name = :name AND s.closed = 0
+ORDER BY v.upto DESC;
+
+-- name: views_with_sources
+-- Every thread that shows more than its own checkpoints.
+SELECT s.name, s.stream_id, v.source_id, v.upto
+FROM sources v JOIN streams s ON s.stream_id = v.stream_id
+WHERE s.closed = 0
+ORDER BY s.stream_id, v.upto DESC;
+
+-- name: latest_checkpoint
+SELECT c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
+WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.version <= :upto
+    AND (c.retired_at IS NULL OR c.retired_at > :upto)
+ORDER BY c.checkpoint_id DESC LIMIT 1;
+
+-- name: latest_id
+SELECT checkpoint_id FROM checkpoints
+WHERE stream_id = :stream_id AND namespace = :namespace AND version <= :upto
+    AND (retired_at IS NULL OR retired_at > :upto)
+ORDER BY checkpoint_id DESC LIMIT 1;
+
+-- name: one_checkpoint
+SELECT c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
+WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.version <= :upto
+    AND (c.retired_at IS NULL OR c.retired_at > :upto);
+
+-- name: one_checkpoint_or_retired
+-- What a DeltaChannel replays through may be shown no longer.
+SELECT c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
+WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.version <= :upto;
+
+-- name: page_of_namespace
+SELECT c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
+WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id < :before AND c.version <= :upto
+    AND (c.retired_at IS NULL OR c.retired_at > :upto)
+ORDER BY c.checkpoint_id DESC LIMIT :limit;
+
+-- name: page_of_thread
+-- Of all namespaces; the second part of the condition is where the page before ended.
+SELECT c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
+WHERE c.stream_id = :stream_id AND c.version <= :upto
+    AND (c.checkpoint_id < :before OR (c.checkpoint_id = :before AND c.namespace < :before_namespace))
+    AND (c.retired_at IS NULL OR c.retired_at > :upto)
+ORDER BY c.checkpoint_id DESC, c.namespace DESC LIMIT :limit;
+
+-- name: page_of_store
+-- The own checkpoints of all threads, the newest first.
+SELECT s.name, s.stream_id, s.parent_id IS NOT NULL,
+    c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+FROM checkpoints c
+JOIN streams s ON s.stream_id = c.stream_id
+JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
+WHERE s.closed = 0 AND c.retired_at IS NULL
+    AND (c.checkpoint_id < :before
+        OR (c.checkpoint_id = :before AND (c.namespace, c.stream_id) < (:before_namespace, :before_stream)))
+ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.stream_id DESC LIMIT :limit;
+
+-- name: writes_of
+SELECT checkpoint_id, version FROM writes
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id IN (SELECT value FROM json_each(:checkpoint_ids)) AND version <= :upto
+ORDER BY version;
+
+-- name: save_checkpoint
+-- Saving a checkpoint again replaces it.
+INSERT INTO checkpoints (stream_id, namespace, checkpoint_id, version, origin_id, parent_id, run_id)
+VALUES (:stream_id, :namespace, :checkpoint_id, :event_version, :stream_id, :parent_id, :run_id)
+ON CONFLICT (stream_id, namespace, checkpoint_id) DO UPDATE SET
+    version = excluded.version, origin_id = excluded.origin_id, parent_id = excluded.parent_id,
+    run_id = excluded.run_id, retired_at = NULL;
+
+-- name: restore_checkpoint
+-- The same, when the row is made again from the log.
+INSERT INTO checkpoints (stream_id, namespace, checkpoint_id, version, origin_id, parent_id, run_id)
+VALUES (:stream_id, :namespace, :checkpoint_id, :event_version, :stream_id, :parent_id, :run_id)
+ON CONFLICT (stream_id, namespace, checkpoint_id) DO UPDATE SET
+    version = excluded.version, origin_id = excluded.origin_id, parent_id = excluded.parent_id,
+    run_id = excluded.run_id, retired_at = NULL;
+
+-- name: save_writes
+INSERT INTO writes (stream_id, namespace, checkpoint_id, version)
+VALUES (:stream_id, :namespace, :checkpoint_id, :event_version);
+
+-- name: inherit_sources
+-- A fork shows what its parent showed at the fork.
+INSERT INTO sources (stream_id, source_id, upto)
+SELECT :stream_id, source_id, min(upto, :upto) FROM sources WHERE stream_id = :parent_id
+UNION ALL
+SELECT :stream_id, :parent_id, :upto;
+
+-- name: cut_sources
+DELETE FROM sources WHERE stream_id = :stream_id;
+
+-- name: rows_of_stream
+-- All rows of a stream, also those that are retired.
+SELECT namespace, checkpoint_id, version, parent_id, run_id, retired_at
+FROM checkpoints WHERE stream_id = :stream_id AND version <= :upto;
+
+-- name: writes_of_stream
+SELECT namespace, checkpoint_id, version FROM writes
+WHERE stream_id = :stream_id AND version <= :upto ORDER BY version;
+
+-- name: adopt_checkpoint
+-- A pruned fork takes over what it keeps of its ancestors' checkpoints. The event stays where it is.
+INSERT INTO checkpoints (stream_id, namespace, checkpoint_id, version, origin_id, run_id, retired_at)
+SELECT :stream_id, :namespace, :checkpoint_id, :event_version, coalesce(
+    (SELECT l.ancestor_id FROM lineage l
+     WHERE l.stream_id = :stream_id AND l.upto >= :event_version ORDER BY l.upto LIMIT 1),
+    :stream_id
+),
+    :run_id, :retired_at
+WHERE true
+ON CONFLICT (stream_id, namespace, checkpoint_id) DO NOTHING;
+
+-- name: adopt_writes
+INSERT INTO writes (stream_id, namespace, checkpoint_id, version)
+VALUES (:stream_id, :namespace, :checkpoint_id, :event_version)
+ON CONFLICT (stream_id, namespace, checkpoint_id, version) DO NOTHING;
+
+-- name: retire_checkpoint
+UPDATE checkpoints SET retired_at = :retired_at
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND retired_at IS NULL;
+
+-- name: drop_checkpoint
+DELETE FROM checkpoints
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id;
+
+-- name: drop_writes
+DELETE FROM writes
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id;
+
+-- name: orphan_children
+-- Their parent is shown no longer.
+UPDATE checkpoints SET parent_id = NULL
+WHERE stream_id = :stream_id AND namespace = :namespace AND parent_id = :checkpoint_id;
+
+-- name: drop_checkpoints_after
+DELETE FROM checkpoints WHERE stream_id = :stream_id AND version > :after;
+
+-- name: drop_writes_after
+DELETE FROM writes WHERE stream_id = :stream_id AND version > :after;
+
+-- name: streams_of_runs
+SELECT DISTINCT c.stream_id, s.name, s.closed
+FROM checkpoints c JOIN streams s ON s.stream_id = c.stream_id
+WHERE c.run_id IN (SELECT value FROM json_each(:run_ids));
+
+-- name: content_sizes
+-- The events of a stream that hold content which can be erased, with their stored bytes.
+SELECT version, length(payload) FROM events
+WHERE stream_id = :stream_id AND version > :after AND topic IN ('checkpoint.saved', 'writes.saved')
+    AND substr(payload, 1, 2) <> x'0108';
+
+-- name: erase_events
+-- Leaves the digest by which the event takes part in the hash chain: see `eventstore.envelope`.
+UPDATE events SET payload = erased(payload)
+WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions)) AND substr(payload, 1, 2) <> x'0108';
+
+-- name: erase_content_after
+UPDATE events SET payload = erased(payload)
+WHERE stream_id = :stream_id AND version > :after AND topic IN ('checkpoint.saved', 'writes.saved')
+    AND substr(payload, 1, 2) <> x'0108';
+
+-- name: closed_ancestors
+-- The ancestors of a stream that are closed: only forks keep their content alive.
+SELECT l.ancestor_id FROM lineage l JOIN streams s ON s.stream_id = l.ancestor_id
+WHERE l.stream_id = :stream_id AND s.closed = 1;
+
+-- name: forget_checkpoints
+DELETE FROM checkpoints;
+
+-- name: forget_writes
+DELETE FROM writes;
+
+-- name: forget_sources
+DELETE FROM sources;
+
+-- name: feed_of_threads
+-- All that this projection is made of, in the order of the log.
+SELECT e.position, e.stream_id, e.version, e.topic, e.payload, s.parent_id, s.parent_version
+FROM events e JOIN streams s USING (stream_id)
+WHERE e.position > :after ORDER BY e.position LIMIT :limit;
