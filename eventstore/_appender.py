@@ -38,6 +38,7 @@ class Decision:
         first_version: The version that the first event of an empty stream gets, 1 if it is not given.
         places: Where each event comes among those of all streams that are appended to at once, 0, 1, 2, …, so that the
             feed has them in that order. Without, a stream's events stand together.
+        closes: Whether `work` closes the stream: its name then leads to a new one.
         result: What to return instead of the append's own place, when there is nothing to append.
     """
 
@@ -46,6 +47,7 @@ class Decision:
     work: Callable[[Session], None] | None = None
     first_version: int | None = None
     places: Sequence[int] = ()
+    closes: bool = False
     result: Appended | None = None
 
 
@@ -131,11 +133,14 @@ class Appender:
         now = time.time_ns() // 1000
         results: dict[str, Appended] = {}
         appends: dict[str, Append] = {}
+        closed: set[str] = set()
         for name, decide in decides.items():
             stream = streams[name]
             head, decision = self._decide(name, stream, decide, metadata)
             if decision.events:
                 appends[name] = append = _follow(stream, head, decision, now)
+                if decision.closes:
+                    closed.add(name)
                 results[name] = Appended(append.rows[0].version, append.rows[-1].version, append.rows[-1].hash)
             else:
                 results[name] = decision.result or Appended(head.version, head.version, head.hash)
@@ -144,7 +149,8 @@ class Appender:
                 _forget(streams)
                 raise OvertakenError
             for name in appends:
-                streams[name].head = Head(results[name].last, results[name].hash)
+                # What is remembered of a closed stream would lead the next append of that name into it.
+                streams[name].head = None if name in closed else Head(results[name].last, results[name].hash)
                 streams[name].has_rows = True
             self._recorder.signal()
         return results

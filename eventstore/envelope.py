@@ -30,7 +30,7 @@ _WORTH_A_DICTIONARY = 32 * 1024
 _LEVEL = 3
 # The dictionary that new payloads are compressed with. A published dictionary is never edited: a better one gets
 # the next number, and all of them stay readable.
-_DICTIONARY = 0
+_DICTIONARY = 1
 
 # Compressors are not safe to share between threads, and cost more to make than to use.
 _local = threading.local()

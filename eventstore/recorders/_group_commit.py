@@ -1,8 +1,8 @@
 """Writers that wait together commit together.
 
-A durable commit waits for the disk, whatever it carries. While one writer commits, others queue up; the next to get
-the lock carries out everybody's work in one transaction, each in a savepoint of its own, and commits once. Every
-writer still returns only when its own work is on disk.
+A durable commit waits for the disk, whatever it carries. While one writer commits, others queue up; the first of them
+then carries out everybody's work in one transaction, each in a savepoint of its own, and commits once. Every writer
+still returns only when its own work is on disk.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ class _Ticket(Generic[T]):
         self.done = False
         self.result: T | None = None
         self.error: BaseException | None = None
+        # Rung when the work is done, or when it is this writer's turn to carry out what has gathered.
+        self.woken = threading.Event()
 
 
 class GroupCommit:
@@ -33,18 +35,19 @@ class GroupCommit:
         self._turn = threading.Lock()
         self._queue_lock = threading.Lock()
         self._queue: list[_Ticket[Any]] = []
+        self._somebody_leads = False
 
     def run(self, work: Callable[[], T]) -> T:
         """Carry out `work` in a transaction; return when it is committed, raise if it was rolled back."""
         ticket = _Ticket(work)
         with self._queue_lock:
             self._queue.append(ticket)
-        with self._turn:
-            # Whoever had the turn before may have done this writer's work already.
-            if not ticket.done:
-                with self._queue_lock:
-                    batch, self._queue = self._queue, []
-                self._carry_out(batch, ticket)
+            leads, self._somebody_leads = not self._somebody_leads, True
+        if not leads:
+            self._wait(ticket)
+        # Woken without being done: the writer before has handed over the lead.
+        if not ticket.done:
+            self._lead(ticket)
         if ticket.error is not None:
             raise ticket.error
         return ticket.result  # type: ignore[return-value]  # done without an error: it holds a T
@@ -52,6 +55,38 @@ class GroupCommit:
     def exclusive(self) -> threading.Lock:
         """The lock under which work is carried out, for those who use the connection for something else."""
         return self._turn
+
+    def _wait(self, ticket: _Ticket[Any]) -> None:
+        try:
+            ticket.woken.wait()
+        except BaseException:
+            # An interrupted writer takes its work back, if nobody has begun it, and hands on the lead, if it had it.
+            with self._queue_lock:
+                if ticket in self._queue:
+                    self._queue.remove(ticket)
+                    if ticket.woken.is_set():
+                        self._hand_over()
+            raise
+
+    def _hand_over(self) -> None:
+        self._somebody_leads = bool(self._queue)
+        if self._queue:
+            self._queue[0].woken.set()
+
+    def _lead(self, own: _Ticket[Any]) -> None:
+        """Carry out all that has gathered, tell the writers, and hand over the lead."""
+        batch: list[_Ticket[Any]] = []
+        try:
+            with self._turn:
+                with self._queue_lock:
+                    batch, self._queue = self._queue, []
+                self._carry_out(batch, own)
+        finally:
+            with self._queue_lock:
+                self._hand_over()
+            for ticket in batch:
+                if ticket.done:
+                    ticket.woken.set()
 
     def _carry_out(self, batch: list[_Ticket[Any]], own: _Ticket[Any]) -> None:
         try:
@@ -64,7 +99,7 @@ class GroupCommit:
             for ticket in batch:  # nothing was committed: none of them may report success
                 ticket.error = ticket.error or error
         except BaseException:
-            # An interrupt is for the thread that it reached. The others' work is done by whoever has the next turn.
+            # An interrupt is for the thread that it reached. The others' work is done by whoever leads next.
             self._roll_back()
             with self._queue_lock:
                 self._queue = [ticket for ticket in batch if ticket is not own] + self._queue
