@@ -13,7 +13,7 @@ from typing import Any
 
 from eventstore import EventStore
 from eventstore.envelope import erased
-from projections._loading import Loader, Located, record_of
+from projections._finding import Finder, Located, record_of
 from projections._view import View, payloads
 from projections.model import PruneReport
 from projections.records import Adopted, PruneRecord
@@ -66,10 +66,10 @@ class _Contents:
 class Planner:
     """Plans what to forget in one store."""
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], loader: Loader) -> None:
+    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
         self._store = store
         self._queries = queries
-        self._loader = loader
+        self._finder = finder
 
     def keep_latest(self, view: View, pinned: int) -> Plan:
         """Keep the latest checkpoint of each namespace.
@@ -177,7 +177,7 @@ class Planner:
         return needed
 
     def _locate(self, view: View, namespace: str, checkpoint: str) -> Located | None:
-        return self._loader.locate(view, namespace, checkpoint, retired=True)
+        return self._finder.locate(view, namespace, checkpoint, retired=True)
 
     def _read(self, query: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return self._store.recorder.read(self._queries[query], params)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from eventstore import Cause, ConflictError, Decision, EventStore, NewEvent
 from eventstore.events import Appended, Head
 from eventstore.recorders import Statement
-from projections._loading import Loader
+from projections._finding import Finder
 from projections._manifests import Key, Manifests
 from projections.model import NewCheckpoint, NewWrites
 from projections.records import (
@@ -30,10 +30,10 @@ ANY = object()
 class Saver:
     """Saves checkpoints and writes into one store."""
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], loader: Loader) -> None:
+    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
         self._store = store
         self._queries = queries
-        self._loader = loader
+        self._finder = finder
         self._manifests = Manifests()
 
     def save(
@@ -92,7 +92,7 @@ class Saver:
             before[:] = [(stream_id, head)]
             return Decision([event], [writes_row(self._queries, stream_id, head.version + 1, event.cause)])
 
-        appended = self._store.commit(writes.thread, decide)
+        appended = self._store.commit(writes.thread, decide, metadata=_searchable(writes.metadata))
         [(stream_id, head)] = before
         self._manifests.put(stream_id, head, appended.hash)
 
@@ -103,8 +103,8 @@ class Saver:
     def _check_head(self, checkpoint: NewCheckpoint, expected: str | object | None) -> None:
         if expected is ANY:
             return
-        view = self._loader.view(checkpoint.thread)
-        head = self._loader.latest_id(view, checkpoint.namespace) if view else None
+        view = self._finder.view(checkpoint.thread)
+        head = self._finder.latest_id(view, checkpoint.namespace) if view else None
         if head not in (None, expected, checkpoint.parent, checkpoint.id):
             raise ConflictError(checkpoint.thread, checkpoint.parent, head)
 
@@ -114,8 +114,8 @@ class Saver:
         known = self._manifests.get(stream_id, head, (checkpoint.namespace, checkpoint.parent))
         if known is not None:
             return known
-        view = self._loader.view(checkpoint.thread)
-        parent = view and self._loader.locate(view, checkpoint.namespace, checkpoint.parent)
+        view = self._finder.view(checkpoint.thread)
+        parent = view and self._finder.locate(view, checkpoint.namespace, checkpoint.parent)
         if not parent:
             return {}
         return {channel: _at(entry, parent.version) for channel, entry in parent.record.manifest.items()}
@@ -182,7 +182,7 @@ def _writes_event(writes: NewWrites, serializer: Serializer) -> NewEvent:
     for channel, index, value in writes.writes:
         encoding, data = dump(serializer, channel, value)
         packed.append(Write(channel, index, encoding_number(encoding), data))
-    cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task)
+    cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
     return NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed).pack(), cause)
 
 

@@ -10,6 +10,7 @@ from eventstore.events import Head
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
 from projections import _applying
+from projections._finding import Finder
 from projections._loading import Loader
 from projections._rebuilding import rebuild
 from projections._retention import Plan, Planner
@@ -40,9 +41,10 @@ class Checkpoints:
         self.store = store
         store.recorder.migrate("projections", allowed=migrate)
         self._queries = load_queries("projections", store.recorder.dialect, store.recorder.schema)
-        self._loader = Loader(store, self._queries)
-        self._saver = Saver(store, self._queries, self._loader)
-        self._planner = Planner(store, self._queries, self._loader)
+        self._finder = Finder(store, self._queries)
+        self._loader = Loader(store, self._queries, self._finder)
+        self._saver = Saver(store, self._queries, self._finder)
+        self._planner = Planner(store, self._queries, self._finder)
 
     def save(
         self,
@@ -84,13 +86,13 @@ class Checkpoints:
 
     def latest_id(self, thread: str, *, namespace: str = "") -> str | None:
         """The id of the latest checkpoint of a namespace."""
-        view = self._loader.view(thread)
-        return self._loader.latest_id(view, namespace) if view else None
+        view = self._finder.view(thread)
+        return self._finder.latest_id(view, namespace) if view else None
 
     def exists(self, thread: str, checkpoint: str, *, namespace: str = "") -> bool:
         """Whether a thread shows a checkpoint of that id."""
-        view = self._loader.view(thread)
-        return view is not None and self._loader.locate(view, namespace, checkpoint) is not None
+        view = self._finder.view(thread)
+        return view is not None and self._finder.locate(view, namespace, checkpoint) is not None
 
     def list(
         self,
@@ -155,7 +157,7 @@ class Checkpoints:
                 for forgotten in [stream_id, *(int(ancestor) for (ancestor,) in closed)]:
                     self._forget_stream(session, forgotten)
 
-            return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work)
+            return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work, closes=True)
 
         self.store.commit(thread, decide)
         return report
@@ -219,7 +221,7 @@ class Checkpoints:
         made: list[Plan] = []
 
         def decide(stream_id: int, head: Head) -> Decision:
-            view = self._loader.view(thread)
+            view = self._finder.view(thread)
             if view is None:
                 raise NotFoundError(f"thread {thread!r} was deleted meanwhile")
             pinned = self._pinned(stream_id)
@@ -242,7 +244,7 @@ class Checkpoints:
         return made[0].report
 
     def _report_of_delete(self, thread: str) -> PruneReport | None:
-        view = self._loader.view(thread)
+        view = self._finder.view(thread)
         if view is None or self.store.head(thread) is None:
             return None
         return self._planner.all_of(view, self._pinned(view.stream_id))

@@ -60,6 +60,7 @@ class NewWrites:
         writes: Channel, place among the task's writes (negative for special ones), and value.
         node: The node that the task runs, if known.
         run: The id of the run.
+        metadata: The caller's metadata, plain values.
     """
 
     thread: str
@@ -70,6 +71,7 @@ class NewWrites:
     writes: Sequence[tuple[str, int, Any]]
     node: str | None = None
     run: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

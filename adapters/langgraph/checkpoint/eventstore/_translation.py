@@ -57,6 +57,7 @@ def to_new_writes(config: RunnableConfig, writes: Sequence[tuple[str, Any]], tas
     where = _config.address(config)
     if where.checkpoint is None:
         raise BadInputError("writes belong to a checkpoint: put the checkpoint_id into the config")
+    described = cast("dict[str, Any]", get_serializable_checkpoint_metadata(config, {}))
     return NewWrites(
         thread=where.thread,
         namespace=where.namespace,
@@ -65,7 +66,8 @@ def to_new_writes(config: RunnableConfig, writes: Sequence[tuple[str, Any]], tas
         task_path=task_path,
         writes=[(channel, WRITES_IDX_MAP.get(channel, index), value) for index, (channel, value) in enumerate(writes)],
         node=_config.node_of(task_path),
-        run=_config.run_id(config, {}),
+        run=_config.run_id(config, described),
+        metadata=described,
     )
 
 
