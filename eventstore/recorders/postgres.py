@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
@@ -20,6 +19,7 @@ from eventstore.address import PostgresAddress
 from eventstore.errors import InvalidUrlError
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries, quote_schema
+from eventstore.recorders._migrating import carry_out
 from eventstore.recorders._postgres_errors import lost, translated
 from eventstore.recorders._protocol import Append, Listener, Params, Rows, Session
 
@@ -88,7 +88,7 @@ class PostgresRecorder:
         if not allowed:
             migrate(known, self._applied(component), None)
             return
-        self.write(lambda session: self._migrate(session, component, known))
+        self.write(lambda session: self._migrate(session, known))
 
     def read(self, sql: str, params: Params) -> Rows:
         """See `Recorder.read`. A broken connection is replaced and the query asked once more."""
@@ -203,28 +203,11 @@ class PostgresRecorder:
             return {}
         return dict(self.read(self._queries["applied_migrations"], {"component": component}))
 
-    def _migrate(self, session: Session, component: str, known: list[Migration]) -> None:
+    def _migrate(self, session: Session, known: list[Migration]) -> None:
         session.execute(self._server["lock_schema"], {"schema_name": self.schema})
         if not session.execute("SELECT 1 FROM pg_namespace WHERE nspname = %(name)s", {"name": self.schema}):
             session.execute(self._server["create_schema"], {})
-        session.execute(self._queries["create_migrations"], {})
-        applied: dict[int, str] = dict(session.execute(self._queries["applied_migrations"], {"component": component}))
-
-        def apply(migration: Migration) -> None:
-            for statement in migration.statements:
-                session.execute(statement, {})
-            session.execute(
-                self._queries["note_migration"],
-                {
-                    "component": component,
-                    "number": migration.number,
-                    "title": migration.name,
-                    "digest": migration.digest,
-                    "applied_at": time.time_ns() // 1000,
-                },
-            )
-
-        migrate(known, applied, apply)
+        carry_out(session, self._queries, known)
 
 
 class _PostgresSession:

@@ -19,6 +19,7 @@ from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries
 from eventstore.recorders._bell import Bell
 from eventstore.recorders._group_commit import GroupCommit
+from eventstore.recorders._migrating import carry_out
 from eventstore.recorders._protocol import Append, Listener, Params, Rows, Session
 from eventstore.recorders._sqlite_errors import translated
 
@@ -76,7 +77,7 @@ class SQLiteRecorder:
         if not allowed:
             migrate(known, self._applied(component), None)
             return
-        self.write(lambda session: self._migrate(session, component, known))
+        self.write(lambda session: self._migrate(session, known))
 
     def read(self, sql: str, params: Params) -> Rows:
         """See `Recorder.read`."""
@@ -210,29 +211,9 @@ class SQLiteRecorder:
             return {}
         return dict(self.read(self._queries["applied_migrations"], {"component": component}))
 
-    def _migrate(self, session: Session, component: str, known: list[Migration]) -> None:
-        session.execute(self._queries["create_migrations"], {})
-        applied: dict[int, str] = dict(session.execute(self._queries["applied_migrations"], {"component": component}))
-
-        def apply(migration: Migration) -> None:
-            for statement in migration.statements:
-                self._define(session, statement)
-            session.execute(
-                self._queries["note_migration"],
-                {
-                    "component": component,
-                    "number": migration.number,
-                    "title": migration.name,
-                    "digest": migration.digest,
-                    "applied_at": time.time_ns() // 1000,
-                },
-            )
-
-        migrate(known, applied, apply)
-
-    def _define(self, session: Session, statement: str) -> None:
+    def _migrate(self, session: Session, known: list[Migration]) -> None:
         try:
-            session.execute(statement, {})
+            carry_out(session, self._queries, known)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table of that name is there, and not ours
                 raise NotAStoreError(
