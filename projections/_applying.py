@@ -23,21 +23,27 @@ def apply_prune(session: Session, queries: Queries, stream_id: int, version: int
     """
     if record.adopted is not None:
         _adopt(session, queries, stream_id, version, record)
-    kept = None if record.kept is None else set(record.kept)
-    walked, dropped = set(record.walked), set(record.dropped)
     rows = session.execute(queries["rows_of_stream"], {"stream_id": stream_id, "upto": END})
-    for namespace, checkpoint, at, _, _, _ in rows:
-        key = (namespace, checkpoint)
-        if key in kept if kept is not None else key not in dropped:
-            continue
+    kept, dropped, walked = set(record.kept or ()), set(record.dropped), set(record.walked)
+    # What a run wrote is hidden from forks, too; what a thread forgets, they go on to show.
+    hidden_at = 0 if record.kept is None else version
+    for namespace, checkpoint, at, parent, _, _ in rows:
         params = {"stream_id": stream_id, "namespace": namespace, "checkpoint_id": checkpoint}
-        if key in walked or (kept is not None and at <= record.pinned):
-            # What a run wrote is hidden from forks, too; what a thread forgets, they go on to show.
-            session.execute(queries["retire_checkpoint"], {**params, "retired_at": 0 if kept is None else version})
-        else:
-            session.execute(queries["drop_checkpoint"], params)
-            session.execute(queries["drop_writes"], params)
-        session.execute(queries["orphan_children"], params)
+        if _is_hidden(namespace, checkpoint, record, kept, dropped):
+            if (namespace, checkpoint) in walked or (record.kept is not None and at <= record.pinned):
+                session.execute(queries["retire_checkpoint"], {**params, "retired_at": hidden_at})
+            else:
+                session.execute(queries["drop_checkpoint"], params)
+                session.execute(queries["drop_writes"], params)
+        elif parent is not None and _is_hidden(namespace, parent, record, kept, dropped):
+            session.execute(queries["orphan_checkpoint"], {**params, "orphaned_at": hidden_at})
+
+
+def _is_hidden(
+    namespace: str, checkpoint: str, record: PruneRecord, kept: set[tuple[str, str]], dropped: set[tuple[str, str]]
+) -> bool:
+    key = (namespace, checkpoint)
+    return key in dropped if record.kept is None else key not in kept
 
 
 def apply_delete(session: Session, queries: Queries, stream_id: int, pinned: int) -> None:

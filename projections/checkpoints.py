@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
-from eventstore import BadInputError, Cause, Decision, EventStore, NewEvent, NotFoundError, OvertakenError
+from eventstore import BadInputError, Cause, Decision, EventStore, NewEvent, OvertakenError
 from eventstore.events import Head
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
@@ -135,6 +135,9 @@ class Checkpoints:
         """
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
+            # What was forgotten since may be all that the fork would show.
+            if session.execute(self._queries["forgotten_since"], {"stream_id": parent_id, "after": version}):
+                raise OvertakenError
             _applying.apply_fork(session, self._queries, stream_id, parent_id, version)
 
         self.store.fork(source, target, cause=cause, work=show)
@@ -221,12 +224,13 @@ class Checkpoints:
         made: list[Plan] = []
 
         def decide(stream_id: int, head: Head) -> Decision:
+            made.clear()
             view = self._finder.view(thread)
-            if view is None:
-                raise NotFoundError(f"thread {thread!r} was deleted meanwhile")
+            if view is None:  # it was deleted meanwhile
+                return Decision(())
             pinned = self._pinned(stream_id)
             planned = plan(view, pinned)
-            made[:] = [planned]
+            made.append(planned)
             if dry_run or not planned.report.threads:
                 return Decision(())
 
@@ -241,7 +245,7 @@ class Checkpoints:
             return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
 
         self.store.commit(thread, decide)
-        return made[0].report
+        return made[0].report if made else PruneReport()
 
     def _report_of_delete(self, thread: str) -> PruneReport | None:
         view = self._finder.view(thread)

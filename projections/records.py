@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 
 import ormsgpack
 
-from eventstore import CorruptionError
-from eventstore.codec import PACK, UNPACK, pack_id, unpack_id
+from eventstore import CorruptionError, UnserializableError
+from eventstore.codec import UNPACK, pack_id, unpack_id
 from projections.values import Change
 
 CHECKPOINT_SAVED = "checkpoint.saved"
@@ -192,7 +192,11 @@ def _keys(packed: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
 
 
 def _packed(fields: list[Any]) -> bytes:
-    return ormsgpack.packb(fields, default=_as_tuple, option=PACK)
+    try:
+        # Lone surrogates are not replaced here: two channels would become one.
+        return ormsgpack.packb(fields, default=_as_tuple, option=ormsgpack.OPT_NON_STR_KEYS)
+    except ormsgpack.MsgpackEncodeError as error:
+        raise UnserializableError("checkpoint", "checkpoint", "a name or a version", str(error)) from error
 
 
 def _as_tuple(value: Any) -> tuple[Any, ...]:

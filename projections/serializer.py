@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from eventstore import UnserializableError
+from eventstore import UnknownFormatError, UnreadableError, UnserializableError
+from eventstore._refused import find_refused
 
-# How deep a value is searched for the part that cannot be stored.
-_DEPTH = 40
+# A serializer with a pickle fallback says so by this name; one that enciphers adds "+" and the cipher's.
+_PICKLE = "pickle"
 
 
 class Serializer(Protocol):
@@ -27,46 +27,36 @@ def dump(serializer: Serializer, channel: str, value: Any) -> tuple[str, bytes]:
     """The value's encoding and bytes.
 
     Raises:
-        UnserializableError: The serializer refuses it. The error names the channel, the type and the path.
+        UnserializableError: The serializer refuses it, or would pickle it. The error names channel, type and path.
     """
+
+    def pack(part: Any) -> tuple[str, bytes]:
+        kind, data = serializer.dumps_typed(part)
+        if _is_pickled(kind):
+            raise TypeError("it could only be pickled, and no pickle is ever stored")
+        return kind, bytes(data)
+
     try:
-        kind, data = serializer.dumps_typed(value)
+        return pack(value)
     except Exception as error:
-        path, part = _find_refused(serializer, channel, value)
-        raise UnserializableError(channel, _type_name(part), path, _reason(error)) from error
-    return kind, bytes(data)
+        path, kind = find_refused(pack, channel, value)
+        raise UnserializableError(channel, kind, path, f"{type(error).__name__}: {error}") from error
 
 
-def _find_refused(serializer: Serializer, path: str, value: Any, depth: int = 0) -> tuple[str, Any]:
-    """The innermost part that the serializer refuses, and its path."""
-    if depth < _DEPTH:
-        for step, part in _parts(value):
-            if _is_refused(serializer, part):
-                return _find_refused(serializer, path + step, part, depth + 1)
-    return path, value
+def load_typed(serializer: Serializer, encoding: str, data: bytes) -> Any:
+    """The value of bytes that `dump` gave.
 
-
-def _is_refused(serializer: Serializer, part: Any) -> bool:
+    Raises:
+        UnknownFormatError: It was pickled. Nothing here ever is, so somebody else put it there.
+        UnreadableError: The serializer cannot read it.
+    """
+    if _is_pickled(encoding):
+        raise UnknownFormatError("a pickled value was found, which is never unpickled: this package did not store it")
     try:
-        serializer.dumps_typed(part)
-    except Exception:  # noqa: BLE001 (whatever a foreign serializer raises)
-        return True
-    return False
+        return serializer.loads_typed((encoding, data))
+    except Exception as error:
+        raise UnreadableError(encoding, f"{type(error).__name__}: {error}") from error
 
 
-def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
-        yield from ((f"[{key!r}]", part) for key, part in value.items())
-    elif isinstance(value, list | tuple | set | frozenset):
-        yield from ((f"[{index}]", part) for index, part in enumerate(value))
-    elif hasattr(value, "__dict__") and not isinstance(value, type):
-        yield from ((f".{name}", part) for name, part in vars(value).items())
-
-
-def _type_name(part: Any) -> str:
-    kind = type(part)
-    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _reason(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _is_pickled(encoding: str) -> bool:
+    return encoding.partition("+")[0] == _PICKLE

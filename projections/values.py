@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from eventstore import UnknownFormatError
-from projections.serializer import Serializer
+from projections.serializer import Serializer, load_typed
 
 WHOLE = 0
 """The value itself, as its serializer wrote it. The checksum is the CRC-32 of the bytes."""
@@ -65,7 +65,7 @@ def restore(change: Change, serializer: Serializer) -> Any:
 
 def load(encoding: str | int, data: bytes, serializer: Serializer) -> Any:
     """The value of bytes that a serializer wrote."""
-    return serializer.loads_typed((encoding_name(encoding), data))
+    return load_typed(serializer, encoding_name(encoding), data)
 
 
 def encoding_number(encoding: str) -> str | int:

@@ -13,7 +13,8 @@ WHERE NOT s.closed
 ORDER BY s.stream_id, v.upto DESC;
 
 -- name: latest_checkpoint
-SELECT c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+SELECT c.namespace, c.checkpoint_id, c.version,
+    CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.version <= :upto
     AND (c.retired_at IS NULL OR c.retired_at > :upto)
@@ -26,19 +27,22 @@ WHERE stream_id = :stream_id AND namespace = :namespace AND version <= :upto
 ORDER BY checkpoint_id DESC LIMIT 1;
 
 -- name: one_checkpoint
-SELECT c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+SELECT c.namespace, c.checkpoint_id, c.version,
+    CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.version <= :upto
     AND (c.retired_at IS NULL OR c.retired_at > :upto);
 
 -- name: one_checkpoint_or_retired
 -- What a DeltaChannel replays through may be shown no longer.
-SELECT c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+SELECT c.namespace, c.checkpoint_id, c.version,
+    CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.version <= :upto;
 
 -- name: page_of_namespace
-SELECT c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+SELECT c.namespace, c.checkpoint_id, c.version,
+    CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id < :before AND c.version <= :upto
     AND (c.retired_at IS NULL OR c.retired_at > :upto)
@@ -46,7 +50,8 @@ ORDER BY c.checkpoint_id DESC LIMIT :limit;
 
 -- name: page_of_thread
 -- Of all namespaces; the second part of the condition is where the page before ended.
-SELECT c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+SELECT c.namespace, c.checkpoint_id, c.version,
+    CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE c.stream_id = :stream_id AND c.version <= :upto
     AND (c.checkpoint_id < :before OR (c.checkpoint_id = :before AND c.namespace < :before_namespace))
@@ -56,7 +61,8 @@ ORDER BY c.checkpoint_id DESC, c.namespace DESC LIMIT :limit;
 -- name: page_of_store
 -- The own checkpoints of all threads, the newest first.
 SELECT s.name, s.stream_id, s.parent_id IS NOT NULL,
-    c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
+    c.namespace, c.checkpoint_id, c.version,
+    CASE WHEN c.orphaned_at IS NULL THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c
 JOIN {schema}.streams s ON s.stream_id = c.stream_id
 JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
@@ -79,7 +85,7 @@ SELECT :stream_id::bigint, :namespace::text, :checkpoint_id::text, :event_versio
 FROM appended
 ON CONFLICT (stream_id, namespace, checkpoint_id) DO UPDATE SET
     version = excluded.version, origin_id = excluded.origin_id, parent_id = excluded.parent_id,
-    run_id = excluded.run_id, retired_at = NULL;
+    run_id = excluded.run_id, retired_at = NULL, orphaned_at = NULL;
 
 -- name: restore_checkpoint
 -- The same, when the row is made again from the log.
@@ -87,12 +93,17 @@ INSERT INTO {schema}.checkpoints (stream_id, namespace, checkpoint_id, version, 
 VALUES (:stream_id, :namespace, :checkpoint_id, :event_version, :stream_id, :parent_id, :run_id)
 ON CONFLICT (stream_id, namespace, checkpoint_id) DO UPDATE SET
     version = excluded.version, origin_id = excluded.origin_id, parent_id = excluded.parent_id,
-    run_id = excluded.run_id, retired_at = NULL;
+    run_id = excluded.run_id, retired_at = NULL, orphaned_at = NULL;
 
 -- name: save_writes
 -- Part of the append's own statement, whose result is `appended`.
 INSERT INTO {schema}.writes (stream_id, namespace, checkpoint_id, version)
 SELECT :stream_id::bigint, :namespace::text, :checkpoint_id::text, :event_version::bigint FROM appended;
+
+-- name: forgotten_since
+-- Whether a thread has forgotten something after a version.
+SELECT 1 FROM {schema}.events
+WHERE stream_id = :stream_id AND version > :after AND topic IN ('thread.pruned', 'runs.deleted') LIMIT 1;
 
 -- name: inherit_sources
 -- A fork shows what its parent showed at the fork.
@@ -142,10 +153,10 @@ WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :che
 DELETE FROM {schema}.writes
 WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id;
 
--- name: orphan_children
--- Their parent is shown no longer.
-UPDATE {schema}.checkpoints SET parent_id = NULL
-WHERE stream_id = :stream_id AND namespace = :namespace AND parent_id = :checkpoint_id;
+-- name: orphan_checkpoint
+-- Its parent is shown no longer.
+UPDATE {schema}.checkpoints SET orphaned_at = :orphaned_at
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND orphaned_at IS NULL;
 
 -- name: drop_checkpoints_after
 DELETE FROM {schema}.checkpoints WHERE stream_id = :stream_id AND version > :after;

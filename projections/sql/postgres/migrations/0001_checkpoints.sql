@@ -1,6 +1,7 @@
 -- Where each checkpoint of a thread is in the log. `origin_id` is the stream that holds the event: the thread's own,
 -- or, after a fork was pruned, an ancestor's. A retired row is no longer shown by its own thread, but by forks from
--- before that version, and by DeltaChannels that replay through it.
+-- before that version, and by DeltaChannels that replay through it. An orphaned row's parent is shown no longer, again
+-- but by forks from before that version.
 CREATE TABLE {schema}.checkpoints (
     stream_id bigint NOT NULL,
     namespace text COLLATE "C" NOT NULL,
@@ -10,6 +11,7 @@ CREATE TABLE {schema}.checkpoints (
     parent_id text COLLATE "C",
     run_id text COLLATE "C",
     retired_at bigint,
+    orphaned_at bigint,
     PRIMARY KEY (stream_id, namespace, checkpoint_id)
 );
 

@@ -1,6 +1,7 @@
 -- Where each checkpoint of a thread is in the log. `origin_id` is the stream that holds the event: the thread's own,
 -- or, after a fork was pruned, an ancestor's. A retired row is no longer shown by its own thread, but by forks from
--- before that version, and by DeltaChannels that replay through it.
+-- before that version, and by DeltaChannels that replay through it. An orphaned row's parent is shown no longer, again
+-- but by forks from before that version.
 CREATE TABLE checkpoints (
     stream_id INTEGER NOT NULL,
     namespace TEXT NOT NULL,
@@ -10,6 +11,7 @@ CREATE TABLE checkpoints (
     parent_id TEXT,
     run_id TEXT,
     retired_at INTEGER,
+    orphaned_at INTEGER,
     PRIMARY KEY (stream_id, namespace, checkpoint_id)
 ) STRICT, WITHOUT ROWID;
 
