@@ -49,11 +49,11 @@ format: $(VENV) ## whether the code is formatted
 types: $(VENV) ## mypy --strict
 	@$(BIN)/mypy
 
-bench: $(VENV) ## all benchmarks, with the figures that the documents quote
-	@$(BIN)/python -m benchmarks $(ARGS)
+bench: $(VENV) ## the benchmarks, with the figures that the documents quote
+	@$(BIN)/python benchmarks/log.py $(ARGS)
 
-bench-quick: $(VENV) ## all benchmarks, small, to see that they run
-	@$(BIN)/python -m benchmarks --quick $(ARGS)
+bench-quick: $(VENV) ## the benchmarks, small, to see that they run
+	@$(BIN)/python benchmarks/log.py --quick $(ARGS)
 
 fmt: $(VENV) ## format the code and mend what ruff can
 	@$(BIN)/ruff check --fix .

@@ -25,6 +25,7 @@ from eventstore.errors import (
     StoreClosedError,
     UnavailableError,
     UnknownFormatError,
+    UnreadableError,
     UnserializableError,
 )
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamInfo, StreamPage
@@ -66,6 +67,7 @@ __all__ = [
     "Subscription",
     "UnavailableError",
     "UnknownFormatError",
+    "UnreadableError",
     "UnserializableError",
     "Upcasters",
     "Verification",

@@ -24,7 +24,7 @@ from eventstore.recorders import Append, Recorder, Session, Statement
 _REMEMBERED_STREAMS = 20_000
 # How often an append that other processes keep overtaking is decided anew, before it gives up; and the longest time
 # that it stands back before each attempt, so that those who overtake each other do not keep in step.
-_ATTEMPTS, _STAND_BACK_SECONDS = 50, 0.01
+ATTEMPTS, _STAND_BACK_SECONDS = 50, 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +103,11 @@ class Appender:
             for name in sorted(streams):
                 locks.enter_context(streams[name].lock)
             try:
-                for _ in range(_ATTEMPTS):
+                for _ in range(ATTEMPTS):
                     try:
                         return self._attempt(streams, decides, metadata or {})
                     except OvertakenError:
-                        time.sleep(random.uniform(0, _STAND_BACK_SECONDS))  # noqa: S311 (nothing to guess here)
+                        stand_back()
             except BaseException:
                 _forget(streams)  # nobody knows how far it came: the heads are read again
                 raise
@@ -116,7 +116,7 @@ class Appender:
     def append_to_closed(self, stream_id: int, event: NewEvent, work: Callable[[Session, int], None]) -> None:
         """See `EventStore.append_to_closed`. Such appends are rare: each simply tries until it is at the end."""
         params = {"stream_id": stream_id, "after": -1, "before": 2**63 - 1, "limit": 1}
-        for _ in range(_ATTEMPTS):
+        for _ in range(ATTEMPTS):
             [(last_version, _, _, last_hash, _)] = self._recorder.read(self._queries["read_backward"], params)
             head = Head(last_version, bytes(last_hash))
             place = partial(_work_at, work, head.version + 1)
@@ -136,9 +136,9 @@ class Appender:
         closed: set[str] = set()
         for name, decide in decides.items():
             stream = streams[name]
-            head, decision = self._decide(name, stream, decide, metadata)
+            head, decision = self._decide(name, stream, decide)
             if decision.events:
-                appends[name] = append = _follow(stream, head, decision, now)
+                appends[name] = append = self._follow(stream, head, decision, now, metadata)
                 if decision.closes:
                     closed.add(name)
                 results[name] = Appended(append.rows[0].version, append.rows[-1].version, append.rows[-1].hash)
@@ -155,13 +155,13 @@ class Appender:
             self._recorder.signal()
         return results
 
-    def _decide(self, name: str, stream: _Stream, decide: Decide, metadata: Mapping[str, Any]) -> tuple[Head, Decision]:
+    def _decide(self, name: str, stream: _Stream, decide: Decide) -> tuple[Head, Decision]:
         if stream.head is not None:
             try:
                 return stream.head, decide(stream.stream_id, stream.head)
             except ConflictError:
                 stream.head = None  # what is remembered may be old: only the database can tell a conflict
-        head = self._read_head(name, stream, metadata)
+        head = self._read_head(name, stream)
         return head, decide(stream.stream_id, head)
 
     def _append_once(self, *appends: Append) -> bool:
@@ -192,27 +192,43 @@ class Appender:
                 self._streams.move_to_end(name)
             return stream
 
-    def _read_head(self, name: str, stream: _Stream, metadata: Mapping[str, Any]) -> Head:
+    def _follow(self, stream: _Stream, head: Head, decision: Decision, now: int, metadata: Mapping[str, Any]) -> Append:
+        if decision.first_version is not None and not stream.has_rows:
+            head = Head(decision.first_version - 1, head.hash)
+        rows = chained(decision.events, head, now=now, places=decision.places)
+        then = [*decision.then]
+        described = {} if stream.has_rows else searchable(metadata)
+        if described:
+            # With the first event and not before: an append that fails leaves nothing to be found by.
+            params = {"stream_id": stream.stream_id, "metadata": json.dumps(described)}
+            then.append(Statement(self._queries["describe_stream"], params))
+        return Append(stream.stream_id, head, not stream.has_rows, rows, then, decision.work)
+
+    def _read_head(self, name: str, stream: _Stream) -> Head:
         rows = self._recorder.read(self._queries["stream_head"], {"name": name})
         if not rows:
-            create = Statement(self._queries["create_stream"], new_stream(name, metadata))
-            self._recorder.write(lambda session: session.execute(*create))
+            self._create(name)
             rows = self._recorder.read(self._queries["stream_head"], {"name": name})
         stream.stream_id, version, digest = rows[0]
         stream.has_rows = version is not None
         stream.head = Head(version, bytes(digest)) if stream.has_rows else Head(0, chain.genesis(name))
         return stream.head
 
+    def _create(self, name: str) -> None:
+        create = Statement(self._queries["create_stream"], new_stream(name, {}))
+        try:
+            self._recorder.write(lambda session: session.execute(*create))
+        except ConnectionLostError:  # a stream is created once, however often it is asked for
+            self._recorder.write(lambda session: session.execute(*create))
+
+
+def stand_back() -> None:
+    """Let others go first, for a time that nobody else chooses, too."""
+    time.sleep(random.uniform(0, _STAND_BACK_SECONDS))  # noqa: S311 (nothing to guess here)
+
 
 def _work_at(work: Callable[[Session, int], None], version: int, session: Session) -> None:
     work(session, version)
-
-
-def _follow(stream: _Stream, head: Head, decision: Decision, now: int) -> Append:
-    if decision.first_version is not None and not stream.has_rows:
-        head = Head(decision.first_version - 1, head.hash)
-    rows = chained(decision.events, head, now=now, places=decision.places)
-    return Append(stream.stream_id, head, not stream.has_rows, rows, decision.then, decision.work)
 
 
 def _forget(streams: Mapping[str, _Stream]) -> None:
@@ -233,13 +249,17 @@ def new_stream(
     }
 
 
-def searchable(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def searchable(metadata: Mapping[Any, Any]) -> dict[str, Any]:
     """The part of metadata by which streams can be searched: scalars that every database's JSON can hold."""
     return {
         _storable(key): _storable(value) if isinstance(value, str) else value
         for key, value in metadata.items()
-        if value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
+        if isinstance(key, str) and _is_searchable(value)
     }
+
+
+def _is_searchable(value: Any) -> bool:
+    return value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _storable(text: str) -> str:

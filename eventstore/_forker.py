@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 import ormsgpack
 
 from eventstore import chain
-from eventstore._appender import new_stream
+from eventstore._appender import ATTEMPTS, OvertakenError, new_stream, stand_back
 from eventstore._lineage import lineage
 from eventstore._reader import Reader
 from eventstore.codec import chained
-from eventstore.errors import ConflictError, ConnectionLostError, NotFoundError
+from eventstore.errors import BusyError, ConflictError, ConnectionLostError, NotFoundError
 from eventstore.events import Appended, Cause, Head, NewEvent
 from eventstore.recorders import Recorder, Session
 
@@ -20,7 +20,9 @@ FORKED = "stream.forked"
 
 
 ForkWork = Callable[[Session, int, int, int], None]
-"""What else a fork's transaction does: gets the fork's stream, the parent's stream, and the version of the fork."""
+"""What else a fork's transaction does: gets the fork's stream, the parent's stream, and the version of the fork.
+
+It may raise `OvertakenError`: then the fork is made anew, on the parent's new head."""
 
 
 class Forker:
@@ -33,19 +35,30 @@ class Forker:
 
     def fork(self, source: str, target: str, *, at: int | None, cause: Cause, work: ForkWork | None = None) -> Appended:
         """See `EventStore.fork`."""
-        parent_id = self._reader.stream_id(source)
+        for _ in range(ATTEMPTS):
+            try:
+                return self._attempt(source, target, at, cause, work)
+            except OvertakenError:
+                stand_back()
+        raise BusyError(f"other writers keep changing {source!r}: try again")
+
+    def _attempt(self, source: str, target: str, at: int | None, cause: Cause, work: ForkWork | None) -> Appended:
         # Read before the transaction writes: the fork's transaction id, by which the feed is ordered, is then younger
         # than that of every event that it shares.
-        head = self._reader.head(source)
-        if parent_id is None or head is None:
+        rows = self._recorder.read(self._queries["stream_head"], {"name": source})
+        if not rows or rows[0][1] is None:
             raise NotFoundError(f"there is no stream {source!r} to fork")
+        parent_id, version, digest = rows[0]
+        head = Head(version, bytes(digest))
         point = head if at is None else self._point(source, parent_id, at, head)
         data = ormsgpack.packb({"parent": source, "version": point.version})
         row = chained([NewEvent(FORKED, data, cause)], point)[0]
 
         def begin(session: Session) -> None:
-            if not session.execute(self._queries["share_stream"], {"stream_id": parent_id}):
-                raise NotFoundError(f"stream {source!r} was deleted meanwhile")
+            # From here on nobody deletes the source, or erases what is in it. But that may have happened already.
+            session.execute(self._queries["share_stream"], {"stream_id": parent_id})
+            if session.execute(self._queries["stream_by_name"], {"name": source}) != [(parent_id,)]:
+                raise OvertakenError
             created = session.execute(
                 self._queries["create_stream"], new_stream(target, cause.metadata, parent_id, point.version)
             )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from eventstore.errors import InvalidUrlError
 
@@ -24,17 +25,26 @@ class SQLiteAddress:
         return f"sqlite:///{self.path or ':memory:'}"
 
 
+# What libpq reads, with every part where it says. A password with an unescaped / or @ in it would be read as a host, a
+# port or a database, which messages show.
+_HOST = r"(\[[^\]/?#@]*\]|[^:/?#@,\[\]]*)(:\d*)?"
+_POSTGRES = re.compile(
+    r"postgresql://((?P<user>[^:/?#@]*)(:[^/?#@]*)?@)?"
+    rf"(?P<hosts>{_HOST}(,{_HOST})*)(?P<database>/[^?#@]*)?(\?[^#]*)?"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresAddress:
-    """A libpq connection URI. `str()` of it leaves the password out."""
+    """A libpq connection URI. `str()` of it leaves the password out, and the options, one of which may be it."""
 
     uri: str
 
     def __str__(self) -> str:
-        parts = urlsplit(self.uri)
-        host = parts.netloc.rpartition("@")[2]
-        user = parts.username
-        return f"postgresql://{user + '@' if user else ''}{host}{parts.path}"
+        parts = _POSTGRES.fullmatch(self.uri)
+        assert parts is not None
+        user = parts["user"]
+        return f"postgresql://{user + '@' if user else ''}{parts['hosts']}{parts['database'] or ''}"
 
     def __repr__(self) -> str:
         return f"PostgresAddress({str(self)!r})"
@@ -53,7 +63,11 @@ def parse(url: str | os.PathLike[str]) -> SQLiteAddress | PostgresAddress:
     if not separator:
         return SQLiteAddress(None if text == ":memory:" else Path(text))
     if scheme in ("postgresql", "postgres"):
-        return PostgresAddress("postgresql://" + rest)
+        uri = f"postgresql://{rest}"
+        if not _POSTGRES.fullmatch(uri):
+            # Nothing of it is shown: who knows which part is the password.
+            raise InvalidUrlError(f"this is not a URL of PostgreSQL (write special characters as %40): {_FORMS}")
+        return PostgresAddress(uri)
     if scheme != "sqlite":
         raise InvalidUrlError(f"{scheme}:// is not a store that is known here: {_FORMS}")
     if not rest.startswith("/") or rest == "/":

@@ -15,10 +15,12 @@ from uuid import UUID
 import ormsgpack
 
 from eventstore import chain, envelope
+from eventstore._refused import find_refused
 from eventstore.errors import CorruptionError, UnserializableError
 from eventstore.events import Cause, Event, Head, NewEvent, from_microseconds
 
-# Metadata may hold lone surrogates, which no UTF-8 can carry: they become "?", as LangGraph's serializer has it.
+# Texts in metadata may hold lone surrogates, which no UTF-8 can carry: they become "?", as LangGraph's serializer has
+# it. A key that holds one is refused: two keys would become one.
 PACK = ormsgpack.OPT_NON_STR_KEYS | ormsgpack.OPT_REPLACE_SURROGATES
 UNPACK = ormsgpack.OPT_NON_STR_KEYS
 
@@ -71,9 +73,10 @@ def encode(event: NewEvent) -> bytes:
         UnserializableError: The cause's metadata holds something other than plain values.
     """
     try:
-        record = ormsgpack.packb([event.schema, _pack_cause(event.cause), event.data], option=PACK)
+        record = _packed([event.schema, _pack_cause(event.cause), event.data])
     except (ormsgpack.MsgpackEncodeError, TypeError) as error:
-        raise UnserializableError("metadata", type(event.cause.metadata).__name__, "metadata", str(error)) from error
+        path, kind = find_refused(_packed, "metadata", event.cause.metadata)
+        raise UnserializableError("metadata", kind, path, str(error)) from error
     return envelope.seal(record)
 
 
@@ -148,6 +151,10 @@ def unpack_id(stored: str | bytes | None) -> str | None:
 
 
 _UUID_LENGTH = 36
+
+
+def _packed(value: Any) -> bytes:
+    return ormsgpack.packb(value, option=PACK)
 
 
 def _pack_cause(cause: Cause) -> list[Any]:

@@ -20,6 +20,7 @@
     │   ├── ChainError                a stream's hash chain is broken
     │   ├── ChecksumError             a value does not match its checksum
     │   ├── ErasedError               the content was erased by a prune or a delete
+    │   ├── UnreadableError           the serializer cannot read a value: another key, perhaps
     │   └── UnknownFormatError        written by a newer or foreign version of this package
     └── StoreClosedError              the store was closed
 
@@ -184,6 +185,21 @@ class ChecksumError(CorruptionError):
 
 class ErasedError(CorruptionError):
     """The content of an event was erased, by a prune or a delete, and something still asks for it."""
+
+
+class UnreadableError(CorruptionError):
+    """The serializer cannot read a value that is stored intact.
+
+    Attributes:
+        encoding: How the serializer that stored it named its bytes, for example `"msgpack+aes"`.
+    """
+
+    def __init__(self, encoding: str, reason: str) -> None:
+        super().__init__(
+            f"the serializer cannot read a value that is stored as {encoding!r} ({reason}): "
+            "give the saver the serializer and the key that it was stored with"
+        )
+        self.encoding = encoding
 
 
 class UnknownFormatError(CorruptionError):

@@ -40,3 +40,8 @@ def check_id(kind: str, text: object, *, longest: int, empty: bool = False) -> s
 def check_stream(name: object) -> str:
     """`name`, if a stream can have it (1 to 1,024 bytes)."""
     return check_id("stream name", name, longest=MAX_STREAM_BYTES)
+
+
+def check_topic(topic: object) -> str:
+    """`topic`, if an event can have it (1 to 255 bytes)."""
+    return check_id("topic", topic, longest=MAX_TOPIC_BYTES)

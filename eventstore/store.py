@@ -18,7 +18,7 @@ from eventstore.address import SQLiteAddress, parse
 from eventstore.codec import Upcasters
 from eventstore.errors import BadInputError, ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
-from eventstore.ids import MAX_KEY_BYTES, MAX_TOPIC_BYTES, check_id, check_stream
+from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
 from eventstore.queries import load_queries
 from eventstore.recorders import Recorder, Session, load_postgres
 from eventstore.recorders.sqlite import SQLiteRecorder, Synchronous
@@ -385,7 +385,7 @@ def _checked(events: Iterable[NewEvent]) -> list[NewEvent]:
     for event in batch:
         if not isinstance(event, NewEvent):
             raise BadInputError(f"events must be NewEvent, not {type(event).__name__}")
-        check_id("topic", event.topic, longest=MAX_TOPIC_BYTES)
+        check_topic(event.topic)
         if not isinstance(event.data, bytes):
             raise BadInputError(f"the data of an event must be bytes, not {type(event.data).__name__}: serialize it")
     return batch

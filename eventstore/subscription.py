@@ -17,7 +17,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 
 
 class Subscription(Iterator[FeedEvent]):
-    """The feed, without an end. One thread iterates; any thread may `stop` it, which ends the iteration.
+    """The feed, without an end. One thread iterates; any thread may `stop` or `close` it, which ends the iteration.
 
     It sleeps until an append wakes it: of this process at once, of another one within milliseconds.
     """
@@ -28,6 +28,8 @@ class Subscription(Iterator[FeedEvent]):
         self._topics = tuple(topics)
         self._ready: deque[FeedEvent] = deque()
         self._stopped = threading.Event()
+        # Held while the iteration waits: its listener is not taken away from it by a thread that closes.
+        self._iterating = threading.Lock()
         # Listening before looking: what is appended in between is not missed.
         self._listener = recorder.listen()
 
@@ -36,16 +38,24 @@ class Subscription(Iterator[FeedEvent]):
         self._stopped.set()
         self._listener.wake()
 
+    def close(self) -> None:
+        """End the iteration, wait until it has ended, and let go of what it held. Closing twice is allowed."""
+        self.stop()
+        with self._iterating:
+            self._listener.close()
+
     def __next__(self) -> FeedEvent:
-        while not self._stopped.is_set():
-            if self._ready:
-                return self._ready.popleft()
-            page = next(self._reader.feed(after=self._after, limit=None, topics=self._topics), [])
-            if page:
-                self._ready.extend(page)
-                self._after = page[-1].position
-            else:
-                self._listener.wait(_LOOK_AGAIN_SECONDS)
+        with self._iterating:
+            while not self._stopped.is_set():
+                if self._ready:
+                    return self._ready.popleft()
+                page = next(self._reader.feed(after=self._after, limit=None, topics=self._topics), [])
+                if page:
+                    self._ready.extend(page)
+                    self._after = page[-1].position
+                else:
+                    self._listener.wait(_LOOK_AGAIN_SECONDS)
+            self._listener.close()  # whoever stops a subscription need not close it, too
         raise StopIteration
 
     def __iter__(self) -> Self:
@@ -57,5 +67,4 @@ class Subscription(Iterator[FeedEvent]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
-        self._listener.close()
+        self.close()

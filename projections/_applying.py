@@ -27,14 +27,16 @@ def apply_prune(session: Session, queries: Queries, stream_id: int, version: int
     kept, dropped, walked = set(record.kept or ()), set(record.dropped), set(record.walked)
     # What a run wrote is hidden from forks, too; what a thread forgets, they go on to show.
     hidden_at = 0 if record.kept is None else version
-    for namespace, checkpoint, at, parent, _, _ in rows:
+    for namespace, checkpoint, _, shown_from, parent, _, retired_at in rows:
         params = {"stream_id": stream_id, "namespace": namespace, "checkpoint_id": checkpoint}
-        if _is_hidden(namespace, checkpoint, record, kept, dropped):
-            if (namespace, checkpoint) in walked or (record.kept is not None and at <= record.pinned):
+        hidden = _is_hidden(namespace, checkpoint, record, kept, dropped)
+        if hidden or (retired_at is not None and record.kept is not None):
+            if (namespace, checkpoint) in walked or (record.kept is not None and shown_from <= record.pinned):
                 session.execute(queries["retire_checkpoint"], {**params, "retired_at": hidden_at})
             else:
-                session.execute(queries["drop_checkpoint"], params)
-                session.execute(queries["drop_writes"], params)
+                session.execute(queries["drop_checkpoint"], {**params, "shown_from": shown_from})
+            if hidden and (namespace, checkpoint) not in walked:
+                session.execute(queries["drop_writes"], {**params, "pinned": record.pinned})
         elif parent is not None and _is_hidden(namespace, parent, record, kept, dropped):
             session.execute(queries["orphan_checkpoint"], {**params, "orphaned_at": hidden_at})
 
@@ -75,6 +77,7 @@ def _adopt(session: Session, queries: Queries, stream_id: int, version: int, rec
             {
                 **row,
                 "event_version": adopted.version,
+                "shown_from": version,
                 "run_id": adopted.run,
                 "retired_at": None if adopted.shown else version,
             },

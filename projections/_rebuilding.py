@@ -59,6 +59,7 @@ def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any
     }
     if topic == CHECKPOINT_SAVED:
         parent = CheckpointRecord.unpack(data).parent
+        session.execute(queries["restore_replaced"], params)
         session.execute(queries["restore_checkpoint"], {**params, "parent_id": parent, "run_id": cause.run})
     elif topic == WRITES_SAVED:
         session.execute(queries["adopt_writes"], params)

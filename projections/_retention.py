@@ -31,7 +31,6 @@ class Row:
     """A checkpoint's row, in the thread's own stream or in one that it reads through to."""
 
     version: int
-    parent: str | None
     run: str | None
     retired: bool
     own: bool
@@ -119,10 +118,12 @@ class Planner:
         contents = _Contents()
         for source in view.sources:
             own = source.stream_id == view.stream_id
-            for namespace, checkpoint, version, parent, run, retired_at in self._read("rows_of_stream", source.bounds):
+            for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_stream", source.bounds):
                 retired = retired_at is not None and retired_at <= source.upto
-                # The own row of a checkpoint that was saved again comes before the inherited one.
-                contents.rows.setdefault((namespace, checkpoint), Row(version, parent, run, retired, own))
+                key = (namespace, checkpoint)
+                # What is shown comes before what is retired, and the own row of a checkpoint before an inherited one.
+                if key not in contents.rows or (contents.rows[key].retired and not retired):
+                    contents.rows[key] = Row(version, run, retired, own)
             for namespace, checkpoint, version in self._read("writes_of_stream", source.bounds):
                 contents.writes.setdefault((namespace, checkpoint), []).append(version)
         return contents

@@ -8,7 +8,7 @@ from eventstore import Cause, ConflictError, Decision, EventStore, NewEvent
 from eventstore.events import Appended, Head
 from eventstore.recorders import Statement
 from projections._finding import Finder
-from projections._manifests import Key, Manifests
+from projections._manifests import Manifests
 from projections.model import NewCheckpoint, NewWrites
 from projections.records import (
     CHECKPOINT_SAVED,
@@ -72,7 +72,7 @@ class Saver:
             )
             cause = Cause(checkpoint.namespace, checkpoint.id, checkpoint.run, metadata=checkpoint.metadata)
             event = NewEvent(CHECKPOINT_SAVED, record.pack(), cause)
-            then = [checkpoint_row(self._queries, stream_id, head.version + 1, cause, checkpoint.parent)]
+            then = checkpoint_rows(self._queries, stream_id, head.version + 1, cause, checkpoint.parent)
             then += [
                 writes_row(self._queries, stream_id, head.version + 2 + index, task.cause)
                 for index, task in enumerate(tasks)
@@ -121,19 +121,20 @@ class Saver:
         return {channel: _at(entry, parent.version) for channel, entry in parent.record.manifest.items()}
 
 
-def checkpoint_row(
+def checkpoint_rows(
     queries: Mapping[str, str], stream_id: int, version: int, cause: Cause, parent: str | None
-) -> Statement:
-    """The row of a `checkpoint.saved` event."""
-    params = {
+) -> list[Statement]:
+    """What a `checkpoint.saved` event does to the rows."""
+    place = {
         "stream_id": stream_id,
         "event_version": version,
         "namespace": cause.namespace,
         "checkpoint_id": cause.checkpoint,
-        "parent_id": parent,
-        "run_id": cause.run,
     }
-    return Statement(queries["save_checkpoint"], params)
+    return [
+        Statement(queries["replace_checkpoint"], place),
+        Statement(queries["save_checkpoint"], {**place, "parent_id": parent, "run_id": cause.run}),
+    ]
 
 
 def writes_row(queries: Mapping[str, str], stream_id: int, version: int, cause: Cause) -> Statement:
@@ -192,5 +193,3 @@ def _searchable(metadata: Mapping[str, object]) -> dict[str, object]:
 
 
 _LANGGRAPH = frozenset({"source", "step", "parents", "writes", "run_id", "counters_since_delta_snapshot"})
-
-__all__ = ["ANY", "Key", "Saver", "checkpoint_row", "writes_row"]

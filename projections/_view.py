@@ -75,14 +75,14 @@ def writes_rows(
     recorder: Recorder, queries: Mapping[str, str], view: View, namespace: str, checkpoint_ids: Sequence[str]
 ) -> dict[str, list[int]]:
     """The versions of the events that hold the pending writes of some checkpoints of one namespace, in order."""
-    found: dict[str, list[int]] = {}
+    found: dict[str, set[int]] = {}
     ids = recorder.list_of(list(checkpoint_ids))
-    for source in reversed(view.sources):  # the oldest first, as in the log
+    for source in view.sources:
         params = {**source.bounds, "namespace": namespace, "checkpoint_ids": ids}
         rows: Rows = recorder.read(queries["writes_of"], params)
         for checkpoint_id, version in rows:
-            found.setdefault(checkpoint_id, []).append(version)
-    return found
+            found.setdefault(checkpoint_id, set()).add(version)
+    return {checkpoint_id: sorted(versions) for checkpoint_id, versions in found.items()}
 
 
 def _by_stream(store: EventStore, view: View, versions: list[int]) -> Iterable[tuple[int, list[int]]]:

@@ -265,7 +265,7 @@ class Checkpoints:
         """Forks still show what a deleted thread had. Its rows are hidden from them; their content stays, as theirs."""
         params = {"stream_id": stream_id, "upto": END}
         rows = self.store.recorder.read(self._queries["rows_of_stream"], params)
-        hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, run, _ in rows if run in set(runs)]
+        hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, _, run, _ in rows if run in set(runs)]
         record = PruneRecord(dropped=hidden, walked=hidden, runs=list(runs))
 
         def work(session: Session, version: int) -> None:

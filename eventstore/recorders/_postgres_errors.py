@@ -25,6 +25,10 @@ _BY_STATE: dict[str, tuple[type[errors.EventStoreError], str]] = {
         errors.UnavailableError,
         "{where} has no connection left: lower pool_size, or raise the server's max_connections",
     ),
+    "42P07": (
+        errors.NotAStoreError,
+        "{where} holds another program's tables in this schema: name another schema, or another database",
+    ),
     "25006": (errors.ReadOnlyError, "{where} is read-only (a standby, perhaps): name the primary server"),
     "42501": (errors.ReadOnlyError, "{where} does not let this user do that: grant it rights on the schema"),
     "55P03": (errors.BusyError, "another session holds {where}: try again"),
@@ -59,11 +63,18 @@ def translated(where: str) -> Iterator[None]:
 def translate(error: psycopg.Error, where: str) -> errors.EventStoreError:
     """Our error for one of psycopg's."""
     if isinstance(error, psycopg_pool.PoolTimeout):
-        return errors.UnavailableError(f"no connection to {where} became free in time: raise pool_size, or look at it")
-    if lost(error):
-        return errors.ConnectionLostError(
-            f"the connection to {where} failed: is the server running, the address right?"
+        return errors.UnavailableError(
+            f"no connection to {where} within connect_timeout: is the server running? If so, all are in use: "
+            "raise pool_size"
         )
+    if error.pgconn is not None:  # it was an attempt to connect, for whose failures libpq has no codes
+        reason = " ".join(str(error).split())
+        return errors.UnavailableError(
+            f"cannot connect to {where}: check that the server runs, and host, port, user, password and database in "
+            f"the URL ({reason})"
+        )
+    if lost(error):
+        return errors.ConnectionLostError(f"the connection to {where} broke: is the server running? Try again")
     state = error.sqlstate or ""
     if state in ("42P01", "3F000"):
         return errors.SchemaError("eventstore", 0, 1, "its tables are missing, open the store with migrate=True")

@@ -16,6 +16,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg_pool import ConnectionPool
 
 from eventstore.address import PostgresAddress
+from eventstore.codec import Row
 from eventstore.errors import InvalidUrlError
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries, quote_schema
@@ -124,11 +125,12 @@ class PostgresRecorder:
         return list(values)
 
     def sequence(self) -> int:
-        """See `Recorder.sequence`."""
-        while True:
-            numbered, end = self.write(self._number_some)
-            if numbered < _SEQUENCE_BATCH:
-                return end
+        """See `Recorder.sequence`. If there is nothing to number, it writes nothing and waits for nobody."""
+        [(position, is_behind)] = self.read(self._server["feed_state"], {})
+        while is_behind:
+            numbered, position = self.write(self._number_some)
+            is_behind = numbered == _SEQUENCE_BATCH
+        return int(position)
 
     def signal(self) -> None:
         """See `Recorder.signal`."""
@@ -168,14 +170,21 @@ class PostgresRecorder:
         # The appends come before anything else that writes: the transaction's id, by which the feed is ordered, must
         # not be older than a predecessor's. In one order for all: or two writers could wait for each other.
         for append in sorted(appends, key=lambda append: append.stream_id):
-            for index in range(len(append.rows) - 1):
-                if not session.execute(self._queries[_append_block(append, index)], append.parameters(index)):
-                    raise _StreamMovedOnError
-            if not self._append_last(session, append):
+            if not (self._append_all_but_last(session, append) and self._append_last(session, append)):
                 raise _StreamMovedOnError
         for append in appends:
             if append.work:
                 append.work(session)
+
+    def _append_all_but_last(self, session: Session, append: Append) -> bool:
+        if len(append.rows) == 1:
+            return True
+        if not session.execute(self._queries[_append_block(append, 0)], append.parameters(0)):
+            return False
+        if others := append.rows[1:-1]:
+            # They follow the first, which is this transaction's: nobody else can have stored them.
+            session.execute(self._server["append_more"], _in_bulk(append.stream_id, others))
+        return True
 
     def _append_last(self, session: Session, append: Append) -> bool:
         index = len(append.rows) - 1
@@ -188,13 +197,20 @@ class PostgresRecorder:
         return bool(session.execute(sql, params))
 
     def _number_some(self, session: Session) -> tuple[int, int]:
-        position, since = session.execute(self._server["take_turn"], {})[0]
-        numbered, last_xid, xmin = session.execute(
-            self._server["number_events"], {"since": since, "last_position": position, "limit": _SEQUENCE_BATCH}
+        position, since, restored_since = session.execute(self._server["take_turn"], {})[0]
+        numbered, since, restored_since, xmin = session.execute(
+            self._server["number_events"],
+            {"since": since, "restored_since": restored_since, "last_position": position, "limit": _SEQUENCE_BATCH},
         )[0]
-        # After a full batch there may be more of the same transaction. Otherwise all below xmin is done.
-        since = last_xid if numbered == _SEQUENCE_BATCH else xmin
-        session.execute(self._server["end_turn"], {"last_position": position + numbered, "since": since})
+        session.execute(
+            self._server["end_turn"],
+            {
+                "last_position": position + numbered,
+                # After a full batch there may be more of the same transaction. Otherwise all below xmin is done.
+                "since": since if numbered == _SEQUENCE_BATCH else xmin,
+                "restored_since": restored_since,
+            },
+        )
         return numbered, position + numbered
 
     def _applied(self, component: str) -> dict[int, str]:
@@ -317,15 +333,25 @@ class _StreamMovedOnError(Exception):
 
 
 def _conninfo(address: PostgresAddress) -> str:
-    try:
+    with suppress(psycopg.ProgrammingError):  # not chained: its message quotes the URL, and with it the password
         return make_conninfo(address.uri, application_name="eventstore")
-    except psycopg.ProgrammingError:
-        # Not chained: libpq's message quotes the URL, and with it the password.
-        raise InvalidUrlError(f"{address} is not a PostgreSQL URL: use postgresql://user@host:port/database") from None
+    raise InvalidUrlError(f"libpq does not understand the options of {address}: use postgresql://user@host:port/database")
 
 
 def _append_block(append: Append, index: int) -> str:
     return "append_first_event" if append.first and index == 0 else "append_event"
+
+
+def _in_bulk(stream_id: int, rows: Sequence[Row]) -> dict[str, Any]:
+    versions, topics, times, hashes, payloads = zip(*rows, strict=True)
+    return {
+        "stream_id": stream_id,
+        "versions": list(versions),
+        "topics": list(topics),
+        "times": list(times),
+        "hashes": list(hashes),
+        "payloads": list(payloads),
+    }
 
 
 @lru_cache(maxsize=256)

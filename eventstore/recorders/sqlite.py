@@ -63,10 +63,15 @@ class SQLiteRecorder:
         self._closed = False
         with translated(self._where):
             self._writer = self._connect()
-            if self._path:
-                self._use_wal()
-                for _ in range(connections):
-                    self._readers.put(None)  # opened when first needed
+            try:
+                if self._path:
+                    self._check_owner()
+                    self._use_wal()
+            except BaseException:
+                self._writer.close()
+                raise
+        for _ in range(connections if self._path else 0):
+            self._readers.put(None)  # opened when first needed
         self._commits = GroupCommit(self._writer)
 
     def migrate(self, component: str, *, allowed: bool) -> None:
@@ -155,6 +160,12 @@ class SQLiteRecorder:
         connection.create_function("erased", 1, erased, deterministic=True)
         # Sorting and joining never writes temporary files beside an agent's work.
         connection.execute("PRAGMA temp_store = MEMORY")
+
+    def _check_owner(self) -> None:
+        # Before anything is changed: what is another program's stays as it is, to the byte.
+        tables = {name for (name,) in self._writer.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if tables and "eventstore_migrations" not in tables:
+            raise NotAStoreError(f"{self._where} holds another program's tables: name another file")
 
     def _use_wal(self) -> None:
         # Write-ahead logging: readers go on while a writer writes. Changing to it needs the file for oneself, and

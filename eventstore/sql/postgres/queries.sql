@@ -7,6 +7,10 @@ VALUES (:name, :parent_id, :parent_version, :created_at, :metadata::jsonb)
 ON CONFLICT (name) WHERE NOT closed DO NOTHING
 RETURNING stream_id;
 
+-- name: describe_stream
+-- Part of the statement that appends a stream's first event, of which `appended` is the result.
+UPDATE {schema}.streams SET metadata = :metadata::jsonb FROM appended WHERE stream_id = :stream_id;
+
 -- name: stream_head
 -- The stream that has the name now, and its last own event, if it has one.
 SELECT s.stream_id, e.version, e.hash
@@ -156,6 +160,22 @@ SELECT position FROM {schema}.tracking WHERE consumer = :consumer;
 INSERT INTO {schema}.tracking (consumer, position) VALUES (:consumer, :new_position)
 ON CONFLICT (consumer) DO UPDATE SET position = excluded.position WHERE tracking.position < excluded.position
 RETURNING position;
+
+-- name: add_snapshot
+INSERT INTO {schema}.aggregate_snapshots (purpose, name, version, topic, payload)
+VALUES (:purpose, :name, :version, :topic, :payload)
+ON CONFLICT (purpose, name, version) DO NOTHING
+RETURNING version;
+
+-- name: snapshots_forward
+SELECT version, topic, payload FROM {schema}.aggregate_snapshots
+WHERE purpose = :purpose AND name = :name AND version > :after AND version < :before
+ORDER BY version LIMIT :limit;
+
+-- name: snapshots_backward
+SELECT version, topic, payload FROM {schema}.aggregate_snapshots
+WHERE purpose = :purpose AND name = :name AND version > :after AND version < :before
+ORDER BY version DESC LIMIT :limit;
 
 -- name: applied_migrations
 SELECT number, digest FROM {schema}.eventstore_migrations WHERE component = :component;

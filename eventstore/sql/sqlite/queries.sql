@@ -7,6 +7,9 @@ VALUES (:name, :parent_id, :parent_version, :created_at, :metadata)
 ON CONFLICT (name) WHERE closed = 0 DO NOTHING
 RETURNING stream_id;
 
+-- name: describe_stream
+UPDATE streams SET metadata = :metadata WHERE stream_id = :stream_id;
+
 -- name: stream_head
 -- The stream that has the name now, and its last own event, if it has one.
 SELECT s.stream_id, e.version, e.hash
@@ -157,6 +160,22 @@ SELECT position FROM tracking WHERE consumer = :consumer;
 INSERT INTO tracking (consumer, position) VALUES (:consumer, :new_position)
 ON CONFLICT (consumer) DO UPDATE SET position = excluded.position WHERE tracking.position < excluded.position
 RETURNING position;
+
+-- name: add_snapshot
+INSERT INTO aggregate_snapshots (purpose, name, version, topic, payload)
+VALUES (:purpose, :name, :version, :topic, :payload)
+ON CONFLICT (purpose, name, version) DO NOTHING
+RETURNING version;
+
+-- name: snapshots_forward
+SELECT version, topic, payload FROM aggregate_snapshots
+WHERE purpose = :purpose AND name = :name AND version > :after AND version < :before
+ORDER BY version LIMIT :limit;
+
+-- name: snapshots_backward
+SELECT version, topic, payload FROM aggregate_snapshots
+WHERE purpose = :purpose AND name = :name AND version > :after AND version < :before
+ORDER BY version DESC LIMIT :limit;
 
 -- name: applied_migrations
 SELECT number, digest FROM eventstore_migrations WHERE component = :component;

@@ -16,13 +16,13 @@ ORDER BY s.stream_id, v.upto DESC;
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.version <= :upto
+WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.shown_from <= :upto
     AND (c.retired_at IS NULL OR c.retired_at > :upto)
 ORDER BY c.checkpoint_id DESC LIMIT 1;
 
 -- name: latest_id
 SELECT checkpoint_id FROM {schema}.checkpoints
-WHERE stream_id = :stream_id AND namespace = :namespace AND version <= :upto
+WHERE stream_id = :stream_id AND namespace = :namespace AND shown_from <= :upto
     AND (retired_at IS NULL OR retired_at > :upto)
 ORDER BY checkpoint_id DESC LIMIT 1;
 
@@ -30,7 +30,7 @@ ORDER BY checkpoint_id DESC LIMIT 1;
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.version <= :upto
+WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.shown_from <= :upto
     AND (c.retired_at IS NULL OR c.retired_at > :upto);
 
 -- name: one_checkpoint_or_retired
@@ -38,13 +38,14 @@ WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id 
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.version <= :upto;
+WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.shown_from <= :upto
+ORDER BY c.shown_from DESC LIMIT 1;
 
 -- name: page_of_namespace
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id < :before AND c.version <= :upto
+WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id < :before AND c.shown_from <= :upto
     AND (c.retired_at IS NULL OR c.retired_at > :upto)
 ORDER BY c.checkpoint_id DESC LIMIT :limit;
 
@@ -53,7 +54,7 @@ ORDER BY c.checkpoint_id DESC LIMIT :limit;
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.stream_id = :stream_id AND c.version <= :upto
+WHERE c.stream_id = :stream_id AND c.shown_from <= :upto
     AND (c.checkpoint_id < :before OR (c.checkpoint_id = :before AND c.namespace < :before_namespace))
     AND (c.retired_at IS NULL OR c.retired_at > :upto)
 ORDER BY c.checkpoint_id DESC, c.namespace DESC LIMIT :limit;
@@ -76,24 +77,36 @@ SELECT checkpoint_id, version FROM {schema}.writes
 WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = ANY (:checkpoint_ids::text[]) AND version <= :upto
 ORDER BY version;
 
--- name: save_checkpoint
--- Saving a checkpoint again replaces it. Part of the append's own statement, whose result is `appended`: without
--- the event there is no row.
-INSERT INTO {schema}.checkpoints (stream_id, namespace, checkpoint_id, version, origin_id, parent_id, run_id)
-SELECT :stream_id::bigint, :namespace::text, :checkpoint_id::text, :event_version::bigint, :stream_id::bigint,
-    :parent_id::text, :run_id::text
+-- name: replace_checkpoint
+-- A checkpoint that is saved again is shown as it was by forks from before only. Part of the append's own statement,
+-- whose result is `appended`: without the event nothing is changed.
+UPDATE {schema}.checkpoints SET retired_at = :event_version::bigint
 FROM appended
-ON CONFLICT (stream_id, namespace, checkpoint_id) DO UPDATE SET
-    version = excluded.version, origin_id = excluded.origin_id, parent_id = excluded.parent_id,
-    run_id = excluded.run_id, retired_at = NULL, orphaned_at = NULL;
+WHERE stream_id = :stream_id::bigint AND namespace = :namespace::text AND checkpoint_id = :checkpoint_id::text
+    AND retired_at IS NULL;
+
+-- name: save_checkpoint
+-- Part of the append's own statement.
+INSERT INTO {schema}.checkpoints (
+    stream_id, namespace, checkpoint_id, version, shown_from, origin_id, parent_id, run_id
+)
+SELECT
+    :stream_id::bigint, :namespace::text, :checkpoint_id::text, :event_version::bigint, :event_version::bigint,
+    :stream_id::bigint, :parent_id::text, :run_id::text
+FROM appended;
 
 -- name: restore_checkpoint
 -- The same, when the row is made again from the log.
-INSERT INTO {schema}.checkpoints (stream_id, namespace, checkpoint_id, version, origin_id, parent_id, run_id)
-VALUES (:stream_id, :namespace, :checkpoint_id, :event_version, :stream_id, :parent_id, :run_id)
-ON CONFLICT (stream_id, namespace, checkpoint_id) DO UPDATE SET
-    version = excluded.version, origin_id = excluded.origin_id, parent_id = excluded.parent_id,
-    run_id = excluded.run_id, retired_at = NULL, orphaned_at = NULL;
+INSERT INTO {schema}.checkpoints (
+    stream_id, namespace, checkpoint_id, version, shown_from, origin_id, parent_id, run_id
+)
+VALUES (
+    :stream_id, :namespace, :checkpoint_id, :event_version, :event_version, :stream_id, :parent_id, :run_id
+);
+
+-- name: restore_replaced
+UPDATE {schema}.checkpoints SET retired_at = :event_version
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND retired_at IS NULL;
 
 -- name: save_writes
 -- Part of the append's own statement, whose result is `appended`.
@@ -117,8 +130,8 @@ DELETE FROM {schema}.sources WHERE stream_id = :stream_id;
 
 -- name: rows_of_stream
 -- All rows of a stream, also those that are retired.
-SELECT namespace, checkpoint_id, version, parent_id, run_id, retired_at
-FROM {schema}.checkpoints WHERE stream_id = :stream_id AND version <= :upto;
+SELECT namespace, checkpoint_id, version, shown_from, parent_id, run_id, retired_at
+FROM {schema}.checkpoints WHERE stream_id = :stream_id AND shown_from <= :upto;
 
 -- name: writes_of_stream
 SELECT namespace, checkpoint_id, version FROM {schema}.writes
@@ -126,15 +139,15 @@ WHERE stream_id = :stream_id AND version <= :upto ORDER BY version;
 
 -- name: adopt_checkpoint
 -- A pruned fork takes over what it keeps of its ancestors' checkpoints. The event stays where it is.
-INSERT INTO {schema}.checkpoints (stream_id, namespace, checkpoint_id, version, origin_id, run_id, retired_at)
-SELECT :stream_id::bigint, :namespace::text, :checkpoint_id::text, :event_version::bigint, coalesce(
+INSERT INTO {schema}.checkpoints (stream_id, namespace, checkpoint_id, version, shown_from, origin_id, run_id, retired_at)
+SELECT :stream_id::bigint, :namespace::text, :checkpoint_id::text, :event_version::bigint, :shown_from::bigint, coalesce(
     (SELECT l.ancestor_id FROM {schema}.lineage l
      WHERE l.stream_id = :stream_id::bigint AND l.upto >= :event_version::bigint ORDER BY l.upto LIMIT 1),
     :stream_id::bigint
 ),
     :run_id::text, :retired_at::bigint
 WHERE true
-ON CONFLICT (stream_id, namespace, checkpoint_id) DO NOTHING;
+ON CONFLICT (stream_id, namespace, checkpoint_id, shown_from) DO NOTHING;
 
 -- name: adopt_writes
 INSERT INTO {schema}.writes (stream_id, namespace, checkpoint_id, version)
@@ -147,19 +160,22 @@ WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :che
 
 -- name: drop_checkpoint
 DELETE FROM {schema}.checkpoints
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id;
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
+    AND shown_from = :shown_from;
 
 -- name: drop_writes
+-- But for those that forks show.
 DELETE FROM {schema}.writes
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id;
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND version > :pinned;
 
 -- name: orphan_checkpoint
 -- Its parent is shown no longer.
 UPDATE {schema}.checkpoints SET orphaned_at = :orphaned_at
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND orphaned_at IS NULL;
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
+    AND retired_at IS NULL AND orphaned_at IS NULL;
 
 -- name: drop_checkpoints_after
-DELETE FROM {schema}.checkpoints WHERE stream_id = :stream_id AND version > :after;
+DELETE FROM {schema}.checkpoints WHERE stream_id = :stream_id AND shown_from > :after;
 
 -- name: drop_writes_after
 DELETE FROM {schema}.writes WHERE stream_id = :stream_id AND version > :after;

@@ -10,15 +10,18 @@ from langchain_core.runnables import RunnableConfig
 
 from eventstore import BadInputError, InvalidIdError
 from eventstore.ids import MAX_STREAM_BYTES, check_id
+from langgraph.checkpoint.eventstore._turns import Ticket
 
 # Namespace and checkpoint id are one key of an index, whose rows PostgreSQL limits to 2,704 bytes.
 MAX_NAMESPACE_BYTES = 2048
 MAX_CHECKPOINT_BYTES = 255
 MAX_TASK_BYTES = 255
+# A path is content and no key: what bounds it is that it is nobody's data.
+MAX_TASK_PATH_BYTES = 65_536
 
-SEEN_HEAD = "__eventstore_head"
-"""In a config that the saver gave out: namespace and latest checkpoint at that moment. LangGraph hands it back with
-every save of the run. The underscores keep it out of the metadata."""
+TICKET = "__eventstore_ticket"
+"""In a config that the saver gave out, where runs take turns: the run's ticket (see `_turns`). LangGraph hands it back
+with every save of the run. The underscores keep it out of the metadata."""
 
 
 class Address(NamedTuple):
@@ -59,9 +62,7 @@ def thread_id(value: object) -> str:
         raise InvalidIdError(
             "thread_id", 'is missing: pass config={"configurable": {"thread_id": "…"}}, it names what is stored'
         )
-    if isinstance(value, UUID) or (isinstance(value, int) and not isinstance(value, bool)):
-        value = str(value)
-    return check_id("thread_id", value, longest=MAX_STREAM_BYTES)
+    return check_id("thread_id", _text(_digits("thread_id", value)), longest=MAX_STREAM_BYTES)
 
 
 def namespace(value: object) -> str | None:
@@ -73,12 +74,17 @@ def checkpoint_id(value: object) -> str | None:
     """A checkpoint's id, or `None` if the config names none."""
     if value is None or value == "":
         return None
-    return check_id("checkpoint_id", str(value) if isinstance(value, UUID) else value, longest=MAX_CHECKPOINT_BYTES)
+    return check_id("checkpoint_id", _text(value), longest=MAX_CHECKPOINT_BYTES)
 
 
 def task_id(value: object) -> str:
     """A task's id."""
-    return check_id("task_id", str(value) if isinstance(value, UUID) else value, longest=MAX_TASK_BYTES)
+    return check_id("task_id", _text(value), longest=MAX_TASK_BYTES)
+
+
+def task_path(value: object) -> str:
+    """A task's path; tasks of old versions of LangGraph have an empty one."""
+    return check_id("task_path", value, longest=MAX_TASK_PATH_BYTES, empty=True)
 
 
 def namespace_of_list(config: RunnableConfig) -> str | None:
@@ -89,7 +95,12 @@ def namespace_of_list(config: RunnableConfig) -> str | None:
 def run_id(config: RunnableConfig, metadata: Mapping[str, Any]) -> str | None:
     """The id of the run, as far as LangGraph tells."""
     found = metadata.get("run_id") or _configurable(config).get("run_id") or config.get("run_id")
-    return check_id("run_id", str(found), longest=MAX_TASK_BYTES) if found else None
+    return run(found) if found else None
+
+
+def run(value: object) -> str:
+    """A run's id: text, an integer or a UUID."""
+    return check_id("run_id", _text(_digits("run_id", value)), longest=MAX_TASK_BYTES)
 
 
 def node_of(task_path: str) -> str | None:
@@ -98,24 +109,53 @@ def node_of(task_path: str) -> str | None:
     return node if kind == "__pregel_pull" and node else None
 
 
-def seen_head(config: RunnableConfig, wanted: str) -> str | None:
-    """The latest checkpoint of a namespace when the run that this config belongs to was loaded."""
-    seen = _configurable(config).get(SEEN_HEAD)
-    return seen[1] if isinstance(seen, tuple) and seen[0] == wanted else None
+def ticket(config: RunnableConfig) -> Ticket | None:
+    """The ticket of the run that this config belongs to, if it is one for this namespace."""
+    found = _configurable(config).get(TICKET)
+    return found if isinstance(found, Ticket) and found.namespace == address(config).namespace else None
 
 
-def to_config(thread: str, namespace: str, checkpoint: str, head: str | None = None) -> RunnableConfig:
+def callers(config: RunnableConfig) -> dict[str, str]:
+    """By namespace: the checkpoints that a subgraph was called from, as far as LangGraph tells."""
+    found = _configurable(config).get("checkpoint_map")
+    own = address(config).namespace
+    return {name: called for name, called in found.items() if name != own} if isinstance(found, Mapping) else {}
+
+
+def to_config(thread: str, namespace: str, checkpoint: str, ticket: Ticket | None = None) -> RunnableConfig:
     """The config of a checkpoint, for LangGraph to hand back."""
     configurable: dict[str, Any] = {"thread_id": thread, "checkpoint_ns": namespace, "checkpoint_id": checkpoint}
-    if head is not None:
-        configurable[SEEN_HEAD] = (namespace, head)
+    if ticket is not None:
+        configurable[TICKET] = ticket
     return {"configurable": configurable}
 
 
-def _configurable(config: RunnableConfig) -> Mapping[str, Any]:
-    configurable: object = config.get("configurable")
-    if configurable is None:
-        return {}
-    if not isinstance(configurable, Mapping):
-        raise BadInputError('a config looks like {"configurable": {"thread_id": "…"}}')
-    return configurable
+def before(config: RunnableConfig | None) -> str | None:
+    """The checkpoint that a listing ends before, if it does."""
+    return checkpoint_id(_configurable(config).get("checkpoint_id")) if config else None
+
+
+def _text(value: object) -> object:
+    return str(value) if isinstance(value, UUID) else value
+
+
+def _digits(kind: str, value: object) -> object:
+    if not isinstance(value, int) or isinstance(value, bool):
+        return value
+    # Python refuses to spell out numbers of thousands of digits; no more than these could be stored anyway.
+    if abs(value) >= _LARGEST:
+        raise InvalidIdError(kind, f"has more than {MAX_STREAM_BYTES:,} digits: use a shorter one")
+    return str(value)
+
+
+def _configurable(config: object) -> Mapping[str, Any]:
+    if isinstance(config, Mapping):
+        configurable = config.get("configurable")
+        if configurable is None:
+            return {}
+        if isinstance(configurable, Mapping):
+            return configurable
+    raise BadInputError('a config looks like {"configurable": {"thread_id": "…"}}')
+
+
+_LARGEST = 10**MAX_STREAM_BYTES

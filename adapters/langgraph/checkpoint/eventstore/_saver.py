@@ -30,7 +30,7 @@ from langgraph.checkpoint.eventstore._translation import (
     to_new_writes,
     to_tuple,
 )
-from langgraph.checkpoint.eventstore._turns import Turns
+from langgraph.checkpoint.eventstore._turns import Ticket, Turns
 from projections import Checkpoints, PruneReport, SavedCheckpoint
 
 ConcurrentRuns = Literal["keep", "reject"]
@@ -122,7 +122,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         """The checkpoint that `config` names, or the latest one of its namespace, with its pending writes."""
         where = _config.address(config)
         saved = self.checkpoints.get(where.thread, self.serde, namespace=where.namespace, checkpoint=where.checkpoint)
-        return to_tuple(saved, self._head_to_remember(saved)) if saved else None
+        return to_tuple(saved, self._ticket(saved, travels=where.checkpoint is not None)) if saved else None
 
     def list(
         self,
@@ -144,7 +144,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         if limit is not None and limit < 0:
             raise BadInputError(f"limit is {limit}: it cannot be negative")
         found = (saved for saved in self._listed(config, before) if matches(saved.metadata, wanted))
-        return (to_tuple(saved, self._head_to_remember(saved)) for saved in islice(found, limit))
+        return (to_tuple(saved, self._ticket(saved, travels=False)) for saved in islice(found, limit))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
@@ -177,10 +177,10 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         """
         new = to_new_checkpoint(config, checkpoint, metadata, new_versions)
         if self._turns:
-            self._turns.save(new, self.serde, _config.seen_head(config, new.namespace))
+            self._turns.save(new, self.serde, _config.ticket(config), _config.callers(config))
         else:
             self.checkpoints.save(new, self.serde)
-        return _config.to_config(new.thread, new.namespace, new.id, new.id if self._turns else None)
+        return _config.to_config(new.thread, new.namespace, new.id, _config.ticket(config))
 
     def put_writes(
         self,
@@ -198,7 +198,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         if not new.writes:
             return
         if self._turns:
-            self._turns.save_writes(new, self.serde, _config.seen_head(config, new.namespace))
+            self._turns.save_writes(new, self.serde, _config.ticket(config), _config.callers(config))
         else:
             self.checkpoints.save_writes(new, self.serde)
 
@@ -208,7 +208,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
         """Delete the checkpoints that some runs saved, in all threads. `DeltaChannel`s of later ones stay whole."""
-        self.checkpoints.delete_runs([str(run) for run in _several("run_ids", run_ids)])
+        self.checkpoints.delete_runs([_config.run(run) for run in _several("run_ids", run_ids)])
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Let a new thread begin with all that another one has: a fork, which costs a few rows whatever the length.
@@ -323,7 +323,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
     # -----------------------------------------------------------------------------------------------------------------
 
     def _listed(self, config: RunnableConfig | None, before: RunnableConfig | None) -> Iterator[SavedCheckpoint]:
-        bound = _config.checkpoint_id(before.get("configurable", {}).get("checkpoint_id")) if before else None
+        bound = _config.before(before)
         if config is None:
             return self.checkpoints.list(self.serde, before=bound)
         where, namespace = _config.address(config), _config.namespace_of_list(config)
@@ -334,9 +334,9 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         saved = self.checkpoints.get(where.thread, self.serde, namespace=where.namespace, checkpoint=where.checkpoint)
         return iter([saved] if saved else [])
 
-    def _head_to_remember(self, saved: SavedCheckpoint) -> str | None:
-        """Where runs take turns: the latest checkpoint, by which a run's saves will be judged."""
-        return self.checkpoints.latest_id(saved.thread, namespace=saved.namespace) if self._turns else None
+    def _ticket(self, saved: SavedCheckpoint, *, travels: bool) -> Ticket | None:
+        """Where runs take turns: by what the saves of a run that goes on from here will be judged."""
+        return self._turns.ticket(saved, travels=travels) if self._turns else None
 
 
 class OpeningSaver:

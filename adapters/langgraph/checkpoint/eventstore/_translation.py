@@ -19,6 +19,7 @@ from langgraph.checkpoint.base import (
 from eventstore import BadInputError
 from eventstore.codec import PACK, UNPACK
 from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._turns import Ticket
 from projections import NewCheckpoint, NewWrites, SavedCheckpoint
 
 # What has a field of its own in our record; anything else that a checkpoint holds is kept beside them.
@@ -63,7 +64,7 @@ def to_new_writes(config: RunnableConfig, writes: Sequence[tuple[str, Any]], tas
         namespace=where.namespace,
         checkpoint=where.checkpoint,
         task=_config.task_id(task_id),
-        task_path=task_path,
+        task_path=_config.task_path(task_path),
         writes=[(channel, WRITES_IDX_MAP.get(channel, index), value) for index, (channel, value) in enumerate(writes)],
         node=_config.node_of(task_path),
         run=_config.run_id(config, described),
@@ -71,8 +72,8 @@ def to_new_writes(config: RunnableConfig, writes: Sequence[tuple[str, Any]], tas
     )
 
 
-def to_tuple(saved: SavedCheckpoint, head: str | None = None) -> CheckpointTuple:
-    """What LangGraph gets to see of a checkpoint. `head` is noted in its config, see `_config.SEEN_HEAD`."""
+def to_tuple(saved: SavedCheckpoint, ticket: Ticket | None = None) -> CheckpointTuple:
+    """What LangGraph gets to see of a checkpoint. Where runs take turns, its config holds the run's ticket."""
     checkpoint = {
         "v": saved.format,
         "id": saved.id,
@@ -84,7 +85,7 @@ def to_tuple(saved: SavedCheckpoint, head: str | None = None) -> CheckpointTuple
         **saved.extras,
     }
     return CheckpointTuple(
-        config=_config.to_config(saved.thread, saved.namespace, saved.id, head),
+        config=_config.to_config(saved.thread, saved.namespace, saved.id, ticket),
         checkpoint=cast("Checkpoint", checkpoint),
         metadata=cast("CheckpointMetadata", dict(saved.metadata)),
         parent_config=_config.to_config(saved.thread, saved.namespace, saved.parent) if saved.parent else None,

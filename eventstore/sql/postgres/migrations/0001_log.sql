@@ -42,14 +42,16 @@ CREATE TABLE {schema}.feed (
     UNIQUE (stream_id, version)
 );
 
--- How far the sequencer has come: one row, and the lock by which sequencers take turns.
+-- How far the sequencer has come: one row, and the lock by which sequencers take turns. Everything before the
+-- transaction `xid` has its number; and of what another cluster wrote, before `restored_xid` (see `number_events`).
 CREATE TABLE {schema}.sequencer (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
     position bigint NOT NULL,
-    xid bigint NOT NULL
+    xid bigint NOT NULL,
+    restored_xid bigint NOT NULL
 );
 
-INSERT INTO {schema}.sequencer (position, xid) VALUES (0, 0);
+INSERT INTO {schema}.sequencer (position, xid, restored_xid) VALUES (0, 0, 0);
 
 -- The ancestors that a fork reads through, each up to a version.
 CREATE TABLE {schema}.lineage (
