@@ -103,12 +103,6 @@ def run(value: object) -> str:
     return check_id("run_id", _text(_digits("run_id", value)), longest=MAX_TASK_BYTES)
 
 
-def node_of(task_path: str) -> str | None:
-    """The node that a task runs, where its path tells: `~__pregel_pull, node`."""
-    kind, _, node = task_path.removeprefix("~").partition(", ")
-    return node if kind == "__pregel_pull" and node else None
-
-
 def ticket(config: RunnableConfig) -> Ticket | None:
     """The ticket of the run that this config belongs to, if it is one for this namespace."""
     found = _configurable(config).get(TICKET)

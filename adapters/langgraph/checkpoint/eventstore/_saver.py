@@ -23,6 +23,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import BadInputError, Cause, EventStore
 from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._translation import (
     matches,
     plain_filter,
@@ -80,6 +81,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=tuple(allowed_types) or None))
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate)
+        self._nodes = Nodes()
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
 
     @classmethod
@@ -122,7 +124,10 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         """The checkpoint that `config` names, or the latest one of its namespace, with its pending writes."""
         where = _config.address(config)
         saved = self.checkpoints.get(where.thread, self.serde, namespace=where.namespace, checkpoint=where.checkpoint)
-        return to_tuple(saved, self._ticket(saved, travels=where.checkpoint is not None)) if saved else None
+        if saved is None:
+            return None
+        self._nodes.remember((saved.thread, saved.namespace, saved.id), saved.values)
+        return to_tuple(saved, self._ticket(saved, travels=where.checkpoint is not None))
 
     def list(
         self,
@@ -176,6 +181,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             ConflictError: With `concurrent_runs="reject"`: another run has moved the thread on.
         """
         new = to_new_checkpoint(config, checkpoint, metadata, new_versions)
+        self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
             self._turns.save(new, self.serde, _config.ticket(config), _config.callers(config))
         else:
@@ -194,7 +200,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         Raises:
             ConflictError: With `concurrent_runs="reject"`: another run has moved the thread on.
         """
-        new = to_new_writes(config, writes, task_id, task_path)
+        new = to_new_writes(config, writes, task_id, task_path, self._nodes)
         if not new.writes:
             return
         if self._turns:

@@ -19,6 +19,7 @@ from langgraph.checkpoint.base import (
 from eventstore import BadInputError
 from eventstore.codec import PACK, UNPACK
 from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._turns import Ticket
 from projections import NewCheckpoint, NewWrites, SavedCheckpoint
 
@@ -53,20 +54,23 @@ def to_new_checkpoint(
     )
 
 
-def to_new_writes(config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str) -> NewWrites:
+def to_new_writes(
+    config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str, nodes: Nodes
+) -> NewWrites:
     """What `put_writes` is asked to save."""
     where = _config.address(config)
     if where.checkpoint is None:
         raise BadInputError("writes belong to a checkpoint: put the checkpoint_id into the config")
+    path = _config.task_path(task_path)
     described = cast("dict[str, Any]", get_serializable_checkpoint_metadata(config, {}))
     return NewWrites(
         thread=where.thread,
         namespace=where.namespace,
         checkpoint=where.checkpoint,
         task=_config.task_id(task_id),
-        task_path=_config.task_path(task_path),
+        task_path=path,
         writes=[(channel, WRITES_IDX_MAP.get(channel, index), value) for index, (channel, value) in enumerate(writes)],
-        node=_config.node_of(task_path),
+        node=nodes.node_of((where.thread, where.namespace, where.checkpoint), path),
         run=_config.run_id(config, described),
         metadata=described,
     )
