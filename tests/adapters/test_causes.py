@@ -1,0 +1,87 @@
+"""What an event says of its cause: run, node, task and the caller's metadata, as far as LangGraph tells."""
+
+from __future__ import annotations
+
+import operator
+from typing import Annotated, Any, TypedDict
+from uuid import uuid4
+
+from langgraph.func import entrypoint, task
+from langgraph.graph import START, StateGraph
+from langgraph.types import Send
+
+from eventstore import Event
+from langgraph.checkpoint.eventstore import EventStoreSaver
+
+
+class State(TypedDict):
+    log: Annotated[list[str], operator.add]
+
+
+def written(saver: EventStoreSaver, thread: str) -> list[Event]:
+    return [event for event in saver.store.read(thread) if event.topic == "writes.saved"]
+
+
+def sending_graph(saver: EventStoreSaver) -> Any:
+    def again(state: State) -> list[Send]:
+        return [Send("left", {"log": []}), Send("right", {"log": []})]
+
+    builder = StateGraph(State)
+    for name in ("first", "left", "right"):
+        builder.add_node(name, lambda state, name=name: {"log": [name]})
+    builder.add_edge(START, "first").add_conditional_edges("first", again, ["left", "right"])
+    return builder.compile(checkpointer=saver)
+
+
+def test_writes_name_the_node_that_an_edge_or_a_send_led_to(saver: EventStoreSaver) -> None:
+    sending_graph(saver).invoke({"log": []}, {"configurable": {"thread_id": "t"}}, durability="sync")
+    assert sorted(str(event.cause.node) for event in written(saver, "t")) == ["__start__", "first", "left", "right"]
+
+
+def test_writes_of_a_send_that_was_resumed_elsewhere_name_their_node(make_saver: Any) -> None:
+    config: Any = {"configurable": {"thread_id": "t"}}
+    with_pause = sending_graph(make_saver()).with_config()
+    with_pause.invoke({"log": []}, config, interrupt_before=["left", "right"], durability="sync")
+    elsewhere = make_saver()
+    sending_graph(elsewhere).invoke(None, config, durability="sync")
+    assert sorted(str(event.cause.node) for event in written(elsewhere, "t")) == ["__start__", "first", "left", "right"]
+
+
+def test_writes_of_a_function_that_was_called_name_the_function_that_called_it(saver: EventStoreSaver) -> None:
+    @task
+    def double(number: int) -> int:
+        return 2 * number
+
+    @entrypoint(checkpointer=saver)
+    def workflow(number: int) -> int:
+        return double(number).result()
+
+    assert workflow.invoke(2, {"configurable": {"thread_id": "t"}}) == 4
+    assert {event.cause.node for event in written(saver, "t")} == {"workflow"}
+
+
+def test_every_event_names_its_run_its_checkpoint_and_the_callers_metadata(saver: EventStoreSaver) -> None:
+    run = uuid4()
+    config: Any = {
+        "configurable": {"thread_id": "t", "user_id": "u-7"},
+        "metadata": {"tenant": "acme"},
+        "run_id": run,
+    }
+    sending_graph(saver).invoke({"log": []}, config, durability="sync")
+    events = list(saver.store.read("t"))
+    assert events
+    for event in events:
+        assert event.cause.run == str(run)
+        assert event.cause.checkpoint
+        assert event.cause.metadata["tenant"] == "acme"
+        assert event.cause.metadata["user_id"] == "u-7"
+        assert event.recorded_at.tzinfo is not None
+
+
+def test_a_thread_can_be_found_by_the_metadata_of_its_caller(saver: EventStoreSaver) -> None:
+    for thread, user in (("t-1", "ann"), ("t-2", "bob"), ("t-3", "ann")):
+        config: Any = {"configurable": {"thread_id": thread, "user_id": user}}
+        sending_graph(saver).invoke({"log": []}, config)
+    page = saver.store.streams(metadata={"user_id": "ann"})
+    assert [stream.name for stream in page.streams] == ["t-1", "t-3"]
+    assert page.streams[0].metadata == {"user_id": "ann"}
