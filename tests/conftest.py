@@ -1,0 +1,104 @@
+"""The fixtures of every test: a fresh store on each database, and what is opened on it.
+
+Nothing is skipped because a server is missing: PostgreSQL is started for the tests (see `tests.postgres`), once in
+each worker process, unless EVENTSTORE_TEST_POSTGRES_URL names one where databases may be created.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, settings
+from psycopg.sql import SQL, Identifier
+
+from eventstore import EventStore
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.postgres import running_server
+
+# No run of a test leaves this machine, whatever the developer's own environment asks for.
+os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
+
+# Every example opens files and databases on a machine that is busy with other tests: its time says nothing.
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("ci", settings.get_profile("dev"), max_examples=200, database=None, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
+
+Backend = Literal["sqlite", "postgres"]
+
+
+@pytest.fixture(scope="session")
+def pg_server() -> Iterator[str]:
+    """The URL of a PostgreSQL server, as an account that may create databases."""
+    given = os.environ.get("EVENTSTORE_TEST_POSTGRES_URL")
+    if given:
+        yield given
+        return
+    with running_server() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def backend(request: pytest.FixtureRequest) -> Backend:
+    """Which database the test runs on: each, one after the other."""
+    backend: Backend = request.param
+    return backend
+
+
+@pytest.fixture
+def url(backend: Backend, request: pytest.FixtureRequest) -> str:
+    """The URL of a fresh and empty store of the test's own."""
+    fresh: str = request.getfixturevalue(f"{backend}_url")
+    return fresh
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a SQLite file that does not exist yet."""
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+@pytest.fixture
+def postgres_url(pg_server: str) -> Iterator[str]:
+    """The URL of a new and empty PostgreSQL database, dropped after the test with whoever is still connected."""
+    database = Identifier(name := f"test_{uuid4().hex}")
+    with psycopg.connect(pg_server, autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(database))
+    parts = urlsplit(pg_server)
+    # By hand, since `urlunsplit` drops the slashes of an address without a host.
+    yield f"{parts.scheme}://{parts.netloc}/{name}" + (f"?{parts.query}" if parts.query else "")
+    with psycopg.connect(pg_server, autocommit=True) as admin:
+        admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(database))
+
+
+@pytest.fixture
+def make_store(url: str) -> Iterator[Callable[..., EventStore]]:
+    """Opens the store under `url` once more, with the options given; all are closed after the test."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(EventStore.open(url, **options))
+
+
+@pytest.fixture
+def make_saver(url: str) -> Iterator[Callable[..., EventStoreSaver]]:
+    """Opens one more saver on `url`, with the options given; all are closed after the test."""
+    with ExitStack() as stack:
+        yield lambda **options: stack.enter_context(EventStoreSaver.from_conn_string(url, **options))
+
+
+@pytest.fixture
+def store(make_store: Callable[..., EventStore]) -> EventStore:
+    """An open and empty store."""
+    return make_store()
+
+
+@pytest.fixture
+def saver(make_saver: Callable[..., EventStoreSaver]) -> EventStoreSaver:
+    """An open saver on an empty store."""
+    return make_saver()

@@ -1,0 +1,102 @@
+"""Checkpoints for tests that need no graph, and what all of a saver's reads show."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
+
+from langgraph.checkpoint.eventstore import EventStoreSaver
+
+Flavour = StrEnum("Flavour", ["SYNC", "ASYNC"])
+
+
+class Calls:
+    """A saver's methods, called in one flavour: as they are, or through their async twins, each in a loop of its own.
+
+    `list` gives a list.
+    """
+
+    def __init__(self, saver: EventStoreSaver, flavour: Flavour = Flavour.SYNC) -> None:
+        self.saver = saver
+        self.flavour = flavour
+
+    def __getattr__(self, name: str) -> Callable[..., Any]:
+        if self.flavour is Flavour.SYNC:
+            return lambda *args, **kwargs: _listed(getattr(self.saver, name)(*args, **kwargs))
+        return lambda *args, **kwargs: asyncio.run(_awaited(getattr(self.saver, f"a{name}")(*args, **kwargs)))
+
+
+def _listed(result: Any) -> Any:
+    return list(result) if hasattr(result, "__next__") else result
+
+
+async def _awaited(result: Any) -> Any:
+    return [item async for item in result] if hasattr(result, "__anext__") else await result
+
+
+def ident(number: int) -> str:
+    """The id of the checkpoint of that number: ids sort as their numbers do."""
+    return str(UUID(int=number))
+
+
+def at(thread: Any = "thread", number: int | None = None, namespace: str = "", **more: Any) -> RunnableConfig:
+    """The config of a thread, or of one of its checkpoints."""
+    named = {} if number is None else {"checkpoint_id": ident(number)}
+    return {"configurable": {"thread_id": thread, "checkpoint_ns": namespace, **named, **more}}
+
+
+def checkpoint(number: int, values: Mapping[str, Any], versions: Mapping[str, int] | None = None) -> Checkpoint:
+    """A checkpoint whose channels are at the versions given, or at that of its own number."""
+    return Checkpoint(
+        v=4,
+        id=ident(number),
+        ts="2026-01-01T00:00:00+00:00",
+        channel_values=dict(values),
+        channel_versions=dict(versions or dict.fromkeys(values, number)),
+        versions_seen={},
+        updated_channels=None,
+    )
+
+
+def save(
+    calls: Any,
+    number: int,
+    values: Mapping[str, Any] | None = None,
+    *,
+    thread: Any = "thread",
+    parent: int | None = None,
+    namespace: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    **more: Any,
+) -> RunnableConfig:
+    """Put one checkpoint, all of whose channels are new."""
+    new = checkpoint(number, {"count": number} if values is None else values)
+    described: Any = {"source": "loop", "step": number, **(metadata or {})}
+    saved: RunnableConfig = calls.put(at(thread, parent, namespace, **more), new, described, new["channel_versions"])
+    return saved
+
+
+def shown(calls: Any, thread: Any = "thread") -> list[CheckpointTuple]:
+    """All that a thread shows."""
+    found: list[CheckpointTuple] = calls.list({"configurable": {"thread_id": thread}})
+    return found
+
+
+def numbers(calls: Any, thread: Any = "thread") -> list[int]:
+    """The numbers of the checkpoints that a thread shows, the latest first."""
+    return [UUID(item.checkpoint["id"]).int for item in shown(calls, thread)]
+
+
+def everything(saver: EventStoreSaver, threads: Sequence[str]) -> dict[str, Any]:
+    """All that reading can tell: the whole store, and each thread and checkpoint by itself."""
+    listed = list(saver.list(None))
+    by_thread = {thread: shown(saver, thread) for thread in threads}
+    one_by_one = [saver.get_tuple(item.config) for item in listed]
+    latest = {thread: saver.get_tuple(at(thread)) for thread in threads}
+    return {"listed": listed, "threads": by_thread, "one by one": one_by_one, "latest": latest}

@@ -1,0 +1,101 @@
+"""How each scenario is played: on both backends, by sync and async methods, in all three durabilities."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.memory import InMemorySaver
+from psycopg.sql import SQL, Identifier
+
+from .observation import assert_same, exactly
+from .stage import DURABILITIES, Durability, Flavour, Stage
+
+Scenario = Callable[[Stage], Coroutine[Any, Any, None]]
+
+
+class Play(Protocol):
+    """Plays a scenario on the saver specified here and on LangGraph's own in memory, and compares them."""
+
+    def __call__(self, scenario: Scenario, *, in_place: bool = False) -> Stage: ...
+
+
+@pytest.fixture(scope="session")
+def postgres_for_graphs(pg_server: str) -> Iterator[str]:
+    """The URL of one PostgreSQL database for all graphs: to make one for each would take longer than they run."""
+    name = f"graphs_{uuid4().hex}"
+    with psycopg.connect(pg_server, autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        server = urlsplit(pg_server)
+        yield f"{server.scheme}://{server.netloc}/{name}" + (f"?{server.query}" if server.query else "")
+        admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+@pytest.fixture
+def url(backend: str, request: pytest.FixtureRequest) -> str:
+    """The URL of a store: a file of the test's own, or the database of all graphs."""
+    fixture = {"sqlite": "sqlite_url", "postgres": "postgres_for_graphs"}[backend]
+    shared: str = request.getfixturevalue(fixture)
+    return shared
+
+
+@pytest.fixture(params=list(Flavour))
+def flavour(request: pytest.FixtureRequest) -> Flavour:
+    """Whether sync or async methods are called."""
+    chosen: Flavour = request.param
+    return chosen
+
+
+@pytest.fixture(params=DURABILITIES)
+def durability(request: pytest.FixtureRequest) -> Durability:
+    """When LangGraph saves: after each step, beside the next one, or at the end."""
+    chosen: Durability = request.param
+    return chosen
+
+
+@pytest.fixture
+def stage(
+    saver: BaseCheckpointSaver[str],
+    make_saver: Callable[..., BaseCheckpointSaver[str]],
+    flavour: Flavour,
+    durability: Durability,
+) -> Stage:
+    """A stage on the saver that is specified here."""
+    return Stage(saver, flavour, durability, reopen=make_saver)
+
+
+@pytest.fixture
+def reference(flavour: Flavour, durability: Durability) -> Stage:
+    """A stage on LangGraph's own saver in memory, played the same way."""
+    return Stage(InMemorySaver(), flavour, durability)
+
+
+@pytest.fixture
+def play(stage: Stage, reference: Stage) -> Play:
+    """Plays a scenario and holds that all it shows is what LangGraph's own saver in memory shows.
+
+    Then a fresh saver is opened on the same store and has to show it again, to the byte.
+
+    A scenario whose values change in place is compared where it ends only, when LangGraph saves beside the next
+    step: it hands the saver an object that the next step may already have changed.
+    """
+
+    def play(scenario: Scenario, *, in_place: bool = False) -> Stage:
+        latest = in_place and stage.durability == "async"
+        reference.perform(scenario)
+        stage.perform(scenario)
+        assert_same(stage.transcript, reference.transcript)
+        seen = stage.observation(latest=latest)
+        assert_same(seen, reference.observation(latest=latest))
+        before = exactly(stage.checkpoints())
+        stage.reopen()
+        assert_same(exactly(stage.checkpoints()), before)
+        assert_same(stage.observation(latest=latest), seen)
+        return stage
+
+    return play

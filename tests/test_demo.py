@@ -1,0 +1,153 @@
+"""`make demo`, as a new user runs it: what it shows is held against its journal, its files and its store."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from langgraph.checkpoint.eventstore import EventStoreSaver
+
+DEMO = Path(__file__).parents[1] / "docs" / "demo"
+
+
+def run_demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, DEMO / "demo.py", *arguments],
+        cwd=folder,
+        env=os.environ | {"COLUMNS": "80", "PYTHONIOENCODING": "utf-8"},
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def only(pattern: str, text: str) -> str:
+    """What the pattern's group matches, at the one place where the pattern matches."""
+    (found,) = re.findall(pattern, text, re.MULTILINE)
+    return str(found)
+
+
+def notes_of(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "demo-data" / "journal.jsonl").read_text().splitlines()]
+
+
+def test_an_agent_is_killed_and_goes_on_and_asks_and_takes_another_way(url: str, tmp_path: Path):
+    demo = run_demo(tmp_path, url)
+    said = demo.stdout
+    assert (demo.returncode, demo.stderr) == (0, ""), said
+    process = {
+        action: int(only(rf"^ *(\d+)  python  agent.py {action}$", said))
+        for action in ("start", "resume", "answer", "travel")
+    }
+    assert len(set(process.values())) == 4
+
+    # Killed while a tool call ran, by a signal that no process can catch.
+    assert int(only(r"^ *(\d+)  killed  by SIGKILL while build ran: return code -9$", said)) == process["start"]
+
+    # Resumed by another process, which ran that call again and none of those beside it or before it.
+    notes = notes_of(tmp_path)
+    starts = {
+        call: [note["pid"] for note in notes if note["call"] == call and not note["done"]]
+        for call in {note["call"] for note in notes}
+    }
+    done = {note["call"]: note["pid"] for note in notes if note["done"]}
+    assert starts["build"] == [process["start"], process["resume"]]
+    assert done["build"] == process["resume"]
+    for call in "list", "read-cache", "read-login":
+        assert starts[call] == [process["start"]]
+        assert done[call] == process["start"]
+    assert Counter(note["call"] for note in notes if note["done"]).most_common(1)[0][1] == 1
+    resumed = rf"^ *{process['resume']}  "
+    assert len(re.findall(resumed + r"store   recorded, not run again: read_file: ", said, re.MULTILINE)) == 2
+
+    # Paused for a human, whose answer came with another process again; the other way got another answer.
+    assert re.search(resumed + r"paused  Publish notes.md\?$", said, re.MULTILINE)
+    assert starts["publish"] == [process["resume"], process["answer"]]
+    assert done["publish"] == process["answer"]
+    project = tmp_path / "demo-data" / "project"
+    assert (project / "published" / "notes.md").read_text() == (project / "notes.md").read_text()
+    assert (project / "customers.md").exists()
+    assert not (project / "published" / "customers.md").exists()
+    assert starts.keys() == done.keys()
+
+    # Two branches, as the store has them too.
+    thread = only(r"  thread  (\S+)$", said)
+    with EventStoreSaver.from_conn_string(url) as saver:
+        checkpoints = list(saver.list({"configurable": {"thread_id": thread}}))
+    children = Counter(
+        stored.parent_config["configurable"]["checkpoint_id"] for stored in checkpoints if stored.parent_config
+    )
+    assert [count for count in children.values() if count > 1] == [2]
+    history = said[said.index("The history, from the store") :]
+    rows = re.findall(r"── +-?\d+  [\d:]{8}\.\d{3} +([\d,]+) B  \w+", history)
+    assert len(rows) == len(checkpoints)
+    assert all(int(size.replace(",", "")) > 0 for size in rows)
+    trunk, first, second = re.split(r"── branch [12]\n", history)
+    assert "✗ killed here" in trunk
+    assert "⏸ paused: Publish notes.md?" in first
+    assert "⏸ paused: Publish customers.md?" in second
+    assert ["● head" in part for part in (trunk, first, second)] == [False, False, True]
+
+
+def test_it_fits_a_plain_terminal_and_starts_afresh(tmp_path: Path):
+    left = tmp_path / "demo-data"
+    left.mkdir()
+    (left / "journal.jsonl").write_text("of an earlier run\n")
+    (left / "agents.db").write_text("of an earlier run, and no database\n")
+    demo = run_demo(tmp_path)
+    assert demo.returncode == 0, demo.stdout + demo.stderr
+    assert max(map(len, demo.stdout.splitlines())) <= 80
+    assert "\x1b" not in demo.stdout
+    assert (left / "agents.db").read_bytes().startswith(b"SQLite format 3")
+
+
+def test_it_leaves_a_folder_alone_that_is_not_its_own(tmp_path: Path):
+    (tmp_path / "demo-data").mkdir()
+    (tmp_path / "demo-data" / "thesis.txt").write_text("years of work")
+    demo = run_demo(tmp_path)
+    assert demo.returncode != 0
+    assert "not from this demo" in demo.stderr
+    assert (tmp_path / "demo-data" / "thesis.txt").exists()
+
+
+@pytest.mark.parametrize("address", ["mysql://root:hunter2@localhost/db", "postgresql://ann:hunter2@127.0.0.1:1/none"])
+def test_a_store_that_cannot_be_opened_is_one_clear_line_without_the_password(address: str, tmp_path: Path):
+    demo = run_demo(tmp_path, address)
+    assert demo.returncode != 0
+    assert demo.stderr.startswith("The demo failed: ")
+    assert "Traceback" not in demo.stderr
+    assert "hunter2" not in demo.stdout + demo.stderr
+
+
+@pytest.fixture
+def journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """The demo's module of that name, writing into a folder of the test's own."""
+    spec = spec_from_file_location("journal", DEMO / "journal.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    # dataclasses look their module up.
+    monkeypatch.setitem(sys.modules, "journal", module)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "JOURNAL", tmp_path / "journal.jsonl")
+    return module
+
+
+def test_the_witness_notices_a_finished_call_that_starts_again(journal: ModuleType):
+    journal.write("a", "build", done=False)
+    journal.write("a", "build", done=False)
+    journal.write("a", "build", done=True)
+    assert journal.check(journal.read()) == 1
+    journal.write("a", "build", done=False)
+    with pytest.raises(journal.CallRepeatedError, match="build"):
+        journal.check(journal.read())

@@ -1,0 +1,299 @@
+"""The rules of the house, held by tests: who may import whom, where SQL and drivers live, what is documented."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+# From the bottom to the top: each may import those before it.
+LAYERS = ("eventstore", "projections", "langgraph.checkpoint.eventstore")
+SOURCES = {
+    "eventstore": ROOT / "eventstore",
+    "projections": ROOT / "projections",
+    "langgraph.checkpoint.eventstore": ROOT / "adapters" / "langgraph" / "checkpoint" / "eventstore",
+}
+DRIVERS = {"aiosqlite", "psycopg", "psycopg_pool", "sqlite3"}
+SHAPELESS = re.compile(r"_?(utils?|helpers?|common|managers?|misc|tools)")
+SQL = re.compile(
+    r"\b(SELECT\s.*\sFROM|INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|(CREATE|ALTER|DROP)\s+(TABLE|INDEX))\b",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Module:
+    name: str
+    layer: str
+    path: Path
+    tree: ast.Module
+
+    def imports(self, *, at_import: bool = False) -> set[str]:
+        """The names of the modules it imports; all, or only those that importing it imports."""
+        nodes = _run_at_import(self.tree) if at_import else ast.walk(self.tree)
+        found: set[str] = set()
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                found.update(alias.name for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                source = self._absolute(node)
+                # A module may be imported out of its package, or a name out of its module.
+                parts = {f"{source}.{alias.name}" for alias in node.names}
+                found.update(parts if parts <= _names() else {source})
+        return found
+
+    def _absolute(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        package = self.name.split(".") if self.path.name == "__init__.py" else self.name.split(".")[:-1]
+        package = package[: len(package) - node.level + 1]
+        return ".".join([*package, node.module] if node.module else package)
+
+
+def _run_at_import(tree: ast.Module) -> Iterator[ast.stmt]:
+    """The statements outside of functions and of `if TYPE_CHECKING`."""
+    pending: list[ast.AST] = list(tree.body)
+    while pending:
+        node = pending.pop()
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            pending.extend(node.orelse)
+            continue
+        if isinstance(node, ast.stmt):
+            yield node
+        pending.extend(ast.iter_child_nodes(node))
+
+
+@cache
+def modules() -> tuple[Module, ...]:
+    found = []
+    for layer, folder in SOURCES.items():
+        for path in sorted(folder.rglob("*.py")):
+            inner = path.relative_to(folder).with_suffix("").parts
+            name = ".".join([layer, *(part for part in inner if part != "__init__")])
+            found.append(Module(name, layer, path, ast.parse(path.read_text(encoding="utf-8"))))
+    return tuple(found)
+
+
+@cache
+def _names() -> frozenset[str]:
+    return frozenset(module.name for module in modules())
+
+
+def _within(name: str, package: str) -> bool:
+    return name == package or name.startswith(f"{package}.")
+
+
+each_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+each_layer = pytest.mark.parametrize("layer", LAYERS)
+
+
+@each_module
+def test_imports_point_one_way(module: Module) -> None:
+    above = LAYERS[LAYERS.index(module.layer) + 1 :]
+    assert not [name for name in module.imports() for layer in above if _within(name, layer)]
+
+
+@each_module
+def test_the_log_knows_nothing_of_language_models(module: Module) -> None:
+    if module.layer == "eventstore":
+        assert not [name for name in module.imports() if name.startswith("lang")]
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    graph = {module.name: module.imports(at_import=True) & _names() - {module.name} for module in modules()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        pytest.fail(" imports ".join(reversed(circle.args[1])))
+
+
+@each_module
+def test_only_recorders_import_a_database_driver(module: Module) -> None:
+    if not _within(module.name, "eventstore.recorders"):
+        assert not {name.partition(".")[0] for name in module.imports()} & DRIVERS
+
+
+@each_module
+def test_only_recorders_put_sql_together(module: Module) -> None:
+    """Elsewhere SQL is reviewed as SQL, in `.sql` files."""
+    if not _within(module.name, "eventstore.recorders"):
+        assert not [text for text in _strings(module.tree) if SQL.search(text)]
+
+
+@each_module
+def test_each_module_is_named_for_its_idea(module: Module) -> None:
+    assert not [part for part in module.name.split(".") if SHAPELESS.fullmatch(part)]
+
+
+@each_module
+def test_each_module_says_what_it_is(module: Module) -> None:
+    assert ast.get_docstring(module.tree)
+
+
+def test_packages_that_others_share_have_no_init() -> None:
+    assert not list((ROOT / "adapters").glob("__init__.py"))
+    assert not list((ROOT / "adapters" / "langgraph").glob("__init__.py"))
+    assert not list((ROOT / "adapters" / "langgraph" / "checkpoint").glob("__init__.py"))
+
+
+@each_layer
+def test_types_are_published(layer: str) -> None:
+    assert (SOURCES[layer] / "py.typed").is_file()
+
+
+# What is public
+
+
+@each_layer
+def test_all_is_complete_and_sorted(layer: str) -> None:
+    package = importlib.import_module(layer)
+    public = {
+        name
+        for name, value in vars(package).items()
+        if not name.startswith("_") and not inspect.ismodule(value) and name != "annotations"
+    }
+    assert set(package.__all__) == public
+    assert list(package.__all__) == sorted(public, key=_constants_classes_functions)
+
+
+@each_layer
+def test_everything_public_is_documented(layer: str) -> None:
+    package = importlib.import_module(layer)
+    bare = []
+    for name in package.__all__:
+        value = getattr(package, name)
+        if inspect.isclass(value) or inspect.isroutine(value):
+            bare += [] if _documented(value) else [name]
+        if inspect.isclass(value):
+            bare += [f"{name}.{member}" for member, what in vars(value).items() if _needs_words(member, what, value)]
+    assert not bare
+
+
+def test_every_error_is_in_the_one_tree() -> None:
+    from eventstore import errors
+
+    strays = [
+        f"{module.__name__}.{name}"
+        for module in _imported()
+        for name, value in vars(module).items()
+        if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == module.__name__
+        # A private one is a jump inside its module, and never leaves it.
+        if not name.startswith("_") and not (module is errors and issubclass(value, errors.EventStoreError))
+    ]
+    assert not strays
+
+
+def test_the_tree_of_errors_is_drawn_as_it_is() -> None:
+    from eventstore import errors
+
+    drawn = re.findall(r"\w+Error\b", (errors.__doc__ or "").partition("\n\n")[2].partition("\n\n")[0])
+    assert sorted(drawn) == sorted(name for name in vars(errors) if name.endswith("Error"))
+
+
+def _constants_classes_functions(name: str) -> tuple[int, str]:
+    # The order in which ruff sorts, too.
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
+
+
+def _documented(value: object) -> bool:
+    text = value.__doc__ or ""
+    # What `dataclass` and `NamedTuple` write by themselves is the signature.
+    return bool(text) and not text.startswith(f"{getattr(value, '__name__', '')}(")
+
+
+def _needs_words(name: str, member: object, owner: type) -> bool:
+    if name.startswith("_") or not (inspect.isroutine(member) or isinstance(member, property)):
+        return False
+    # A method that carries out an interface may leave the words to it.
+    return not inspect.getdoc(getattr(owner, name))
+
+
+def _imported() -> Iterator[ModuleType]:
+    for layer in LAYERS:
+        package = importlib.import_module(layer)
+        yield package
+        for found in pkgutil.walk_packages(package.__path__, f"{layer}."):
+            if not found.name.endswith(".__main__"):
+                yield importlib.import_module(found.name)
+
+
+# SQL
+
+OWNERS = [layer for layer in LAYERS if (SOURCES[layer] / "sql").is_dir()]
+each_owner = pytest.mark.parametrize("layer", OWNERS)
+DIALECTS = ("postgres", "sqlite")
+
+
+def test_the_log_has_sql() -> None:
+    assert "eventstore" in OWNERS
+
+
+@each_owner
+def test_both_dialects_define_the_same_blocks(layer: str) -> None:
+    postgres, sqlite = (_blocks(SOURCES[layer] / "sql" / dialect) for dialect in DIALECTS)
+    # A file of one dialect alone holds what the other database has no need of.
+    for file in postgres.keys() & sqlite.keys():
+        assert sorted(postgres[file]) == sorted(sqlite[file]), file
+
+
+@each_owner
+@pytest.mark.parametrize("dialect", DIALECTS)
+def test_each_block_is_defined_once(layer: str, dialect: str) -> None:
+    names = _names_of_blocks(layer, dialect)
+    assert len(names) == len(set(names))
+
+
+@each_owner
+def test_every_block_is_used(layer: str) -> None:
+    defined = {name for dialect in DIALECTS for name in _names_of_blocks(layer, dialect)}
+    unused = defined - {text for module in modules() for text in _strings(module.tree)}
+    assert not unused
+
+
+@each_owner
+def test_both_dialects_have_the_same_migrations_without_a_gap(layer: str) -> None:
+    postgres, sqlite = (
+        sorted(path.name for path in (SOURCES[layer] / "sql" / dialect / "migrations").glob("*.sql"))
+        for dialect in DIALECTS
+    )
+    assert postgres == sqlite
+    assert [int(name.partition("_")[0]) for name in postgres] == list(range(1, len(postgres) + 1))
+
+
+def _blocks(folder: Path) -> dict[str, list[str]]:
+    """The names of the blocks in each file of queries."""
+    return {
+        path.name: re.findall(r"^-- name: (\w+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+        for path in folder.glob("*.sql")
+    }
+
+
+def _names_of_blocks(layer: str, dialect: str) -> list[str]:
+    return [name for names in _blocks(SOURCES[layer] / "sql" / dialect).values() for name in names]
+
+
+def _strings(tree: ast.Module) -> Iterator[str]:
+    """All string constants that are not docstrings."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in docstrings:
+            yield node.value

@@ -1,0 +1,116 @@
+"""What is published: built from the checkout, installed far from it, and used there."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+SAVE = """
+import sys
+from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.eventstore import EventStoreSaver
+
+checkpoint = empty_checkpoint()
+checkpoint["channel_values"] = {"greeting": ["hello", "world"]}
+checkpoint["channel_versions"] = {"greeting": "1"}
+config = {"configurable": {"thread_id": "1", "checkpoint_ns": ""}}
+with EventStoreSaver.from_conn_string(sys.argv[1]) as saver:
+    config = saver.put(config, checkpoint, {"source": "input", "step": -1, "parents": {}}, {"greeting": "1"})
+    saver.put_writes(config, [("answer", 42)], "task")
+"""
+
+LOAD = """
+import sys
+from langgraph.checkpoint.eventstore import EventStoreSaver
+
+with EventStoreSaver.from_conn_string(sys.argv[1]) as saver:
+    found = saver.get_tuple({"configurable": {"thread_id": "1"}})
+print(found.checkpoint["channel_values"], found.pending_writes)
+"""
+
+WHERE = """
+import importlib, importlib.resources, sys, sysconfig
+from pathlib import Path
+
+home = Path(sysconfig.get_path("purelib")).resolve()
+for name in ("eventstore", "projections", "langgraph.checkpoint.eventstore"):
+    module = importlib.import_module(name)
+    folder = Path(module.__file__).resolve().parent
+    assert folder == home.joinpath(*name.split(".")), folder
+    assert importlib.resources.files(name).joinpath("py.typed").is_file(), name
+import langgraph.checkpoint.base
+assert not hasattr(langgraph.checkpoint, "__file__") or langgraph.checkpoint.__file__ is None
+"""
+
+
+@pytest.fixture(scope="module")
+def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the source distribution of this checkout, and the wheel that was built out of it."""
+    folder = tmp_path_factory.mktemp("dist")
+    _run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(distributions: Path) -> Path:
+    (wheel,) = distributions.glob("*.whl")
+    return wheel
+
+
+def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        names = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert names == _files("eventstore") | _files("projections") | _files("adapters/langgraph", strip="adapters")
+
+
+def test_the_wheel_leaves_the_shared_packages_open(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        assert not {"langgraph/__init__.py", "langgraph/checkpoint/__init__.py"} & set(archive.namelist())
+
+
+def test_the_source_distribution_holds_what_its_tests_need(distributions: Path) -> None:
+    (path,) = distributions.glob("*.tar.gz")
+    with tarfile.open(path) as archive:
+        names = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    for folder in ("eventstore", "projections", "adapters", "tests", "benchmarks", "docs"):
+        assert _files(folder) <= names, folder
+    assert {".ci/run", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "requirements-dev.lock"} <= names
+
+
+@pytest.mark.timeout(900)  # it downloads packages
+def test_the_wheel_works_in_a_fresh_environment(
+    wheel: Path, sqlite_url: str, postgres_url: str, tmp_path: Path
+) -> None:
+    environment = tmp_path / "environment"
+    _run(sys.executable, "-m", "venv", environment, cwd=tmp_path)
+    python = environment / "bin" / "python"
+    lock = ROOT / "requirements-dev.lock"
+    _run(python, "-m", "pip", "install", "--quiet", "--constraint", lock, f"{wheel}[postgres]", cwd=tmp_path)
+
+    _run(python, "-I", "-c", WHERE, cwd=tmp_path)
+    for url in (sqlite_url, postgres_url):
+        _run(python, "-I", "-c", SAVE, url, cwd=tmp_path)
+        loaded = _run(python, "-I", "-c", LOAD, url, cwd=tmp_path)
+        assert loaded == "{'greeting': ['hello', 'world']} [('task', 'answer', 42)]\n"
+
+
+def _files(folder: str, strip: str = "") -> set[str]:
+    """The files below a folder of the checkout that belong to it, without what running it leaves behind."""
+    return {
+        path.relative_to(ROOT / strip).as_posix()
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.suffix not in {".db", ".db-shm", ".db-wal"}
+    }
+
+
+def _run(*command: str | Path, cwd: Path) -> str:
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
