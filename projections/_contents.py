@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from eventstore import ChecksumError, CorruptionError, ErasedError, EventStore
+from eventstore import CorruptionError, ErasedError, EventStore
 from eventstore.codec import unpack
 from projections._finding import Located, record_of
 from projections._view import View, payloads, writes_rows
 from projections.pending import PendingWrite, fold
 from projections.records import HERE, CheckpointRecord, WritesRecord
 from projections.serializer import Serializer
-from projections.values import ChecksumMismatchError, restore
+from projections.values import Place, restore
 
 
 class Contents:
@@ -78,10 +78,8 @@ class Contents:
                 f"checkpoint {located.id!r} of thread {self._thread!r} takes {channel!r} from version {written_at}, "
                 "which does not hold it: verify the thread"
             )
-        try:
-            return restore(record.changes[channel], serializer)
-        except ChecksumMismatchError as error:
-            raise ChecksumError(self._thread, channel, written_at or located.version) from error
+        place = Place(self._thread, channel, written_at or located.version)
+        return restore(record.changes[channel], serializer, place)
 
 
 def _writes_at(

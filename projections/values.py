@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from eventstore import UnknownFormatError
+from eventstore import ChecksumError, UnknownFormatError
 from projections.serializer import Serializer, load_typed
 
 WHOLE = 0
@@ -40,8 +40,12 @@ class Change(NamedTuple):
     data: bytes
 
 
-class ChecksumMismatchError(Exception):
-    """The result of a change is not what was recorded. Whoever knows the thread and channel raises the public error."""
+class Place(NamedTuple):
+    """Where a value stands, for the error if it is damaged: thread, channel, and the version of its event."""
+
+    thread: str
+    channel: str
+    version: int
 
 
 def whole(encoding: str, data: bytes) -> Change:
@@ -49,17 +53,17 @@ def whole(encoding: str, data: bytes) -> Change:
     return Change(WHOLE, 0, crc32(data), _NUMBERS.get(encoding, encoding), data)
 
 
-def restore(change: Change, serializer: Serializer) -> Any:
+def restore(change: Change, serializer: Serializer, place: Place) -> Any:
     """The value that a change results in.
 
     Raises:
-        ChecksumMismatchError: The bytes were damaged.
+        ChecksumError: The result is not what was recorded.
         UnknownFormatError: The operation is of a newer version.
     """
     if change.operation != WHOLE:
         raise UnknownFormatError(f"a value is stored by operation {change.operation}, which is unknown here: upgrade")
     if crc32(change.data) != change.checksum:
-        raise ChecksumMismatchError
+        raise ChecksumError(*place)
     return load(change.encoding, change.data, serializer)
 
 

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 from langgraph.checkpoint.base import WRITES_IDX_MAP, writes_sort_key
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from eventstore import CorruptionError, UnknownFormatError
+from eventstore import ChecksumError, CorruptionError, UnknownFormatError
 from projections.pending import fold
 from projections.records import Adopted, CheckpointRecord, Entry, PruneRecord, Write, WritesRecord
-from projections.values import Change, ChecksumMismatchError, restore, whole
+from projections.values import Change, Place, restore, whole
+
+PLACE = Place("thread", "channel", 7)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 ids = st.one_of(st.uuids().map(str), st.uuids().map(lambda uuid: str(uuid).upper()), texts.filter(bool))
@@ -94,7 +96,7 @@ def test_damaged_records_are_refused_by_name(data: bytes) -> None:
 def test_a_whole_value_is_restored_as_it_was(value: Any) -> None:
     serializer = JsonPlusSerializer(allowed_msgpack_modules=None)
     encoding, data = serializer.dumps_typed(value)
-    assert repr(restore(whole(encoding, data), serializer)) == repr(serializer.loads_typed((encoding, data)))
+    assert repr(restore(whole(encoding, data), serializer, PLACE)) == repr(serializer.loads_typed((encoding, data)))
 
 
 @given(st.binary(min_size=1, max_size=60), st.data())
@@ -103,13 +105,14 @@ def test_a_value_of_which_one_bit_changed_is_refused(value: bytes, data: st.Data
     place = data.draw(st.integers(0, len(value) - 1))
     damaged = bytearray(value)
     damaged[place] ^= 1 << data.draw(st.integers(0, 7))
-    with pytest.raises(ChecksumMismatchError):
-        restore(change._replace(data=bytes(damaged)), JsonPlusSerializer())
+    with pytest.raises(ChecksumError) as refused:
+        restore(change._replace(data=bytes(damaged)), JsonPlusSerializer(), PLACE)
+    assert (refused.value.thread, refused.value.channel, refused.value.version) == PLACE
 
 
 def test_an_operation_of_a_newer_version_is_refused_by_name() -> None:
     with pytest.raises(UnknownFormatError, match="operation 99"):
-        restore(Change(99, 1, 0, 1, b""), JsonPlusSerializer())
+        restore(Change(99, 1, 0, 1, b""), JsonPlusSerializer(), PLACE)
 
 
 channels = st.sampled_from(["a", "b", *WRITES_IDX_MAP])
