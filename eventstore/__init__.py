@@ -1,6 +1,6 @@
 """The log: append-only streams of events in SQLite or PostgreSQL, hash-chained, forkable, followable."""
 
-from eventstore._appender import Decision, OvertakenError
+from eventstore._appender import Decision
 from eventstore._verify import Verification
 from eventstore.codec import Upcasters
 from eventstore.errors import (
@@ -18,6 +18,7 @@ from eventstore.errors import (
     InvalidUrlError,
     NotAStoreError,
     NotFoundError,
+    OvertakenError,
     ReadOnlyError,
     SchemaError,
     StorageError,

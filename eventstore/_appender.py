@@ -16,7 +16,7 @@ from typing import Any
 
 from eventstore import chain
 from eventstore.codec import chained
-from eventstore.errors import BusyError, ConflictError, ConnectionLostError
+from eventstore.errors import BusyError, ConflictError, ConnectionLostError, OvertakenError, UnavailableError
 from eventstore.events import Appended, Head, NewEvent
 from eventstore.recorders import Append, Recorder, Session, Statement
 
@@ -66,10 +66,6 @@ class _Stream:
     head: Head | None = None
     has_rows: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
-
-
-class OvertakenError(Exception):
-    """What an append was decided on has changed meanwhile: it is decided anew. `Decision.work` may raise it, too."""
 
 
 class Appender:
@@ -130,15 +126,14 @@ class Appender:
     ) -> dict[str, Appended]:
         # Every head is known before the transaction begins, and is of one that has ended. So its id, by which the feed
         # is ordered, is younger than that of each event that it follows.
+        decided = {name: self._decide(name, streams[name], decide) for name, decide in decides.items()}
         now = time.time_ns() // 1000
         results: dict[str, Appended] = {}
         appends: dict[str, Append] = {}
         closed: set[str] = set()
-        for name, decide in decides.items():
-            stream = streams[name]
-            head, decision = self._decide(name, stream, decide)
+        for name, (head, decision) in decided.items():
             if decision.events:
-                appends[name] = append = self._follow(stream, head, decision, now, metadata)
+                appends[name] = append = self._follow(streams[name], head, decision, now, metadata)
                 if decision.closes:
                     closed.add(name)
                 results[name] = Appended(append.rows[0].version, append.rows[-1].version, append.rows[-1].hash)
@@ -168,9 +163,12 @@ class Appender:
         """Append, and after a lost connection find out whether it was carried out; if not, try once more."""
         try:
             return self._recorder.append(*appends)
-        except ConnectionLostError:
-            if self._is_stored(appends[0]):
-                return True
+        except ConnectionLostError as lost:
+            try:
+                if self._is_stored(appends[0]):
+                    return True
+            except UnavailableError:
+                raise lost from None  # that is the error which says that nobody knows
             stored = self._recorder.append(*appends)
             # The server may have been about to commit the first attempt while it was asked.
             return stored or self._is_stored(appends[0])

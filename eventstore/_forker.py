@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import ormsgpack
 
 from eventstore import chain
-from eventstore._appender import ATTEMPTS, OvertakenError, new_stream, stand_back
-from eventstore._lineage import lineage
+from eventstore._appender import ATTEMPTS, new_stream, stand_back
+from eventstore._lineage import Segment, ancestors_at, lineage
 from eventstore._reader import Reader
 from eventstore.codec import chained
-from eventstore.errors import BusyError, ConflictError, ConnectionLostError, NotFoundError
+from eventstore.errors import BusyError, ConflictError, ConnectionLostError, NotFoundError, OvertakenError
 from eventstore.events import Appended, Cause, Head, NewEvent
 from eventstore.recorders import Recorder, Session
 
@@ -50,7 +50,8 @@ class Forker:
             raise NotFoundError(f"there is no stream {source!r} to fork")
         parent_id, version, digest = rows[0]
         head = Head(version, bytes(digest))
-        point = head if at is None else self._point(source, parent_id, at, head)
+        past = lineage(self._recorder, self._queries, parent_id)
+        point = head if at is None else self._point(source, target, at, head, past)
         data = ormsgpack.packb({"parent": source, "version": point.version})
         row = chained([NewEvent(FORKED, data, cause)], point)[0]
 
@@ -65,10 +66,10 @@ class Forker:
             if not created:
                 raise ConflictError(target, 0, "a stream of that name")
             stream_id = int(created[0][0])
-            session.execute(
-                self._queries["add_lineage"],
-                {"stream_id": stream_id, "parent_id": parent_id, "upto": point.version},
-            )
+            for ancestor, upto in ancestors_at(past, point.version):
+                session.execute(
+                    self._queries["add_ancestor"], {"stream_id": stream_id, "ancestor_id": ancestor, "upto": upto}
+                )
             session.execute(
                 self._queries["append_first_event"],
                 {
@@ -83,20 +84,30 @@ class Forker:
             if work:
                 work(session, stream_id, parent_id, point.version)
 
+        self._once(begin, target, Head(row.version, row.hash))
+        self._recorder.signal()
+        return Appended(row.version, row.version, row.hash)
+
+    def _once(self, begin: Callable[[Session], None], target: str, made: Head) -> None:
+        """Make the fork, and after a lost connection find out whether it was made; if not, try once more."""
         try:
             self._recorder.write(begin)
         except ConnectionLostError:
             # Whether it was carried out shows in the target: only this very fork has this hash.
-            if self._reader.head(target) != Head(row.version, row.hash):
+            if self._reader.head(target) == made:
+                return
+            try:
                 self._recorder.write(begin)
-        self._recorder.signal()
-        return Appended(row.version, row.version, row.hash)
+            except ConflictError:
+                # The server may have been about to commit the first attempt while it was asked.
+                if self._reader.head(target) != made:
+                    raise
 
-    def _point(self, source: str, parent_id: int, at: int, head: Head) -> Head:
+    def _point(self, source: str, target: str, at: int, head: Head, past: Sequence[Segment]) -> Head:
         if not 0 <= at <= head.version:
             raise NotFoundError(f"stream {source!r} has no version {at}: its head is {head.version}")
         if at == 0:
-            return Head(0, chain.genesis(source))
-        segment = next(part for part in lineage(self._recorder, self._queries, parent_id) if part.holds(at))
+            return Head(0, chain.genesis(target))  # it shares nothing
+        segment = next(part for part in past if part.holds(at))
         rows = self._recorder.read(self._queries["hash_at"], {"stream_id": segment.stream_id, "version": at})
         return Head(at, bytes(rows[0][0]))

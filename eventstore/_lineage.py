@@ -27,6 +27,15 @@ def lineage(recorder: Recorder, queries: Mapping[str, str], stream_id: int) -> l
     return segments(stream_id, [(int(ancestor), int(upto)) for ancestor, upto in ancestors])
 
 
+def ancestors_at(of: Sequence[Segment], version: int) -> list[tuple[int, int]]:
+    """Which streams a fork at `version` reads, and each up to where, given the segments of its parent."""
+    return [
+        (segment.stream_id, version if segment.upto is None else min(segment.upto, version))
+        for segment in of
+        if segment.after < version and version > 0
+    ]
+
+
 def segments(stream_id: int, ancestors: Sequence[tuple[int, int]]) -> list[Segment]:
     """The segments of a stream whose ancestors are known, with the version up to which each is read, ascending."""
     found: list[Segment] = []

@@ -89,6 +89,7 @@ def _origin(recorder: Recorder, queries: Mapping[str, str], segment: Segment) ->
         return chain.genesis(rows[0][0]), None
     parent = ancestors[-1]
     rows = recorder.read(queries["hash_at"], {"stream_id": parent.stream_id, "version": parent.upto})
-    if not rows:  # forked before the first event
-        return chain.genesis(recorder.read(queries["stream_by_id"], {"stream_id": parent.stream_id})[0][0]), None
+    if not rows:
+        name = recorder.read(queries["stream_by_id"], {"stream_id": parent.stream_id})[0][0]
+        raise ChainError(name, parent.upto or 0, "the event is missing")
     return bytes(rows[0][0]), parent.upto

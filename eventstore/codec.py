@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-from uuid import UUID
 
 import ormsgpack
 
@@ -147,7 +146,10 @@ def pack_id(text: str | None) -> str | bytes | None:
 
 def unpack_id(stored: str | bytes | None) -> str | None:
     """The id that `pack_id` packed."""
-    return str(UUID(bytes=stored)) if isinstance(stored, bytes) else stored
+    if not isinstance(stored, bytes):
+        return stored
+    digits = stored.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 _UUID_LENGTH = 36

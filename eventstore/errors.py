@@ -22,6 +22,7 @@
     │   ├── ErasedError               the content was erased by a prune or a delete
     │   ├── UnreadableError           the serializer cannot read a value: another key, perhaps
     │   └── UnknownFormatError        written by a newer or foreign version of this package
+    ├── OvertakenError                for `Decision.work` to raise: decide anew; callers never see it
     └── StoreClosedError              the store was closed
 
 Messages say what to do next; the fields carry what a program needs. The driver's own error is the `__cause__`.
@@ -204,6 +205,13 @@ class UnreadableError(CorruptionError):
 
 class UnknownFormatError(CorruptionError):
     """Bytes of a format that this version of the package does not know."""
+
+
+class OvertakenError(EventStoreError):
+    """What an append was decided on has changed meanwhile.
+
+    A `Decision.work` raises it to undo the append and to have it decided anew. Callers of the store never see it.
+    """
 
 
 class StoreClosedError(EventStoreError):

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg
-import psycopg_pool
 
 from eventstore import errors
 
@@ -54,19 +53,12 @@ def translated(where: str) -> Iterator[None]:
     """Raise our own error for any of psycopg's."""
     try:
         yield
-    except psycopg_pool.PoolClosed as error:
-        raise errors.StoreClosedError from error
     except psycopg.Error as error:
         raise translate(error, where) from error
 
 
 def translate(error: psycopg.Error, where: str) -> errors.EventStoreError:
     """Our error for one of psycopg's."""
-    if isinstance(error, psycopg_pool.PoolTimeout):
-        return errors.UnavailableError(
-            f"no connection to {where} within connect_timeout: is the server running? If so, all are in use: "
-            "raise pool_size"
-        )
     if error.pgconn is not None:  # it was an attempt to connect, for whose failures libpq has no codes
         reason = " ".join(str(error).split())
         return errors.UnavailableError(
@@ -92,4 +84,4 @@ def lost(error: BaseException) -> bool:
         return False
     state = error.sqlstate or ""
     # Without a state the server did not answer; 57P01 to 57P03 are what it says when it is shut down or restarted.
-    return not isinstance(error, psycopg_pool.PoolTimeout) and (not state or state.startswith(("08", "57P")))
+    return not state or state.startswith(("08", "57P"))

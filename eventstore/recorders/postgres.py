@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from select import select
 from socket import socketpair
@@ -13,24 +13,32 @@ from typing import Any, Literal, TypeVar
 
 import psycopg
 from psycopg.conninfo import make_conninfo
-from psycopg_pool import ConnectionPool
 
 from eventstore.address import PostgresAddress
 from eventstore.codec import Row
-from eventstore.errors import InvalidUrlError
+from eventstore.errors import ConnectionLostError, InvalidUrlError
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries, quote_schema
 from eventstore.recorders._migrating import carry_out
+from eventstore.recorders._pool import Pool
 from eventstore.recorders._postgres_errors import lost, translated
 from eventstore.recorders._protocol import Append, Listener, Params, Rows, Session
+from eventstore.recorders._shortcut import Shortcut
 
 T = TypeVar("T")
-_Connection = psycopg.Connection[tuple[Any, ...]]
 
 # How many events get their place in the feed in one transaction.
 _SEQUENCE_BATCH = 10_000
 # The least time between two notifications of one process, and between two looks whether anybody listens at all.
 _NOTIFY_PAUSE_SECONDS, _NOBODY_LISTENS_SECONDS = 0.02, 1.0
+
+
+class _Connection(psycopg.Connection[tuple[Any, ...]]):
+    """Knows which shortcuts are prepared on it."""
+
+    @cached_property
+    def shortcuts(self) -> set[bytes]:
+        return set()
 
 
 class PostgresRecorder:
@@ -60,6 +68,10 @@ class PostgresRecorder:
         self._where = str(address)
         self._queries = load_queries("eventstore", self.dialect, schema)
         self._server = load_queries("eventstore", self.dialect, schema, file="server")
+        self._appends = {
+            name: Shortcut(f"eventstore_{name}", self._queries[name], prepare=prepare)
+            for name in ("append_event", "append_first_event")
+        }
         self._conninfo = _conninfo(address)
         self._options: dict[str, Any] = {
             "autocommit": True,
@@ -69,15 +81,7 @@ class PostgresRecorder:
         # Opened here once by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
         with translated(self._where):
             self._connect().close()
-        self._pool: ConnectionPool[_Connection] = ConnectionPool(
-            self._conninfo,
-            kwargs=self._options,
-            min_size=1,
-            max_size=connections,
-            timeout=connect_timeout,
-            open=True,
-            name="eventstore",
-        )
+        self._pool = Pool(self._connect, size=connections, timeout=connect_timeout, where=self._where)
         self._listeners: set[_PostgresListener] = set()
         self._notifier = _Notifier(self)
 
@@ -99,23 +103,22 @@ class PostgresRecorder:
             except psycopg.Error as error:
                 if not lost(error):
                     raise
-                self._pool.check()
+                self._pool.clear()
                 return self._read(sql, params)
 
     def write(self, work: Callable[[Session], T]) -> T:
         """See `Recorder.write`."""
-        with translated(self._where), self._connection() as connection, connection.transaction():
+        with translated(self._where), self._pool.use() as connection, connection.transaction():
             return work(_PostgresSession(connection))
 
     def append(self, *appends: Append) -> bool:
         """See `Recorder.append`: one statement, and so one round trip, if there is one row and no other work."""
-        with translated(self._where), self._connection() as connection:
-            session = _PostgresSession(connection)
+        with translated(self._where), self._pool.use() as connection:
             if len(appends) == 1 and len(appends[0].rows) == 1 and appends[0].work is None:
-                return self._append_last(session, appends[0])
+                return self._append_alone(connection, appends[0])
             try:
                 with connection.transaction():
-                    self._append_all(session, appends)
+                    self._append_all(connection, appends)
             except _StreamMovedOnError:
                 return False
             return True
@@ -128,7 +131,11 @@ class PostgresRecorder:
         """See `Recorder.sequence`. If there is nothing to number, it writes nothing and waits for nobody."""
         [(position, is_behind)] = self.read(self._server["feed_state"], {})
         while is_behind:
-            numbered, position = self.write(self._number_some)
+            try:
+                numbered, position = self.write(self._number_some)
+            except ConnectionLostError:  # what has got its number keeps it: to number twice is to number once
+                self._pool.clear()
+                numbered, position = self.write(self._number_some)
             is_behind = numbered == _SEQUENCE_BATCH
         return int(position)
 
@@ -151,42 +158,41 @@ class PostgresRecorder:
             listener.wake()
 
     def _connect(self) -> _Connection:
-        return psycopg.connect(self._conninfo, **self._options)
-
-    @contextmanager
-    def _connection(self) -> Iterator[_Connection]:
-        # Not by the pool's own `connection()`: it ends with a commit, which has nothing to do here and takes time.
-        connection = self._pool.getconn()
-        try:
-            yield connection
-        finally:
-            self._pool.putconn(connection)
+        return _Connection.connect(self._conninfo, **self._options)
 
     def _read(self, sql: str, params: Params) -> Rows:
-        with self._connection() as connection:
+        with self._pool.use() as connection:
             return connection.execute(sql, params, binary=True).fetchall()
 
-    def _append_all(self, session: Session, appends: Sequence[Append]) -> None:
+    def _append_alone(self, connection: _Connection, append: Append) -> bool:
+        if append.then:
+            return self._append_last(connection, append)
+        shortcut = self._appends[_append_block(append, 0)]
+        return shortcut.execute(connection, connection.shortcuts, append.parameters(0)) == 1
+
+    def _append_all(self, connection: _Connection, appends: Sequence[Append]) -> None:
         # The appends come before anything else that writes: the transaction's id, by which the feed is ordered, must
         # not be older than a predecessor's. In one order for all: or two writers could wait for each other.
         for append in sorted(appends, key=lambda append: append.stream_id):
-            if not (self._append_all_but_last(session, append) and self._append_last(session, append)):
+            if not (self._append_all_but_last(connection, append) and self._append_last(connection, append)):
                 raise _StreamMovedOnError
+        session = _PostgresSession(connection)
         for append in appends:
             if append.work:
                 append.work(session)
 
-    def _append_all_but_last(self, session: Session, append: Append) -> bool:
+    def _append_all_but_last(self, connection: _Connection, append: Append) -> bool:
         if len(append.rows) == 1:
             return True
-        if not session.execute(self._queries[_append_block(append, 0)], append.parameters(0)):
+        first = self._queries[_append_block(append, 0)]
+        if connection.execute(first, append.parameters(0), binary=True).rowcount == 0:
             return False
         if others := append.rows[1:-1]:
             # They follow the first, which is this transaction's: nobody else can have stored them.
-            session.execute(self._server["append_more"], _in_bulk(append.stream_id, others))
+            connection.execute(self._server["append_more"], _in_bulk(append.stream_id, others), binary=True)
         return True
 
-    def _append_last(self, session: Session, append: Append) -> bool:
+    def _append_last(self, connection: _Connection, append: Append) -> bool:
         index = len(append.rows) - 1
         sql = self._queries[_append_block(append, index)]
         params = append.parameters(index)
@@ -194,7 +200,7 @@ class PostgresRecorder:
             sql = _with_parts(sql, *(statement.sql for statement in append.then))
             for part, statement in enumerate(append.then):
                 params.update({f"part_{part}_{name}": value for name, value in statement.params.items()})
-        return bool(session.execute(sql, params))
+        return connection.execute(sql, params, binary=True).rowcount == 1
 
     def _number_some(self, session: Session) -> tuple[int, int]:
         position, since, restored_since = session.execute(self._server["take_turn"], {})[0]
@@ -251,7 +257,8 @@ class _Notifier:
     def wake(self) -> None:
         if self._thread is None:
             self._start()
-        self._something_new.set()
+        if not self._something_new.is_set():  # setting it takes a lock that all writers would queue for
+            self._something_new.set()
 
     def close(self) -> None:
         self._closed.set()
@@ -335,7 +342,9 @@ class _StreamMovedOnError(Exception):
 def _conninfo(address: PostgresAddress) -> str:
     with suppress(psycopg.ProgrammingError):  # not chained: its message quotes the URL, and with it the password
         return make_conninfo(address.uri, application_name="eventstore")
-    raise InvalidUrlError(f"libpq does not understand the options of {address}: use postgresql://user@host:port/database")
+    raise InvalidUrlError(
+        f"libpq does not understand the options of {address}: use postgresql://user@host:port/database"
+    )
 
 
 def _append_block(append: Append, index: int) -> str:
@@ -362,7 +371,10 @@ def _with_parts(append: str, *parts: str) -> str:
     """
     renamed = (part.replace("%(", f"%(part_{number}_") for number, part in enumerate(parts))
     withs = ", ".join(
-        [f"appended AS ({append})", *(f"part_{number} AS ({part})" for number, part in enumerate(renamed))]
+        [
+            f"appended AS ({append} RETURNING version)",
+            *(f"part_{number} AS ({part})" for number, part in enumerate(renamed)),
+        ]
     )
     return f"WITH {withs} SELECT version FROM appended"  # noqa: S608 (put together from .sql files alone)
 

@@ -94,7 +94,12 @@ class SQLiteRecorder:
         if self._closed:
             raise StoreClosedError
         with translated(self._where):
-            return self._commits.run(lambda: work(_SQLiteSession(self._writer)))
+            try:
+                return self._commits.run(lambda: work(_SQLiteSession(self._writer)))
+            except sqlite3.ProgrammingError as error:
+                if self._closed:  # while this writer waited for its turn
+                    raise StoreClosedError from error
+                raise
 
     def append(self, *appends: Append) -> bool:
         """See `Recorder.append`."""

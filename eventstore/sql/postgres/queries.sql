@@ -41,30 +41,20 @@ WHERE EXISTS (
     SELECT 1 FROM {schema}.events
     WHERE stream_id = :stream_id::bigint AND version = :version::bigint - 1 AND hash = :previous::bytea
 )
-ON CONFLICT (stream_id, version) DO NOTHING
-RETURNING version;
+ON CONFLICT (stream_id, version) DO NOTHING;
 
 -- name: append_first_event
 -- The first own event of a stream has no predecessor in it; that it is the first is what has to be checked.
 INSERT INTO {schema}.events (stream_id, version, topic, recorded_at, hash, payload)
 SELECT :stream_id::bigint, :version::bigint, :topic::text, :recorded_at::bigint, :hash::bytea, :payload::bytea
 WHERE NOT EXISTS (SELECT 1 FROM {schema}.events WHERE stream_id = :stream_id::bigint)
-ON CONFLICT (stream_id, version) DO NOTHING
-RETURNING version;
-
--- name: erase_payload
-UPDATE {schema}.events SET payload = :payload WHERE stream_id = :stream_id AND version = :version;
+ON CONFLICT (stream_id, version) DO NOTHING;
 
 -- name: lineage
 SELECT ancestor_id, upto FROM {schema}.lineage WHERE stream_id = :stream_id ORDER BY upto;
 
--- name: add_lineage
--- A fork reads what its parent reads, up to the fork, and the parent itself.
-INSERT INTO {schema}.lineage (stream_id, ancestor_id, upto)
-SELECT :stream_id::bigint, ancestor_id, least(upto, :upto::bigint)
-FROM {schema}.lineage WHERE stream_id = :parent_id::bigint
-UNION ALL
-SELECT :stream_id::bigint, :parent_id::bigint, :upto::bigint;
+-- name: add_ancestor
+INSERT INTO {schema}.lineage (stream_id, ancestor_id, upto) VALUES (:stream_id, :ancestor_id, :upto);
 
 -- name: pinned_upto
 -- Up to which version a stream's events are needed by living forks.

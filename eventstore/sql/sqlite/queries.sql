@@ -48,18 +48,11 @@ WHERE NOT EXISTS (SELECT 1 FROM events WHERE stream_id = :stream_id)
 ON CONFLICT (stream_id, version) DO NOTHING
 RETURNING version;
 
--- name: erase_payload
-UPDATE events SET payload = :payload WHERE stream_id = :stream_id AND version = :version;
-
 -- name: lineage
 SELECT ancestor_id, upto FROM lineage WHERE stream_id = :stream_id ORDER BY upto;
 
--- name: add_lineage
--- A fork reads what its parent reads, up to the fork, and the parent itself.
-INSERT INTO lineage (stream_id, ancestor_id, upto)
-SELECT :stream_id, ancestor_id, min(upto, :upto) FROM lineage WHERE stream_id = :parent_id
-UNION ALL
-SELECT :stream_id, :parent_id, :upto;
+-- name: add_ancestor
+INSERT INTO lineage (stream_id, ancestor_id, upto) VALUES (:stream_id, :ancestor_id, :upto);
 
 -- name: pinned_upto
 -- Up to which version a stream's events are needed by living forks.

@@ -1,0 +1,131 @@
+"""A bounded pool of connections, made for many short turns: taking one and giving it back costs next to nothing.
+
+The one that was given back last is taken first. It is warm, here and in the server.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from types import TracebackType
+from typing import Generic, TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+
+from eventstore.errors import StoreClosedError, UnavailableError
+
+C = TypeVar("C", bound=psycopg.Connection)
+
+# The pauses between attempts to reach a server that is restarting, perhaps.
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
+
+
+class Pool(Generic[C]):
+    """Connections that threads take turns with, opened when first needed.
+
+    Args:
+        connect: Opens one.
+        size: The most that are open at once.
+        timeout: How many seconds to wait for one.
+        where: The database, for messages.
+    """
+
+    def __init__(self, connect: Callable[[], C], *, size: int, timeout: float, where: str) -> None:
+        self._connect = connect
+        self._timeout = timeout
+        self._where = where
+        self._idle: deque[C] = deque()
+        # Who has a permit may have a connection: an idle one, or a new one. (No lock of Python's own is as cheap.)
+        self._permits: SimpleQueue[None] = SimpleQueue()
+        for _ in range(size):
+            self._permits.put(None)
+        self._closed = False
+
+    def take(self) -> C:
+        """A connection for the calling thread alone, until it gives it back.
+
+        Raises:
+            UnavailableError: All are in use.
+            StoreClosedError: The pool was closed.
+            psycopg.OperationalError: The server cannot be reached.
+        """
+        try:
+            self._permits.get(timeout=self._timeout)
+        except Empty as error:
+            raise UnavailableError(
+                f"all connections to {self._where} are in use, for longer than connect_timeout: raise pool_size"
+            ) from error
+        try:
+            return self._idle_or_new()
+        except BaseException:
+            self._permits.put(None)
+            raise
+
+    def give(self, connection: C) -> None:
+        """Give back what was taken. A connection that broke, or was left in a transaction, is closed."""
+        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            self._idle.append(connection)
+        else:
+            connection.close()
+        if self._closed:
+            self.clear()
+        self._permits.put(None)
+
+    def clear(self) -> None:
+        """Close those that are idle: one broke, so the others probably did, too."""
+        while self._idle:
+            try:
+                self._idle.pop().close()
+            except IndexError:
+                return  # another thread took the last
+
+    def close(self) -> None:
+        """Close those that are idle now, and the others when they are given back. Who waits for one is told."""
+        self._closed = True
+        self.clear()
+        # The first who waits finds the pool closed, and hands the permit on to the next.
+        self._permits.put(None)
+
+    def use(self) -> Turn[C]:
+        """A context manager that takes a connection and gives it back."""
+        return Turn(self)
+
+    def _idle_or_new(self) -> C:
+        if self._closed:
+            raise StoreClosedError
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._open()
+
+    def _open(self) -> C:
+        deadline, pause = time.monotonic() + self._timeout, _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return self._connect()
+            except psycopg.OperationalError:
+                if self._closed or time.monotonic() + pause > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+class Turn(Generic[C]):
+    """See `Pool.use`. A class, since a generator as context manager costs more than all the rest of this module."""
+
+    __slots__ = ("_connection", "_pool")
+
+    def __init__(self, pool: Pool[C]) -> None:
+        self._pool = pool
+
+    def __enter__(self) -> C:
+        self._connection = self._pool.take()
+        return self._connection
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.give(self._connection)

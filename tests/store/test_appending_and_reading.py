@@ -1,0 +1,223 @@
+"""Streams: appends that are conditional and happen once, and reading them back."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from eventstore import (
+    Appended,
+    BadInputError,
+    Cause,
+    ConflictError,
+    EventStore,
+    Head,
+    IdempotencyError,
+    InvalidIdError,
+    NewEvent,
+    Upcasters,
+)
+
+MakeStore = Callable[..., EventStore]
+
+
+def numbered(first: int, last: int) -> list[NewEvent]:
+    return [NewEvent("counted", str(number).encode()) for number in range(first, last + 1)]
+
+
+def versions(store: EventStore, stream: str, **arguments: int | bool) -> list[int]:
+    return [event.version for event in store.read(stream, **arguments)]  # type: ignore[arg-type]  # of several kinds
+
+
+def test_an_append_tells_where_it_ended_up_and_moves_the_head(store: EventStore) -> None:
+    assert store.head("s") is None
+    first = store.append("s", numbered(1, 2))
+    second = store.append("s", numbered(3, 3))
+    assert (first.first, first.last, second.first, second.last) == (1, 2, 3, 3)
+    assert store.head("s") == Head(3, second.hash)
+
+
+def test_an_event_is_read_as_it_was_appended(store: EventStore) -> None:
+    cause = Cause("ns|inner:1", "cp-1", "run-1", "node", "task-1", {"user": "ann", "n": [1, {"deep": None}], "t": True})
+    before = datetime.now(UTC)
+    appended = store.append("s", [NewEvent("kind", b"\x00\xff" * 500, cause, schema=3)])
+    [event] = store.read("s")
+    assert (event.stream, event.version, event.topic, event.schema) == ("s", 1, "kind", 3)
+    assert (event.data, event.cause, event.hash) == (b"\x00\xff" * 500, cause, appended.hash)
+    assert before - timedelta(seconds=1) < event.recorded_at <= datetime.now(UTC)
+    assert 0 < event.size < 1000, "what repeats is compressed"
+
+
+def test_nothing_is_appended_where_the_stream_is_not_at_the_expected_version(store: EventStore) -> None:
+    store.append("s", numbered(1, 3), expected_version=0)
+    for expected in (0, 2, 4):
+        with pytest.raises(ConflictError) as conflict:
+            store.append("s", numbered(9, 9), expected_version=expected)
+        assert (conflict.value.stream, conflict.value.expected, conflict.value.actual) == ("s", expected, 3)
+    assert versions(store, "s") == [1, 2, 3]
+    assert store.append("s", numbered(4, 4), expected_version=3).last == 4
+
+
+def test_a_store_that_was_overtaken_by_another_sees_it(make_store: MakeStore) -> None:
+    here, there = make_store(), make_store()
+    here.append("s", numbered(1, 1))
+    there.append("s", numbered(2, 2))
+    assert here.append("s", numbered(3, 3)).last == 3
+    assert there.append("s", numbered(4, 4), expected_version=3).last == 4
+    with pytest.raises(ConflictError) as conflict:
+        here.append("s", numbered(9, 9), expected_version=3)
+    assert conflict.value.actual == 4
+    assert [event.data for event in here.read("s")] == [b"1", b"2", b"3", b"4"]
+
+
+def test_of_many_that_expect_the_same_version_one_succeeds(make_store: MakeStore) -> None:
+    stores = [make_store() for _ in range(4)]
+    begin = threading.Barrier(len(stores))
+    outcomes: list[Appended | ConflictError] = []
+
+    def race(store: EventStore) -> None:
+        begin.wait()
+        try:
+            outcomes.append(store.append("s", numbered(1, 2), expected_version=0))
+        except ConflictError as conflict:
+            outcomes.append(conflict)
+
+    threads = [threading.Thread(target=race, args=(store,)) for store in stores]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Appended", *["ConflictError"] * 3]
+    assert versions(stores[0], "s") == [1, 2]
+
+
+def test_writers_of_one_stream_leave_no_gap_and_lose_nothing(make_store: MakeStore) -> None:
+    stores = [make_store() for _ in range(3)]
+
+    def write(store: EventStore, name: int) -> None:
+        for number in range(20):
+            store.append("s", [NewEvent("by", f"{name}.{number}".encode())])
+
+    threads = [threading.Thread(target=write, args=(store, name)) for name, store in enumerate(stores * 2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    events = list(stores[0].read("s"))
+    assert [event.version for event in events] == list(range(1, 121))
+    assert {event.data for event in events} == {
+        f"{name}.{number}".encode() for name in range(6) for number in range(20)
+    }
+    assert stores[0].verify("s").events == 120
+
+
+def test_an_idempotency_key_makes_an_append_happen_once(make_store: MakeStore) -> None:
+    store = make_store()
+    first = store.append("s", numbered(1, 2), expected_version=0, idempotency_key="request-1")
+    store.append("s", numbered(3, 3))
+    assert store.append("s", numbered(1, 2), expected_version=0, idempotency_key="request-1") == first
+    elsewhere = make_store()
+    assert elsewhere.append("s", numbered(1, 2), idempotency_key="request-1") == first
+    assert versions(store, "s") == [1, 2, 3]
+
+
+def test_an_idempotency_key_is_of_one_stream_and_of_the_same_events(store: EventStore) -> None:
+    store.append("s", numbered(1, 1), idempotency_key="k")
+    assert store.append("other", numbered(1, 1), idempotency_key="k").last == 1
+    with pytest.raises(IdempotencyError):
+        store.append("s", numbered(2, 2), idempotency_key="k")
+    assert versions(store, "s") == [1]
+
+
+def test_an_append_of_nothing_stores_nothing(store: EventStore) -> None:
+    store.append("s", numbered(1, 1))
+    assert store.append("s", []).last == 1
+    assert versions(store, "s") == [1]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [["text"], [NewEvent("", b"")], [NewEvent("nul\0", b"")], [NewEvent("t" * 256, b"")], [NewEvent("t", "text")]],  # type: ignore[arg-type]
+)
+def test_events_that_cannot_be_stored_are_refused_with_all_of_their_batch(
+    store: EventStore, events: list[NewEvent]
+) -> None:
+    with pytest.raises(BadInputError):
+        store.append("s", [*numbered(1, 1), *events])
+    assert store.head("s") is None
+
+
+@pytest.mark.parametrize("name", ["", "nul\0", "lone \ud800", "x" * 1025, 7, None])
+def test_names_that_cannot_be_stored_are_refused(store: EventStore, name: str) -> None:
+    for attempt in (
+        lambda: store.append(name, numbered(1, 1)),
+        lambda: store.read(name),
+        lambda: store.head(name),
+        lambda: store.fork("s", name),
+        lambda: store.verify(name) if name is not None else store.head(name),
+    ):
+        with pytest.raises(InvalidIdError):
+            attempt()
+
+
+def test_names_may_hold_any_other_text(store: EventStore) -> None:
+    names = ["a b", "'; DROP TABLE events; --", "ü🎉", "%_\\", "x" * 1024]
+    for name in names:
+        store.append(name, numbered(1, 1))
+    assert [store.head(name).version for name in names] == [1] * 5  # type: ignore[union-attr]
+    assert {stream.name for stream in store.streams().streams} == set(names)
+
+
+def test_a_stream_is_read_forward_backward_between_and_up_to_a_limit(store: EventStore) -> None:
+    store.append("s", numbered(1, 600))  # more than two pages
+    assert versions(store, "s") == list(range(1, 601))
+    assert versions(store, "s", backward=True) == list(range(600, 0, -1))
+    assert versions(store, "s", after=590) == list(range(591, 601))
+    assert versions(store, "s", before=4) == [1, 2, 3]
+    assert versions(store, "s", after=10, before=15) == [11, 12, 13, 14]
+    assert versions(store, "s", after=10, backward=True, limit=3) == [600, 599, 598]
+    assert versions(store, "s", limit=300) == list(range(1, 301))
+    assert versions(store, "s", limit=0) == []
+    assert versions(store, "s", after=600) == []
+    assert list(store.read("missing")) == []
+    with pytest.raises(BadInputError):
+        list(store.read("s", limit=-1))
+
+
+def test_a_reader_that_pauses_keeps_nobody_waiting(store: EventStore) -> None:
+    store.append("s", numbered(1, 400))
+    reading = store.read("s")
+    assert next(reading).version == 1
+    assert store.append("s", numbered(401, 401)).last == 401
+    assert [event.version for event in reading] == list(range(2, 402))
+
+
+async def test_the_same_in_async_code(store: EventStore) -> None:
+    await store.aappend("s", numbered(1, 3), expected_version=0, idempotency_key="k", metadata={"user": "ann"})
+    with pytest.raises(ConflictError):
+        await store.aappend("s", numbered(9, 9), expected_version=0)
+    assert [event.version async for event in store.aread("s", backward=True)] == [3, 2, 1]
+    assert (await store.ahead("s")).version == 3  # type: ignore[union-attr]
+    await store.afork("s", "t", at=2)
+    assert [event.version async for event in store.aread("t")] == [1, 2, 3]
+    assert [entry.position async for entry in store.afeed()] == [1, 2, 3, 4]
+    assert [stream.name for stream in (await store.astreams(metadata={"user": "ann"})).streams] == ["s"]
+    assert (await store.averify()).events == 4
+
+
+def test_old_layouts_are_translated_when_they_are_read_and_stay_as_they_are(make_store: MakeStore) -> None:
+    make_store().append("s", [NewEvent("order", b"1"), NewEvent("order", b"2", schema=2), NewEvent("other", b"1")])
+    upcasters = Upcasters()
+    upcasters.register("order", 1, lambda data: b"two:" + data)
+    upcasters.register("order", 2, lambda data: b"three:" + data)
+    translating = make_store(upcasters=upcasters)
+    assert [(event.schema, event.data) for event in translating.read("s")] == [
+        (3, b"three:two:1"),
+        (3, b"three:2"),
+        (1, b"1"),
+    ]
+    assert [event.data for event in make_store().read("s")] == [b"1", b"2", b"1"]
+    assert translating.verify("s").events == 3
