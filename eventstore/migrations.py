@@ -6,13 +6,14 @@ stands in `eventstore_migrations` with the file's digest.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 
 from eventstore.errors import SchemaError
-from eventstore.queries import Dialect, plain
+from eventstore.queries import Dialect, load_queries, plain, quote_schema
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +41,22 @@ def load_migrations(component: str, dialect: Dialect, schema: str = "") -> list[
 
 
 def migration_sql(component: str, dialect: Dialect, schema: str = "eventstore") -> str:
-    """All of a component's migrations as one script, for a DBA to read and run."""
-    return "\n\n".join(
-        "\n".join([f"-- {migration.component} {migration.number:04}: {migration.name}", *_terminated(migration)])
-        for migration in load_migrations(component, dialect, schema)
-    )
+    """All of a component's migrations as one script, for a DBA to read and run on a store that does not have it yet.
+
+    It creates the schema and the list of migrations too, and fills it in, so that the store then opens with
+    `migrate=False`.
+    """
+    # The blocks bind nothing that differs from store to store, so they can be printed as they stand.
+    blocks = load_queries("eventstore", dialect, schema)
+    lines = [] if dialect == "sqlite" else [f"CREATE SCHEMA IF NOT EXISTS {quote_schema(schema)};"]
+    lines.append(blocks["create_migrations"] + ";")
+    table = "eventstore_migrations" if dialect == "sqlite" else f"{quote_schema(schema)}.eventstore_migrations"
+    for migration in load_migrations(component, dialect, schema):
+        lines += ["", f"-- {component} {migration.number:04}: {migration.name}"]
+        lines += [statement + ";" for statement in migration.statements]
+        noted = f"'{component}', {migration.number}, '{migration.name}', '{migration.digest}', {time.time_ns() // 1000}"
+        lines.append(f"INSERT INTO {table} (component, number, name, digest, applied_at)\nVALUES ({noted});")
+    return "\n".join(lines) + "\n"
 
 
 def migrate(
@@ -77,7 +89,3 @@ def migrate(
                 f"its migration {migration.number} is not the one of this package, which released ones never change"
             )
             raise SchemaError(component, found, newest, advice)
-
-
-def _terminated(migration: Migration) -> list[str]:
-    return [statement + ";" for statement in migration.statements]

@@ -162,7 +162,7 @@ def of_snapshot(snapshot: StateSnapshot, names: Names = NO_NAMES) -> Any:
 def _of_config(config: RunnableConfig | None, names: Names) -> Any:
     if config is None:
         return None
-    shown = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
+    shown = ("checkpoint_ns", "checkpoint_id", "checkpoint_map")
     place = {"checkpoint_ns": "", **config["configurable"]}
     return {key: plain(place[key], names) for key in shown if key in place}
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Literal
 from uuid import uuid4
 
+import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.graph import StateGraph
@@ -31,6 +32,12 @@ class Flavour(StrEnum):
 
     SYNC = "sync"
     ASYNC = "async"
+
+
+in_three_ways = pytest.mark.parametrize(
+    ("flavour", "durability"), [(Flavour.SYNC, "sync"), (Flavour.ASYNC, "async"), (Flavour.SYNC, "exit")]
+)
+"""Both flavours and all durabilities, but not each with each: for a variation on what another test holds in all."""
 
 
 def thread(name: str = "main", **configurable: Any) -> RunnableConfig:
@@ -187,16 +194,12 @@ class Stage:
     # What is left behind
 
     def checkpoints(self) -> list[CheckpointTuple]:
-        """Every checkpoint of every thread that a scenario touched, each also fetched by its id."""
+        """Every checkpoint of every thread that a scenario touched."""
         found: list[CheckpointTuple] = []
 
         async def look(stage: Stage) -> None:
             for name in sorted(set().union(*(seen for _, seen in stage._made))):
-                listed = await stage.saved(thread(name))
-                for saved in listed:
-                    fetched = await stage.call(stage.saver, "get_tuple", saved.config)
-                    assert_same(exactly([fetched]), exactly([saved]))
-                found.extend(listed)
+                found.extend(await stage.saved(thread(name)))
 
         self.perform(look)
         return found
@@ -204,28 +207,32 @@ class Stage:
     def observation(self, *, latest: bool = False) -> list[Any]:
         """What can be seen of the threads that a scenario touched, comparable with another saver's.
 
-        All of it, or with `latest` only where the threads stand.
+        All of it, or with `latest` only where the threads stand. Each checkpoint, fetched by its id, is as it is
+        when all are listed.
         """
-        shown: list[Any] = []
+        observed: list[Any] = []
 
         async def look(stage: Stage) -> None:
             for graph, threads in stage._made:
                 for name in sorted(threads):
                     tuples = await stage.saved(thread(name))
                     names = Names(tuples)
-                    history = await stage.history(graph, thread(name))
+                    history = await stage.history(graph, thread(name), limit=1 if latest else None)
                     state = await stage.call(graph, "get_state", thread(name), subgraphs=True)
-                    shown.append(
+                    for saved in [] if latest else tuples:
+                        fetched = await stage.call(stage.saver, "get_tuple", saved.config)
+                        assert_same(exactly([fetched]), exactly([saved]))
+                    observed.append(
                         {
                             "thread": names.scrub(name),
                             "state": of_snapshot(state, names),
-                            "history": [of_snapshot(s, names) for s in history[: 1 if latest else None]],
+                            "history": [of_snapshot(shown, names) for shown in history],
                             "checkpoints": of_checkpoints(tuples, names, latest=latest),
                         }
                     )
 
         self.perform(look)
-        return shown
+        return observed
 
     def _seen(self, graph: Pregel, config: RunnableConfig | None) -> RunnableConfig:
         config = self.here(config)

@@ -17,7 +17,7 @@ from langgraph.types import Command, interrupt
 
 from .conftest import Play
 from .scripted import ScriptedChatModel, call, said
-from .stage import Stage
+from .stage import Stage, in_three_ways
 
 PATIENCE = 20.0
 """Seconds after which a test that waits for another thread has failed."""
@@ -129,6 +129,7 @@ def test_an_agent_works_with_tools_asks_and_remembers_the_conversation(play: Pla
     play(scenario)
 
 
+@in_three_ways
 def test_a_tool_that_fails_is_called_again_and_its_finished_sibling_is_not(play: Play, desks: Any) -> None:
     async def scenario(stage: Stage) -> None:
         desk = desks()
@@ -153,6 +154,7 @@ def test_a_tool_that_fails_is_called_again_and_its_finished_sibling_is_not(play:
     play(scenario)
 
 
+@in_three_ways
 def test_an_agent_goes_back_and_takes_another_way(play: Play, desks: Any) -> None:
     async def scenario(stage: Stage) -> None:
         desk = desks()
@@ -172,6 +174,7 @@ def test_an_agent_goes_back_and_takes_another_way(play: Play, desks: Any) -> Non
     play(scenario)
 
 
+@in_three_ways
 def test_an_agent_whose_tool_calls_a_person_decides_on_goes_by_each_decision(play: Play, desks: Any) -> None:
     async def scenario(stage: Stage) -> None:
         desk = desks()
@@ -213,7 +216,7 @@ DEEP: dict[str, list[Any]] = {
 def deep_agent(stage: Stage, **options: Any) -> Pregel:
     """A deep agent with one subagent; files and todos live in its state."""
     model = ScriptedChatModel(scripts=DEEP)
-    counter = {"name": "counter", "description": "counts", "system_prompt": "Count.", "model": model}
+    counter: Any = {"name": "counter", "description": "counts", "system_prompt": "Count.", "model": model}
     return stage.build(
         lambda saver: create_deep_agent(
             model=model, subagents=[counter], middleware=[TodoListMiddleware()], checkpointer=saver, **options
@@ -246,6 +249,7 @@ def test_a_deep_agent_keeps_files_and_todos_and_its_subagents_work(play: Play) -
     play(scenario)
 
 
+@in_three_ways
 def test_a_deep_agent_stops_before_a_file_is_written_and_goes_back_to_that_point(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = deep_agent(stage, interrupt_on={"edit_file": True})

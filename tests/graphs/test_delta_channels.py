@@ -13,7 +13,7 @@ from langgraph.types import Command, Overwrite, Send, interrupt
 
 from .conftest import Play
 from .observation import assert_same, plain
-from .stage import Stage, checkpoint_id, thread
+from .stage import Stage, checkpoint_id, in_three_ways, thread
 
 SELDOM = 50
 """A snapshot frequency that no test here reaches."""
@@ -83,7 +83,7 @@ async def histories_agree(stage: Stage) -> None:
         assert own["nothing"] == {"writes": []}
 
 
-@pytest.mark.parametrize("frequency", [1, 3, SELDOM])
+@pytest.mark.parametrize("frequency", [3, SELDOM])
 def test_every_state_of_a_long_run_is_rebuilt_whether_or_not_it_has_a_snapshot(play: Play, frequency: int) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(writing(frequency))
@@ -100,7 +100,7 @@ def test_every_state_of_a_long_run_is_rebuilt_whether_or_not_it_has_a_snapshot(p
     play(scenario)
 
 
-@pytest.mark.parametrize("frequency", [2, SELDOM])
+@pytest.mark.parametrize("frequency", [3, SELDOM])
 def test_a_branch_replays_none_of_the_writes_of_the_branch_it_left(play: Play, frequency: int) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(writing(frequency, steps=2))
@@ -125,6 +125,7 @@ def test_a_branch_replays_none_of_the_writes_of_the_branch_it_left(play: Play, f
     play(scenario)
 
 
+@in_three_ways
 def test_a_run_repeated_from_the_middle_writes_its_own_steps_only(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(writing(SELDOM, steps=4))
@@ -141,6 +142,7 @@ def test_a_run_repeated_from_the_middle_writes_its_own_steps_only(play: Play) ->
     play(scenario)
 
 
+@in_three_ways
 @pytest.mark.parametrize("frequency", [1, SELDOM])
 def test_writes_of_parallel_workers_are_replayed_in_the_order_they_were_applied(play: Play, frequency: int) -> None:
     async def scenario(stage: Stage) -> None:
@@ -155,6 +157,7 @@ def test_writes_of_parallel_workers_are_replayed_in_the_order_they_were_applied(
     play(scenario)
 
 
+@in_three_ways
 def test_an_overwrite_forgets_what_was_written_before_it_on_its_own_branch(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(writing(SELDOM, steps=2))
@@ -171,8 +174,7 @@ def test_an_overwrite_forgets_what_was_written_before_it_on_its_own_branch(play:
     play(scenario)
 
 
-@pytest.mark.parametrize("frequency", [2, SELDOM])
-@pytest.mark.parametrize("remembers", [None, True])
+@pytest.mark.parametrize(("frequency", "remembers"), [(2, None), (SELDOM, True)])
 def test_delta_channels_of_a_parent_and_its_subgraph_are_kept_apart(
     play: Play, frequency: int, remembers: bool | None
 ) -> None:
@@ -181,11 +183,12 @@ def test_delta_channels_of_a_parent_and_its_subgraph_are_kept_apart(
             return {"log": [interrupt("well?")], "files": {"answered": len(state["log"])}}
 
         inner = StateGraph(state_of(frequency))
-        inner.add_sequence([("look", lambda state: {"log": ["looked"]}), ("ask", ask)]).add_edge(START, "look")
+        steps: list[Any] = [("look", lambda state: {"log": ["looked"]}), ("ask", ask)]
+        inner.add_sequence(steps).add_edge(START, "look")
         inner_graph = inner.compile(checkpointer=remembers)
         outer = StateGraph(state_of(frequency))
-        outer.add_sequence([("begin", lambda state: {"log": ["begun"]}), ("inner", inner_graph)])
-        graph = stage.compile(outer.add_edge(START, "begin"))
+        steps = [("begin", lambda state: {"log": ["begun"]}), ("inner", inner_graph)]
+        graph = stage.compile(outer.add_sequence(steps).add_edge(START, "begin"))
         for answer in ("one", "two"):
             await stage.invoke(graph, {"log": [f"ask {answer}"]})
             stage.reopen()
@@ -204,6 +207,7 @@ def test_delta_channels_of_a_parent_and_its_subgraph_are_kept_apart(
     play(scenario)
 
 
+@in_three_ways
 def test_a_run_paused_at_a_question_keeps_the_writes_of_the_branch_that_finished(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         builder = StateGraph(state_of(SELDOM))

@@ -11,9 +11,10 @@ from typing import Annotated, Any, TypedDict
 
 import pytest
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, interrupt
+
+from langgraph.checkpoint.eventstore import EventStoreSaver
 
 from .stage import Durability
 
@@ -89,7 +90,7 @@ def test_a_conversation_wanders_through_loops_that_end(
     log: list[str] = []
     for n in range(3):
         asyncio.run(graph.ainvoke({"name": f"run {n}"}, at("main"), durability=durability))
-        answer = Command(resume=f"run {n} answered")
+        answer: Command[Any] = Command(resume=f"run {n} answered")
         if n % 2:
             result = graph.invoke(answer, at("main"), durability=durability)
         else:

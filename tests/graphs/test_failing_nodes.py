@@ -11,7 +11,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy, Send, interrupt
 
 from .conftest import Play
-from .stage import Stage
+from .stage import Stage, in_three_ways
 
 PATIENCE = 20.0
 """Seconds after which a test that waits for another thread has failed."""
@@ -98,16 +98,14 @@ def test_a_sibling_that_finished_before_the_failure_is_not_run_again(play: Play)
     play(scenario, in_place=True)
 
 
+@in_three_ways
 def test_of_many_packets_only_those_that_failed_are_worked_on_again(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         trouble = Trouble()
         mend, work = trouble.fail("2"), trouble.work
 
-        def worker(packet: dict[str, str]) -> Log:
-            result: Log = mend({}) if packet["name"] == "2" else work(packet["name"])({})
-            return result
-
-        builder = StateGraph(Log).add_node("worker", worker)
+        builder = StateGraph(Log)
+        builder.add_node("worker", lambda packet: mend({}) if packet["name"] == "2" else work(packet["name"])({}))
         builder.add_conditional_edges(START, lambda state: [Send("worker", {"name": n}) for n in "123"], ["worker"])
         graph = stage.compile(builder)
 
@@ -128,6 +126,7 @@ def test_of_many_packets_only_those_that_failed_are_worked_on_again(play: Play) 
     play(scenario)
 
 
+@in_three_ways
 def test_a_subgraph_goes_on_from_its_own_failed_node(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         trouble = Trouble()
@@ -146,6 +145,7 @@ def test_a_subgraph_goes_on_from_its_own_failed_node(play: Play) -> None:
     play(scenario)
 
 
+@in_three_ways
 def test_a_failure_and_a_question_side_by_side_are_mended_and_answered_in_turn(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         trouble = Trouble()
@@ -171,6 +171,7 @@ def test_a_failure_and_a_question_side_by_side_are_mended_and_answered_in_turn(p
     play(scenario)
 
 
+@in_three_ways
 def test_a_node_that_is_tried_again_by_its_policy_leaves_no_trace_of_the_first_try(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         tries: list[int] = []

@@ -10,7 +10,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
 from .conftest import Play
-from .stage import Stage
+from .stage import Stage, in_three_ways
 
 
 class Answers(TypedDict, total=False):
@@ -35,6 +35,7 @@ def asking_about(*topics: str) -> StateGraph[Any, Any, Any, Any]:
     return builder.add_edge("ask", "gather").add_edge("gather", END)
 
 
+@in_three_ways
 def test_a_question_waits_in_the_store_until_it_is_answered(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(asking_about("tea"))
@@ -67,6 +68,7 @@ def test_several_questions_are_answered_one_by_one_in_any_order(play: Play) -> N
     play(scenario)
 
 
+@in_three_ways
 def test_several_questions_are_answered_together(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(asking_about("tea", "cake"))
@@ -78,6 +80,7 @@ def test_several_questions_are_answered_together(play: Play) -> None:
     play(scenario)
 
 
+@in_three_ways
 def test_an_answer_without_a_name_is_refused_while_two_questions_wait_and_changes_nothing(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(asking_about("tea", "cake"))
@@ -90,6 +93,7 @@ def test_an_answer_without_a_name_is_refused_while_two_questions_wait_and_change
     play(scenario)
 
 
+@in_three_ways
 def test_a_node_that_asks_three_times_gets_its_earlier_answers_again(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         def thrice(state: Answers) -> Answers:
@@ -106,6 +110,7 @@ def test_a_node_that_asks_three_times_gets_its_earlier_answers_again(play: Play)
     play(scenario)
 
 
+@in_three_ways
 def test_a_branch_that_finished_beside_a_question_is_not_run_again(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         ran: list[str] = []
@@ -126,6 +131,7 @@ def test_a_branch_that_finished_beside_a_question_is_not_run_again(play: Play) -
     play(scenario, in_place=True)
 
 
+@in_three_ways
 def test_a_run_that_stops_before_and_after_given_nodes_goes_on_when_it_is_called_with_nothing(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         builder = StateGraph(Answers)
@@ -143,6 +149,7 @@ def test_a_run_that_stops_before_and_after_given_nodes_goes_on_when_it_is_called
     play(scenario)
 
 
+@in_three_ways
 def test_an_answer_may_come_with_an_update_and_another_way_to_go(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(asking_about("tea"))
@@ -153,6 +160,7 @@ def test_an_answer_may_come_with_an_update_and_another_way_to_go(play: Play) -> 
     play(scenario)
 
 
+@in_three_ways
 def test_a_new_input_leaves_an_open_question_behind(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(asking_about("tea"))

@@ -15,7 +15,7 @@ from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 
 from .conftest import Play
-from .stage import Stage, thread
+from .stage import Stage, in_three_ways, thread
 
 
 class Log(TypedDict):
@@ -82,6 +82,7 @@ def test_a_loop_goes_round_until_its_condition_holds_and_starts_again_on_the_sam
     play(scenario)
 
 
+@in_three_ways
 def test_a_run_that_hits_the_recursion_limit_goes_on_from_where_it_stopped(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(counting_up_to(5))
@@ -93,6 +94,7 @@ def test_a_run_that_hits_the_recursion_limit_goes_on_from_where_it_stopped(play:
     play(scenario)
 
 
+@in_three_ways
 def test_threads_of_one_store_know_nothing_of_each_other(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(line("only"))
@@ -106,6 +108,7 @@ def test_threads_of_one_store_know_nothing_of_each_other(play: Play) -> None:
     play(scenario)
 
 
+@in_three_ways
 def test_values_that_are_equal_but_not_the_same_are_told_apart(play: Play) -> None:
     twins = (1, True, 1.0, [1], [True], [1.0], {"k": 0}, {"k": False}, {"k": -0.0}, {"k": 0.0}, "", None)
 
@@ -120,8 +123,9 @@ def test_values_that_are_equal_but_not_the_same_are_told_apart(play: Play) -> No
     play(scenario)
 
 
+@in_three_ways
 def test_a_value_may_grow_and_shrink_and_become_another_kind_of_value(play: Play) -> None:
-    shapes = (
+    shapes: tuple[Any, ...] = (
         ["a", "b", "c"], ["a", "c"], ["x", "a", "c"], [], ["a"] * 3,
         {"a": 1, "b": {"c": [1, 2]}}, {"b": {"c": [1, 2, 3]}}, {"b": {}}, {2: "int key", "2": "str key"},
         "a long enough text", "a long text", "text", "a text that is long again", 7, None, ["end"],
@@ -137,6 +141,7 @@ def test_a_value_may_grow_and_shrink_and_become_another_kind_of_value(play: Play
     play(scenario)
 
 
+@in_three_ways
 def test_a_value_of_any_kind_that_langgraph_saves_comes_back_as_it_was(play: Play) -> None:
     kinds = {
         "text": "naïve \u2028 \U0001f600", "bytes": b"\x00\xff", "whole": -(2**63), "real": 0.1, "none": None,
@@ -153,6 +158,7 @@ def test_a_value_of_any_kind_that_langgraph_saves_comes_back_as_it_was(play: Pla
     play(scenario)
 
 
+@in_three_ways
 def test_a_workflow_of_tasks_remembers_its_last_result_and_each_finished_task(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         @task

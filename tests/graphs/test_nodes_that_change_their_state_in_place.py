@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import operator
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, cast
 
 import pytest
 from langgraph.graph import END, START, StateGraph
 
 from .conftest import Play
-from .stage import Stage, thread
+from .stage import Stage, in_three_ways
 
 
 class Shelf(TypedDict, total=False):
@@ -113,6 +113,7 @@ def test_a_change_in_place_that_a_node_does_not_return_is_no_write(play: Play) -
     play(scenario)
 
 
+@in_three_ways
 def test_what_a_caller_does_to_a_state_it_has_read_changes_nothing_in_the_store(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(changing(lambda state, step: state["items"].append(step), 2))
@@ -127,7 +128,7 @@ def test_what_a_caller_does_to_a_state_it_has_read_changes_nothing_in_the_store(
         for saved in await stage.saved():
             saved.checkpoint["channel_values"].clear()
             saved.checkpoint["channel_versions"].clear()
-            saved.metadata.clear()
+            cast("dict[str, Any]", saved.metadata).clear()
 
         result = await stage.invoke(graph, {"step": 1})
         assert (result["items"], result["index"]) == ([0, 1, 1], {"a": [1]})
@@ -137,6 +138,7 @@ def test_what_a_caller_does_to_a_state_it_has_read_changes_nothing_in_the_store(
     play(scenario, in_place=True)
 
 
+@in_three_ways
 def test_an_input_that_its_owner_changes_after_the_run_stays_as_it_was_given(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(changing(lambda state, step: None, 1))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import operator
 from typing import Annotated, Any, TypedDict
 
+from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send
 
 from .conftest import Play
-from .stage import Stage
+from .stage import Stage, in_three_ways
 
 
 class Work(TypedDict, total=False):
@@ -47,6 +48,7 @@ def test_each_packet_sent_is_worked_on_once_and_gathered_in_the_order_of_sending
     play(scenario)
 
 
+@in_three_ways
 def test_packets_are_sent_again_on_the_next_run_and_none_is_left_over(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(squaring())
@@ -57,6 +59,7 @@ def test_packets_are_sent_again_on_the_next_run_and_none_is_left_over(play: Play
     play(scenario)
 
 
+@in_three_ways
 def test_fixed_branches_of_unequal_length_are_joined_when_the_last_has_come(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         builder = StateGraph(Work)
@@ -74,8 +77,9 @@ def test_fixed_branches_of_unequal_length_are_joined_when_the_last_has_come(play
     play(scenario, in_place=True)
 
 
+@in_three_ways
 def test_workers_that_send_further_packets_make_a_tree_of_work(play: Play) -> None:
-    def split(packet: dict[str, int]) -> Command[Any]:
+    def split(packet: Any) -> Command[Any]:
         left, right = packet["low"], packet["high"]
         if right - left == 1:
             return Command(update={"squares": [left]})
@@ -84,8 +88,8 @@ def test_workers_that_send_further_packets_make_a_tree_of_work(play: Play) -> No
         return Command(goto=halves)
 
     async def scenario(stage: Stage) -> None:
-        builder = StateGraph(Work)
-        builder.add_node("split", split)
+        builder: StateGraph[Any, Any, Any, Any] = StateGraph(Work)
+        builder.add_node("split", RunnableLambda(split))
         builder.add_conditional_edges(START, lambda state: Send("split", {"low": 0, "high": 5}), ["split"])
         graph = stage.compile(builder)
         assert sorted((await stage.invoke(graph, {}))["squares"]) == [0, 1, 2, 3, 4]

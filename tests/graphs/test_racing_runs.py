@@ -13,19 +13,22 @@ from itertools import chain, islice
 from typing import Annotated, Any, TypedDict
 
 import pytest
-from eventstore import ConflictError, EventStore
-from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.graph import START, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import Command, StateSnapshot, interrupt
 
+from eventstore import ConflictError, EventStore
+from langgraph.checkpoint.eventstore import EventStoreSaver
+
 from .observation import assert_same, exactly
-from .stage import Durability, Flavour, Stage, checkpoint_id, thread
+from .stage import Durability, Flavour, Stage, checkpoint_id, in_three_ways, thread
 
 PATIENCE = 20.0
 """Seconds after which a test that waits for another thread has failed."""
 
-Log = TypedDict("Log", {"log": Annotated[list[str], operator.add]}, total=False)
+
+class Log(TypedDict, total=False):
+    log: Annotated[list[str], operator.add]
 
 
 class Gate:
@@ -173,20 +176,28 @@ class Race:
 
 def through_the_gate(gate: Gate) -> StateGraph[Any, Any, Any, Any]:
     """Hears, passes the gate, and ends."""
-    steps = [("hear", lambda state: {}), ("gate", gate.node), ("end", lambda state: {"log": ["end"]})]
+    steps: list[Any] = [("hear", lambda state: {}), ("gate", gate.node), ("end", lambda state: {"log": ["end"]})]
     return StateGraph(Log).add_sequence(steps).add_edge(START, "hear")
 
 
 def gate_in_a_subgraph(gate: Gate) -> StateGraph[Any, Any, Any, Any]:
     """The same, with the gate in the middle of a subgraph."""
     inner = StateGraph(Log).add_sequence([("look", lambda state: {}), ("gate", gate.node), ("leave", lambda state: {})])
-    steps = [("hear", lambda state: {}), ("inner", inner.add_edge(START, "look").compile()), ("end", lambda state: {})]
+    steps: list[Any] = [
+        ("hear", lambda state: {}),
+        ("inner", inner.add_edge(START, "look").compile()),
+        ("end", lambda state: {}),
+    ]
     return StateGraph(Log).add_sequence(steps).add_edge(START, "hear")
 
 
 def question_before_the_gate(gate: Gate) -> StateGraph[Any, Any, Any, Any]:
     """Asks, passes the gate, and ends."""
-    steps = [("ask", lambda state: {"log": [interrupt("who?")]}), ("gate", gate.node), ("end", lambda state: {})]
+    steps: list[Any] = [
+        ("ask", lambda state: {"log": [interrupt("who?")]}),
+        ("gate", gate.node),
+        ("end", lambda state: {}),
+    ]
     return StateGraph(Log).add_sequence(steps).add_edge(START, "ask")
 
 
@@ -239,6 +250,7 @@ def test_a_late_run_is_turned_away_and_stores_nothing(rejecting: Callable[..., R
     assert race.run({"log": ["next"]})["log"][-4:] == ["end", "next", "next passed", "end"]
 
 
+@in_three_ways
 def test_of_two_first_runs_of_a_new_thread_the_late_one_is_turned_away(rejecting: Callable[..., Race]) -> None:
     race = rejecting()
     slow = race.start("slow", {"log": ["slow"]})
@@ -246,6 +258,7 @@ def test_of_two_first_runs_of_a_new_thread_the_late_one_is_turned_away(rejecting
     race.is_refused(slow)
 
 
+@in_three_ways
 def test_a_run_that_is_overtaken_by_an_update_from_outside_is_turned_away(rejecting: Callable[..., Race]) -> None:
     race = rejecting()
     race.run({"log": ["first"]})
@@ -267,10 +280,8 @@ def test_of_two_answers_to_one_question_the_late_one_is_turned_away(rejecting: C
     race = rejecting(question_before_the_gate)
     race.run({"log": []})
     slow = race.start("slow", Command(resume="slow"))
-    if race.stage.saves_every_step:  # the slow answer is in the store: the question is no longer open
-        fast = race.run(None)
-    else:
-        fast = race.run(Command(resume="fast"))
+    # Where each step is saved, the slow answer is in the store, and the question is no longer open.
+    fast = race.run(None if race.stage.saves_every_step else Command(resume="fast"))
     race.is_refused(slow)
     assert race.state().values == fast
 
@@ -287,6 +298,7 @@ def test_an_explicit_travel_to_an_older_checkpoint_is_no_late_run(rejecting: Cal
     assert race.run({"log": ["four"]})["log"] == [*result["log"], "four", "four passed", "end"]
 
 
+@in_three_ways
 def test_a_replay_and_an_update_of_an_older_checkpoint_are_no_late_runs(rejecting: Callable[..., Race]) -> None:
     race = rejecting()
     race.run({"log": ["one"]})
@@ -301,6 +313,7 @@ def test_a_replay_and_an_update_of_an_older_checkpoint_are_no_late_runs(rejectin
     assert race.state().values == result
 
 
+@in_three_ways
 def test_a_travelling_run_that_is_overtaken_is_turned_away_too(rejecting: Callable[..., Race]) -> None:
     race = rejecting()
     for word in ("one", "two"):
@@ -311,6 +324,7 @@ def test_a_travelling_run_that_is_overtaken_is_turned_away_too(rejecting: Callab
     race.is_refused(slow)
 
 
+@in_three_ways
 def test_runs_one_after_the_other_are_never_turned_away(rejecting: Callable[..., Race]) -> None:
     race = rejecting(question_before_the_gate)
     race.run({"log": ["in"]})
@@ -321,10 +335,12 @@ def test_runs_one_after_the_other_are_never_turned_away(rejecting: Callable[...,
     assert race.branchings() == 0
 
 
+@in_three_ways
 def test_a_subgraph_that_asks_goes_on_when_it_is_answered(rejecting: Callable[..., Race]) -> None:
     def build(gate: Gate) -> StateGraph[Any, Any, Any, Any]:
         inner = question_before_the_gate(gate).compile()
-        return StateGraph(Log).add_sequence([("inner", inner), ("after", lambda state: {})]).add_edge(START, "inner")
+        steps: list[Any] = [("inner", inner), ("after", lambda state: {})]
+        return StateGraph(Log).add_sequence(steps).add_edge(START, "inner")
 
     race = rejecting(build)
     for _ in range(2):
@@ -333,6 +349,7 @@ def test_a_subgraph_that_asks_goes_on_when_it_is_answered(rejecting: Callable[..
         assert result["log"][-2:] == ["x", "x passed"]
 
 
+@in_three_ways
 def test_runs_of_other_threads_are_no_concern_of_a_run(rejecting: Callable[..., Race]) -> None:
     race = rejecting()
     slow = race.start("slow", {"log": ["slow"]})

@@ -10,7 +10,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
 from .conftest import Play
-from .stage import Stage, checkpoint_id, thread
+from .stage import Stage, checkpoint_id, in_three_ways, thread
 
 
 class Path(TypedDict, total=False):
@@ -20,6 +20,10 @@ class Path(TypedDict, total=False):
 class Notebook(TypedDict, total=False):
     path: Annotated[list[str], operator.add]
     notes: Annotated[list[str], operator.add]
+
+
+class Nothing(TypedDict):
+    pass
 
 
 def step(name: str) -> Any:
@@ -52,6 +56,7 @@ def three_levels() -> StateGraph[Any, Any, Any, Any]:
     return sequence(("begin", step("begin")), ("middle", middle), ("end", step("end")))
 
 
+@in_three_ways
 def test_a_nested_subgraph_writes_through_to_its_parent(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         leaf = sequence(("x", step("x")), ("y", step("y"))).compile()
@@ -84,6 +89,7 @@ def test_a_question_three_levels_deep_stops_all_levels_and_its_answer_moves_them
     play(scenario)
 
 
+@in_three_ways
 def test_the_states_of_a_subgraph_can_be_listed_read_and_changed_by_its_namespace(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         inner = sequence(("first", step("first")), ("ask", ask("inner"))).compile()
@@ -120,6 +126,7 @@ def test_parallel_copies_of_a_subgraph_each_keep_their_own_place(play: Play) -> 
     play(scenario)
 
 
+@in_three_ways
 def test_a_subgraph_called_from_a_node_twice_is_saved_under_two_names(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         leaf = sequence(("x", step("x"))).compile()
@@ -144,7 +151,7 @@ def remembering(*, checkpointer: bool | None) -> StateGraph[Any, Any, Any, Any]:
         return {"path": [",".join(state["notes"])]}
 
     taker = sequence(("note", note), ("report", report), schema=Notebook).compile(checkpointer=checkpointer)
-    outer = StateGraph(Path).add_node("taker", taker, input_schema=TypedDict("Nothing", {}))  # type: ignore[operator]
+    outer = StateGraph(Path).add_node("taker", taker, input_schema=Nothing)
     return outer.add_edge(START, "taker")
 
 
@@ -161,6 +168,7 @@ def test_a_subgraph_with_a_checkpointer_of_its_own_remembers_earlier_runs_of_the
     play(scenario)
 
 
+@in_three_ways
 def test_a_subgraph_without_a_checkpointer_of_its_own_begins_anew_in_each_run(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(remembering(checkpointer=None))
@@ -180,6 +188,7 @@ def test_a_subgraph_that_is_not_to_be_saved_leaves_no_checkpoint(play: Play) -> 
     play(scenario)
 
 
+@in_three_ways
 def test_a_remembering_subgraph_that_asks_keeps_its_notes_over_the_pause(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         def note(state: Notebook) -> Notebook:
@@ -189,7 +198,7 @@ def test_a_remembering_subgraph_that_asks_keeps_its_notes_over_the_pause(play: P
             return {"path": [",".join(state["notes"])]}
 
         taker = sequence(("note", note), ("report", report), schema=Notebook).compile(checkpointer=True)
-        outer = StateGraph(Path).add_node("taker", taker, input_schema=TypedDict("Nothing", {}))  # type: ignore[operator]
+        outer = StateGraph(Path).add_node("taker", taker, input_schema=Nothing)
         graph = stage.compile(outer.add_edge(START, "taker"))
         for said in ("red", "green"):
             await stage.invoke(graph, {"path": []})
@@ -200,6 +209,7 @@ def test_a_remembering_subgraph_that_asks_keeps_its_notes_over_the_pause(play: P
     play(scenario)
 
 
+@in_three_ways
 def test_each_state_of_a_parent_shows_the_subgraph_as_it_was_then(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(three_levels())

@@ -10,7 +10,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, StateSnapshot, interrupt
 
 from .conftest import Play
-from .stage import Stage, checkpoint_id, ids, thread
+from .stage import Stage, checkpoint_id, ids, in_three_ways, thread
 
 
 class Talk(TypedDict, total=False):
@@ -39,7 +39,7 @@ def ends(history: list[StateSnapshot]) -> list[StateSnapshot]:
 
 def parents(history: list[StateSnapshot]) -> list[str | None]:
     """The checkpoint that each state came from."""
-    return [shown.parent_config and checkpoint_id(shown.parent_config) for shown in history]
+    return [checkpoint_id(shown.parent_config) if shown.parent_config else None for shown in history]
 
 
 def test_a_run_from_an_earlier_end_makes_a_branch_beside_the_old_one(play: Play) -> None:
@@ -61,6 +61,7 @@ def test_a_run_from_an_earlier_end_makes_a_branch_beside_the_old_one(play: Play)
     play(scenario)
 
 
+@in_three_ways
 def test_branches_of_branches_read_only_what_lies_on_their_own_way(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(talking())
@@ -83,6 +84,7 @@ def test_branches_of_branches_read_only_what_lies_on_their_own_way(play: Play) -
     play(scenario)
 
 
+@in_three_ways
 def test_a_run_replayed_from_the_middle_does_not_repeat_what_lies_before(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         ran: list[str] = []
@@ -98,6 +100,7 @@ def test_a_run_replayed_from_the_middle_does_not_repeat_what_lies_before(play: P
     play(scenario)
 
 
+@in_three_ways
 def test_travel_to_before_a_question_asks_it_again_and_takes_another_answer(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         def ask(state: Talk) -> Talk:
@@ -119,6 +122,7 @@ def test_travel_to_before_a_question_asks_it_again_and_takes_another_answer(play
     play(scenario)
 
 
+@in_three_ways
 def test_travel_into_a_subgraph_goes_on_from_the_subgraphs_own_checkpoint(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         def ask(state: Talk) -> Talk:
@@ -137,6 +141,7 @@ def test_travel_into_a_subgraph_goes_on_from_the_subgraphs_own_checkpoint(play: 
     play(scenario)
 
 
+@in_three_ways
 def test_history_is_told_by_metadata_before_a_checkpoint_and_to_a_limit(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(talking())

@@ -11,7 +11,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import StateUpdate
 
 from .conftest import Play
-from .stage import Stage, checkpoint_id, thread
+from .stage import Stage, checkpoint_id, in_three_ways
 
 
 class Trip(TypedDict, total=False):
@@ -56,6 +56,7 @@ def test_an_update_as_another_node_sends_the_run_along_that_nodes_edges(play: Pl
     play(scenario)
 
 
+@in_three_ways
 def test_an_update_begins_a_thread_that_never_ran(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(fork_in_the_road())
@@ -66,6 +67,7 @@ def test_an_update_begins_a_thread_that_never_ran(play: Play) -> None:
     play(scenario)
 
 
+@in_three_ways
 def test_an_update_at_a_stop_replaces_what_the_waiting_node_would_have_done(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(fork_in_the_road(), interrupt_before=["left"])
@@ -77,6 +79,7 @@ def test_an_update_at_a_stop_replaces_what_the_waiting_node_would_have_done(play
     play(scenario)
 
 
+@in_three_ways
 def test_an_update_of_an_earlier_checkpoint_makes_a_branch_and_leaves_the_old_one_as_it_was(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(fork_in_the_road())
@@ -93,6 +96,7 @@ def test_an_update_of_an_earlier_checkpoint_makes_a_branch_and_leaves_the_old_on
     play(scenario)
 
 
+@in_three_ways
 def test_updates_in_bulk_leave_a_checkpoint_for_each_step(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(fork_in_the_road())
@@ -109,6 +113,7 @@ def test_updates_in_bulk_leave_a_checkpoint_for_each_step(play: Play) -> None:
     play(scenario)
 
 
+@in_three_ways
 def test_an_update_as_the_end_leaves_nothing_to_do(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(fork_in_the_road(), interrupt_before=["end"])
@@ -120,6 +125,7 @@ def test_an_update_as_the_end_leaves_nothing_to_do(play: Play) -> None:
     play(scenario)
 
 
+@in_three_ways
 def test_a_checkpoint_is_copied_with_its_waiting_node(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(fork_in_the_road(), interrupt_before=["left"])
@@ -134,6 +140,7 @@ def test_a_checkpoint_is_copied_with_its_waiting_node(play: Play) -> None:
     play(scenario)
 
 
+@in_three_ways
 def test_an_update_that_the_graph_refuses_stores_nothing(play: Play) -> None:
     async def scenario(stage: Stage) -> None:
         graph = stage.compile(fork_in_the_road())

@@ -1,0 +1,167 @@
+"""Opening a store: addresses, tables that are made once by whoever comes first, and options."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from eventstore import BadInputError, EventStore, InvalidIdError, InvalidUrlError, NewEvent, SchemaError, migration_sql
+from eventstore.address import PostgresAddress, SQLiteAddress, parse
+from langgraph.checkpoint.eventstore import EventStoreSaver
+
+ROOT = Path(__file__).parents[2]
+OPENER = """
+import sys
+from eventstore import EventStore, NewEvent
+from langgraph.checkpoint.eventstore import EventStoreSaver
+sys.stdin.readline()
+with EventStoreSaver.from_conn_string(sys.argv[1]) as saver:
+    saver.store.append("s", [NewEvent("opened")])
+"""
+
+
+@pytest.mark.parametrize(
+    ("url", "address"),
+    [
+        ("sqlite:///agents.db", SQLiteAddress(Path("agents.db"))),
+        ("sqlite:////var/lib/agents.db", SQLiteAddress(Path("/var/lib/agents.db"))),
+        ("sqlite:///with%20space.db", SQLiteAddress(Path("with space.db"))),
+        ("sqlite:///:memory:", SQLiteAddress(None)),
+        (":memory:", SQLiteAddress(None)),
+        ("agents.db", SQLiteAddress(Path("agents.db"))),
+        (Path("/tmp/agents.db"), SQLiteAddress(Path("/tmp/agents.db"))),
+        ("postgresql://user@host/db", PostgresAddress("postgresql://user@host/db")),
+        ("postgres://user@host/db?sslmode=require", PostgresAddress("postgresql://user@host/db?sslmode=require")),
+    ],
+)
+def test_a_store_is_named_by_a_url_or_a_path(url: str, address: SQLiteAddress | PostgresAddress) -> None:
+    assert parse(url) == address
+
+
+@pytest.mark.parametrize("url", ["", "sqlite://agents.db", "sqlite://", "sqlite:///", "mysql://host/db", "a\0b"])
+def test_an_address_that_names_no_store_is_refused_with_the_forms_there_are(url: str) -> None:
+    with pytest.raises(InvalidUrlError, match="postgresql://"):
+        EventStore.open(url)
+
+
+def test_an_address_does_not_show_its_password() -> None:
+    address = parse("postgresql://ann:secret@host:5433/db?password=secret")
+    assert "secret" not in f"{address} {address!r}"
+    assert "ann@host:5433/db" in str(address)
+
+
+def test_what_is_in_memory_is_seen_by_all_threads_and_gone_when_it_is_closed() -> None:
+    with EventStore.open("sqlite:///:memory:") as store:
+        store.append("s", [NewEvent("kept")])
+        assert store.head("s") is not None
+    with EventStore.open("sqlite:///:memory:") as store:
+        assert store.head("s") is None
+
+
+async def test_a_store_is_an_async_context_manager_too(url: str) -> None:
+    async with EventStore.open(url) as store:
+        await store.aappend("s", [NewEvent("kept")])
+    async with EventStore.open(url) as store:
+        assert (await store.ahead("s")) is not None
+
+
+def test_ten_processes_can_open_a_new_store_at_once(url: str) -> None:
+    environment = {"PYTHONPATH": f"{ROOT}:{ROOT / 'adapters'}", "PATH": ""}
+    command = [sys.executable, "-c", OPENER, url]
+    processes = [
+        subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stderr=subprocess.PIPE) for _ in range(10)
+    ]
+    for process in processes:  # all have started by now, or are about to: they open together
+        assert process.stdin
+        process.stdin.write(b"\n")
+        process.stdin.close()
+    errors = []
+    for process in processes:
+        with process:
+            errors.append(process.stderr.read().decode() if process.stderr else "")
+    assert [process.returncode for process in processes] == [0] * 10, errors
+    with EventStore.open(url, migrate=False) as store:
+        assert [event.version for event in store.read("s")] == list(range(1, 11))
+
+
+def test_a_store_that_may_not_be_migrated_is_verified_only(url: str, make_store: Callable[..., EventStore]) -> None:
+    with pytest.raises(SchemaError, match="migrate=True") as refused:
+        make_store(migrate=False)
+    assert (refused.value.component, refused.value.found) == ("eventstore", 0)
+    make_store()
+    make_store(migrate=False).append("s", [NewEvent("kept")])
+    with (
+        pytest.raises(SchemaError, match="projections"),
+        EventStoreSaver.from_conn_string(url, migrate=False),
+    ):
+        pass
+
+
+def test_a_dba_can_run_the_printed_sql_by_hand_on_sqlite(sqlite_url: str, tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "store.db") as database:
+        for component in ("eventstore", "projections"):
+            database.executescript(migration_sql(component, "sqlite"))
+    with EventStoreSaver.from_conn_string(sqlite_url, migrate=False) as saver:
+        saver.store.append("s", [NewEvent("kept")])
+
+
+def test_a_dba_can_run_the_printed_sql_by_hand_on_postgresql(postgres_url: str) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as database:
+        for component in ("eventstore", "projections"):
+            database.execute(migration_sql(component, "postgres", schema="by_hand").encode())
+    with EventStoreSaver.from_conn_string(postgres_url, migrate=False, schema="by_hand") as saver:
+        saver.store.append("s", [NewEvent("kept")])
+
+
+def test_a_migration_that_is_not_the_one_that_was_applied_is_refused(
+    store: EventStore, make_store: Callable[..., EventStore]
+) -> None:
+    table = f"{'' if store.recorder.dialect == 'sqlite' else 'eventstore.'}eventstore_migrations"
+    store.recorder.write(lambda session: session.execute(f"UPDATE {table} SET digest = 'edited' WHERE number = 1", {}))
+    for migrate in (True, False):
+        with pytest.raises(SchemaError, match="not the one of this package"):
+            make_store(migrate=migrate)
+
+
+def test_a_database_can_hold_several_stores_each_in_its_schema(postgres_url: str) -> None:
+    with EventStore.open(postgres_url, schema="one") as one, EventStore.open(postgres_url, schema="two") as two:
+        one.append("s", [NewEvent("in one")])
+        assert two.head("s") is None
+        assert [entry.event.topic for entry in one.feed()] == ["in one"]
+        assert list(two.feed()) == []
+
+
+@pytest.mark.parametrize("schema", ["", "two words", 'quo"te', "x" * 64, "1st"])
+def test_a_schema_that_is_no_plain_identifier_is_refused(postgres_url: str, schema: str) -> None:
+    with pytest.raises(InvalidIdError):
+        EventStore.open(postgres_url, schema=schema)
+
+
+def test_a_store_works_without_prepared_statements(postgres_url: str) -> None:
+    with EventStoreSaver.from_conn_string(postgres_url, prepare=False) as saver:
+        for _ in range(10):
+            saver.store.append("s", [NewEvent("kept")])
+        with psycopg.connect(postgres_url) as observer:
+            observer.execute("SELECT 1")
+        prepared = saver.store.recorder.read("SELECT count(*) FROM pg_prepared_statements", {})
+        assert (saver.store.head("s").version, prepared) == (10, [(0,)])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("options", [{"pool_size": 0}, {"synchronous": "OFF"}])
+def test_options_that_make_no_sense_are_refused(sqlite_url: str, options: dict[str, object]) -> None:
+    with pytest.raises(BadInputError):
+        EventStore.open(sqlite_url, **options)  # type: ignore[arg-type]  # that is what is tested
+
+
+def test_sqlite_writes_are_on_disk_before_they_return_unless_one_asks_for_less(sqlite_url: str) -> None:
+    for synchronous, level in (("FULL", 2), ("NORMAL", 1)):
+        with EventStore.open(sqlite_url, synchronous=synchronous) as store:  # type: ignore[arg-type]
+            found = store.recorder.write(lambda session: session.execute("PRAGMA synchronous", {}))
+            assert found == [(level,)]
+            assert store.recorder.read("PRAGMA journal_mode", {}) == [("wal",)]

@@ -1,0 +1,176 @@
+"""The hash chain: whatever is changed in the database behind our back is found, and where."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from eventstore import Cause, ChainError, EventStore, NewEvent, NotFoundError, UnknownFormatError, chain, envelope
+from eventstore.codec import Row, Upcasters, decode, encode, unpack
+from eventstore.errors import ErasedError
+
+
+def change(store: EventStore, sql: str) -> None:
+    store.recorder.write(lambda session: session.execute(sql.replace("events", _events(store)), {}))
+
+
+def _events(store: EventStore) -> str:
+    return "events" if store.recorder.dialect == "sqlite" else "eventstore.events"
+
+
+def fill(store: EventStore) -> None:
+    for number in range(5):
+        store.append("s", [NewEvent("kind", f"content {number}".encode() * 20)])
+    store.fork("s", "fork", at=3)
+    store.append("fork", [NewEvent("kind", b"own")])
+
+
+def test_a_store_that_nobody_touched_verifies(store: EventStore) -> None:
+    fill(store)
+    verified = store.verify()
+    assert (verified.streams, verified.events, verified.erased) == (2, 7, 0)
+    assert store.verify("fork").events == 5
+    with pytest.raises(NotFoundError):
+        store.verify("missing")
+
+
+@pytest.mark.parametrize(
+    ("damage", "at"),
+    [
+        ("UPDATE events SET recorded_at = recorded_at + 1 WHERE version = 2", 2),
+        ("UPDATE events SET topic = 'other' WHERE version = 2", 2),
+        ("UPDATE events SET hash = (SELECT hash FROM events WHERE version = 1) WHERE version = 2", 2),
+        ("UPDATE events SET payload = (SELECT payload FROM events WHERE version = 1) WHERE version = 2", 2),
+        ("DELETE FROM events WHERE version = 2", 2),
+        ("DELETE FROM events WHERE version = 1", 2),
+        ("DELETE FROM events WHERE version = 3", 3),
+    ],
+)
+def test_damage_is_found_in_the_stream_and_in_its_fork(store: EventStore, damage: str, at: int) -> None:
+    fill(store)
+    change(store, damage)
+    for verify in (lambda: store.verify("s"), lambda: store.verify("fork"), store.verify):
+        with pytest.raises(ChainError) as broken:
+            verify()
+        assert (broken.value.stream in ("s", "fork"), broken.value.version) == (True, at)
+
+
+def test_events_that_changed_places_are_found(store: EventStore) -> None:
+    fill(store)
+    for sql in ("version = 99 WHERE version = 1", "version = 1 WHERE version = 2", "version = 2 WHERE version = 99"):
+        change(store, f"UPDATE events SET {sql} AND topic = 'kind'")
+    with pytest.raises(ChainError):
+        store.verify("s")
+
+
+def test_what_was_erased_still_verifies_and_cannot_be_read(store: EventStore) -> None:
+    fill(store)
+    [payload] = [
+        bytes(row[0]) for row in store.recorder.read(f"SELECT payload FROM {_events(store)} WHERE version = 2", {})
+    ]
+    change(store, f"UPDATE events SET payload = {_literal(store, envelope.erased(payload))} WHERE version = 2")
+    verified = store.verify("s")
+    assert (verified.events, verified.erased) == (5, 1)
+    erased = list(store.read("s"))[1]
+    assert (erased.erased, erased.data, erased.cause, erased.topic) == (True, b"", Cause(), "kind")
+    change(
+        store,
+        f"UPDATE events SET payload = {_literal(store, envelope.erased(envelope.seal(b'another')))} WHERE version = 2",
+    )
+    with pytest.raises(ChainError):
+        store.verify("s")
+
+
+def _literal(store: EventStore, content: bytes) -> str:
+    return f"x'{content.hex()}'" if store.recorder.dialect == "sqlite" else f"'\\x{content.hex()}'::bytea"
+
+
+@given(st.binary(max_size=300) | st.binary(max_size=20).map(lambda part: part * 5000))
+def test_an_envelope_gives_back_what_was_sealed(payload: bytes) -> None:
+    sealed = envelope.seal(payload)
+    assert envelope.unseal(sealed) == payload
+    assert len(sealed) <= len(payload) + 2
+    erased = envelope.erased(sealed)
+    assert envelope.digest(erased) == envelope.digest(sealed)
+    assert envelope.erased(erased) == erased
+    assert (envelope.is_erased(erased), envelope.is_erased(sealed)) == (True, False)
+    with pytest.raises(ErasedError):
+        envelope.unseal(erased)
+
+
+@pytest.mark.parametrize(
+    ("stored", "named"),
+    [
+        (b"", "nothing"),
+        (b"\x01", "1"),
+        (b"\x02\x00rest", "format 2"),
+        (b"\x01\x04rest", "enciphered"),
+        (b"\x01\x03rest", "compression 3"),
+        (b"\x01\x02\xc8rest", "dictionary 200"),
+        (b"\x01\x01not a frame", "damaged"),
+        (b"\x01\x02", "damaged"),
+    ],
+)
+def test_an_envelope_of_another_format_is_refused_by_name(stored: bytes, named: str) -> None:
+    with pytest.raises(UnknownFormatError, match=named):
+        envelope.unseal(stored)
+
+
+OTHER = envelope.erased(envelope.seal(b"another"))
+texts = st.text(max_size=12)
+ids = (
+    st.none()
+    | st.uuids().map(str)
+    | st.uuids().map(lambda uuid: str(uuid).upper())
+    | st.uuids().map(lambda u: u.hex)
+    | texts
+)
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False)
+    | texts
+    | st.binary(max_size=9),
+    lambda parts: st.lists(parts, max_size=3) | st.dictionaries(texts, parts, max_size=3),
+    max_leaves=8,
+)
+causes = st.builds(Cause, texts, ids, ids, st.none() | texts, ids, metadata=st.dictionaries(texts, plain, max_size=3))
+
+
+@given(st.binary(max_size=100), causes, st.integers(0, 2**31))
+def test_an_event_is_decoded_as_it_was_encoded(data: bytes, cause: Cause, schema: int) -> None:
+    payload = encode(NewEvent("topic", data, cause, schema))
+    assert unpack(payload) == (schema, _without_empty(cause), data)
+    event = decode("s", Row(1, "topic", 1_700_000_000_123_456, b"h" * 32, payload), Upcasters())
+    assert (event.data, event.schema, event.size) == (data, schema, len(payload))
+    assert event.recorded_at.isoformat() == "2023-11-14T22:13:20.123456+00:00"
+
+
+def _without_empty(cause: Cause) -> Cause:
+    # An empty id at the end is not stored: it says as much as none.
+    fields: list[Any] = [cause.namespace, cause.checkpoint, cause.run, cause.node, cause.task, cause.metadata]
+    defaults: list[Any] = ["", None, None, None, None, {}]
+    while fields and not fields[-1]:
+        fields.pop()
+    return Cause(*fields, *defaults[len(fields) :])
+
+
+fields = st.tuples(
+    st.binary(min_size=32, max_size=32),
+    st.integers(0, 2**40),
+    texts,
+    st.integers(0, 2**60),
+    st.binary(min_size=32, max_size=32),
+)
+
+
+@given(fields, fields)
+def test_a_link_of_the_chain_depends_on_each_of_its_parts(one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
+    assert (chain.link(*one) == chain.link(*other)) == (one == other)
+    for place in range(len(one)):
+        mixed = (*one[:place], other[place], *one[place + 1 :])
+        assert (chain.link(*mixed) == chain.link(*one)) == (mixed == one)
