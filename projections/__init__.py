@@ -1,5 +1,6 @@
 """What the log means: the checkpoints of threads, and what can be done with them."""
 
+from projections._saving import Prepared, prepare_checkpoint, prepare_writes
 from projections.checkpoints import Checkpoints
 from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.serializer import Serializer
@@ -9,7 +10,10 @@ __all__ = [
     "Checkpoints",
     "NewCheckpoint",
     "NewWrites",
+    "Prepared",
     "PruneReport",
     "SavedCheckpoint",
     "Serializer",
+    "prepare_checkpoint",
+    "prepare_writes",
 ]

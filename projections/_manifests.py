@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from eventstore.events import Head
@@ -39,21 +40,19 @@ class Manifests:
             known = self._streams.get(stream_id)
             return known.manifests.get(key) if known and known.at == head.hash else None
 
-    def put(
-        self, stream_id: int, before: Head, after: bytes, key: Key | None = None, manifest: Manifest | None = None
-    ) -> None:
-        """Note that we moved a stream from `before` to the hash `after`, and perhaps a manifest that this saved."""
+    def put(self, stream_id: int, before: Head, after: bytes, saved: Mapping[Key, Manifest]) -> None:
+        """Note that we moved a stream from `before` to the hash `after`, and the manifests that this saved."""
         with self._lock:
             known = self._streams.setdefault(stream_id, _Remembered())
             self._streams.move_to_end(stream_id)
             if known.at != before.hash:
                 known.manifests.clear()
             known.at = after
-            if key is not None and manifest is not None:
+            for key, manifest in saved.items():
                 known.manifests[key] = manifest
                 known.manifests.move_to_end(key)
-                if len(known.manifests) > _PER_STREAM:
-                    known.manifests.popitem(last=False)
+            while len(known.manifests) > _PER_STREAM:
+                known.manifests.popitem(last=False)
             if len(self._streams) > _STREAMS:
                 self._streams.popitem(last=False)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from eventstore import Cause, ConflictError, Decision, EventStore, NewEvent
-from eventstore.events import Appended, Head
+from eventstore import Cause, Decision, EventStore, NewEvent
+from eventstore.events import Head
 from eventstore.recorders import Statement
 from projections._finding import Finder
-from projections._manifests import Manifests
+from projections._manifests import Key, Manifests
 from projections.model import NewCheckpoint, NewWrites
 from projections.records import (
     CHECKPOINT_SAVED,
@@ -23,8 +24,71 @@ from projections.records import (
 from projections.serializer import Serializer, dump
 from projections.values import Change, encoding_number, whole
 
-ANY = object()
-"""Any head will do: two runs that race on one thread are both kept."""
+
+@dataclass(frozen=True, slots=True)
+class PreparedWrites:
+    """What a task wrote, in bytes: what becomes of the values meanwhile makes no difference."""
+
+    thread: str
+    event: NewEvent
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCheckpoint:
+    """A checkpoint whose new values are in bytes.
+
+    Attributes:
+        checkpoint: The checkpoint.
+        changes: The values of the channels that have a new version.
+        extras: What else it holds.
+        change_of: The value of another channel, for the rare case that the parent cannot lend it.
+    """
+
+    checkpoint: NewCheckpoint
+    changes: Mapping[str, Change]
+    extras: tuple[str | int, bytes] | None
+    change_of: Callable[[str], Change]
+
+    @property
+    def thread(self) -> str:
+        """The thread's id."""
+        return self.checkpoint.thread
+
+
+Prepared = PreparedCheckpoint | PreparedWrites
+
+
+def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> PreparedCheckpoint:
+    """Turn a checkpoint's values into bytes.
+
+    Raises:
+        UnserializableError: The serializer refuses one.
+    """
+
+    def change_of(channel: str) -> Change:
+        return whole(*dump(serializer, channel, checkpoint.values[channel]))
+
+    changes = {channel: change_of(channel) for channel in checkpoint.new_versions if channel in checkpoint.values}
+    extras = None
+    if checkpoint.extras:
+        encoding, data = dump(serializer, "checkpoint", checkpoint.extras)
+        extras = (encoding_number(encoding), data)
+    return PreparedCheckpoint(checkpoint, changes, extras, change_of)
+
+
+def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
+    """Turn the values that a task wrote into bytes.
+
+    Raises:
+        UnserializableError: The serializer refuses one.
+    """
+    packed = []
+    for channel, slot, value in writes.writes:
+        encoding, data = dump(serializer, channel, value)
+        packed.append(Write(channel, slot, encoding_number(encoding), data))
+    cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
+    event = NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed).pack(), cause)
+    return PreparedWrites(writes.thread, event)
 
 
 class Saver:
@@ -36,101 +100,89 @@ class Saver:
         self._finder = finder
         self._manifests = Manifests()
 
-    def save(
-        self,
-        checkpoint: NewCheckpoint,
-        writes: Sequence[NewWrites],
-        serializer: Serializer,
-        expected: str | object | None = ANY,
-    ) -> None:
-        """Store a checkpoint, and writes that waited for it, in one transaction."""
-        changes = {
-            channel: whole(*dump(serializer, channel, checkpoint.values[channel]))
-            for channel in checkpoint.new_versions
-            if channel in checkpoint.values
-        }
-        extras = dump(serializer, "checkpoint", checkpoint.extras) if checkpoint.extras else None
-        tasks = [_writes_event(each, serializer) for each in writes]
-        key = (checkpoint.namespace, checkpoint.id)
-        saved: list[Manifest] = []
-        before: list[tuple[int, Head]] = []
+    def save(self, items: Sequence[Prepared], check: Callable[[], None] | None = None) -> None:
+        """Store checkpoints and writes of one thread, in their order, all of them or none, unless `check` raises."""
+        batch = _Batch(self._queries, self._finder, self._manifests, items)
 
         def decide(stream_id: int, head: Head) -> Decision:
-            self._check_head(checkpoint, expected)
-            inherited = self._parent_manifest(checkpoint, stream_id, head)
-            manifest = _manifest(checkpoint, inherited, changes, serializer)
-            saved[:], before[:] = [manifest], [(stream_id, head)]
-            record = CheckpointRecord(
-                parent=checkpoint.parent,
-                format=checkpoint.format,
-                ts=checkpoint.ts,
-                versions_seen=checkpoint.versions_seen,
-                updated_channels=checkpoint.updated_channels,
-                manifest=manifest,
-                changes=changes,
-                extras=(encoding_number(extras[0]), extras[1]) if extras else None,
-            )
-            cause = Cause(checkpoint.namespace, checkpoint.id, checkpoint.run, metadata=checkpoint.metadata)
-            event = NewEvent(CHECKPOINT_SAVED, record.pack(), cause)
-            then = checkpoint_rows(self._queries, stream_id, head.version + 1, cause, checkpoint.parent)
-            then += [
-                writes_row(self._queries, stream_id, head.version + 2 + index, task.cause)
-                for index, task in enumerate(tasks)
-            ]
-            return Decision([event, *tasks], then)
+            if check:
+                check()
+            return batch.decide(stream_id, head)
 
-        appended = self._store.commit(checkpoint.thread, decide, metadata=_searchable(checkpoint.metadata))
-        [(stream_id, head)] = before
-        self._manifests.put(stream_id, head, appended.hash, key, _placed(saved[0], appended))
-
-    def save_writes(self, writes: NewWrites, serializer: Serializer) -> None:
-        """Store what a task wrote."""
-        event = _writes_event(writes, serializer)
-        before: list[tuple[int, Head]] = []
-
-        def decide(stream_id: int, head: Head) -> Decision:
-            before[:] = [(stream_id, head)]
-            return Decision([event], [writes_row(self._queries, stream_id, head.version + 1, event.cause)])
-
-        appended = self._store.commit(writes.thread, decide, metadata=_searchable(writes.metadata))
-        [(stream_id, head)] = before
-        self._manifests.put(stream_id, head, appended.hash)
+        appended = self._store.commit(items[0].thread, decide, metadata=_searchable(_metadata(items[0])))
+        self._manifests.put(batch.stream_id, batch.head, appended.hash, batch.manifests)
 
     def forget(self) -> None:
         """Drop what is remembered of running threads. It costs queries, nothing else."""
         self._manifests.forget()
 
-    def _check_head(self, checkpoint: NewCheckpoint, expected: str | object | None) -> None:
-        if expected is ANY:
-            return
-        view = self._finder.view(checkpoint.thread)
-        head = self._finder.latest_id(view, checkpoint.namespace) if view else None
-        if head not in (None, expected, checkpoint.parent, checkpoint.id):
-            raise ConflictError(checkpoint.thread, checkpoint.parent, head)
 
-    def _parent_manifest(self, checkpoint: NewCheckpoint, stream_id: int, head: Head) -> Manifest:
+class _Batch:
+    """The events and rows of some checkpoints and writes, worked out anew whenever the stream has moved on."""
+
+    def __init__(
+        self,
+        queries: Mapping[str, str],
+        finder: Finder,
+        remembered: Manifests,
+        items: Iterable[Prepared],
+    ) -> None:
+        self._queries = queries
+        self._finder = finder
+        self._remembered = remembered
+        self._items = items
+        self.stream_id = 0
+        self.head = Head(0, b"")
+        self.manifests: dict[Key, Manifest] = {}
+
+    def decide(self, stream_id: int, head: Head) -> Decision:
+        self.stream_id, self.head, self.manifests = stream_id, head, {}
+        events: list[NewEvent] = []
+        then: list[Statement] = []
+        for version, item in enumerate(self._items, head.version + 1):
+            if isinstance(item, PreparedCheckpoint):
+                event = self._checkpoint(item, version)
+                then += checkpoint_rows(self._queries, stream_id, version, event.cause, item.checkpoint.parent)
+            else:
+                event = item.event
+                then.append(writes_row(self._queries, stream_id, version, event.cause))
+            events.append(event)
+        return Decision(events, then)
+
+    def _checkpoint(self, prepared: PreparedCheckpoint, version: int) -> NewEvent:
+        checkpoint = prepared.checkpoint
+        manifest, changes = _manifest(prepared, self._parent_manifest(checkpoint))
+        self.manifests[checkpoint.namespace, checkpoint.id] = _placed(manifest, version)
+        record = CheckpointRecord(
+            parent=checkpoint.parent,
+            format=checkpoint.format,
+            ts=checkpoint.ts,
+            versions_seen=checkpoint.versions_seen,
+            updated_channels=checkpoint.updated_channels,
+            manifest=manifest,
+            changes=changes,
+            extras=prepared.extras,
+        )
+        cause = Cause(checkpoint.namespace, checkpoint.id, checkpoint.run, metadata=checkpoint.metadata)
+        return NewEvent(CHECKPOINT_SAVED, record.pack(), cause)
+
+    def _parent_manifest(self, checkpoint: NewCheckpoint) -> Manifest:
         if checkpoint.parent is None:
             return {}
-        known = self._manifests.get(stream_id, head, (checkpoint.namespace, checkpoint.parent))
+        key = (checkpoint.namespace, checkpoint.parent)
+        known = self.manifests.get(key) or self._remembered.get(self.stream_id, self.head, key)
         if known is not None:
             return known
         view = self._finder.view(checkpoint.thread)
-        parent = view and self._finder.locate(view, checkpoint.namespace, checkpoint.parent)
-        if not parent:
-            return {}
-        return {channel: _at(entry, parent.version) for channel, entry in parent.record.manifest.items()}
+        parent = self._finder.locate(view, *key) if view else None
+        return _placed(parent.record.manifest, parent.version) if parent else {}
 
 
 def checkpoint_rows(
     queries: Mapping[str, str], stream_id: int, version: int, cause: Cause, parent: str | None
 ) -> list[Statement]:
     """What a `checkpoint.saved` event does to the rows."""
-    place = {
-        "stream_id": stream_id,
-        "event_version": version,
-        "namespace": cause.namespace,
-        "checkpoint_id": cause.checkpoint,
-    }
+    place = _place(stream_id, version, cause)
     return [
         Statement(queries["replace_checkpoint"], place),
         Statement(queries["save_checkpoint"], {**place, "parent_id": parent, "run_id": cause.run}),
@@ -139,19 +191,21 @@ def checkpoint_rows(
 
 def writes_row(queries: Mapping[str, str], stream_id: int, version: int, cause: Cause) -> Statement:
     """The row of a `writes.saved` event."""
-    params = {
+    return Statement(queries["save_writes"], _place(stream_id, version, cause))
+
+
+def _place(stream_id: int, version: int, cause: Cause) -> dict[str, int | str | None]:
+    return {
         "stream_id": stream_id,
         "event_version": version,
         "namespace": cause.namespace,
         "checkpoint_id": cause.checkpoint,
     }
-    return Statement(queries["save_writes"], params)
 
 
-def _manifest(
-    checkpoint: NewCheckpoint, inherited: Manifest, changes: dict[str, Change], serializer: Serializer
-) -> dict[str, Entry]:
-    """Where the value of each channel is. What the parent cannot lend is added to `changes`."""
+def _manifest(prepared: PreparedCheckpoint, inherited: Manifest) -> tuple[dict[str, Entry], dict[str, Change]]:
+    """Where the value of each channel is, and the values that the checkpoint's own event has to hold."""
+    checkpoint, changes = prepared.checkpoint, dict(prepared.changes)
     manifest: dict[str, Entry] = {}
     for channel, version in checkpoint.channel_versions.items():
         lent = inherited.get(channel)
@@ -160,31 +214,27 @@ def _manifest(
         elif channel not in checkpoint.new_versions and lent and lent.channel_version == version:
             manifest[channel] = Entry(version, lent.written_at)
         elif channel not in checkpoint.new_versions and channel in checkpoint.values:
-            changes[channel] = whole(*dump(serializer, channel, checkpoint.values[channel]))
+            changes[channel] = prepared.change_of(channel)
             manifest[channel] = Entry(version, HERE)
         else:
             manifest[channel] = Entry(version, None)
-    for channel in checkpoint.values.keys() - manifest.keys():  # a value without a version is a value all the same
-        changes.setdefault(channel, whole(*dump(serializer, channel, checkpoint.values[channel])))
-        manifest[channel] = Entry(None, HERE)
-    return manifest
+    for channel in checkpoint.values:  # a value without a version is a value all the same
+        if channel not in manifest:
+            changes.setdefault(channel, prepared.change_of(channel))
+            manifest[channel] = Entry(None, HERE)
+    return manifest, changes
 
 
-def _placed(manifest: Manifest, appended: Appended) -> Manifest:
-    return {channel: _at(entry, appended.first) for channel, entry in manifest.items()}
+def _placed(manifest: Manifest, version: int) -> Manifest:
+    """A manifest as other events see it: what stands in its own event stands at `version`."""
+    return {
+        channel: Entry(entry.channel_version, version) if entry.written_at == HERE else entry
+        for channel, entry in manifest.items()
+    }
 
 
-def _at(entry: Entry, version: int) -> Entry:
-    return Entry(entry.channel_version, version) if entry.written_at == HERE else entry
-
-
-def _writes_event(writes: NewWrites, serializer: Serializer) -> NewEvent:
-    packed = []
-    for channel, index, value in writes.writes:
-        encoding, data = dump(serializer, channel, value)
-        packed.append(Write(channel, index, encoding_number(encoding), data))
-    cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
-    return NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed).pack(), cause)
+def _metadata(item: Prepared) -> Mapping[str, object]:
+    return item.checkpoint.metadata if isinstance(item, PreparedCheckpoint) else item.event.cause.metadata
 
 
 def _searchable(metadata: Mapping[str, object]) -> dict[str, object]:

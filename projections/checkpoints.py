@@ -14,7 +14,7 @@ from projections._finding import Finder
 from projections._loading import Loader
 from projections._rebuilding import rebuild
 from projections._retention import Plan, Planner
-from projections._saving import ANY, Saver
+from projections._saving import Prepared, Saver, prepare_checkpoint, prepare_writes
 from projections._view import END, View
 from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.records import RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, PruneRecord
@@ -46,37 +46,31 @@ class Checkpoints:
         self._saver = Saver(store, self._queries, self._finder)
         self._planner = Planner(store, self._queries, self._finder)
 
-    def save(
-        self,
-        checkpoint: NewCheckpoint,
-        serializer: Serializer,
-        *,
-        writes: Sequence[NewWrites] = (),
-        expected: str | object | None = ANY,
-    ) -> None:
+    def save(self, checkpoint: NewCheckpoint, serializer: Serializer) -> None:
         """Save a checkpoint; one that is saved again replaces the first.
 
-        Args:
-            checkpoint: The checkpoint.
-            serializer: Turns values into bytes.
-            writes: Writes of its tasks that waited for it; stored with it, or not at all.
-            expected: The id of the latest checkpoint of the namespace, as the caller knew it. If another one has
-                become the latest, and it is not the checkpoint's parent either, nothing is stored. By default it is
-                stored in any case, as a branch.
-
         Raises:
-            ConflictError: Another checkpoint has become the latest.
             UnserializableError: A value cannot be stored; nothing of this call was.
         """
-        self._saver.save(checkpoint, writes, serializer, expected)
+        self._saver.save([prepare_checkpoint(checkpoint, serializer)])
 
     def save_writes(self, writes: NewWrites, serializer: Serializer) -> None:
-        """Save what a task wrote. A task's write is kept once; special ones (negative index) are replaced.
+        """Save what a task wrote. A task's write is kept once; special ones (negative slot) are replaced.
 
         Raises:
             UnserializableError: A value cannot be stored; nothing of this call was.
         """
-        self._saver.save_writes(writes, serializer)
+        self._saver.save([prepare_writes(writes, serializer)])
+
+    def save_prepared(self, items: Sequence[Prepared], *, check: Callable[[], None] | None = None) -> None:
+        """Save checkpoints and writes of one thread whose values are in bytes already, all of them or none.
+
+        Args:
+            items: What `prepare_checkpoint` and `prepare_writes` gave, in the order in which it is to be recorded.
+            check: Is called when the thread's head is known, and again if the thread moves on before the append. If it
+                raises, typically a `ConflictError`, nothing is stored.
+        """
+        self._saver.save(items, check)
 
     def get(
         self, thread: str, serializer: Serializer, *, namespace: str = "", checkpoint: str | None = None

@@ -15,7 +15,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from psycopg.sql import SQL, Identifier
 
-from .observation import assert_same, exactly
+from .observation import assert_same, exactly, without_results
 from .stage import DURABILITIES, Durability, Flavour, Stage
 
 Scenario = Callable[[Stage], Coroutine[Any, Any, None]]
@@ -97,8 +97,8 @@ def play(stage: Stage, reference: Stage) -> Play:
 
     Then a fresh saver is opened on the same store and has to show it again, to the byte.
 
-    A scenario whose values change in place is compared where it ends only, when LangGraph saves beside the next
-    step: it hands the saver an object that the next step may already have changed.
+    A scenario whose values change in place is compared only in part. LangGraph hands the saver an object that the next
+    step may already have changed: that of a task's write always, that of a checkpoint when it saves beside that step.
     """
 
     def play(scenario: Scenario, *, in_place: bool = False) -> Stage:
@@ -106,7 +106,8 @@ def play(stage: Stage, reference: Stage) -> Play:
         reference.perform(scenario)
         stage.perform(scenario)
         assert_same(stage.transcript, reference.transcript)
-        assert_same(stage.observation(latest=latest), reference.observation(latest=latest))
+        shown = [each.observation(latest=latest) for each in (stage, reference)]
+        assert_same(*map(without_results, shown) if in_place else shown)
         before = exactly(stage.checkpoints()), stage.observation(latest=True)
         stage.reopen()
         assert_same((exactly(stage.checkpoints()), stage.observation(latest=True)), before)

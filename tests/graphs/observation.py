@@ -85,6 +85,13 @@ def _set_fields(message: BaseMessage) -> dict[str, Any]:
     return {name: item for name, item in message.model_dump().items() if item and not (name == "id" and unnamed)}
 
 
+def without_results(observed: Any) -> Any:
+    """An observation without what tasks wrote."""
+    if isinstance(observed, dict):
+        return {key: without_results(item) for key, item in observed.items() if key not in ("writes", "result")}
+    return type(observed)(map(without_results, observed)) if isinstance(observed, (list, tuple)) else observed
+
+
 def assert_same(actual: Any, expected: Any) -> None:
     """Hold that two plain observations are one, to the type and the order of keys, or show where they differ."""
     if repr(actual) == repr(expected):

@@ -19,9 +19,9 @@ MAX_TASK_BYTES = 255
 # A path is content and no key: what bounds it is that it is nobody's data.
 MAX_TASK_PATH_BYTES = 65_536
 
-TICKET = "__eventstore_ticket"
-"""In a config that the saver gave out, where runs take turns: the run's ticket (see `_turns`). LangGraph hands it back
-with every save of the run. The underscores keep it out of the metadata."""
+TICKET = "__pregel_eventstore_ticket"
+"""In a config that the saver gave out, where runs take turns: see `_turns.Ticket`. The prefix keeps it out of metadata
+and of what is streamed."""
 
 
 class Address(NamedTuple):
@@ -103,17 +103,20 @@ def run(value: object) -> str:
     return check_id("run_id", _text(_digits("run_id", value)), longest=MAX_TASK_BYTES)
 
 
-def ticket(config: RunnableConfig) -> Ticket | None:
-    """The ticket of the run that this config belongs to, if it is one for this namespace."""
-    found = _configurable(config).get(TICKET)
-    return found if isinstance(found, Ticket) and found.namespace == address(config).namespace else None
+def configurable(config: RunnableConfig | None) -> Mapping[str, Any]:
+    """The part of a config that is for checkpoint savers.
+
+    Raises:
+        BadInputError: It is not a mapping.
+    """
+    return {} if config is None else _configurable(config)
 
 
-def callers(config: RunnableConfig) -> dict[str, str]:
-    """By namespace: the checkpoints that a subgraph was called from, as far as LangGraph tells."""
+def callers(config: RunnableConfig) -> list[str]:
+    """The namespaces that a subgraph was called from, as far as LangGraph tells."""
     found = _configurable(config).get("checkpoint_map")
     own = address(config).namespace
-    return {name: called for name, called in found.items() if name != own} if isinstance(found, Mapping) else {}
+    return [name for name in found if name != own] if isinstance(found, Mapping) else []
 
 
 def to_config(thread: str, namespace: str, checkpoint: str, ticket: Ticket | None = None) -> RunnableConfig:

@@ -31,7 +31,7 @@ from langgraph.checkpoint.eventstore._translation import (
     to_new_writes,
     to_tuple,
 )
-from langgraph.checkpoint.eventstore._turns import Ticket, Turns
+from langgraph.checkpoint.eventstore._turns import Run, Ticket, Turns
 from projections import Checkpoints, PruneReport, SavedCheckpoint
 
 ConcurrentRuns = Literal["keep", "reject"]
@@ -123,11 +123,16 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that `config` names, or the latest one of its namespace, with its pending writes."""
         where = _config.address(config)
+        # Read before the checkpoint: what another run saves in between is not what this one has seen.
+        head = self._head(where) if where.checkpoint else None
         saved = self.checkpoints.get(where.thread, self.serde, namespace=where.namespace, checkpoint=where.checkpoint)
+        if where.checkpoint is None:
+            head = saved.id if saved else None
+        ticket = self._ticket(config, where, head)
         if saved is None:
             return None
         self._nodes.remember((saved.thread, saved.namespace, saved.id), saved.values)
-        return to_tuple(saved, self._ticket(saved, travels=where.checkpoint is not None))
+        return to_tuple(saved, ticket)
 
     def list(
         self,
@@ -148,8 +153,10 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         wanted = plain_filter(filter)
         if limit is not None and limit < 0:
             raise BadInputError(f"limit is {limit}: it cannot be negative")
+        where = _config.address(config) if config else None
+        ticket = self._ticket(config, where, self._head(where)) if config and where else None
         found = (saved for saved in self._listed(config, before) if matches(saved.metadata, wanted))
-        return (to_tuple(saved, self._ticket(saved, travels=False)) for saved in islice(found, limit))
+        return (to_tuple(saved, ticket) for saved in islice(found, limit))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
@@ -183,10 +190,10 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         new = to_new_checkpoint(config, checkpoint, metadata, new_versions)
         self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
-            self._turns.save(new, self.serde, _config.ticket(config), _config.callers(config))
+            self._turns.save(new, self.serde, self._run(config), _config.callers(config))
         else:
             self.checkpoints.save(new, self.serde)
-        return _config.to_config(new.thread, new.namespace, new.id, _config.ticket(config))
+        return _config.to_config(new.thread, new.namespace, new.id, _config.configurable(config).get(_config.TICKET))
 
     def put_writes(
         self,
@@ -204,7 +211,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         if not new.writes:
             return
         if self._turns:
-            self._turns.save_writes(new, self.serde, _config.ticket(config), _config.callers(config))
+            self._turns.save_writes(new, self.serde, self._run(config), _config.callers(config))
         else:
             self.checkpoints.save_writes(new, self.serde)
 
@@ -340,9 +347,26 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         saved = self.checkpoints.get(where.thread, self.serde, namespace=where.namespace, checkpoint=where.checkpoint)
         return iter([saved] if saved else [])
 
-    def _ticket(self, saved: SavedCheckpoint, *, travels: bool) -> Ticket | None:
-        """Where runs take turns: by what the saves of a run that goes on from here will be judged."""
-        return self._turns.ticket(saved, travels=travels) if self._turns else None
+    def _head(self, where: _config.Address) -> str | None:
+        """Where runs take turns: the latest checkpoint of a namespace."""
+        return self.checkpoints.latest_id(where.thread, namespace=where.namespace) if self._turns else None
+
+    def _run(self, config: RunnableConfig) -> Run | None:
+        """Where runs take turns: the run that a save belongs to."""
+        if self._turns is None:
+            return None
+        configurable = _config.configurable(config)
+        ticket = configurable.get(_config.TICKET)
+        return self._turns.run_of(configurable) or (ticket.run if isinstance(ticket, Ticket) else None)
+
+    def _ticket(self, config: RunnableConfig, where: _config.Address, head: str | None) -> Ticket | None:
+        """Where runs take turns: note what a run sees as it loads; a ticket, if it is not one of LangGraph's own."""
+        if self._turns is None:
+            return None
+        own = self._turns.run_of(_config.configurable(config))
+        run = own or Run()
+        self._turns.loads(run, where.thread, where.namespace, head)
+        return None if own else Ticket.of(run)
 
 
 class OpeningSaver:

@@ -92,7 +92,7 @@ def to_tuple(saved: SavedCheckpoint, ticket: Ticket | None = None) -> Checkpoint
         config=_config.to_config(saved.thread, saved.namespace, saved.id, ticket),
         checkpoint=cast("Checkpoint", checkpoint),
         metadata=cast("CheckpointMetadata", dict(saved.metadata)),
-        parent_config=_config.to_config(saved.thread, saved.namespace, saved.parent) if saved.parent else None,
+        parent_config=_config.to_config(saved.thread, saved.namespace, saved.parent, ticket) if saved.parent else None,
         pending_writes=list(saved.pending),
     )
 
