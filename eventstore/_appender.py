@@ -94,20 +94,16 @@ class Appender:
             ConnectionLostError: The connection broke, and the new one could not tell what became of the append.
         """
         streams = {name: self._stream(name) for name in decides}
+        if len(streams) == 1:
+            # Ctrl-C can come between a lock's taking and its entry into a stack, but not into a plain `with`.
+            [stream] = streams.values()
+            with stream.lock:
+                return self._attempts(streams, decides, metadata or {})
         with ExitStack() as locks:
             # In one order for all threads: or two that append to the same streams could wait for each other.
             for name in sorted(streams):
                 locks.enter_context(streams[name].lock)
-            try:
-                for _ in range(ATTEMPTS):
-                    try:
-                        return self._attempt(streams, decides, metadata or {})
-                    except OvertakenError:
-                        stand_back()
-            except BaseException:
-                _forget(streams)  # nobody knows how far it came: the heads are read again
-                raise
-        raise BusyError(f"other processes keep appending to {', '.join(map(repr, streams))}: try again")
+            return self._attempts(streams, decides, metadata or {})
 
     def append_to_closed(self, stream_id: int, event: NewEvent, work: Callable[[Session, int], None]) -> None:
         """See `EventStore.append_to_closed`. Such appends are rare: each simply tries until it is at the end."""
@@ -120,6 +116,20 @@ class Appender:
             if self._append_once(append):
                 return
         raise BusyError("other processes keep appending to this stream: try again")
+
+    def _attempts(
+        self, streams: Mapping[str, _Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]
+    ) -> dict[str, Appended]:
+        try:
+            for _ in range(ATTEMPTS):
+                try:
+                    return self._attempt(streams, decides, metadata)
+                except OvertakenError:
+                    stand_back()
+        except BaseException:
+            _forget(streams)  # nobody knows how far it came: the heads are read again
+            raise
+        raise BusyError(f"other processes keep appending to {', '.join(map(repr, streams))}: try again")
 
     def _attempt(
         self, streams: Mapping[str, _Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]

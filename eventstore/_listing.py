@@ -16,8 +16,8 @@ from eventstore.events import StreamInfo, StreamPage, from_microseconds, to_micr
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from eventstore.recorders import Recorder
 
-# The last code point: no stream's name begins with it, so all that begin with a prefix sort below prefix + this.
-_LAST_CHARACTER = "\U0010ffff"
+# The last code point, as often as it fits into a name: no name that begins with a prefix sorts behind prefix + this.
+_LAST_NAME = "\U0010ffff" * (MAX_STREAM_BYTES // 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def page(recorder: Recorder, queries: Mapping[str, str], window: Window) -> Stre
         queries["streams_by_activity" if window.newest_first else "streams_by_name"],
         {
             "prefix": window.prefix,
-            "prefix_end": window.prefix + _LAST_CHARACTER,
+            "prefix_end": window.prefix + _LAST_NAME,
             "cursor_name": cursor_name,
             "cursor_time": cursor_time,
             "since": _microseconds(window.active_since),

@@ -49,10 +49,12 @@ class Reader:
                 if limit is not None and (limit := limit - len(rows)) == 0:
                     return
 
-    def feed(self, *, after: int, limit: int | None, topics: Sequence[str]) -> Iterator[list[FeedEvent]]:
-        """See `EventStore.feed`."""
+    def feed(
+        self, *, after: int, limit: int | None, topics: Sequence[str], upto: int | None = None
+    ) -> Iterator[list[FeedEvent]]:
+        """See `EventStore.feed`. `upto` is the last position that is wanted, if it is known that it was given."""
         _check_limit(limit)
-        end = self._recorder.sequence()
+        end = self._recorder.sequence() if upto is None else upto
         name, params = (
             ("feed_page_of_topics", {"topics": self._recorder.list_of(topics)}) if topics else ("feed_page", {})
         )
@@ -64,6 +66,8 @@ class Reader:
             yield [
                 FeedEvent(position, decode(stream, _row(stored), self._upcasters)) for position, stream, *stored in rows
             ]
+            if len(rows) < size:
+                return
             after = rows[-1][0]
             if limit is not None:
                 limit -= len(rows)
@@ -81,6 +85,8 @@ class Reader:
             if not rows:
                 return
             yield rows
+            if len(rows) < size:
+                return
             if backward:
                 high = rows[-1].version
             else:

@@ -30,9 +30,15 @@ Messages say what to do next; the fields carry what a program needs. The driver'
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class EventStoreError(Exception):
-    """Base of every error that this package raises on purpose."""
+    """Base of every error that this package raises on purpose. It can be sent to another process, fields and all."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is made again from its message alone, by default: which is not what these are made from.
+        return type(self).__new__, (type(self), *self.args), self.__dict__
 
 
 class ConflictError(EventStoreError):

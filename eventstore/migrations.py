@@ -46,17 +46,28 @@ def migration_sql(component: str, dialect: Dialect, schema: str = "eventstore") 
     It creates the schema and the list of migrations too, and fills it in, so that the store then opens with
     `migrate=False`.
     """
-    # The blocks bind nothing that differs from store to store, so they can be printed as they stand.
     blocks = load_queries("eventstore", dialect, schema)
     lines = [] if dialect == "sqlite" else [f"CREATE SCHEMA IF NOT EXISTS {quote_schema(schema)};"]
     lines.append(blocks["create_migrations"] + ";")
-    table = "eventstore_migrations" if dialect == "sqlite" else f"{quote_schema(schema)}.eventstore_migrations"
     for migration in load_migrations(component, dialect, schema):
         lines += ["", f"-- {component} {migration.number:04}: {migration.name}"]
         lines += [statement + ";" for statement in migration.statements]
-        noted = f"'{component}', {migration.number}, '{migration.name}', '{migration.digest}', {time.time_ns() // 1000}"
-        lines.append(f"INSERT INTO {table} (component, number, name, digest, applied_at)\nVALUES ({noted});")
+        lines.append(_written_out(blocks["note_migration"], dialect, migration) + ";")
     return "\n".join(lines) + "\n"
+
+
+def _written_out(block: str, dialect: Dialect, migration: Migration) -> str:
+    """The block that notes a migration, with its values in place: names and digests of this package's own files."""
+    values = {
+        "component": f"'{migration.component}'",
+        "number": str(migration.number),
+        "title": f"'{migration.name}'",
+        "digest": f"'{migration.digest}'",
+        "applied_at": str(time.time_ns() // 1000),
+    }
+    for name, value in values.items():
+        block = block.replace(f":{name}" if dialect == "sqlite" else f"%({name})s", value)
+    return block
 
 
 def migrate(

@@ -26,6 +26,7 @@ class Subscription(Iterator[FeedEvent]):
         self._reader = reader
         self._after = after
         self._topics = tuple(topics)
+        self._recorder = recorder
         self._ready: deque[FeedEvent] = deque()
         self._stopped = threading.Event()
         # Held while the iteration waits: its listener is not taken away from it by a thread that closes.
@@ -49,11 +50,13 @@ class Subscription(Iterator[FeedEvent]):
             while not self._stopped.is_set():
                 if self._ready:
                     return self._ready.popleft()
-                page = next(self._reader.feed(after=self._after, limit=None, topics=self._topics), [])
+                end = self._recorder.sequence()
+                page = next(self._reader.feed(after=self._after, limit=None, topics=self._topics, upto=end), [])
                 if page:
                     self._ready.extend(page)
                     self._after = page[-1].position
                 else:
+                    self._after = max(self._after, end)  # other topics up to there are not looked at again
                     self._listener.wait(_LOOK_AGAIN_SECONDS)
             self._listener.close()  # whoever stops a subscription need not close it, too
         raise StopIteration

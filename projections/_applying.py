@@ -26,17 +26,21 @@ def apply_prune(session: Session, queries: Queries, stream_id: int, version: int
     rows = session.execute(queries["rows_of_stream"], {"stream_id": stream_id, "upto": END})
     kept, dropped, walked = set(record.kept or ()), set(record.dropped), set(record.walked)
     # What a run wrote is hidden from forks, too; what a thread forgets, they go on to show.
-    hidden_at = 0 if record.kept is None else version
+    everywhere = record.kept is None
+    hidden_at = 0 if everywhere else version
     for namespace, checkpoint, _, shown_from, parent, _, retired_at in rows:
         params = {"stream_id": stream_id, "namespace": namespace, "checkpoint_id": checkpoint}
         hidden = _is_hidden(namespace, checkpoint, record, kept, dropped)
-        if hidden or (retired_at is not None and record.kept is not None):
-            if (namespace, checkpoint) in walked or (record.kept is not None and shown_from <= record.pinned):
+        if hidden or (retired_at is not None and not everywhere):
+            # Forks may still replay a DeltaChannel through what they do not show.
+            if (namespace, checkpoint) in walked or shown_from <= record.pinned:
                 session.execute(queries["retire_checkpoint"], {**params, "retired_at": hidden_at})
             else:
                 session.execute(queries["drop_checkpoint"], {**params, "shown_from": shown_from})
             if hidden and (namespace, checkpoint) not in walked:
                 session.execute(queries["drop_writes"], {**params, "pinned": record.pinned})
+            if hidden and everywhere:
+                session.execute(queries["orphan_in_forks"], params)
         elif parent is not None and _is_hidden(namespace, parent, record, kept, dropped):
             session.execute(queries["orphan_checkpoint"], {**params, "orphaned_at": hidden_at})
 

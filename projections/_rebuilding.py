@@ -28,13 +28,16 @@ def rebuild(store: EventStore, queries: Queries) -> None:
     store.recorder.sequence()
 
     def work(session: Session) -> None:
-        for name in ("forget_checkpoints", "forget_writes", "forget_sources"):
+        for name in ("lock_rows", "forget_checkpoints", "forget_writes", "forget_sources"):
             session.execute(queries[name], {})
         position = 0
         while page := session.execute(queries["feed_of_threads"], {"after": position, "limit": _PAGE}):
             for row in page:
                 _apply(store, session, queries, row)
             position = page[-1][0]
+        # An open transaction, of anybody, keeps what is younger than it out of the feed; not out of the rows.
+        for row in session.execute(queries["rest_of_threads"], {}):
+            _apply(store, session, queries, row)
 
     store.recorder.write(work)
 

@@ -7,7 +7,8 @@ Every channel write is in one event: a task's writes in `writes.saved` as the ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -89,17 +90,18 @@ class CheckpointRecord:
     @classmethod
     def unpack(cls, data: bytes) -> CheckpointRecord:
         """The record of an event's data."""
-        parent, format_, ts, seen, updated, manifest, changes, extras = _unpacked(data, 8)
-        return cls(
-            parent=unpack_id(parent),
-            format=format_,
-            ts=ts,
-            versions_seen=seen,
-            updated_channels=updated,
-            manifest={channel: Entry(*entry) for channel, entry in manifest.items()},
-            changes={channel: Change(*change) for channel, change in changes.items()},
-            extras=tuple(extras) if extras else None,
-        )
+        with _layout():
+            parent, format_, ts, seen, updated, manifest, changes, extras = _unpacked(data, 8)
+            return cls(
+                parent=unpack_id(parent),
+                format=format_,
+                ts=ts,
+                versions_seen=seen,
+                updated_channels=updated,
+                manifest={channel: Entry(*entry) for channel, entry in manifest.items()},
+                changes={channel: Change(*change) for channel, change in changes.items()},
+                extras=tuple(extras) if extras else None,
+            )
 
 
 class Write(NamedTuple):
@@ -125,8 +127,9 @@ class WritesRecord:
     @classmethod
     def unpack(cls, data: bytes) -> WritesRecord:
         """The record of an event's data."""
-        task_path, writes = _unpacked(data, 2)
-        return cls(task_path, [Write(*write) for write in writes])
+        with _layout():
+            task_path, writes = _unpacked(data, 2)
+            return cls(task_path, [Write(*write) for write in writes])
 
 
 class Adopted(NamedTuple):
@@ -176,15 +179,16 @@ class PruneRecord:
     @classmethod
     def unpack(cls, data: bytes) -> PruneRecord:
         """The record of an event's data."""
-        kept, dropped, walked, pinned, adopted, runs = _unpacked(data, 6)
-        return cls(
-            kept=None if kept is None else _keys(kept),
-            dropped=_keys(dropped),
-            walked=_keys(walked),
-            pinned=pinned,
-            adopted=None if adopted is None else [Adopted(*each) for each in adopted],
-            runs=runs,
-        )
+        with _layout():
+            kept, dropped, walked, pinned, adopted, runs = _unpacked(data, 6)
+            return cls(
+                kept=None if kept is None else _keys(kept),
+                dropped=_keys(dropped),
+                walked=_keys(walked),
+                pinned=pinned,
+                adopted=None if adopted is None else [Adopted(*each) for each in adopted],
+                runs=runs,
+            )
 
 
 def _keys(packed: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
@@ -206,11 +210,17 @@ def _as_tuple(value: Any) -> tuple[Any, ...]:
     raise TypeError
 
 
-def _unpacked(data: bytes, length: int) -> list[Any]:
+@contextmanager
+def _layout() -> Iterator[None]:
+    """Bytes that are no record, or one of another shape, are named as what they are."""
     try:
-        fields = ormsgpack.unpackb(data, option=UNPACK)
-    except ormsgpack.MsgpackDecodeError as error:
-        raise CorruptionError("an event's data cannot be decoded: it was damaged") from error
+        yield
+    except (ormsgpack.MsgpackDecodeError, TypeError, ValueError, AttributeError) as error:
+        raise CorruptionError("an event's data is not of its topic's layout: it was damaged") from error
+
+
+def _unpacked(data: bytes, length: int) -> list[Any]:
+    fields = ormsgpack.unpackb(data, option=UNPACK)
     if not isinstance(fields, list) or len(fields) < length:
-        raise CorruptionError("an event's data is not of its topic's layout: it was damaged")
+        raise TypeError
     return fields[:length]

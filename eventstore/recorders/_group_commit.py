@@ -10,9 +10,14 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+
+
+# How long a writer waits before it looks whether the one who leads is still there: Ctrl-C can come between any two steps.
+_LOOK_AGAIN_SECONDS = 1.0
 
 
 class _Ticket(Generic[T]):
@@ -20,11 +25,26 @@ class _Ticket(Generic[T]):
 
     def __init__(self, work: Callable[[], T]) -> None:
         self.work = work
-        self.done = False
+        self.batch: _Batch | None = None
         self.result: T | None = None
         self.error: BaseException | None = None
         # Rung when the work is done, or when it is this writer's turn to carry out what has gathered.
         self.woken = threading.Event()
+
+    @property
+    def done(self) -> bool:
+        """Whether the work was carried out: then there is a result or an error."""
+        return self.batch is not None and self.batch.finished
+
+
+class _Batch:
+    """Work that is carried out in one transaction; done for all of its writers in one moment."""
+
+    def __init__(self, tickets: list[_Ticket[Any]]) -> None:
+        self.tickets = tickets
+        self.finished = False
+        for ticket in tickets:
+            ticket.batch = self
 
 
 class GroupCommit:
@@ -35,19 +55,21 @@ class GroupCommit:
         self._turn = threading.Lock()
         self._queue_lock = threading.Lock()
         self._queue: list[_Ticket[Any]] = []
-        self._somebody_leads = False
+        self._leader: _Ticket[Any] | None = None
 
     def run(self, work: Callable[[], T]) -> T:
         """Carry out `work` in a transaction; return when it is committed, raise if it was rolled back."""
         ticket = _Ticket(work)
-        with self._queue_lock:
-            self._queue.append(ticket)
-            leads, self._somebody_leads = not self._somebody_leads, True
-        if not leads:
-            self._wait(ticket)
-        # Woken without being done: the writer before has handed over the lead.
-        if not ticket.done:
-            self._lead(ticket)
+        try:
+            with self._queue_lock:
+                self._queue.append(ticket)
+            while not ticket.done and not self._leads(ticket):
+                ticket.woken.wait(_LOOK_AGAIN_SECONDS)
+                ticket.woken.clear()
+            if not ticket.done:
+                self._carry_out_all(ticket)
+        finally:
+            self._leave(ticket)
         if ticket.error is not None:
             raise ticket.error
         return ticket.result  # type: ignore[return-value]  # done without an error: it holds a T
@@ -56,56 +78,56 @@ class GroupCommit:
         """The lock under which work is carried out, for those who use the connection for something else."""
         return self._turn
 
-    def _wait(self, ticket: _Ticket[Any]) -> None:
-        try:
-            ticket.woken.wait()
-        except BaseException:
-            # An interrupted writer takes its work back, if nobody has begun it, and hands on the lead, if it had it.
+    def _leads(self, ticket: _Ticket[Any]) -> bool:
+        """Whether it is for this writer to carry out what has gathered: nobody else does, or it was handed over."""
+        with self._queue_lock:
+            self._leader = self._leader or ticket
+            return self._leader is ticket
+
+    def _leave(self, ticket: _Ticket[Any]) -> None:
+        """Hand over the lead, if this writer has it. One that was interrupted takes back what nobody has begun."""
+        with self._queue_lock:
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+            if self._leader is ticket:
+                self._leader = self._queue[0] if self._queue else None
+                if self._leader:
+                    self._leader.woken.set()
+
+    def _carry_out_all(self, own: _Ticket[Any]) -> None:
+        """Carry out all that has gathered, and tell the writers."""
+        with self._turn:
             with self._queue_lock:
-                if ticket in self._queue:
-                    self._queue.remove(ticket)
-                    if ticket.woken.is_set():
-                        self._hand_over()
-            raise
+                if own not in self._queue:  # who had begun its work was interrupted, and did not finish
+                    self._queue.append(own)
+                batch = _Batch(self._queue)
+                self._queue = []
+            self._carry_out(batch, own)
+        for ticket in batch.tickets:
+            ticket.woken.set()
 
-    def _hand_over(self) -> None:
-        self._somebody_leads = bool(self._queue)
-        if self._queue:
-            self._queue[0].woken.set()
-
-    def _lead(self, own: _Ticket[Any]) -> None:
-        """Carry out all that has gathered, tell the writers, and hand over the lead."""
-        batch: list[_Ticket[Any]] = []
-        try:
-            with self._turn:
-                with self._queue_lock:
-                    batch, self._queue = self._queue, []
-                self._carry_out(batch, own)
-        finally:
-            with self._queue_lock:
-                self._hand_over()
-            for ticket in batch:
-                if ticket.done:
-                    ticket.woken.set()
-
-    def _carry_out(self, batch: list[_Ticket[Any]], own: _Ticket[Any]) -> None:
+    def _carry_out(self, batch: _Batch, own: _Ticket[Any]) -> None:
+        committing = False
         try:
             self._connection.execute("BEGIN IMMEDIATE")
-            for ticket in batch:
-                self._attempt(ticket, alone=len(batch) == 1)
+            for ticket in batch.tickets:
+                self._attempt(ticket, alone=len(batch.tickets) == 1)
+            committing = True
             self._connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 (whatever it is, each writer of the batch gets it)
             self._roll_back()
-            for ticket in batch:  # nothing was committed: none of them may report success
+            for ticket in batch.tickets:  # nothing was committed: none of them may report success
                 ticket.error = ticket.error or error
         except BaseException:
-            # An interrupt is for the thread that it reached. The others' work is done by whoever leads next.
-            self._roll_back()
+            # An interrupt is for the thread that it reached. The others' work is done, or is done by who leads next.
+            if not self._roll_back() and committing:
+                batch.finished = True
             with self._queue_lock:
-                self._queue = [ticket for ticket in batch if ticket is not own] + self._queue
+                self._queue = [
+                    ticket for ticket in batch.tickets if not ticket.done and ticket is not own
+                ] + self._queue
             raise
-        for ticket in batch:
-            ticket.done = True
+        batch.finished = True
 
     def _attempt(self, ticket: _Ticket[Any], *, alone: bool) -> None:
         ticket.error = None
@@ -122,6 +144,12 @@ class GroupCommit:
             self._connection.execute("ROLLBACK TO ticket")
         self._connection.execute("RELEASE ticket")
 
-    def _roll_back(self) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("ROLLBACK")
+    def _roll_back(self) -> bool:
+        """End a transaction that is open; whether one was."""
+        # A connection that is closed, or a disk that is gone, has nothing to roll back. The writers that wait have to
+        # hear of the error that came first, and not of this.
+        with suppress(sqlite3.Error):
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+                return True
+        return False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pwd
+import signal
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,6 +36,11 @@ class Child:
         """End it as a power failure would: without a word, wherever it is."""
         self._process.kill()
         self._process.join()
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        if self._process.pid:
+            os.kill(self._process.pid, signal.SIGINT)
 
     def result(self) -> Any:
         """What the work returned. Raises if it raised.

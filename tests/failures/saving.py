@@ -82,15 +82,48 @@ def save(
     return saved
 
 
+def truth(number: int) -> dict[str, Any]:
+    """What the checkpoint of that number holds, wherever it is told that it be true: most of it is older than it."""
+    return {"count": number, "third": f"third {number // 3}", "tenth": [number // 10] * 5}
+
+
+def step(calls: Any, number: int, *, thread: str = "thread", writes: bool = False, **more: Any) -> None:
+    """Put the true checkpoint of a number after the one before it, as a run does, and perhaps two writes."""
+    versions, before = _versions(number), _versions(number - 1)
+    new = {channel: version for channel, version in versions.items() if version != before[channel]}
+    described: Any = {"source": "loop", "step": number}
+    saved = calls.put(at(thread, number - 1, **more), checkpoint(number, truth(number), versions), described, new)
+    if writes:
+        calls.put_writes(saved, [("count", number), ("third", -number)], "task")
+
+
+def number_of(item: CheckpointTuple) -> int:
+    """The number of a checkpoint."""
+    return UUID(item.checkpoint["id"]).int
+
+
+def assert_true(item: CheckpointTuple) -> int:
+    """Hold that a checkpoint which `step` put is what it has to be, or was; its number."""
+    number = number_of(item)
+    assert item.checkpoint["channel_values"] == truth(number)
+    assert item.checkpoint["channel_versions"] == _versions(number)
+    assert item.metadata.get("step") == number
+    assert item.pending_writes in ([], [("task", "count", number), ("task", "third", -number)])
+    return number
+
+
+def _versions(number: int) -> dict[str, int]:
+    return {"count": number + 1, "third": number // 3 + 1, "tenth": number // 10 + 1}
+
+
 def shown(calls: Any, thread: Any = "thread") -> list[CheckpointTuple]:
     """All that a thread shows."""
-    found: list[CheckpointTuple] = calls.list({"configurable": {"thread_id": thread}})
-    return found
+    return list(calls.list({"configurable": {"thread_id": thread}}))
 
 
 def numbers(calls: Any, thread: Any = "thread") -> list[int]:
     """The numbers of the checkpoints that a thread shows, the latest first."""
-    return [UUID(item.checkpoint["id"]).int for item in shown(calls, thread)]
+    return [number_of(item) for item in shown(calls, thread)]
 
 
 def everything(saver: EventStoreSaver, threads: Sequence[str]) -> dict[str, Any]:

@@ -71,9 +71,10 @@ def test_every_method_of_a_closed_store_says_so(store: EventStore) -> None:
         lambda: list(feed),
         lambda: next(subscription),
     ]
-    for call in calls:
-        with pytest.raises(StoreClosedError):
-            call()
+    with subscription:
+        for call in calls:
+            with pytest.raises(StoreClosedError):
+                call()
 
 
 async def test_every_async_method_of_a_closed_store_says_so(store: EventStore) -> None:

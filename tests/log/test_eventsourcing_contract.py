@@ -172,8 +172,9 @@ class ApplicationCase(application_cases.ApplicationTestCase, ByEnvironment):
 class ProjectionCase(projection_cases.AggregateEventCountersProjectionTestCase, Case):
     view_class = CountersView
 
-    def setUp(self) -> None:
-        self.env = self.environment()
+    @property
+    def env(self) -> dict[str, str]:  # type: ignore[override]  # a fresh store for each test, not one for the class
+        return self.environment()
 
 
 class ViewCase(projection_cases.EventCountersViewTestCase, Case):
@@ -182,8 +183,9 @@ class ViewCase(projection_cases.EventCountersViewTestCase, Case):
 
 
 class EventSourcedProjectionCase(projection_cases.EventSourcedProjectionTestCase, Case):
-    def setUp(self) -> None:
-        self.env = self.environment()
+    @property
+    def env(self) -> dict[str, str]:  # type: ignore[override]  # as above
+        return self.environment()
 
 
 MEMBERS = {"__test__": True, "__module__": __name__}

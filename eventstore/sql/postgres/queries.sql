@@ -89,7 +89,7 @@ FROM {schema}.streams s
 JOIN {schema}.events e ON e.stream_id = s.stream_id
     AND e.version = (SELECT max(version) FROM {schema}.events WHERE stream_id = s.stream_id)
 LEFT JOIN {schema}.streams p ON p.stream_id = s.parent_id
-WHERE NOT s.closed AND s.name >= :prefix AND s.name < :prefix_end AND s.name > :cursor_name
+WHERE NOT s.closed AND s.name >= :prefix AND s.name <= :prefix_end AND s.name > :cursor_name
     AND (:since::bigint IS NULL OR e.recorded_at >= :since)
     AND (:until::bigint IS NULL OR e.recorded_at < :until)
     AND s.metadata @> :metadata::jsonb
@@ -102,7 +102,7 @@ FROM {schema}.streams s
 JOIN {schema}.events e ON e.stream_id = s.stream_id
     AND e.version = (SELECT max(version) FROM {schema}.events WHERE stream_id = s.stream_id)
 LEFT JOIN {schema}.streams p ON p.stream_id = s.parent_id
-WHERE NOT s.closed AND s.name >= :prefix AND s.name < :prefix_end
+WHERE NOT s.closed AND s.name >= :prefix AND s.name <= :prefix_end
     AND (:cursor_time::bigint IS NULL OR (e.recorded_at, s.name) < (:cursor_time::bigint, :cursor_name))
     AND (:since::bigint IS NULL OR e.recorded_at >= :since)
     AND (:until::bigint IS NULL OR e.recorded_at < :until)

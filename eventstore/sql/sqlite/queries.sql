@@ -87,13 +87,15 @@ FROM streams s
 JOIN events e ON e.stream_id = s.stream_id
     AND e.version = (SELECT max(version) FROM events WHERE stream_id = s.stream_id)
 LEFT JOIN streams p ON p.stream_id = s.parent_id
-WHERE s.closed = 0 AND s.name >= :prefix AND s.name < :prefix_end AND s.name > :cursor_name
+WHERE s.closed = 0 AND s.name >= :prefix AND s.name <= :prefix_end AND s.name > :cursor_name
     AND (:since IS NULL OR e.recorded_at >= :since)
     AND (:until IS NULL OR e.recorded_at < :until)
     AND NOT EXISTS (
         SELECT 1 FROM json_each(:metadata) AS wanted WHERE NOT EXISTS (
             SELECT 1 FROM json_each(s.metadata) AS has
-            WHERE has.key = wanted.key AND has.type = wanted.type AND has.value IS wanted.value
+            WHERE has.key = wanted.key AND has.value IS wanted.value
+                -- true is not 1, but 1.0 is.
+                AND replace(has.type, 'real', 'integer') = replace(wanted.type, 'real', 'integer')
         )
     )
 ORDER BY s.name LIMIT :limit;
@@ -105,14 +107,16 @@ FROM streams s
 JOIN events e ON e.stream_id = s.stream_id
     AND e.version = (SELECT max(version) FROM events WHERE stream_id = s.stream_id)
 LEFT JOIN streams p ON p.stream_id = s.parent_id
-WHERE s.closed = 0 AND s.name >= :prefix AND s.name < :prefix_end
+WHERE s.closed = 0 AND s.name >= :prefix AND s.name <= :prefix_end
     AND (:cursor_time IS NULL OR (e.recorded_at, s.name) < (:cursor_time, :cursor_name))
     AND (:since IS NULL OR e.recorded_at >= :since)
     AND (:until IS NULL OR e.recorded_at < :until)
     AND NOT EXISTS (
         SELECT 1 FROM json_each(:metadata) AS wanted WHERE NOT EXISTS (
             SELECT 1 FROM json_each(s.metadata) AS has
-            WHERE has.key = wanted.key AND has.type = wanted.type AND has.value IS wanted.value
+            WHERE has.key = wanted.key AND has.value IS wanted.value
+                -- true is not 1, but 1.0 is.
+                AND replace(has.type, 'real', 'integer') = replace(wanted.type, 'real', 'integer')
         )
     )
 ORDER BY e.recorded_at DESC, s.name DESC LIMIT :limit;

@@ -174,6 +174,12 @@ UPDATE {schema}.checkpoints SET orphaned_at = :orphaned_at
 WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
     AND retired_at IS NULL AND orphaned_at IS NULL;
 
+-- name: orphan_in_forks
+-- Of what forks saved on a checkpoint that no thread shows any longer.
+UPDATE {schema}.checkpoints SET orphaned_at = 0
+WHERE namespace = :namespace AND parent_id = :checkpoint_id AND orphaned_at IS NULL
+    AND stream_id IN (SELECT stream_id FROM {schema}.sources WHERE source_id = :stream_id);
+
 -- name: drop_checkpoints_after
 DELETE FROM {schema}.checkpoints WHERE stream_id = :stream_id AND shown_from > :after;
 
@@ -206,6 +212,10 @@ WHERE stream_id = :stream_id AND version > :after AND topic IN ('checkpoint.save
 SELECT l.ancestor_id FROM {schema}.lineage l JOIN {schema}.streams s ON s.stream_id = l.ancestor_id
 WHERE l.stream_id = :stream_id AND s.closed;
 
+-- name: lock_rows
+-- While the rows are made anew nobody adds to them: this waits for writers that have begun, and makes others wait.
+LOCK TABLE {schema}.checkpoints, {schema}.writes, {schema}.sources IN SHARE ROW EXCLUSIVE MODE;
+
 -- name: forget_checkpoints
 DELETE FROM {schema}.checkpoints;
 
@@ -222,3 +232,10 @@ FROM {schema}.feed f
 JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
 JOIN {schema}.streams s ON s.stream_id = f.stream_id
 WHERE f.position > :after ORDER BY f.position LIMIT :limit;
+
+-- name: rest_of_threads
+-- What has no place in the feed yet: younger than all that has one.
+SELECT 0, e.stream_id, e.version, e.topic, e.payload, s.parent_id, s.parent_version
+FROM {schema}.events e JOIN {schema}.streams s ON s.stream_id = e.stream_id
+WHERE NOT EXISTS (SELECT 1 FROM {schema}.feed f WHERE f.stream_id = e.stream_id AND f.version = e.version)
+ORDER BY e.xid, e.stream_id, e.version;

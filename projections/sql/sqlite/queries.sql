@@ -168,6 +168,12 @@ UPDATE checkpoints SET orphaned_at = :orphaned_at
 WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
     AND retired_at IS NULL AND orphaned_at IS NULL;
 
+-- name: orphan_in_forks
+-- Of what forks saved on a checkpoint that no thread shows any longer.
+UPDATE checkpoints SET orphaned_at = 0
+WHERE namespace = :namespace AND parent_id = :checkpoint_id AND orphaned_at IS NULL
+    AND stream_id IN (SELECT stream_id FROM sources WHERE source_id = :stream_id);
+
 -- name: drop_checkpoints_after
 DELETE FROM checkpoints WHERE stream_id = :stream_id AND shown_from > :after;
 
@@ -200,6 +206,10 @@ WHERE stream_id = :stream_id AND version > :after AND topic IN ('checkpoint.save
 SELECT l.ancestor_id FROM lineage l JOIN streams s ON s.stream_id = l.ancestor_id
 WHERE l.stream_id = :stream_id AND s.closed = 1;
 
+-- name: lock_rows
+-- While the rows are made anew nobody adds to them. Here the one writer at a time sees to that.
+SELECT 1;
+
 -- name: forget_checkpoints
 DELETE FROM checkpoints;
 
@@ -214,3 +224,7 @@ DELETE FROM sources;
 SELECT e.position, e.stream_id, e.version, e.topic, e.payload, s.parent_id, s.parent_version
 FROM events e JOIN streams s USING (stream_id)
 WHERE e.position > :after ORDER BY e.position LIMIT :limit;
+
+-- name: rest_of_threads
+-- What has no place in the feed yet; here everything has one.
+SELECT 0, stream_id, version, topic, payload, stream_id, version FROM events WHERE false;

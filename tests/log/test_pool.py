@@ -1,0 +1,114 @@
+"""The pool of connections to PostgreSQL."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psycopg
+import pytest
+
+from eventstore import StoreClosedError, UnavailableError
+from eventstore.recorders._pool import Pool
+
+
+@pytest.fixture
+def pool(pg_server: str) -> Iterator[Pool[psycopg.Connection]]:
+    pool = Pool(lambda: psycopg.connect(pg_server, autocommit=True), size=2, timeout=30.0, where="here")
+    yield pool
+    pool.close()
+
+
+def test_the_connection_that_was_used_last_is_used_first(pool: Pool[psycopg.Connection]) -> None:
+    first, second = pool.take(), pool.take()
+    pool.give(first)
+    pool.give(second)
+    assert pool.take() is second
+    assert pool.take() is first
+    pool.give(first)
+    pool.give(second)
+
+
+def test_who_waits_gets_what_is_given_back(pool: Pool[psycopg.Connection]) -> None:
+    first, second = pool.take(), pool.take()
+    with ThreadPoolExecutor(1) as executor:
+        waiting = executor.submit(pool.take)
+        pool.give(first)
+        assert waiting.result() is first
+    pool.give(first)
+    pool.give(second)
+
+
+def test_if_all_are_in_use_for_too_long_the_error_says_what_to_do(pg_server: str) -> None:
+    pool = Pool(lambda: psycopg.connect(pg_server, autocommit=True), size=1, timeout=0.01, where="here")
+    with pool.use(), pytest.raises(UnavailableError, match=r"here.*raise pool_size"):
+        pool.take()
+    with pool.use():
+        pass
+    pool.close()
+
+
+def test_a_connection_that_broke_or_was_left_in_a_transaction_is_not_used_again(
+    pool: Pool[psycopg.Connection],
+) -> None:
+    with pool.use() as begun:
+        begun.execute("BEGIN")
+    with pool.use() as other:
+        assert (other is begun, begun.closed) == (False, True)
+        other.execute("SELECT 1")
+        with pytest.raises(psycopg.OperationalError):
+            other.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+    with pool.use() as fresh:
+        fresh.execute("SELECT 1")
+
+
+def test_after_a_server_was_away_the_others_are_not_tried_one_by_one(pool: Pool[psycopg.Connection]) -> None:
+    first, second = pool.take(), pool.take()
+    pool.give(first)
+    pool.give(second)
+    pool.clear()
+    assert (first.closed, second.closed) == (True, True)
+    with pool.use() as fresh:
+        fresh.execute("SELECT 1")
+
+
+def test_when_it_is_closed_everybody_hears_of_it(pool: Pool[psycopg.Connection]) -> None:
+    first, second = pool.take(), pool.take()
+    with ThreadPoolExecutor(3) as executor:
+        waiting = [executor.submit(pool.take) for _ in range(3)]
+        pool.close()
+        for each in waiting:
+            with pytest.raises(StoreClosedError):
+                each.result()
+    with pytest.raises(StoreClosedError):
+        pool.take()
+    first.execute("SELECT 1")  # who has one may finish
+    for connection in (first, second):
+        pool.give(connection)
+        assert connection.closed
+
+
+def test_a_server_that_is_restarting_is_waited_for(pg_server: str) -> None:
+    up = threading.Event()
+    attempts: list[bool] = []
+
+    def connect() -> psycopg.Connection:
+        attempts.append(up.is_set())
+        if len(attempts) > 2:
+            up.set()
+        return psycopg.connect(pg_server if up.is_set() else "host=127.0.0.1 port=1", autocommit=True)
+
+    pool = Pool(connect, size=1, timeout=30.0, where="here")
+    with pool.use() as connection:
+        connection.execute("SELECT 1")
+    assert len(attempts) == 3
+    pool.close()
+
+
+def test_a_server_that_does_not_come_back_is_given_up(pg_server: str) -> None:
+    pool = Pool(lambda: psycopg.connect("host=127.0.0.1 port=1"), size=1, timeout=0.1, where="here")
+    for _ in range(2):  # the failure gives its place back
+        with pytest.raises(psycopg.OperationalError):
+            pool.take()
+    pool.close()
