@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import ormsgpack
 
@@ -60,12 +61,7 @@ class Forker:
             session.execute(self._queries["share_stream"], {"stream_id": parent_id})
             if session.execute(self._queries["stream_by_name"], {"name": source}) != [(parent_id,)]:
                 raise OvertakenError
-            created = session.execute(
-                self._queries["create_stream"], new_stream(target, cause.metadata, parent_id, point.version)
-            )
-            if not created:
-                raise ConflictError(target, 0, "a stream of that name")
-            stream_id = int(created[0][0])
+            stream_id = self._create(session, target, new_stream(target, cause.metadata, parent_id, point.version))
             for ancestor, upto in ancestors_at(past, point.version):
                 session.execute(
                     self._queries["add_ancestor"], {"stream_id": stream_id, "ancestor_id": ancestor, "upto": upto}
@@ -87,6 +83,17 @@ class Forker:
         self._once(begin, target, Head(row.version, row.hash))
         self._recorder.signal()
         return Appended(row.version, row.version, row.hash)
+
+    def _create(self, session: Session, target: str, stream: Mapping[str, Any]) -> int:
+        created = session.execute(self._queries["create_stream"], stream)
+        if not created:
+            # Locked first, so that a first append that is under way has ended, and shows.
+            for (taken,) in session.execute(self._queries["stream_by_name"], {"name": target}):
+                session.execute(self._queries["lock_family"], {"stream_id": taken})
+            created = session.execute(self._queries["take_empty_stream"], stream)
+        if not created:
+            raise ConflictError(target, 0, "a stream of that name")
+        return int(created[0][0])
 
     def _once(self, begin: Callable[[Session], None], target: str, made: Head) -> None:
         """Make the fork, and after a lost connection find out whether it was made; if not, try once more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from struct import error as StructError  # noqa: N812 (as errors are called)
 
 from eventstore import chain, envelope
 from eventstore._lineage import Segment, lineage
@@ -67,9 +68,12 @@ def _verify_segment(recorder: Recorder, queries: Mapping[str, str], name: str, s
                 raise ChainError(name, version + 1, "the event is missing")
             try:
                 digest = envelope.digest(bytes(payload))
+                linked = chain.link(previous, low, topic, recorded_at, digest)
             except UnknownFormatError as error:
                 raise ChainError(name, low, "the payload is not one") from error
-            if chain.link(previous, low, topic, recorded_at, digest) != bytes(stored):
+            except StructError as error:
+                raise ChainError(name, low, "the topic is longer than any that was stored") from error
+            if linked != bytes(stored):
                 raise ChainError(name, low, "the hash does not follow from the content and the event before")
             previous, version = bytes(stored), low
             events += 1

@@ -34,6 +34,13 @@ _POSTGRES = re.compile(
 )
 
 
+# What else names a PostgreSQL database, or was meant to name a store: libpq's key = value pairs, and a URL with slashes
+# missing. As the name of a file it would show a password in the folder.
+_NO_PATH = re.compile(
+    r"\s*(host|hostaddr|port|dbname|user|password|passfile|service|sslmode)\s*=|(postgres|postgresql|sqlite):"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class PostgresAddress:
     """A libpq connection URI. `str()` of it leaves the password out, and the options, one of which may be it."""
@@ -61,6 +68,9 @@ def parse(url: str | os.PathLike[str]) -> SQLiteAddress | PostgresAddress:
         raise InvalidUrlError(f"a store needs an address: {_FORMS}")
     scheme, separator, rest = text.partition("://")
     if not separator:
+        if isinstance(url, str) and _NO_PATH.match(text):
+            # Nothing of it is shown, here neither.
+            raise InvalidUrlError(f"this looks like a database's address, not like a path: {_FORMS}")
         return SQLiteAddress(None if text == ":memory:" else Path(text))
     if scheme in ("postgresql", "postgres"):
         uri = f"postgresql://{rest}"
@@ -72,5 +82,7 @@ def parse(url: str | os.PathLike[str]) -> SQLiteAddress | PostgresAddress:
         raise InvalidUrlError(f"{scheme}:// is not a store that is known here: {_FORMS}")
     if not rest.startswith("/") or rest == "/":
         raise InvalidUrlError(f"sqlite:// needs three slashes and a path: {_FORMS}")
+    if "?" in rest or "#" in rest:
+        raise InvalidUrlError("sqlite:// takes no options: pass them to open(), and write ? as %3F and # as %23")
     path = unquote(rest[1:])
     return SQLiteAddress(None if path == ":memory:" else Path(path))

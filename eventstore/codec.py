@@ -122,13 +122,21 @@ def decode(stream: str, row: Row, upcasters: Upcasters) -> Event:
 
 
 def unpack(payload: bytes) -> tuple[int, Cause, bytes]:
-    """The schema, cause and data of a sealed payload."""
+    """The schema, cause and data of a sealed payload.
+
+    Raises:
+        ErasedError: The payload was erased.
+        CorruptionError: It is not one.
+    """
     record = envelope.unseal(payload)
     try:
-        schema, cause, data = ormsgpack.unpackb(record, option=UNPACK)
-        return schema, _unpack_cause(cause), data
+        schema, packed, data = ormsgpack.unpackb(record, option=UNPACK)
+        cause = _unpack_cause(packed)
     except (ormsgpack.MsgpackDecodeError, TypeError, ValueError) as error:
         raise CorruptionError("an event's payload cannot be decoded: it was damaged") from error
+    if not (isinstance(schema, int) and isinstance(data, bytes) and _is_cause(cause)):
+        raise CorruptionError("an event's payload holds something else than an event: it was damaged")
+    return schema, cause, data
 
 
 def pack_id(text: str | None) -> str | bytes | None:
@@ -176,6 +184,15 @@ def _pack_cause(cause: Cause) -> list[Any]:
 def _unpack_cause(packed: list[Any]) -> Cause:
     namespace, checkpoint, run, node, task, metadata = packed + _EMPTY_CAUSE[len(packed) :]
     return Cause(namespace, unpack_id(checkpoint), unpack_id(run), node, unpack_id(task), metadata)
+
+
+def _is_cause(cause: Cause) -> bool:
+    ids = (cause.checkpoint, cause.run, cause.node, cause.task)
+    return (
+        isinstance(cause.namespace, str)
+        and all(each is None or isinstance(each, str) for each in ids)
+        and isinstance(cause.metadata, dict)
+    )
 
 
 _EMPTY_CAUSE: list[Any] = ["", None, None, None, None, {}]

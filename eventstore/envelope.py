@@ -22,12 +22,15 @@ from eventstore.errors import ErasedError, UnknownFormatError
 FORMAT = 1
 _ZSTD, _ZSTD_DICTIONARY, _COMPRESSION = 1, 2, 3
 _CIPHER, _ERASED = 4, 8
+_KNOWN_FLAGS = _COMPRESSION | _CIPHER | _ERASED
 
 # Below this, a zstd frame's own 9 bytes eat what compression saves.
 _WORTH_COMPRESSING = 48
 # Above this a dictionary adds nothing that the payload does not teach the compressor by itself.
 _WORTH_A_DICTIONARY = 32 * 1024
 _LEVEL = 3
+# No payload is longer when it is unpacked: damaged bytes that say so are not given the memory.
+_LONGEST_BYTES = 4 << 30
 # The dictionary that new payloads are compressed with. A published dictionary is never edited: a better one gets
 # the next number, and all of them stay readable.
 _DICTIONARY = 1
@@ -64,9 +67,9 @@ def unseal(envelope: bytes) -> bytes:
         return envelope[2:]
     try:
         if compression == _ZSTD:
-            return _decompressor(0).decompress(envelope[2:])
+            return _decompressed(0, envelope[2:])
         if compression == _ZSTD_DICTIONARY:
-            return _decompressor(envelope[2]).decompress(envelope[3:])
+            return _decompressed(envelope[2], envelope[3:])
     except (zstandard.ZstdError, IndexError) as error:
         raise UnknownFormatError("the payload cannot be decompressed: it was damaged") from error
     raise UnknownFormatError(f"compression {compression} is unknown to this version of the package: upgrade it")
@@ -95,7 +98,16 @@ def _flags(envelope: bytes) -> int:
         raise UnknownFormatError(
             f"a payload of format {found} was found, this version of the package knows format {FORMAT}: upgrade it"
         )
-    return envelope[1]
+    flags = envelope[1]
+    if flags & ~_KNOWN_FLAGS:
+        raise UnknownFormatError(f"a payload has flags that are unknown to this version of the package ({flags:#04x})")
+    return flags
+
+
+def _decompressed(dictionary: int, frame: bytes) -> bytes:
+    if zstandard.frame_content_size(frame) > _LONGEST_BYTES:
+        raise UnknownFormatError("the payload claims to be longer than any that was stored: it was damaged")
+    return _decompressor(dictionary).decompress(frame)
 
 
 def _compressor(dictionary: int) -> zstandard.ZstdCompressor:

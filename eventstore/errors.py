@@ -22,6 +22,7 @@
     │   ├── ErasedError               the content was erased by a prune or a delete
     │   ├── UnreadableError           the serializer cannot read a value: another key, perhaps
     │   └── UnknownFormatError        written by a newer or foreign version of this package
+    ├── TypeNotAllowedError           a stored value is of a type that may not be made again
     ├── OvertakenError                for `Decision.work` to raise: decide anew; callers never see it
     └── StoreClosedError              the store was closed
 
@@ -211,6 +212,23 @@ class UnreadableError(CorruptionError):
 
 class UnknownFormatError(CorruptionError):
     """Bytes of a format that this version of the package does not know."""
+
+
+class TypeNotAllowedError(EventStoreError):
+    """A stored value is of a type that may not be made again; it was neither imported nor made, and stays as it is.
+
+    Attributes:
+        module: The type's module.
+        name: The type's name.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        super().__init__(
+            f"a stored value is a {module}.{name}, which is not among the types that may be made again: if you trust "
+            f"it, open the saver with allowed_types=[{name}], or with the pair ({module!r}, {name!r})"
+        )
+        self.module = module
+        self.name = name
 
 
 class OvertakenError(EventStoreError):

@@ -147,7 +147,7 @@ class Checkpoints:
 
         def decide(stream_id: int, _: Head) -> Decision:
             def work(session: Session) -> None:
-                session.execute(self.store.queries["lock_stream"], {"stream_id": stream_id})
+                session.execute(self.store.queries["lock_family"], {"stream_id": stream_id})
                 session.execute(self.store.queries["close_stream"], {"stream_id": stream_id})
                 closed = session.execute(self._queries["closed_ancestors"], {"stream_id": stream_id})
                 # The thread itself, and deleted ancestors that only this fork kept alive.
@@ -230,7 +230,7 @@ class Checkpoints:
 
             def work(session: Session) -> None:
                 # A fork that begins right now either is counted in `pinned`, or waits and then sees the pruned thread.
-                session.execute(self.store.queries["lock_stream"], {"stream_id": stream_id})
+                session.execute(self.store.queries["lock_family"], {"stream_id": stream_id})
                 if session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0] != pinned:
                     raise OvertakenError
                 _applying.apply_prune(session, self._queries, stream_id, head.version + 1, planned.record)

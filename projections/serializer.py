@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from eventstore import UnknownFormatError, UnreadableError, UnserializableError
+from eventstore import EventStoreError, UnknownFormatError, UnreadableError, UnserializableError
 from eventstore._refused import find_refused
 
 # A serializer with a pickle fallback says so by this name; one that enciphers adds "+" and the cipher's.
@@ -54,6 +54,8 @@ def load_typed(serializer: Serializer, encoding: str, data: bytes) -> Any:
         raise UnknownFormatError("a pickled value was found, which is never unpickled: this package did not store it")
     try:
         return serializer.loads_typed((encoding, data))
+    except EventStoreError:
+        raise  # it says already what to do
     except Exception as error:
         raise UnreadableError(encoding, f"{type(error).__name__}: {error}") from error
 

@@ -14,6 +14,7 @@ other to store, only for the numbers of what they stored (see `LogApplicationRec
 
 from __future__ import annotations
 
+import threading
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
@@ -30,6 +31,7 @@ from eventstore.persistence._events import (
 from eventstore.persistence._recorder import OriginatorIdType, translated
 from eventstore.persistence._snapshots import LogSnapshotRecorder
 from eventstore.persistence._tracking import LogTrackingRecorder
+from eventstore.recorders import Recorder
 from eventstore.store import EventStore
 
 __all__ = [
@@ -43,6 +45,16 @@ __all__ = [
 ]
 
 R = TypeVar("R", bound=es.Recorder)
+
+
+def _close(recorder: Recorder) -> None:
+    # The garbage collector calls this in any thread and at any moment, so also in one that holds a lock of the
+    # recorder's: closing, which needs that lock, would wait for itself.
+    closing = threading.Thread(target=recorder.close, name="eventstore-close", daemon=True)
+    try:
+        closing.start()
+    except RuntimeError:  # at the interpreter's end, where no thread begins and none holds a lock
+        recorder.close()
 
 
 class Factory(es.InfrastructureFactory[LogTrackingRecorder]):
@@ -80,7 +92,7 @@ class Factory(es.InfrastructureFactory[LogTrackingRecorder]):
             migrate = strtobool(self.env.get(self.CREATE_TABLE, "y"))
             self.store = EventStore.open(url, migrate=migrate, **self._options())
         # A view outlives the factory that made it, and nobody closes it: it goes with the last that uses the store.
-        weakref.finalize(self.store, self.store.recorder.close)
+        weakref.finalize(self.store, _close, self.store.recorder)
 
     def aggregate_recorder(self, purpose: str = "events") -> es.AggregateRecorder:
         """A recorder for aggregates' events, which are in the log; for any other purpose, beside it."""

@@ -16,7 +16,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 
 
-# How long a writer waits before it looks whether the one who leads is still there: Ctrl-C can come between any two steps.
+# How long a writer waits before it looks whether somebody still leads: Ctrl-C can come between any two steps.
 _LOOK_AGAIN_SECONDS = 1.0
 
 
@@ -26,6 +26,8 @@ class _Ticket(Generic[T]):
     def __init__(self, work: Callable[[], T]) -> None:
         self.work = work
         self.batch: _Batch | None = None
+        # Whether its writer has left, and waits for nothing any more.
+        self.gone = False
         self.result: T | None = None
         self.error: BaseException | None = None
         # Rung when the work is done, or when it is this writer's turn to carry out what has gathered.
@@ -87,6 +89,7 @@ class GroupCommit:
     def _leave(self, ticket: _Ticket[Any]) -> None:
         """Hand over the lead, if this writer has it. One that was interrupted takes back what nobody has begun."""
         with self._queue_lock:
+            ticket.gone = True
             if ticket in self._queue:
                 self._queue.remove(ticket)
             if self._leader is ticket:
@@ -123,9 +126,9 @@ class GroupCommit:
             if not self._roll_back() and committing:
                 batch.finished = True
             with self._queue_lock:
-                self._queue = [
-                    ticket for ticket in batch.tickets if not ticket.done and ticket is not own
-                ] + self._queue
+                own.gone = True
+                # Whose writer was interrupted, too, is left out: the lead would be handed to nobody.
+                self._queue = [ticket for ticket in batch.tickets if not (ticket.done or ticket.gone)] + self._queue
             raise
         batch.finished = True
 

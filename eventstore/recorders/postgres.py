@@ -7,16 +7,17 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import cached_property, lru_cache
 from hashlib import blake2b
-from select import select
+from math import ceil
+from selectors import EVENT_READ, DefaultSelector
 from socket import socketpair
 from typing import Any, Literal, TypeVar
 
 import psycopg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from eventstore.address import PostgresAddress
 from eventstore.codec import Row
-from eventstore.errors import ConnectionLostError, InvalidUrlError
+from eventstore.errors import ConnectionLostError, InvalidUrlError, NotAStoreError
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries, quote_schema
 from eventstore.recorders._migrating import carry_out
@@ -68,11 +69,8 @@ class PostgresRecorder:
         self._where = str(address)
         self._queries = load_queries("eventstore", self.dialect, schema)
         self._server = load_queries("eventstore", self.dialect, schema, file="server")
-        self._appends = {
-            name: Shortcut(f"eventstore_{name}", self._queries[name], prepare=prepare)
-            for name in ("append_event", "append_first_event")
-        }
-        self._conninfo = _conninfo(address)
+        self._shortcut = Shortcut("eventstore_append_event", self._queries["append_event"], prepare=prepare)
+        self._conninfo = _conninfo(address, connect_timeout)
         self._options: dict[str, Any] = {
             "autocommit": True,
             # Statements are few and hot: prepared at their second use.
@@ -80,7 +78,8 @@ class PostgresRecorder:
         }
         # Opened here once by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
         with translated(self._where):
-            self._connect().close()
+            with self._connect() as connection:
+                self._check_encoding(connection)
         self._pool = Pool(self._connect, size=connections, timeout=connect_timeout, where=self._where)
         self._listeners: set[_PostgresListener] = set()
         self._notifier = _Notifier(self)
@@ -112,9 +111,12 @@ class PostgresRecorder:
             return work(_PostgresSession(connection))
 
     def append(self, *appends: Append) -> bool:
-        """See `Recorder.append`: one statement, and so one round trip, if there is one row and no other work."""
+        """See `Recorder.append`: one statement, and so one round trip, if there is one row and no other work.
+
+        A stream's first append is a transaction of its own kind: see `lock_empty_stream`.
+        """
         with translated(self._where), self._pool.use() as connection:
-            if len(appends) == 1 and len(appends[0].rows) == 1 and appends[0].work is None:
+            if len(appends) == 1 and _is_simple(appends[0]):
                 return self._append_alone(connection, appends[0])
             try:
                 with connection.transaction():
@@ -157,8 +159,23 @@ class PostgresRecorder:
         for listener in tuple(self._listeners):
             listener.wake()
 
+    def _check_encoding(self, connection: _Connection) -> None:
+        # A PgBouncer may not tell; then an event that cannot be stored is refused when it comes.
+        if connection.info.parameter_status("server_encoding") not in ("UTF8", None):
+            raise NotAStoreError(f"{self._where} cannot hold all text: use a database that has ENCODING 'UTF8'")
+
     def _connect(self) -> _Connection:
-        return _Connection.connect(self._conninfo, **self._options)
+        connection = _Connection.connect(self._conninfo, **self._options)
+        try:
+            # Who waited for a lock has to see what its holder committed: that is what all locks here rely on, and what
+            # a database or a user with another default does not give. Said twice: for what is a transaction by itself,
+            # and with each BEGIN, since behind a PgBouncer the next statement may meet another session.
+            connection.execute("SET default_transaction_isolation = 'read committed'")
+            connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _read(self, sql: str, params: Params) -> Rows:
         with self._pool.use() as connection:
@@ -167,13 +184,14 @@ class PostgresRecorder:
     def _append_alone(self, connection: _Connection, append: Append) -> bool:
         if append.then:
             return self._append_last(connection, append)
-        shortcut = self._appends[_append_block(append, 0)]
-        return shortcut.execute(connection, connection.shortcuts, append.parameters(0)) == 1
+        return self._shortcut.execute(connection, connection.shortcuts, append.parameters(0)) == 1
 
     def _append_all(self, connection: _Connection, appends: Sequence[Append]) -> None:
         # The appends come before anything else that writes: the transaction's id, by which the feed is ordered, must
         # not be older than a predecessor's. In one order for all: or two writers could wait for each other.
         for append in sorted(appends, key=lambda append: append.stream_id):
+            if append.first:
+                connection.execute(self._server["lock_empty_stream"], {"stream_id": append.stream_id}, binary=True)
             if not (self._append_all_but_last(connection, append) and self._append_last(connection, append)):
                 raise _StreamMovedOnError
         session = _PostgresSession(connection)
@@ -291,7 +309,11 @@ class _PostgresListener:
         self._ear, self._mouth = socketpair()
         self._mouth.setblocking(False)
         self._connection: _Connection | None = None
-        self._listen()
+        try:
+            self._listen()
+        except BaseException:
+            self.close()
+            raise
         recorder._listeners.add(self)
 
     def wait(self, timeout: float) -> None:
@@ -299,7 +321,7 @@ class _PostgresListener:
             if self._connection is None:
                 self._listen()
             assert self._connection is not None
-            ready, _, _ = select([self._ear.fileno(), self._connection.fileno()], [], [], timeout)
+            ready = _readable(timeout, self._ear.fileno(), self._connection.fileno())
             if self._connection.fileno() in ready:
                 for _ in self._connection.notifies(timeout=0):
                     pass
@@ -309,7 +331,7 @@ class _PostgresListener:
             if not lost(error):
                 raise
             self._hang_up()
-            select([self._ear], [], [], timeout)
+            _readable(timeout, self._ear.fileno())
 
     def wake(self) -> None:
         # Full: the thread has been woken many times already, and has not looked yet. Closed: nobody waits.
@@ -325,8 +347,12 @@ class _PostgresListener:
     def _listen(self) -> None:
         connection = self._recorder._connect()
         channel = _channel(self._recorder.schema)
-        connection.execute(f'LISTEN "{channel["channel"]}"')
-        connection.execute(self._recorder._server["hold_listener_lock"], channel)
+        try:
+            connection.execute(f'LISTEN "{channel["channel"]}"')
+            connection.execute(self._recorder._server["hold_listener_lock"], channel)
+        except BaseException:
+            connection.close()
+            raise
         self._connection = connection
 
     def _hang_up(self) -> None:
@@ -335,16 +361,31 @@ class _PostgresListener:
             self._connection = None
 
 
+def _readable(timeout: float, *files: int) -> list[int]:
+    """Those of the files that can be read from, within so many seconds. (`select` knows none above 1,023.)"""
+    with DefaultSelector() as selector:
+        for file in files:
+            selector.register(file, EVENT_READ)
+        return [key.fd for key, _ in selector.select(timeout)]
+
+
 class _StreamMovedOnError(Exception):
     """Rolls an append back whose predecessor was not there."""
 
 
-def _conninfo(address: PostgresAddress) -> str:
+def _conninfo(address: PostgresAddress, connect_timeout: float) -> str:
     with suppress(psycopg.ProgrammingError):  # not chained: its message quotes the URL, and with it the password
-        return make_conninfo(address.uri, application_name="eventstore")
+        # libpq takes whole seconds, from 2 on; what the URL says goes before.
+        options = {"connect_timeout": max(2, ceil(connect_timeout)), **conninfo_to_dict(address.uri)}
+        # Names are any text, whatever the URL or the environment says about the client (PGCLIENTENCODING).
+        return make_conninfo(**{**options, "application_name": "eventstore", "client_encoding": "UTF8"})
     raise InvalidUrlError(
         f"libpq does not understand the options of {address}: use postgresql://user@host:port/database"
     )
+
+
+def _is_simple(append: Append) -> bool:
+    return len(append.rows) == 1 and append.work is None and not append.first
 
 
 def _append_block(append: Append, index: int) -> str:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import queue
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 from typing import Literal, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
@@ -58,7 +58,10 @@ class SQLiteRecorder:
         self._busy_timeout = busy_timeout
         self.connections = connections
         self._queries = load_queries("eventstore", self.dialect)
-        self._readers: queue.LifoQueue[sqlite3.Connection | None] = queue.LifoQueue()
+        # A permit for each connection that may read, and those that are idle: the last used is the next to be used. Of
+        # the queues only this one is whole after Ctrl-C, whenever that comes.
+        self._permits: SimpleQueue[None] = SimpleQueue()
+        self._idle: list[sqlite3.Connection] = []
         self._bell = Bell()
         self._closed = False
         with translated(self._where):
@@ -70,8 +73,8 @@ class SQLiteRecorder:
             except BaseException:
                 self._writer.close()
                 raise
-        for _ in range(connections if self._path else 0):
-            self._readers.put(None)  # opened when first needed
+        for _ in range(connections):
+            self._permits.put(None)
         self._commits = GroupCommit(self._writer)
 
     def migrate(self, component: str, *, allowed: bool) -> None:
@@ -132,11 +135,12 @@ class SQLiteRecorder:
                 return
             self._closed = True
             self._writer.close()
-        for _ in range(self.connections if self._path else 0):
-            if connection := self._readers.get():  # waits for readers that are under way
-                connection.close()
         for _ in range(self.connections):
-            self._readers.put(None)  # so that a late reader is not left waiting, and finds the store closed
+            self._permits.get()  # waits for readers that are under way
+        while self._idle:
+            self._idle.pop().close()
+        for _ in range(self.connections):
+            self._permits.put(None)  # so that a late reader is not left waiting, and finds the store closed
         self.signal()
 
     def _connect(self) -> sqlite3.Connection:
@@ -159,6 +163,8 @@ class SQLiteRecorder:
     def _configure(self, connection: sqlite3.Connection) -> None:
         # FULL: the write-ahead log is on disk before a commit returns.
         connection.execute(f"PRAGMA synchronous = {self._synchronous}")
+        # What is erased is overwritten: some builds of SQLite would leave it in the file's free pages.
+        connection.execute("PRAGMA secure_delete = ON")
         # References are checked: the log never points at a stream that is not there.
         connection.execute("PRAGMA foreign_keys = ON")
         # What PostgreSQL says with its own functions: the envelope that is left of an erased payload.
@@ -198,15 +204,22 @@ class SQLiteRecorder:
                     raise StoreClosedError
                 yield self._writer
             return
-        connection = self._readers.get()
+        self._permits.get()
+        connection: sqlite3.Connection | None = None
         try:
             if self._closed:
                 raise StoreClosedError
-            if connection is None:
-                connection = self._connect()
+            connection = self._idle_or_new()
             yield connection
         finally:
-            self._readers.put(connection)
+            if connection:
+                self._idle.append(connection)
+            self._permits.put(None)
+
+    def _idle_or_new(self) -> sqlite3.Connection:
+        with suppress(IndexError):
+            return self._idle.pop()
+        return self._connect()
 
     def _append(self, session: Session, appends: Sequence[Append]) -> None:
         # The order of insertion is the feed's: as in PostgreSQL, of one transaction by time, and then by stream.

@@ -20,7 +20,7 @@ from .races import in_threads
 from .saving import assert_true, at, everything, number_of, numbers, shown, step
 from .tables import rows
 
-KILLS, INTERRUPTS = 20, 50
+KILLS, INTERRUPTS = 20, 25
 THREADS = ["one", "two", "three"]
 """Written at the same time, by as many threads of each process: they commit together."""
 
@@ -140,7 +140,9 @@ def write_until_interrupted(pipe: Pipe, url: str) -> list[int]:
     interruptible = False
 
     def interrupt(*_: Any) -> None:
+        nonlocal interruptible
         if interruptible:
+            interruptible = False  # the next one when this one is over
             raise KeyboardInterrupt
 
     signal.signal(signal.SIGINT, interrupt)
@@ -164,7 +166,6 @@ def write_until_interrupted(pipe: Pipe, url: str) -> list[int]:
                     step(saver, number)
                     interruptible = False
                     number += 1
-            interruptible = False
             latest = saver.get_tuple(at())
             # What was under way is there, or it is not; whoever asks knows.
             assert latest is None or number_of(latest) in (number, number - 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +14,7 @@ from eventstore import (
     BadInputError,
     Cause,
     ConflictError,
+    Decision,
     EventStore,
     Head,
     IdempotencyError,
@@ -112,6 +114,34 @@ def test_writers_of_one_stream_leave_no_gap_and_lose_nothing(make_store: MakeSto
         f"{name}.{number}".encode() for name in range(6) for number in range(20)
     }
     assert stores[0].verify("s").events == 120
+
+
+def test_a_stream_begins_once_also_if_two_want_to_begin_it_at_different_versions(make_store: MakeStore) -> None:
+    stores = {0: make_store(), 1: make_store()}
+    begin = threading.Barrier(len(stores))
+
+    def race(stream: str, first: int) -> bool:
+        def decide(_: int, head: Head) -> Decision:
+            if head.version:
+                raise ConflictError(stream, first - 1, head.version)
+            return Decision(numbered(first, first), first_version=first)
+
+        # The stream is known to both, and empty.
+        stores[first].commit(stream, lambda *_: Decision(()))
+        begin.wait()
+        try:
+            return stores[first].commit(stream, decide).first == first
+        except ConflictError:
+            return False
+
+    with ThreadPoolExecutor(len(stores)) as executor:
+        for number in range(30):
+            stream = f"s{number}"
+            zero, one = (executor.submit(race, stream, first) for first in stores)
+            outcomes = (zero.result(), one.result())
+            found = versions(stores[0], stream, after=-1)
+            assert found in ([0], [1], [0, 1]), outcomes
+            assert stores[0].verify(stream).events == len(found)
 
 
 def test_an_idempotency_key_makes_an_append_happen_once(make_store: MakeStore) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier, Literal
 
 from eventstore import BadInputError, EventStore, InvalidIdError, InvalidUrlError, NewEvent, SchemaError, migration_sql
 from eventstore.address import PostgresAddress, SQLiteAddress, parse
@@ -151,6 +152,32 @@ def test_a_store_works_without_prepared_statements(postgres_url: str) -> None:
             observer.execute("SELECT 1")
         prepared = saver.store.recorder.read("SELECT count(*) FROM pg_prepared_statements", {})
         assert (saver.store.head("s").version, prepared) == (10, [(0,)])  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
+def test_every_connection_reads_what_is_committed_whatever_the_database_prefers(
+    postgres_url: str, isolation: str
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(
+            SQL("ALTER DATABASE {} SET default_transaction_isolation = {}").format(
+                Identifier(admin.info.dbname), Literal(isolation)
+            )
+        )
+    with EventStore.open(postgres_url) as store:
+        ask = "SELECT current_setting('transaction_isolation')"
+        assert store.recorder.read(ask, {}) == [("read committed",)]
+        assert store.recorder.write(lambda session: session.execute(ask, {})) == [("read committed",)]
+
+
+def test_names_are_any_text_whatever_the_environment_says_about_the_client(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    with EventStore.open(postgres_url) as store:
+        store.append("ü🎉", [NewEvent("kept")], metadata={"user": "Łódź"})
+        [info] = store.streams().streams
+        assert (info.name, info.metadata) == ("ü🎉", {"user": "Łódź"})
 
 
 @pytest.mark.parametrize("options", [{"pool_size": 0}, {"synchronous": "OFF"}])

@@ -7,6 +7,14 @@ VALUES (:name, :parent_id, :parent_version, :created_at, :metadata::jsonb)
 ON CONFLICT (name) WHERE NOT closed DO NOTHING
 RETURNING stream_id;
 
+-- name: take_empty_stream
+-- A stream whose first append failed has nothing but its name: a fork may take it over.
+UPDATE {schema}.streams SET
+    parent_id = :parent_id, parent_version = :parent_version, created_at = :created_at, metadata = :metadata::jsonb
+WHERE name = :name AND NOT closed
+    AND (SELECT max(version) FROM {schema}.events e WHERE e.stream_id = streams.stream_id) IS NULL
+RETURNING stream_id;
+
 -- name: describe_stream
 -- Part of the statement that appends a stream's first event, of which `appended` is the result.
 UPDATE {schema}.streams SET metadata = :metadata::jsonb FROM appended WHERE stream_id = :stream_id;
@@ -44,10 +52,12 @@ WHERE EXISTS (
 ON CONFLICT (stream_id, version) DO NOTHING;
 
 -- name: append_first_event
--- The first own event of a stream has no predecessor in it; that it is the first is what has to be checked.
+-- The first own event of a stream has no predecessor in it; that it is the first is what has to be checked. The stream
+-- is locked by then (see `lock_empty_stream`), or nobody else knows it yet. It asks for the greatest version, since that
+-- is always looked up in the index; for whether there is any, the planner may read the whole log.
 INSERT INTO {schema}.events (stream_id, version, topic, recorded_at, hash, payload)
 SELECT :stream_id::bigint, :version::bigint, :topic::text, :recorded_at::bigint, :hash::bytea, :payload::bytea
-WHERE NOT EXISTS (SELECT 1 FROM {schema}.events WHERE stream_id = :stream_id::bigint)
+WHERE (SELECT max(version) FROM {schema}.events WHERE stream_id = :stream_id::bigint) IS NULL
 ON CONFLICT (stream_id, version) DO NOTHING;
 
 -- name: lineage
@@ -61,9 +71,14 @@ INSERT INTO {schema}.lineage (stream_id, ancestor_id, upto) VALUES (:stream_id, 
 SELECT coalesce(max(l.upto), 0) FROM {schema}.lineage l JOIN {schema}.streams s ON s.stream_id = l.stream_id
 WHERE l.ancestor_id = :stream_id AND NOT s.closed;
 
--- name: lock_stream
--- Keeps forks and erasure of one stream apart: a fork must not begin to read what is being erased.
-SELECT stream_id FROM {schema}.streams WHERE stream_id = :stream_id FOR UPDATE;
+-- name: lock_family
+-- Keeps forks and erasure of one stream apart: a fork must not begin to read what is being erased. And of two relatives
+-- that are erased at once, which meet at a common ancestor, the second sees that the first is gone, so that what both
+-- shared is not kept for either. In one order for all, or they could wait for each other. Not FOR UPDATE: it would make
+-- a fork wait that has its share and refers to an ancestor.
+SELECT stream_id FROM {schema}.streams
+WHERE stream_id = :stream_id OR stream_id IN (SELECT ancestor_id FROM {schema}.lineage WHERE stream_id = :stream_id)
+ORDER BY stream_id FOR NO KEY UPDATE;
 
 -- name: share_stream
 SELECT stream_id FROM {schema}.streams WHERE stream_id = :stream_id FOR SHARE;

@@ -10,6 +10,11 @@ SELECT pg_advisory_xact_lock(hashtextextended('eventstore schema ' || :schema_na
 -- name: create_schema
 CREATE SCHEMA IF NOT EXISTS {schema};
 
+-- name: lock_empty_stream
+-- First appends to one stream take turns, since they need not have the same version, on which the primary key would stop
+-- the second. A statement of its own: the next one sees what was committed while this one waited.
+SELECT stream_id FROM {schema}.streams WHERE stream_id = :stream_id FOR NO KEY UPDATE;
+
 -- name: append_more
 -- Rows that follow one that the same transaction has just stored, in one statement.
 INSERT INTO {schema}.events (stream_id, version, topic, recorded_at, hash, payload)

@@ -7,6 +7,13 @@ VALUES (:name, :parent_id, :parent_version, :created_at, :metadata)
 ON CONFLICT (name) WHERE closed = 0 DO NOTHING
 RETURNING stream_id;
 
+-- name: take_empty_stream
+-- A stream whose first append failed has nothing but its name: a fork may take it over.
+UPDATE streams SET
+    parent_id = :parent_id, parent_version = :parent_version, created_at = :created_at, metadata = :metadata
+WHERE name = :name AND closed = 0 AND NOT EXISTS (SELECT 1 FROM events e WHERE e.stream_id = streams.stream_id)
+RETURNING stream_id;
+
 -- name: describe_stream
 UPDATE streams SET metadata = :metadata WHERE stream_id = :stream_id;
 
@@ -59,8 +66,8 @@ INSERT INTO lineage (stream_id, ancestor_id, upto) VALUES (:stream_id, :ancestor
 SELECT coalesce(max(l.upto), 0) FROM lineage l JOIN streams s ON s.stream_id = l.stream_id
 WHERE l.ancestor_id = :stream_id AND s.closed = 0;
 
--- name: lock_stream
--- Keeps forks and erasure of one stream apart. Here the one writer at a time does.
+-- name: lock_family
+-- Keeps forks and erasure of one stream, and of its relatives, apart. Here the one writer at a time does.
 SELECT stream_id FROM streams WHERE stream_id = :stream_id;
 
 -- name: share_stream

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Any, Literal
@@ -19,11 +19,11 @@ from langgraph.checkpoint.base import (
     DeltaChannelHistory,
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import BadInputError, Cause, EventStore
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._nodes import Nodes
+from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer
 from langgraph.checkpoint.eventstore._translation import (
     matches,
     plain_filter,
@@ -53,7 +53,9 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         store: An open store; whoever opened it closes it.
         serde: How values become bytes and back. It may be replaced at any time (`saver.serde = …`). By default
             LangGraph's own serializer in strict mode: of what was stored, only LangGraph's and LangChain's types, the
-            standard library's plain ones, those of the graph's state schema, and `allowed_types` are made again.
+            standard library's plain ones, and `allowed_types` are made again. Anything else is refused when it is
+            read, by an error that names it; the stored value stays as it is. (With `LANGGRAPH_STRICT_MSGPACK=true` in
+            the environment LangGraph allows the types of a graph's state schema by itself.)
         allowed_types: Your own types that may be made again from what was stored: classes, or
             `("module", "Name")` pairs. Only for the default `serde`.
         concurrent_runs: What happens when two runs race on one thread. `"keep"`: both are kept, as branches of the
@@ -70,15 +72,19 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         store: EventStore,
         *,
         serde: SerializerProtocol | None = None,
-        allowed_types: Collection[type | tuple[str, str]] = (),
+        allowed_types: AllowedTypes = (),
         concurrent_runs: ConcurrentRuns = "keep",
         migrate: bool = True,
     ) -> None:
+        if not isinstance(store, EventStore):
+            raise BadInputError(
+                "a saver is built on an open EventStore; with a URL, use EventStoreSaver.from_conn_string"
+            )
         if concurrent_runs not in ("keep", "reject"):
             raise BadInputError(f"concurrent_runs is {concurrent_runs!r}: use 'keep' or 'reject'")
         if serde is not None and allowed_types:
             raise BadInputError("allowed_types is for the default serializer: give your own its allowlist instead")
-        super().__init__(serde=serde or JsonPlusSerializer(allowed_msgpack_modules=tuple(allowed_types) or None))
+        super().__init__(serde=serde or StrictSerializer(allowed_types))
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate)
         self._nodes = Nodes()
@@ -90,7 +96,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         url: str,
         *,
         serde: SerializerProtocol | None = None,
-        allowed_types: Collection[type | tuple[str, str]] = (),
+        allowed_types: AllowedTypes = (),
         concurrent_runs: ConcurrentRuns = "keep",
         migrate: bool = True,
         **options: Any,
