@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from eventstore import CorruptionError, ErasedError, EventStore
-from eventstore.codec import unpack
-from projections._finding import Located, record_of
+from projections._finding import Located, opened, record_of
 from projections._view import View, payloads, writes_rows
 from projections.pending import PendingWrite, fold
 from projections.records import HERE, CheckpointRecord, WritesRecord
@@ -95,5 +94,5 @@ def _writes_at(
 
 
 def _writes(payload: bytes) -> tuple[str, WritesRecord]:
-    _, cause, data = unpack(payload)
+    cause, data = opened(payload)
     return cause.task or "", WritesRecord.unpack(data)

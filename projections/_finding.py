@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from eventstore import EventStore
+from eventstore import EventStore, UnknownFormatError
 from eventstore.codec import unpack
 from eventstore.events import Cause
 from projections._view import END, LAST, Source, View, view_of
@@ -126,14 +126,26 @@ class Finder:
         return views
 
 
+def opened(payload: bytes) -> tuple[Cause, bytes]:
+    """The cause and data of one of this package's events.
+
+    Raises:
+        UnknownFormatError: A newer version of the package has stored it, in another layout.
+    """
+    schema, cause, data = unpack(payload)
+    if schema != 1:
+        raise UnknownFormatError(f"an event of layout {schema} was found, this version knows layout 1: upgrade it")
+    return cause, data
+
+
 def record_of(payload: bytes) -> CheckpointRecord:
     """The record of a `checkpoint.saved` event's stored payload."""
-    return CheckpointRecord.unpack(unpack(payload)[2])
+    return CheckpointRecord.unpack(opened(payload)[1])
 
 
 def _located(row: tuple[Any, ...]) -> Located:
     namespace, checkpoint_id, version, parent, payload, recorded_at = row
-    _, cause, data = unpack(bytes(payload))
+    cause, data = opened(bytes(payload))
     record = CheckpointRecord.unpack(data)
     return Located(namespace, checkpoint_id, version, parent, cause, record, recorded_at, len(payload))
 

@@ -16,6 +16,8 @@ from projections.serializer import Serializer
 from projections.values import load
 
 T = TypeVar("T")
+Matching = Callable[[Mapping[str, Any]], bool]
+"""Whether a checkpoint is wanted, by its metadata: known before its values are."""
 
 
 class Loader:
@@ -39,19 +41,19 @@ class Loader:
         return _twice(attempt)
 
     def list_thread(
-        self, thread: str, namespace: str | None, before: str | None, serializer: Serializer
+        self, thread: str, namespace: str | None, before: str | None, matching: Matching, serializer: Serializer
     ) -> Iterator[SavedCheckpoint]:
         """A thread's checkpoints, the latest first; of one namespace or of all."""
         view = self._finder.view(thread)
         if view is None:
             return
-        yield from self._batched(
-            ((view, located) for located in self._finder.of_thread(view, namespace, before)), serializer
-        )
+        located = self._finder.of_thread(view, namespace, before)
+        yield from self._batched(((view, each) for each in located if matching(each.cause.metadata)), serializer)
 
-    def list_store(self, before: str | None, serializer: Serializer) -> Iterator[SavedCheckpoint]:
+    def list_store(self, before: str | None, matching: Matching, serializer: Serializer) -> Iterator[SavedCheckpoint]:
         """The checkpoints of all threads, the latest first."""
-        return self._batched(self._finder.of_store(before), serializer)
+        found = ((view, located) for view, located in self._finder.of_store(before) if matching(located.cause.metadata))
+        return self._batched(found, serializer)
 
     def history(
         self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from eventstore import EventStore
-from eventstore.codec import unpack
 from eventstore.envelope import is_erased
 from eventstore.recorders import Session
 from projections._applying import Queries, apply_delete, apply_fork, apply_prune
+from projections._finding import opened
 from projections.records import (
     CHECKPOINT_SAVED,
     RUNS_DELETED,
@@ -53,7 +53,7 @@ def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any
         return
     if is_erased(bytes(payload)):
         return  # what it said was forgotten since
-    _, cause, data = unpack(bytes(payload))
+    cause, data = opened(bytes(payload))
     params: dict[str, Any] = {
         "stream_id": stream_id,
         "event_version": version,

@@ -142,8 +142,7 @@ class Planner:
         walked: set[Key] = set()
         for namespace, checkpoint in kept:
             located = self._locate(view, namespace, checkpoint)
-            # LangGraph counts, for each DeltaChannel, the steps since its value was stored as a whole.
-            channels = set(located.cause.metadata.get("counters_since_delta_snapshot", {})) if located else set()
+            channels = _replayed(located) if located else set()
             while located and channels and located.record.parent is not None:
                 parent = located.record.parent
                 located = self._locate(view, namespace, parent)
@@ -182,3 +181,18 @@ class Planner:
 
     def _read(self, query: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return self._store.recorder.read(self._queries[query], params)
+
+
+def _replayed(located: Located) -> set[str]:
+    """The DeltaChannels that LangGraph replays from the writes of a checkpoint's ancestors.
+
+    It counts, for each DeltaChannel, the steps since its value was stored as a whole; also for one that was never
+    written, which has no version, and is not replayed.
+    """
+    counted = located.cause.metadata.get("counters_since_delta_snapshot", {})
+    manifest = located.record.manifest
+    return {
+        channel
+        for channel in counted
+        if channel in manifest and manifest[channel].channel_version is not None and not located.record.holds(channel)
+    }

@@ -11,7 +11,7 @@ from eventstore.queries import load_queries
 from eventstore.recorders import Session
 from projections import _applying
 from projections._finding import Finder
-from projections._loading import Loader
+from projections._loading import Loader, Matching
 from projections._rebuilding import rebuild
 from projections._retention import Plan, Planner
 from projections._saving import Prepared, Saver, prepare_checkpoint, prepare_writes
@@ -95,6 +95,7 @@ class Checkpoints:
         thread: str | None = None,
         namespace: str | None = None,
         before: str | None = None,
+        matching: Matching = lambda _: True,
     ) -> Iterator[SavedCheckpoint]:
         """Checkpoints, the latest first, read in pages while they are consumed.
 
@@ -103,10 +104,11 @@ class Checkpoints:
             thread: Of which thread; `None`: of all.
             namespace: Of which namespace of the thread; `None`: of all.
             before: Only those whose id is smaller.
+            matching: Only those whose metadata it accepts; the values of others are not read.
         """
         if thread is None:
-            return self._loader.list_store(before, serializer)
-        return self._loader.list_thread(thread, namespace, before, serializer)
+            return self._loader.list_store(before, matching, serializer)
+        return self._loader.list_thread(thread, namespace, before, matching, serializer)
 
     def history(
         self,

@@ -11,7 +11,7 @@ from langchain_core.messages import AIMessage
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from eventstore import BadInputError, EventStoreError, UnreadableError
+from eventstore import BadInputError, EventStoreError, TypeNotAllowedError, UnreadableError
 from eventstore.envelope import is_erased, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 
@@ -35,11 +35,15 @@ def store_sentinels(calls: Calls) -> None:
     Sentinel.made = Model.made = 0
 
 
-def test_types_that_nobody_allowed_are_not_made_again_but_given_as_plain_values(calls: Calls) -> None:
+def test_types_that_nobody_allowed_are_not_made_again_but_refused_by_name(calls: Calls) -> None:
     store_sentinels(calls)
-    assert values_of(calls) == {"state": {"text": "a"}, "deep": {"list": [{"text": "b"}]}}
-    [item] = calls.list(None)
-    assert item.pending_writes == [("task", "state", {"text": "c"})]
+    for read in (lambda: calls.get_tuple(at()), lambda: calls.list(None)):
+        with pytest.raises(TypeNotAllowedError, match="allowed_types") as refusal:
+            read()
+        assert (refusal.value.module, refusal.value.name) in [
+            (Sentinel.__module__, "Sentinel"),
+            (Model.__module__, "Model"),
+        ]
     assert (Sentinel.made, Model.made) == (0, 0)
 
 
@@ -55,10 +59,15 @@ def test_types_that_are_allowed_are_made_again(make_saver: MakeSaver, flavour: A
 
 def test_with_allowlist_allows_more_and_leaves_the_saver_it_was_made_from_strict(calls: Calls) -> None:
     store_sentinels(calls)
-    wider = Calls(calls.saver.with_allowlist([("tests.failures.sentinels", "Sentinel")]), calls.flavour)
-    assert values_of(wider) == {"state": Sentinel("a"), "deep": {"list": [{"text": "b"}]}}
+    names = [("tests.failures.sentinels", "Sentinel"), ("tests.failures.sentinels", "Model")]
+    wider: Any = calls.saver.with_allowlist(names[:1])
+    with pytest.raises(TypeNotAllowedError, match="Model"):
+        values_of(Calls(wider, calls.flavour))
     assert Model.made == 0
-    assert values_of(calls)["state"] == {"text": "a"}
+    widest: Any = wider.with_allowlist(names)
+    assert values_of(Calls(widest, calls.flavour)) == {"state": Sentinel("a"), "deep": {"list": [Model(text="b")]}}
+    with pytest.raises(TypeNotAllowedError):
+        values_of(calls)
 
 
 def test_a_module_that_what_is_stored_names_is_not_imported(calls: Calls, url: str) -> None:
@@ -73,7 +82,8 @@ def test_a_module_that_what_is_stored_names_is_not_imported(calls: Calls, url: s
     assert hostile.decode() not in sys.modules
     strict = calls.saver.serde
     kind, data = strict.dumps_typed(Sentinel("a"))
-    assert strict.loads_typed((kind, data.replace(module, hostile))) == {"text": "a"}
+    with pytest.raises(TypeNotAllowedError):
+        strict.loads_typed((kind, data.replace(module, hostile)))
     assert not [name for name in sys.modules if "bomb" in name and name.startswith("tests.failures")]
 
 

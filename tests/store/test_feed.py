@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -24,6 +25,20 @@ url, name, count = sys.argv[1:]
 with EventStore.open(url) as store:
     for number in range(int(count)):
         store.append(f"{name}-{number % 3}", [NewEvent("counted", str(number).encode())])
+"""
+# The subscription waits: the second event comes when the first was taken, from another thread.
+CROWDED = """
+import resource, sys, threading
+from eventstore import EventStore, NewEvent
+_, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+files = [open("/dev/null") for _ in range(1100)]
+with EventStore.open(sys.argv[1]) as store:
+    store.append("s", [NewEvent("first")])
+    with store.subscribe() as subscription:
+        first = next(subscription).position
+        threading.Timer(0.3, store.append, ("s", [NewEvent("second")])).start()
+        print(first, next(subscription).position)
 """
 
 
@@ -222,3 +237,14 @@ def test_a_subscription_and_its_store_can_be_closed_in_any_order(make_store: Mak
         store.close()
     subscription.__exit__(None, None, None)
     assert list(subscription) == []
+
+
+def test_a_process_with_many_open_files_can_subscribe(postgres_url: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", CROWDED, postgres_url],
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (0, "1 2\n"), done.stderr

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
 import pytest
 
 from eventstore import Cause, ConflictError, EventStore, NewEvent, NotFoundError
+
+MakeStore = Callable[..., EventStore]
 
 
 def fill(store: EventStore, stream: str, *contents: str) -> None:
@@ -98,3 +105,42 @@ def test_a_fork_does_not_overwrite(store: EventStore) -> None:
         store.fork("missing", "new")
     assert said(store, "taken") == ["b"]
     assert store.head("new") is None
+
+
+def test_an_append_that_failed_does_not_keep_its_name_from_a_fork(store: EventStore) -> None:
+    fill(store, "main", "a")
+    with pytest.raises(ConflictError):
+        store.append("alt", [NewEvent("said", b"never")], expected_version=7)
+    store.fork("main", "alt", cause=Cause(metadata={"reason": "what if"}))
+    fill(store, "alt", "b")
+    assert said(store, "alt") == ["a", "b"]
+    [info] = store.streams(prefix="alt").streams
+    assert (info.parent, info.parent_version, info.metadata) == ("main", 1, {"reason": "what if"})
+    assert store.verify().streams == 2
+
+
+def test_a_name_goes_to_the_fork_or_to_the_first_append_whichever_comes_first(make_store: MakeStore) -> None:
+    stores = [make_store(), make_store()]
+    fill(stores[0], "main", "a")
+    begin = threading.Barrier(2)
+
+    def attempt(work: Callable[[], object]) -> bool:
+        begin.wait()
+        try:
+            work()
+        except ConflictError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(2) as executor:
+        for number in range(20):
+            name = f"alt-{number}"
+            for store in stores:  # both know it, as a stream without events
+                with pytest.raises(ConflictError):
+                    store.append(name, [NewEvent("said")], expected_version=7)
+            fork = executor.submit(attempt, partial(stores[0].fork, "main", name))
+            append = executor.submit(
+                attempt, partial(stores[1].append, name, [NewEvent("said", b"b")], expected_version=0)
+            )
+            assert (fork.result(), append.result()) in ((True, False), (False, True))
+            assert stores[0].verify(name).events == (2 if fork.result() else 1)

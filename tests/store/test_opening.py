@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import socket
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier, Literal
 
-from eventstore import BadInputError, EventStore, InvalidIdError, InvalidUrlError, NewEvent, SchemaError, migration_sql
+from eventstore import (
+    BadInputError,
+    EventStore,
+    InvalidIdError,
+    InvalidUrlError,
+    NewEvent,
+    NotAStoreError,
+    SchemaError,
+    UnavailableError,
+    migration_sql,
+)
 from eventstore.address import PostgresAddress, SQLiteAddress, parse
 from langgraph.checkpoint.eventstore import EventStoreSaver
 
@@ -36,6 +50,9 @@ with EventStoreSaver.from_conn_string(sys.argv[1]) as saver:
         ("sqlite:///:memory:", SQLiteAddress(None)),
         (":memory:", SQLiteAddress(None)),
         ("agents.db", SQLiteAddress(Path("agents.db"))),
+        ("sqlite:///what%3F%23.db", SQLiteAddress(Path("what?#.db"))),
+        ("names=agents.db", SQLiteAddress(Path("names=agents.db"))),
+        (Path("user=ann.db"), SQLiteAddress(Path("user=ann.db"))),
         (Path("/tmp/agents.db"), SQLiteAddress(Path("/tmp/agents.db"))),
         ("postgresql://user@host/db", PostgresAddress("postgresql://user@host/db")),
         ("postgres://user@host/db?sslmode=require", PostgresAddress("postgresql://user@host/db?sslmode=require")),
@@ -49,6 +66,24 @@ def test_a_store_is_named_by_a_url_or_a_path(url: str, address: SQLiteAddress | 
 def test_an_address_that_names_no_store_is_refused_with_the_forms_there_are(url: str) -> None:
     with pytest.raises(InvalidUrlError, match="postgresql://"):
         EventStore.open(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "host=db.example.org password=hunter2 dbname=agents",
+        " dbname = agents password = hunter2",
+        "postgresql:user:hunter2@db/agents",
+        "postgres:/user:hunter2@db/agents",
+        "sqlite:hunter2.db",
+        "sqlite:///agents.db?mode=ro",
+        "sqlite:///agents.db#hunter2",
+    ],
+)
+def test_what_looks_like_another_address_is_no_path_and_is_not_shown(url: str) -> None:
+    with pytest.raises(InvalidUrlError) as refused:
+        parse(url)
+    assert "hunter2" not in str(refused.value)
 
 
 def test_an_address_does_not_show_its_password() -> None:
@@ -174,10 +209,38 @@ def test_names_are_any_text_whatever_the_environment_says_about_the_client(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
-    with EventStore.open(postgres_url) as store:
-        store.append("ü🎉", [NewEvent("kept")], metadata={"user": "Łódź"})
-        [info] = store.streams().streams
-        assert (info.name, info.metadata) == ("ü🎉", {"user": "Łódź"})
+    for url in (postgres_url, f"{postgres_url}?client_encoding=latin1"):
+        with EventStore.open(url) as store:
+            store.append("ü🎉", [NewEvent("größe")], metadata={"user": "Łódź"})
+            [info] = store.streams().streams
+            assert (info.name, info.metadata) == ("ü🎉", {"user": "Łódź"})
+            assert store.verify().events == info.version
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_cannot_hold_all_text_is_refused(pg_server: str, encoding: str) -> None:
+    name = f"test_{uuid4().hex}"
+    options = SQL("ENCODING {} TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C'").format(Literal(encoding))
+    with psycopg.connect(pg_server, autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {} {}").format(Identifier(name), options))
+        try:
+            with pytest.raises(NotAStoreError, match="UTF8"):
+                EventStore.open(make_url(pg_server, name))
+        finally:
+            admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+def make_url(server: str, database: str) -> str:
+    parts = urlsplit(server)
+    return f"{parts.scheme}://{parts.netloc}/{database}" + (f"?{parts.query}" if parts.query else "")
+
+
+def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_one_asks_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        with pytest.raises(UnavailableError):
+            EventStore.open(f"postgresql://user@127.0.0.1:{silent.getsockname()[1]}/db", connect_timeout=1.0)
+        assert time.monotonic() - began < 20
 
 
 @pytest.mark.parametrize("options", [{"pool_size": 0}, {"synchronous": "OFF"}])
@@ -192,3 +255,8 @@ def test_sqlite_writes_are_on_disk_before_they_return_unless_one_asks_for_less(s
             found = store.recorder.write(lambda session: session.execute("PRAGMA synchronous", {}))
             assert found == [(level,)]
             assert store.recorder.read("PRAGMA journal_mode", {}) == [("wal",)]
+
+
+def test_what_is_erased_in_sqlite_is_overwritten(sqlite_url: str) -> None:
+    with EventStore.open(sqlite_url) as store:
+        assert store.recorder.write(lambda session: session.execute("PRAGMA secure_delete", {})) == [(1,)]

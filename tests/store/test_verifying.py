@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import ormsgpack
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore import Cause, ChainError, EventStore, NewEvent, NotFoundError, UnknownFormatError, chain, envelope
 from eventstore.codec import Row, Upcasters, decode, encode, unpack
-from eventstore.errors import ErasedError
+from eventstore.errors import CorruptionError, ErasedError
 
 
 def change(store: EventStore, sql: str) -> None:
@@ -112,6 +113,9 @@ def test_an_envelope_gives_back_what_was_sealed(payload: bytes) -> None:
         (b"\x01\x02\xc8rest", "dictionary 200"),
         (b"\x01\x01not a frame", "damaged"),
         (b"\x01\x02", "damaged"),
+        *[(bytes((1, flag)) + b"rest", "flags") for flag in (0x10, 0x20, 0x40, 0x80)],
+        # A frame that says of itself that it is 2**50 bytes long.
+        (b"\x01\x01\x28\xb5\x2f\xfd\xe0" + (1 << 50).to_bytes(8, "little") + b"\x01\x00\x00", "damaged"),
     ],
 )
 def test_an_envelope_of_another_format_is_refused_by_name(stored: bytes, named: str) -> None:
@@ -174,3 +178,35 @@ def test_a_link_of_the_chain_depends_on_each_of_its_parts(one: tuple[Any, ...], 
     for place in range(len(one)):
         mixed = (*one[:place], other[place], *one[place + 1 :])
         assert (chain.link(*mixed) == chain.link(*one)) == (mixed == one)
+
+
+@pytest.mark.parametrize("junk", [None, True, -1, 1.5, "s", b"b", [], [1], {}, {"a": 1}, [[[]]], [""] * 7])
+def test_a_payload_of_any_other_shape_is_refused_as_damaged(junk: Any) -> None:
+    for record in (
+        junk,
+        [junk, [], b""],
+        [1, junk, b""],
+        [1, [], junk],
+        *([1, ["", *[None] * n, junk], b""] for n in range(5)),
+    ):
+        stored = envelope.seal(ormsgpack.packb(record))
+        try:
+            schema, cause, data = unpack(stored)
+        except CorruptionError:
+            continue
+        assert decode("s", Row(1, "kind", 0, b"", stored), Upcasters()).data == data
+        assert isinstance(schema, int)
+        assert all(each is None or isinstance(each, str) for each in (cause.run, cause.node, cause.task))
+
+
+@pytest.mark.parametrize("moment", [2**62, -(2**62)])
+def test_a_time_that_no_calendar_has_is_refused_as_damaged(moment: int) -> None:
+    with pytest.raises(CorruptionError):
+        decode("s", Row(1, "kind", moment, b"", encode(NewEvent("kind"))), Upcasters())
+
+
+def test_a_topic_that_is_too_long_is_found(store: EventStore) -> None:
+    fill(store)
+    change(store, f"UPDATE events SET topic = '{'t' * 70_000}' WHERE version = 2")
+    with pytest.raises(ChainError):
+        store.verify()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import Any, Literal
@@ -161,7 +161,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             raise BadInputError(f"limit is {limit}: it cannot be negative")
         where = _config.address(config) if config else None
         ticket = self._ticket(config, where, self._head(where)) if config and where else None
-        found = (saved for saved in self._listed(config, before) if matches(saved.metadata, wanted))
+        found = self._listed(config, before, lambda metadata: matches(metadata, wanted))
         return (to_tuple(saved, ticket) for saved in islice(found, limit))
 
     def get_delta_channel_history(
@@ -341,17 +341,24 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    def _listed(self, config: RunnableConfig | None, before: RunnableConfig | None) -> Iterator[SavedCheckpoint]:
+    def _listed(
+        self,
+        config: RunnableConfig | None,
+        before: RunnableConfig | None,
+        matching: Callable[[Mapping[str, Any]], bool],
+    ) -> Iterator[SavedCheckpoint]:
         bound = _config.before(before)
         if config is None:
-            return self.checkpoints.list(self.serde, before=bound)
+            return self.checkpoints.list(self.serde, before=bound, matching=matching)
         where, namespace = _config.address(config), _config.namespace_of_list(config)
         if where.checkpoint is None:
-            return self.checkpoints.list(self.serde, thread=where.thread, namespace=namespace, before=bound)
+            return self.checkpoints.list(
+                self.serde, thread=where.thread, namespace=namespace, before=bound, matching=matching
+            )
         if bound is not None and where.checkpoint >= bound:
             return iter(())
         saved = self.checkpoints.get(where.thread, self.serde, namespace=where.namespace, checkpoint=where.checkpoint)
-        return iter([saved] if saved else [])
+        return iter([saved] if saved and matching(saved.metadata) else [])
 
     def _head(self, where: _config.Address) -> str | None:
         """Where runs take turns: the latest checkpoint of a namespace."""
