@@ -134,7 +134,7 @@ def unpack(payload: bytes) -> tuple[int, Cause, bytes]:
         cause = _unpack_cause(packed)
     except (ormsgpack.MsgpackDecodeError, TypeError, ValueError) as error:
         raise CorruptionError("an event's payload cannot be decoded: it was damaged") from error
-    if not (isinstance(schema, int) and isinstance(data, bytes) and _is_cause(cause)):
+    if not (isinstance(schema, int) and isinstance(data, bytes)):
         raise CorruptionError("an event's payload holds something else than an event: it was damaged")
     return schema, cause, data
 
@@ -183,16 +183,15 @@ def _pack_cause(cause: Cause) -> list[Any]:
 
 def _unpack_cause(packed: list[Any]) -> Cause:
     namespace, checkpoint, run, node, task, metadata = packed + _EMPTY_CAUSE[len(packed) :]
-    return Cause(namespace, unpack_id(checkpoint), unpack_id(run), node, unpack_id(task), metadata)
+    ids = unpack_id(checkpoint), unpack_id(run), node, unpack_id(task)
+    if not _is_cause(namespace, *ids, metadata=metadata):
+        raise TypeError("a cause holds text and a map")
+    return Cause(namespace, *ids, metadata)
 
 
-def _is_cause(cause: Cause) -> bool:
-    ids = (cause.checkpoint, cause.run, cause.node, cause.task)
-    return (
-        isinstance(cause.namespace, str)
-        and all(each is None or isinstance(each, str) for each in ids)
-        and isinstance(cause.metadata, dict)
-    )
+def _is_cause(namespace: Any, *ids: Any, metadata: Any) -> bool:
+    are_ids = all(each is None or isinstance(each, str) for each in ids)
+    return isinstance(namespace, str) and are_ids and isinstance(metadata, dict)
 
 
 _EMPTY_CAUSE: list[Any] = ["", None, None, None, None, {}]

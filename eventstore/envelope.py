@@ -105,9 +105,10 @@ def _flags(envelope: bytes) -> int:
 
 
 def _decompressed(dictionary: int, frame: bytes) -> bytes:
+    decompressor = _decompressor(dictionary)
     if zstandard.frame_content_size(frame) > _LONGEST_BYTES:
         raise UnknownFormatError("the payload claims to be longer than any that was stored: it was damaged")
-    return _decompressor(dictionary).decompress(frame)
+    return decompressor.decompress(frame)
 
 
 def _compressor(dictionary: int) -> zstandard.ZstdCompressor:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from eventstore.errors import CorruptionError
+
 
 @dataclass(frozen=True, slots=True)
 class Cause:

@@ -77,9 +77,8 @@ class PostgresRecorder:
             "prepare_threshold": 1 if prepare else None,
         }
         # Opened here once by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
-        with translated(self._where):
-            with self._connect() as connection:
-                self._check_encoding(connection)
+        with translated(self._where), self._connect() as connection:
+            self._check_encoding(connection)
         self._pool = Pool(self._connect, size=connections, timeout=connect_timeout, where=self._where)
         self._listeners: set[_PostgresListener] = set()
         self._notifier = _Notifier(self)
@@ -362,7 +361,8 @@ class _PostgresListener:
 
 
 def _readable(timeout: float, *files: int) -> list[int]:
-    """Those of the files that can be read from, within so many seconds. (`select` knows none above 1,023.)"""
+    """Those of the files that can be read from, within so many seconds."""
+    # Not `select`, which knows no file above 1,023: a server with that many connections is none too large.
     with DefaultSelector() as selector:
         for file in files:
             selector.register(file, EVENT_READ)
@@ -375,10 +375,11 @@ class _StreamMovedOnError(Exception):
 
 def _conninfo(address: PostgresAddress, connect_timeout: float) -> str:
     with suppress(psycopg.ProgrammingError):  # not chained: its message quotes the URL, and with it the password
-        # libpq takes whole seconds, from 2 on; what the URL says goes before.
-        options = {"connect_timeout": max(2, ceil(connect_timeout)), **conninfo_to_dict(address.uri)}
+        options: dict[str, Any] = conninfo_to_dict(address.uri)
+        options.setdefault("connect_timeout", max(2, ceil(connect_timeout)))  # libpq takes whole seconds, from 2 on
         # Names are any text, whatever the URL or the environment says about the client (PGCLIENTENCODING).
-        return make_conninfo(**{**options, "application_name": "eventstore", "client_encoding": "UTF8"})
+        options.update(application_name="eventstore", client_encoding="UTF8")
+        return make_conninfo(**options)
     raise InvalidUrlError(
         f"libpq does not understand the options of {address}: use postgresql://user@host:port/database"
     )

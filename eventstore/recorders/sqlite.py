@@ -212,7 +212,7 @@ class SQLiteRecorder:
             connection = self._idle_or_new()
             yield connection
         finally:
-            if connection:
+            if connection is not None:
                 self._idle.append(connection)
             self._permits.put(None)
 

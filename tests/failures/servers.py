@@ -157,7 +157,7 @@ class _Session:
                 self._client.sendall(b"N")
                 continue
             self._server.sendall(struct.pack("!II", length, code) + rest)
-            return code != _CANCEL
+            return bool(code != _CANCEL)
 
     def _forward(self) -> None:
         waiting, statements = b"", list[str]()

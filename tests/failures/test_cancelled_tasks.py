@@ -121,8 +121,8 @@ async def test_no_connection_and_no_thread_is_lost_to_cancelled_tasks(saver: Eve
     assert {assert_true(item) for item in found if item} == {19}
     if url.startswith("postgresql"):
         with psycopg.connect(url, autocommit=True) as admin:
-            query = "SELECT state FROM pg_stat_activity WHERE application_name = 'eventstore' AND datname = current_database()"
-            states = [state for (state,) in admin.execute(query)]
+            ours = "application_name = 'eventstore' AND datname = current_database()"
+            states = [state for (state,) in admin.execute(f"SELECT state FROM pg_stat_activity WHERE {ours}")]
         assert len(states) <= 8 + 1  # the notifier may have begun to connect
         assert not [state for state in states if state.startswith("idle in transaction")]
     saver.store.verify()

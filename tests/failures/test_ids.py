@@ -111,8 +111,9 @@ def test_what_is_no_config_at_all_is_refused_by_an_error_of_ours(calls: Calls, u
 def test_namespaces_and_checkpoint_ids_that_cannot_be_stored_are_refused(calls: Calls, untouched: None) -> None:
     for kind in ("checkpoint_ns", "checkpoint_id"):
         for wrong in ("a\0b", "a\udfffb", 7, {"$gt": ""}, "x" * 10_240):
-            config = at(**{kind: wrong})
-            writes = at(**{"checkpoint_id": ident(1), kind: wrong})
+            odd: Any = {kind: wrong}
+            config = at(**odd)
+            writes = at(**{"checkpoint_id": ident(1), **odd})
             for call in (
                 partial(calls.get_tuple, config),
                 partial(calls.list, config),
@@ -129,7 +130,8 @@ def test_namespaces_and_checkpoint_ids_that_cannot_be_stored_are_refused(calls: 
 
 
 def test_tasks_that_cannot_be_stored_are_refused(calls: Calls, untouched: None) -> None:
-    for wrong in ("", None, 7, "a\0", "a\ud800", "x" * 10_240, {}):
+    wrongs: list[Any] = ["", None, 7, "a\0", "a\ud800", "x" * 10_240, {}]
+    for wrong in wrongs:
         with refused("task_id", wrong):
             calls.put_writes(at(number=1), [("count", 3)], wrong)
     for wrong in (None, 7, {}, "a\ud800"):

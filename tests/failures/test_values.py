@@ -78,7 +78,7 @@ CANNOT: dict[str, tuple[Callable[[], Any], str, str]] = {
     "behind ten thousand good ones": (lambda: [*range(10_000), {"x": Handle()}], "Handle", "state[10000]['x']"),
     "a function": (lambda: {"f": shown}, "function", "state['f']"),
     "a lambda": (lambda: [lambda: 1], "function", "state[0]"),
-    "a generator": (lambda: {"g": (x for x in ())}, "generator", "state['g']"),
+    "a generator": (lambda: {"g": (x for x in "")}, "generator", "state['g']"),
     "a number that is too large": (lambda: {"n": [2**64]}, "int", "state['n'][0]"),
     "a mapping that cannot be read": (Hollow, "Hollow", "state"),
     "an object that raises at everything": (lambda: [Sphinx()], "Sphinx", "state[0]"),

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -181,13 +182,12 @@ def test_events_that_cannot_be_stored_are_refused_with_all_of_their_batch(
 
 
 @pytest.mark.parametrize("name", ["", "nul\0", "lone \ud800", "x" * 1025, 7, None])
-def test_names_that_cannot_be_stored_are_refused(store: EventStore, name: str) -> None:
+def test_names_that_cannot_be_stored_are_refused(store: EventStore, name: Any) -> None:
     for attempt in (
         lambda: store.append(name, numbered(1, 1)),
         lambda: store.read(name),
         lambda: store.head(name),
         lambda: store.fork("s", name),
-        lambda: store.verify(name) if name is not None else store.head(name),
     ):
         with pytest.raises(InvalidIdError):
             attempt()
@@ -197,7 +197,7 @@ def test_names_may_hold_any_other_text(store: EventStore) -> None:
     names = ["a b", "'; DROP TABLE events; --", "ü🎉", "%_\\", "x" * 1024]
     for name in names:
         store.append(name, numbered(1, 1))
-    assert [store.head(name).version for name in names] == [1] * 5  # type: ignore[union-attr]
+    assert [store.head(name).version for name in names] == [1] * 5
     assert {stream.name for stream in store.streams().streams} == set(names)
 
 
@@ -230,7 +230,7 @@ async def test_the_same_in_async_code(store: EventStore) -> None:
     with pytest.raises(ConflictError):
         await store.aappend("s", numbered(9, 9), expected_version=0)
     assert [event.version async for event in store.aread("s", backward=True)] == [3, 2, 1]
-    assert (await store.ahead("s")).version == 3  # type: ignore[union-attr]
+    assert (await store.ahead("s")).version == 3
     await store.afork("s", "t", at=2)
     assert [event.version async for event in store.aread("t")] == [1, 2, 3]
     assert [entry.position async for entry in store.afeed()] == [1, 2, 3, 4]

@@ -186,7 +186,7 @@ def test_a_store_works_without_prepared_statements(postgres_url: str) -> None:
         with psycopg.connect(postgres_url) as observer:
             observer.execute("SELECT 1")
         prepared = saver.store.recorder.read("SELECT count(*) FROM pg_prepared_statements", {})
-        assert (saver.store.head("s").version, prepared) == (10, [(0,)])  # type: ignore[union-attr]
+        assert (saver.store.head("s").version, prepared) == (10, [(0,)])
 
 
 @pytest.mark.parametrize("isolation", ["repeatable read", "serializable"])
