@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
 
-Moment = Literal["before", "after", "late"]
+Moment = Literal["before", "after", "late", "never"]
 """When a connection is cut: before the server gets the statements; after it has carried them out; or before, but the
 server gets and carries them out all the same, when the client has already asked what became of them."""
 
@@ -31,6 +31,7 @@ class Cut:
         done: The statements of the round trip that was cut, once it was.
         seen: The statements of all round trips since.
         held: What the server gets late.
+        meanwhile: What happens before the server gets the statements.
     """
 
     trip: int
@@ -38,6 +39,7 @@ class Cut:
     done: list[str] | None = None
     seen: list[list[str]] = field(default_factory=list)
     held: Callable[[], None] | None = None
+    meanwhile: Callable[[], object] | None = None
 
     def release(self) -> None:
         """Let the server have what was held back, and carry it out."""
@@ -64,9 +66,9 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     @contextmanager
-    def cutting(self, trip: int, moment: Moment) -> Iterator[Cut]:
-        """Cut the connection that makes the `trip`-th round trip from now on, once."""
-        cut = Cut(trip, moment)
+    def cutting(self, trip: int, moment: Moment, meanwhile: Callable[[], object] | None = None) -> Iterator[Cut]:
+        """Cut the connection that makes the `trip`-th round trip from now on, once; or let something happen there."""
+        cut = Cut(trip, moment, meanwhile=meanwhile)
         with self._lock:
             self._cut = cut
         try:
@@ -170,7 +172,9 @@ class _Session:
             if kind not in b"SQpXd":
                 continue
             cut = self._decide(statements) if kind in b"SQ" else None
-            if cut:
+            if cut and cut.meanwhile:
+                cut.meanwhile()
+            if cut and cut.moment != "never":
                 self._carry_out(cut, waiting)
                 return
             self._server.sendall(waiting)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -140,7 +141,7 @@ def test_a_store_that_may_not_be_migrated_is_verified_only(url: str, make_store:
 
 
 def test_a_dba_can_run_the_printed_sql_by_hand_on_sqlite(sqlite_url: str, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "store.db") as database:
+    with closing(sqlite3.connect(tmp_path / "store.db")) as database:
         for component in ("eventstore", "projections"):
             database.executescript(migration_sql(component, "sqlite"))
     with EventStoreSaver.from_conn_string(sqlite_url, migrate=False) as saver:
