@@ -27,16 +27,20 @@ def apply_prune(session: Session, queries: Queries, stream_id: int, version: int
     kept, dropped, walked = set(record.kept or ()), set(record.dropped), set(record.walked)
     # What a run wrote is hidden from forks, too; what a thread forgets, they go on to show.
     everywhere = record.kept is None
+    newest = {(row[0], row[1]): row[3] for row in rows}
     hidden_at = 0 if everywhere else version
     for namespace, checkpoint, _, shown_from, parent, _, retired_at in rows:
         params = {"stream_id": stream_id, "namespace": namespace, "checkpoint_id": checkpoint}
+        row = {**params, "shown_from": shown_from}
         hidden = _is_hidden(namespace, checkpoint, record, kept, dropped)
+        # Of a checkpoint that was saved again, a DeltaChannel replays through the later row.
+        replayed = (namespace, checkpoint) in walked and shown_from == newest[namespace, checkpoint]
         if hidden or (retired_at is not None and not everywhere):
             # Forks may still replay a DeltaChannel through what they do not show.
-            if (namespace, checkpoint) in walked or shown_from <= record.pinned:
-                session.execute(queries["retire_checkpoint"], {**params, "retired_at": hidden_at})
+            if replayed or shown_from <= record.pinned:
+                session.execute(queries["retire_checkpoint"], {**row, "retired_at": hidden_at})
             else:
-                session.execute(queries["drop_checkpoint"], {**params, "shown_from": shown_from})
+                session.execute(queries["drop_checkpoint"], row)
             if hidden and (namespace, checkpoint) not in walked:
                 session.execute(queries["drop_writes"], {**params, "pinned": record.pinned})
             if hidden and everywhere:

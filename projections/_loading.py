@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from eventstore import ErasedError, EventStore
@@ -16,6 +17,9 @@ from projections.serializer import Serializer
 from projections.values import load
 
 T = TypeVar("T")
+
+# How often a read begins anew that prunes keep erasing the ground under.
+_ATTEMPTS = 20
 Matching = Callable[[Mapping[str, Any]], bool]
 """Whether a checkpoint is wanted, by its metadata: known before its values are."""
 
@@ -38,7 +42,7 @@ class Loader:
             located = self._finder.locate(view, namespace, checkpoint_id) if view else None
             return self._complete(view, [located], serializer)[0] if view and located else None
 
-        return _twice(attempt)
+        return _again(attempt)
 
     def list_thread(
         self, thread: str, namespace: str | None, before: str | None, matching: Matching, serializer: Serializer
@@ -62,7 +66,7 @@ class Loader:
 
         The checkpoint's own writes belong to the next step, and are left out.
         """
-        return _twice(lambda: self._history(thread, namespace, checkpoint_id, channels, serializer))
+        return _again(lambda: self._history(thread, namespace, checkpoint_id, channels, serializer))
 
     def _history(
         self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer
@@ -108,11 +112,17 @@ class Loader:
 
     def _complete_what_is_left(self, view: View, batch: list[Located], serializer: Serializer) -> list[SavedCheckpoint]:
         """Load the values; checkpoints that a prune has removed meanwhile are left out."""
-        try:
-            return self._complete(view, batch, serializer)
-        except ErasedError:
-            fresh = [self._finder.locate(view, located.namespace, located.id) for located in batch]
-            return self._complete(view, [located for located in fresh if located], serializer)
+
+        def attempt() -> list[SavedCheckpoint]:
+            nonlocal batch
+            try:
+                return self._complete(view, batch, serializer)
+            except ErasedError:
+                fresh = [self._finder.locate(view, located.namespace, located.id) for located in batch]
+                batch = [located for located in fresh if located]
+                raise
+
+        return _again(attempt)
 
     def _complete(self, view: View, batch: Sequence[Located], serializer: Serializer) -> list[SavedCheckpoint]:
         contents = self._contents(view, batch)
@@ -153,10 +163,10 @@ def _loaded(pending: PendingWrite, serializer: Serializer) -> tuple[str, str, An
     return pending.task, write.channel, load(write.encoding, write.data, serializer)
 
 
-def _twice(attempt: Callable[[], T]) -> T:
-    # Between the query for the checkpoint and that for its values a prune may have erased both: then the second
-    # attempt no longer finds the checkpoint.
-    try:
-        return attempt()
-    except ErasedError:
-        return attempt()
+def _again(attempt: Callable[[], T]) -> T:
+    # Between the query for the checkpoint and that for its values a prune may have erased both: then the next attempt
+    # no longer finds the checkpoint. It may come upon the next prune, if one is made at each step.
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(ErasedError):
+            return attempt()
+    return attempt()

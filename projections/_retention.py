@@ -121,8 +121,10 @@ class Planner:
             for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_stream", source.bounds):
                 retired = retired_at is not None and retired_at <= source.upto
                 key = (namespace, checkpoint)
-                # What is shown comes before what is retired, and the own row of a checkpoint before an inherited one.
-                if key not in contents.rows or (contents.rows[key].retired and not retired):
+                known = contents.rows.get(key)
+                # What is shown comes before what is retired, then the own row of a checkpoint before an inherited one,
+                # then the later one: it is what a DeltaChannel replays through.
+                if known is None or (known.retired, not known.own) >= (retired, not own):
                     contents.rows[key] = Row(version, run, retired, own)
             for namespace, checkpoint, version in self._read("writes_of_stream", source.bounds):
                 contents.writes.setdefault((namespace, checkpoint), []).append(version)
@@ -155,7 +157,7 @@ class Planner:
         return [
             Adopted(*key, contents.rows[key].version, contents.rows[key].run, key in kept, contents.writes.get(key, []))
             for key in sorted(kept | walked)
-            if key in contents.rows
+            if key in contents.rows and not contents.rows[key].own
         ]
 
     def _needed(self, view: View, contents: _Contents, staying: set[Key]) -> set[int]:

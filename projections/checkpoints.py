@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
-from eventstore import BadInputError, Cause, Decision, EventStore, NewEvent, OvertakenError
+from eventstore import BadInputError, Cause, Decision, ErasedError, EventStore, NewEvent, OvertakenError
 from eventstore.events import Head
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
@@ -225,7 +225,10 @@ class Checkpoints:
             if view is None:  # it was deleted meanwhile
                 return Decision(())
             pinned = self._pinned(stream_id)
-            planned = plan(view, pinned)
+            try:
+                planned = plan(view, pinned)
+            except ErasedError as error:  # another process forgets, too: what was read of the thread is old
+                raise OvertakenError from error
             made.append(planned)
             if dry_run or not planned.report.threads:
                 return Decision(())

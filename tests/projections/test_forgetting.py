@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -140,3 +141,55 @@ def test_a_rebuild_misses_nothing_while_somebodys_transaction_is_open(postgres_u
         saver.checkpoints.rebuild()
         assert everything(saver, "thread") == before
         assert len(before["thread"]) == 1
+
+
+def test_a_pruned_fork_lists_each_of_its_checkpoints_once(saver: EventStoreSaver) -> None:
+    put(saver, "main", 1, {"n": 1})
+    saver.copy_thread("main", "fork")
+    put(saver, "fork", 2, {"n": 2}, parent=1)
+    saver.prune(["fork"])
+    shown = [(item.config["configurable"]["thread_id"], item.checkpoint["id"]) for item in saver.list(None)]
+    assert shown == [("fork", ident(2)), ("main", ident(1))]
+
+
+def test_a_prune_keeps_the_latest_checkpoint_also_where_it_was_saved_twice(saver: EventStoreSaver) -> None:
+    put(saver, "main", 1, {"n": 1})
+    saver.copy_thread("main", "fork")
+    put(saver, "main", 2, {"n": 2}, parent=1)
+    put(saver, "main", 2, {"n": 3}, parent=1)
+    saver.copy_thread("main", "later")
+    put(saver, "main", 2, {"n": 4}, parent=1)
+    before = everything(saver, "fork", "later")
+    for _ in range(2):
+        saver.prune(["main"])
+        assert [item.checkpoint["channel_values"] for item in saver.list(at("main"))] == [{"n": 4}]
+        assert everything(saver, "fork", "later") == before
+    saver.checkpoints.rebuild()
+    assert [item.checkpoint["channel_values"] for item in saver.list(at("main"))] == [{"n": 4}]
+    assert everything(saver, "fork", "later") == before
+
+
+def test_a_delta_channel_replays_through_the_later_of_two_saves_however_often_one_prunes(
+    saver: EventStoreSaver,
+) -> None:
+    put(saver, "main", 1, {"log": ["first"]})
+    put(saver, "main", 1, {"log": ["again"]}, versions={"log": 2})
+    put(saver, "main", 2, {}, parent=1, versions={"log": 3}, counters_since_delta_snapshot={"log": (1, 1)})
+    for _ in range(3):
+        saver.prune(["main"])
+        history = saver.get_delta_channel_history(config=at("main", 2), channels=["log"])
+        assert history["log"]["seed"] == ["again"]
+
+
+def test_relatives_that_are_deleted_at_the_same_time_leave_nothing_behind(saver: EventStoreSaver) -> None:
+    for number in range(8):
+        main, fork = f"main {number}", f"fork {number}"
+        put(saver, main, 1, {"word": "of both"})
+        saver.copy_thread(main, fork)
+        deleters = [threading.Thread(target=saver.delete_thread, args=(thread,)) for thread in (main, fork)]
+        for deleter in deleters:
+            deleter.start()
+        for deleter in deleters:
+            deleter.join()
+    contents = [entry.event for entry in saver.store.feed() if entry.event.topic == "checkpoint.saved"]
+    assert [event.erased for event in contents] == [True] * 8

@@ -123,9 +123,9 @@ SELECT :stream_id, :parent_id, :upto;
 DELETE FROM sources WHERE stream_id = :stream_id;
 
 -- name: rows_of_stream
--- All rows of a stream, also those that are retired.
+-- All rows of a stream, also those that are retired; of one checkpoint the latest is the last.
 SELECT namespace, checkpoint_id, version, shown_from, parent_id, run_id, retired_at
-FROM checkpoints WHERE stream_id = :stream_id AND shown_from <= :upto;
+FROM checkpoints WHERE stream_id = :stream_id AND shown_from <= :upto ORDER BY shown_from;
 
 -- name: writes_of_stream
 SELECT namespace, checkpoint_id, version FROM writes
@@ -150,7 +150,8 @@ ON CONFLICT (stream_id, namespace, checkpoint_id, version) DO NOTHING;
 
 -- name: retire_checkpoint
 UPDATE checkpoints SET retired_at = :retired_at
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND retired_at IS NULL;
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
+    AND shown_from = :shown_from AND retired_at IS NULL;
 
 -- name: drop_checkpoint
 DELETE FROM checkpoints
