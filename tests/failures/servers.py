@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import BinaryIO, Literal
 from urllib.parse import urlsplit
 
 Moment = Literal["before", "after", "late", "never"]
@@ -108,7 +108,8 @@ class Proxy:
                 with self._lock:
                     self._open |= {client, server}
                 try:
-                    _Session(client, server, self._decide).run()
+                    with client.makefile("rb") as incoming:
+                        _Session(client, incoming, server, self._decide).run()
                 finally:
                     with self._lock:
                         self._open -= {client, server}
@@ -132,11 +133,16 @@ class Proxy:
 class _Session:
     """One connection: from the client message by message, from the server as it comes."""
 
-    def __init__(self, client: socket.socket, server: socket.socket, decide: Callable[[list[str]], Cut | None]) -> None:
-        self._client, self._server, self._decide = client, server, decide
+    def __init__(
+        self,
+        client: socket.socket,
+        incoming: BinaryIO,
+        server: socket.socket,
+        decide: Callable[[list[str]], Cut | None],
+    ) -> None:
+        self._client, self._incoming, self._server, self._decide = client, incoming, server, decide
         self._prepared: dict[bytes, str] = {}
         self._swallow, self._gone = threading.Event(), threading.Event()
-        self._incoming = client.makefile("rb")
 
     def run(self) -> None:
         back = threading.Thread(target=self._backward, daemon=True)

@@ -54,11 +54,6 @@ def prune(saver: EventStoreSaver, thread: str) -> None:
     saver.prune([thread])
 
 
-def put_and_prune(saver: EventStoreSaver, thread: str) -> None:
-    put(saver, thread)
-    prune(saver, thread)
-
-
 def delete(saver: EventStoreSaver, thread: str) -> None:
     saver.delete_thread(thread)
 
@@ -79,11 +74,12 @@ def copy_and_delete(saver: EventStoreSaver, thread: str) -> None:
 
 def copy_and_prune(saver: EventStoreSaver, thread: str) -> None:
     saver.copy_thread(thread, f"{thread} other copy")
-    put_and_prune(saver, thread)
+    put(saver, thread)
+    prune(saver, thread)
 
 
 OPERATIONS: list[Act] = [copy, read, list_all, put_known, prune, delete, delete_runs]
-MEANWHILE: list[Act] = [put_and_prune, delete_and_put, delete, delete_runs, copy_and_delete, copy_and_prune]
+MEANWHILE: list[Act] = [copy_and_prune, delete_and_put, copy_and_delete, delete_runs]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda act: act.__name__)
@@ -102,21 +98,26 @@ def test_an_operation_comes_out_right_whatever_another_process_does_between_its_
                 prepare(saver, thread)
                 happened = interleave(proxy, operation, saver, meanwhile, other, thread, trip)
                 check(other, thread)
-                for name in (thread, f"{thread} copy", f"{thread} other copy", f"{thread} early"):
-                    saver.delete_thread(name)
+                if operation is list_all:  # as short as the others
+                    for name in names_of(thread):
+                        other.delete_thread(name)
                 if not happened:
                     break
             assert trip < 99
         other.store.verify()
 
 
+def names_of(thread: str) -> list[str]:
+    return [thread, f"{thread} copy", f"{thread} other copy", f"{thread} early"]
+
+
 def prepare(saver: EventStoreSaver, thread: str) -> None:
     """A thread of four checkpoints, two of them of one run, and an early copy."""
-    for number in (1, 2):
-        step(saver, number, thread=thread, writes=True)
+    step(saver, 1, thread=thread)
+    step(saver, 2, thread=thread, writes=True)
     saver.copy_thread(thread, f"{thread} early")
-    for number in (3, 4):
-        step(saver, number, thread=thread, writes=True, run_id=f"{thread} run")
+    step(saver, 3, thread=thread, run_id=f"{thread} run", writes=True)
+    step(saver, 4, thread=thread, run_id=f"{thread} run")
 
 
 def interleave(
@@ -140,7 +141,7 @@ def interleave(
 
 def check(saver: EventStoreSaver, thread: str) -> None:
     """Everything is true, copies are whole, and the projections are what the log says."""
-    for name in (thread, f"{thread} copy", f"{thread} other copy", f"{thread} early"):
+    for name in names_of(thread):
         seen = [assert_true(item) for item in shown(saver, name)]
         if seen and name != thread:
             assert seen == [*range(seen[0], seen[0] - len(seen), -1)]
