@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 
-# How long a writer waits before it looks whether somebody still leads: Ctrl-C can come between any two steps.
+# How long a writer waits before it looks whether somebody still leads: Ctrl-C can come before a leader wakes the next.
 _LOOK_AGAIN_SECONDS = 1.0
 
 
@@ -54,10 +54,11 @@ class GroupCommit:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        # Who holds this leads. A lock that a `with` takes is given back whatever interrupts its holder, and however
+        # often: no writer is ever left behind by a leader that is gone.
         self._turn = threading.Lock()
         self._queue_lock = threading.Lock()
         self._queue: list[_Ticket[Any]] = []
-        self._leader: _Ticket[Any] | None = None
 
     def run(self, work: Callable[[], T]) -> T:
         """Carry out `work` in a transaction; return when it is committed, raise if it was rolled back."""
@@ -65,49 +66,53 @@ class GroupCommit:
         try:
             with self._queue_lock:
                 self._queue.append(ticket)
-            while not ticket.done and not self._leads(ticket):
-                ticket.woken.wait(_LOOK_AGAIN_SECONDS)
-                ticket.woken.clear()
-            if not ticket.done:
-                self._carry_out_all(ticket)
+            while not ticket.done:
+                if self._turn.locked():
+                    ticket.woken.wait(_LOOK_AGAIN_SECONDS)
+                    ticket.woken.clear()
+                else:
+                    self._lead(ticket)
         finally:
             self._leave(ticket)
         if ticket.error is not None:
             raise ticket.error
         return ticket.result  # type: ignore[return-value]  # done without an error: it holds a T
 
-    def exclusive(self) -> threading.Lock:
-        """The lock under which work is carried out, for those who use the connection for something else."""
-        return self._turn
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Keep writers waiting, for those who use the connection for something else."""
+        try:
+            with self._turn:
+                yield
+        finally:
+            with self._queue_lock:
+                self._wake_next()
 
-    def _leads(self, ticket: _Ticket[Any]) -> bool:
-        """Whether it is for this writer to carry out what has gathered: nobody else does, or it was handed over."""
-        with self._queue_lock:
-            self._leader = self._leader or ticket
-            return self._leader is ticket
+    def _lead(self, ticket: _Ticket[Any]) -> None:
+        """Carry out all that has gathered, and tell the writers."""
+        with self._turn:
+            if ticket.done:  # by another leader, who was faster
+                return
+            with self._queue_lock:
+                if ticket not in self._queue:  # who had begun its work was interrupted, and did not finish
+                    self._queue.append(ticket)
+                batch = _Batch(self._queue)
+                self._queue = []
+            self._carry_out(batch, ticket)
+        for done in batch.tickets:
+            done.woken.set()
 
     def _leave(self, ticket: _Ticket[Any]) -> None:
-        """Hand over the lead, if this writer has it. One that was interrupted takes back what nobody has begun."""
+        """Let the next one lead. A writer that was interrupted takes back what nobody has begun."""
         with self._queue_lock:
             ticket.gone = True
             if ticket in self._queue:
                 self._queue.remove(ticket)
-            if self._leader is ticket:
-                self._leader = self._queue[0] if self._queue else None
-                if self._leader:
-                    self._leader.woken.set()
+            self._wake_next()
 
-    def _carry_out_all(self, own: _Ticket[Any]) -> None:
-        """Carry out all that has gathered, and tell the writers."""
-        with self._turn:
-            with self._queue_lock:
-                if own not in self._queue:  # who had begun its work was interrupted, and did not finish
-                    self._queue.append(own)
-                batch = _Batch(self._queue)
-                self._queue = []
-            self._carry_out(batch, own)
-        for ticket in batch.tickets:
-            ticket.woken.set()
+    def _wake_next(self) -> None:
+        if self._queue:
+            self._queue[0].woken.set()
 
     def _carry_out(self, batch: _Batch, own: _Ticket[Any]) -> None:
         committing = False
@@ -127,7 +132,7 @@ class GroupCommit:
                 batch.finished = True
             with self._queue_lock:
                 own.gone = True
-                # Whose writer was interrupted, too, is left out: the lead would be handed to nobody.
+                # Whose writer was interrupted, too, is left out: nobody would hear of it.
                 self._queue = [ticket for ticket in batch.tickets if not (ticket.done or ticket.gone)] + self._queue
             raise
         batch.finished = True

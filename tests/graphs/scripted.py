@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -10,7 +10,6 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall
 from langchain_core.outputs import ChatGeneration, ChatResult
 from langchain_core.runnables import Runnable
-from langchain_core.tools import BaseTool
 
 Line = str | list[ToolCall]
 
@@ -61,6 +60,3 @@ def said(messages: Sequence[BaseMessage]) -> list[str]:
         else f"ai calls {', '.join(made['name'] for made in message.tool_calls)}"
         for message in messages
     ]
-
-
-Tool = BaseTool | Callable[..., Any]

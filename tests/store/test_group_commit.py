@@ -7,7 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 
@@ -127,9 +127,10 @@ def test_the_lead_is_never_handed_to_a_writer_that_has_left(
 
     def release() -> None:
         until(waiting(commits, 3))
-        commits.exclusive().release()
+        held.close()
 
-    commits.exclusive().acquire()
+    held = ExitStack()
+    held.enter_context(commits.exclusive())
     leader: Future[None] = writers.submit(commits.run, interrupted_work)
     until(waiting(commits, 1))
     last, releasing = writers.submit(last_to_queue), writers.submit(release)
@@ -143,3 +144,27 @@ def test_the_lead_is_never_handed_to_a_writer_that_has_left(
         leader.result(PATIENCE_SECONDS)
     assert last.result(PATIENCE_SECONDS) == "last"
     assert done(connection) == ["last"]
+
+
+def test_a_leader_that_is_interrupted_again_while_it_leaves_keeps_nobody_waiting(
+    connection: sqlite3.Connection,
+    commits: GroupCommit,
+    writers: ThreadPoolExecutor,
+    note: Callable[[str], Callable[[], str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted_work() -> None:
+        until(waiting(commits, 1))  # the next one waits for this leader
+        monkeypatch.setattr(commits, "_leave", interrupted_again)
+        raise KeyboardInterrupt
+
+    def interrupted_again(_ticket: object) -> None:
+        monkeypatch.undo()
+        raise KeyboardInterrupt
+
+    leader: Future[None] = writers.submit(commits.run, interrupted_work)
+    until(commits._turn.locked)
+    assert writers.submit(commits.run, note("next")).result(PATIENCE_SECONDS) == "next"
+    with pytest.raises(KeyboardInterrupt):
+        leader.result(PATIENCE_SECONDS)
+    assert done(connection) == ["next"]
