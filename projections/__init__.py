@@ -4,6 +4,7 @@ from projections._saving import Prepared, prepare_checkpoint, prepare_writes
 from projections.checkpoints import Checkpoints
 from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.serializer import Serializer
+from projections.values.ladder import SnapshotPolicy
 
 __all__ = [
     "ChannelHistory",
@@ -14,6 +15,7 @@ __all__ = [
     "PruneReport",
     "SavedCheckpoint",
     "Serializer",
+    "SnapshotPolicy",
     "prepare_checkpoint",
     "prepare_writes",
 ]

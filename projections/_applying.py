@@ -60,6 +60,7 @@ def apply_delete(session: Session, queries: Queries, stream_id: int, pinned: int
     """Drop a stream's rows, but for those up to the version that living forks show."""
     session.execute(queries["drop_checkpoints_after"], {"stream_id": stream_id, "after": pinned})
     session.execute(queries["drop_writes_after"], {"stream_id": stream_id, "after": pinned})
+    session.execute(queries["drop_segments_after"], {"stream_id": stream_id, "after": pinned})
     session.execute(queries["cut_sources"], {"stream_id": stream_id})
 
 
@@ -73,6 +74,7 @@ def erase(session: Session, queries: Queries, recorder: Recorder, stream_id: int
     """Erase the content of some events of a stream."""
     params = {"stream_id": stream_id, "versions": recorder.list_of(versions)}
     session.execute(queries["erase_events"], params)
+    session.execute(queries["drop_segments"], params)
 
 
 def _adopt(session: Session, queries: Queries, stream_id: int, version: int, record: PruneRecord) -> None:

@@ -1,28 +1,33 @@
-"""The events that a few checkpoints of one thread take their values and pending writes from, fetched at once."""
+"""What a few checkpoints of one thread consist of: their values and pending writes, fetched at once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from eventstore import CorruptionError, ErasedError, EventStore
-from projections._finding import Located, opened, record_of
+from eventstore import ErasedError, EventStore
+from projections._chains import Chains, Wanted
+from projections._finding import Located, opened
 from projections._view import View, payloads, writes_rows
 from projections.pending import PendingWrite, fold
-from projections.records import HERE, CheckpointRecord, WritesRecord
+from projections.records import WritesRecord
 from projections.serializer import Serializer
-from projections.values import Place, restore
+from projections.values.change import WHOLE, Place, restore
+from projections.values.live import LiveValues, Slot
+from projections.values.value import Value, as_read
 
 
 class Contents:
-    """What some checkpoints consist of: two queries, and then no more.
+    """Everything that some checkpoints consist of: a few queries, and then no more.
 
     Args:
         store: The store.
         queries: The blocks of this package.
         view: The thread that the checkpoints are of.
         batch: The checkpoints.
+        chains: Reads the values; what it has read before is not read again.
         only: Of which channels the values are wanted; `None`: of all.
+        live: Values that are known already; those that are read are added.
     """
 
     def __init__(
@@ -31,25 +36,23 @@ class Contents:
         queries: Mapping[str, str],
         view: View,
         batch: Sequence[Located],
-        only: frozenset[str] | None = None,
+        chains: Chains,
+        *,
+        only: Collection[str] | None = None,
+        live: LiveValues | None = None,
     ) -> None:
-        self._thread = view.thread
+        self._view = view
         self._only = only
+        self._chains = chains
+        self._live = live
+        for located in batch:
+            chains.know(located.version, located.record)
         self._writes_at = _writes_at(store, queries, view, batch)
-        self._records = {located.version: located.record for located in batch}
-        elsewhere = {
-            entry.written_at
-            for located in batch
-            for channel, entry in located.record.manifest.items()
-            if entry.written_at and self._wants(channel)
-        }
-        writes = {version for versions in self._writes_at.values() for version in versions}
-        wanted = (elsewhere | writes) - self._records.keys()
-        stored = payloads(store, view, wanted)
-        if missing := wanted - stored.keys():
-            raise ErasedError(f"thread {view.thread!r} has no event {min(missing)}, which a checkpoint refers to")
-        self._records |= {version: record_of(stored[version]) for version in elsewhere - self._records.keys()}
-        self._writes = {version: _writes(stored[version]) for version in writes}
+        self._known = self._known_of(batch)
+        wanted = {each for located in batch for each in self._wanted(located)} - self._known.keys()
+        chains.fetch(version for version, _ in wanted)
+        self._restored = chains.restore(each for each in wanted if chains.change(each).operation != WHOLE)
+        self._writes = _writes_of(store, view, {version for found in self._writes_at.values() for version in found})
 
     def values(self, located: Located, serializer: Serializer) -> dict[str, Any]:
         """The values of a checkpoint's channels.
@@ -57,28 +60,49 @@ class Contents:
         Raises:
             ChecksumError: A value is not what was stored.
         """
-        return {
-            channel: self._value(located, channel, entry.written_at, serializer)
-            for channel, entry in located.record.manifest.items()
-            if entry.written_at is not None and self._wants(channel)
-        }
+        return {each[1]: self._value(located, each, serializer) for each in self._wanted(located)}
 
     def pending(self, located: Located) -> list[PendingWrite]:
         """The pending writes of a checkpoint."""
         return fold(self._writes[version] for version in self._writes_at.get((located.namespace, located.id), ()))
 
-    def _wants(self, channel: str) -> bool:
-        return self._only is None or channel in self._only
+    def _wanted(self, located: Located) -> list[Wanted]:
+        return [
+            (entry.written_at or located.version, channel)
+            for channel, entry in located.record.manifest.items()
+            if entry.written_at is not None and (self._only is None or channel in self._only)
+        ]
 
-    def _value(self, located: Located, channel: str, written_at: int, serializer: Serializer) -> Any:
-        record: CheckpointRecord = located.record if written_at == HERE else self._records[written_at]
-        if channel not in record.changes:
-            raise CorruptionError(
-                f"checkpoint {located.id!r} of thread {self._thread!r} takes {channel!r} from version {written_at}, "
-                "which does not hold it: verify the thread"
-            )
-        place = Place(self._thread, channel, written_at or located.version)
-        return restore(record.changes[channel], serializer, place)
+    def _known_of(self, batch: Sequence[Located]) -> dict[Wanted, Value]:
+        if self._live is None:
+            return {}
+        found = (
+            (each, self._live.get(self._slot(located, each), each[0]))
+            for located in batch
+            for each in self._wanted(located)
+        )
+        return {each: value for each, value in found if value}
+
+    def _value(self, located: Located, wanted: Wanted, serializer: Serializer) -> Any:
+        if known := self._known.get(wanted):
+            return known.restore(serializer)
+        version, channel = wanted
+        restored = self._restored.get(wanted)
+        if restored is None:
+            change = self._chains.change(wanted)
+            value = restore(change, serializer, Place(self._view.thread, channel, version))
+            self._keep(located, wanted, as_read(change, version))
+            return value
+        self._chains.load(restored, serializer)
+        self._keep(located, wanted, restored)
+        return restored.restore(serializer)
+
+    def _keep(self, located: Located, wanted: Wanted, value: Value) -> None:
+        if self._live is not None:
+            self._live.put(self._slot(located, wanted), value)
+
+    def _slot(self, located: Located, wanted: Wanted) -> Slot:
+        return Slot(self._view.stream_id, located.namespace, wanted[1])
 
 
 def _writes_at(
@@ -91,6 +115,13 @@ def _writes_at(
         rows = writes_rows(store.recorder, queries, view, namespace, ids)
         found.update({(namespace, checkpoint): versions for checkpoint, versions in rows.items()})
     return found
+
+
+def _writes_of(store: EventStore, view: View, versions: set[int]) -> dict[int, tuple[str, WritesRecord]]:
+    stored = payloads(store, view, versions)
+    if missing := versions - stored.keys():
+        raise ErasedError(f"thread {view.thread!r} has no event {min(missing)}, which a checkpoint refers to")
+    return {version: _writes(payload) for version, payload in stored.items()}
 
 
 def _writes(payload: bytes) -> tuple[str, WritesRecord]:

@@ -8,18 +8,22 @@ from typing import Any, TypeVar
 
 from eventstore import ErasedError, EventStore
 from eventstore.events import from_microseconds
+from projections._chains import Chains
 from projections._contents import Contents
 from projections._finding import PAGE, Finder, Located
 from projections._view import View
 from projections.model import ChannelHistory, SavedCheckpoint
 from projections.pending import PendingWrite
 from projections.serializer import Serializer
-from projections.values import load
+from projections.values.change import load
+from projections.values.live import LiveValues
 
 T = TypeVar("T")
 
 # How often a read begins anew that prunes keep erasing the ground under.
 _ATTEMPTS = 20
+# How much a listing remembers of what it has read, for the values that come next.
+_REMEMBERED_BYTES = 16 * 1024 * 1024
 Matching = Callable[[Mapping[str, Any]], bool]
 """Whether a checkpoint is wanted, by its metadata: known before its values are."""
 
@@ -27,10 +31,11 @@ Matching = Callable[[Mapping[str, Any]], bool]
 class Loader:
     """Reads checkpoints of one store."""
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder, live: LiveValues) -> None:
         self._store = store
         self._queries = queries
         self._finder = finder
+        self._live = live
 
     def get(
         self, thread: str, namespace: str, checkpoint_id: str | None, serializer: Serializer
@@ -40,7 +45,10 @@ class Loader:
         def attempt() -> SavedCheckpoint | None:
             view = self._finder.view(thread)
             located = self._finder.locate(view, namespace, checkpoint_id) if view else None
-            return self._complete(view, [located], serializer)[0] if view and located else None
+            if view is None or located is None:
+                return None
+            contents = Contents(self._store, self._queries, view, [located], self._chains(view), live=self._live)
+            return _saved(view, located, contents, serializer)
 
         return _again(attempt)
 
@@ -76,11 +84,12 @@ class Loader:
         remaining = set(channels)
         collected: dict[str, list[PendingWrite]] = {channel: [] for channel in channels}
         seeds: dict[str, Any] = {}
-        while view and current and remaining and current.record.parent is not None:
+        chains = self._chains(view) if view else None
+        while view and chains and current and remaining and current.record.parent is not None:
             current = self._finder.locate(view, namespace, current.record.parent, retired=True)
             if current is None:
                 break
-            contents = self._contents(view, [current], only=remaining)
+            contents = Contents(self._store, self._queries, view, [current], chains, only=remaining)
             for pending in reversed(contents.pending(current)):
                 if pending.write.channel in remaining:
                     collected[pending.write.channel].append(pending)
@@ -101,22 +110,28 @@ class Loader:
         batch: list[Located] = []
         view: View | None = None
         size = 1  # whoever wants only the first does not wait for a page
+        chains: Chains | None = None
         for its_view, located in items:
             if view and batch and (its_view is not view or len(batch) >= size):
-                yield from self._complete_what_is_left(view, batch, serializer)
+                chains = self._chains(view, chains)
+                yield from self._complete_what_is_left(view, batch, chains, serializer)
                 batch, size = [], min(size * 4, PAGE)
-            view = its_view
+            if its_view is not view:
+                view, chains = its_view, None
             batch.append(located)
         if view and batch:
-            yield from self._complete_what_is_left(view, batch, serializer)
+            yield from self._complete_what_is_left(view, batch, self._chains(view, chains), serializer)
 
-    def _complete_what_is_left(self, view: View, batch: list[Located], serializer: Serializer) -> list[SavedCheckpoint]:
+    def _complete_what_is_left(
+        self, view: View, batch: list[Located], chains: Chains, serializer: Serializer
+    ) -> list[SavedCheckpoint]:
         """Load the values; checkpoints that a prune has removed meanwhile are left out."""
 
         def attempt() -> list[SavedCheckpoint]:
             nonlocal batch
             try:
-                return self._complete(view, batch, serializer)
+                contents = Contents(self._store, self._queries, view, batch, chains)
+                return [_saved(view, located, contents, serializer) for located in batch]
             except ErasedError:
                 fresh = [self._finder.locate(view, located.namespace, located.id) for located in batch]
                 batch = [located for located in fresh if located]
@@ -124,12 +139,9 @@ class Loader:
 
         return _again(attempt)
 
-    def _complete(self, view: View, batch: Sequence[Located], serializer: Serializer) -> list[SavedCheckpoint]:
-        contents = self._contents(view, batch)
-        return [_saved(view, located, contents, serializer) for located in batch]
-
-    def _contents(self, view: View, batch: Sequence[Located], *, only: set[str] | None = None) -> Contents:
-        return Contents(self._store, self._queries, view, batch, None if only is None else frozenset(only))
+    def _chains(self, view: View, used: Chains | None = None) -> Chains:
+        """A reader of values: the one that was used before, unless it remembers too much by now."""
+        return used if used and used.bytes < _REMEMBERED_BYTES else Chains(self._store, self._queries, view)
 
 
 def _saved(view: View, located: Located, contents: Contents, serializer: Serializer) -> SavedCheckpoint:

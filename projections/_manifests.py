@@ -8,11 +8,27 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from eventstore.events import Head
 from projections.records import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Ancestor:
+    """What a checkpoint's children need to know of it: where its values are, and what its nodes have seen."""
+
+    manifest: Manifest
+    versions_seen: Mapping[str, Any]
+
+    def has_run(self, nodes: Collection[str], seen: Mapping[str, Any]) -> bool:
+        """Whether one of some nodes has run since: it has seen something else then."""
+        return any(node in seen and seen[node] != self.versions_seen.get(node) for node in nodes)
+
+
+NOBODY = Ancestor({}, {})
 
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
@@ -24,7 +40,7 @@ _PER_STREAM = 32
 @dataclass(slots=True)
 class _Remembered:
     at: bytes = b""
-    manifests: OrderedDict[Key, Manifest] = field(default_factory=OrderedDict)
+    manifests: OrderedDict[Key, Ancestor] = field(default_factory=OrderedDict)
 
 
 class Manifests:
@@ -34,13 +50,13 @@ class Manifests:
         self._streams: OrderedDict[int, _Remembered] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, stream_id: int, head: Head, key: Key) -> Manifest | None:
+    def get(self, stream_id: int, head: Head, key: Key) -> Ancestor | None:
         """The manifest of a checkpoint, if it is remembered and the stream has not moved on without us."""
         with self._lock:
             known = self._streams.get(stream_id)
             return known.manifests.get(key) if known and known.at == head.hash else None
 
-    def put(self, stream_id: int, before: Head, after: bytes, saved: Mapping[Key, Manifest]) -> None:
+    def put(self, stream_id: int, before: Head, after: bytes, saved: Mapping[Key, Ancestor]) -> None:
         """Note that we moved a stream from `before` to the hash `after`, and the manifests that this saved."""
         with self._lock:
             known = self._streams.setdefault(stream_id, _Remembered())

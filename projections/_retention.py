@@ -7,16 +7,17 @@ events. Of all other hidden checkpoints the content is erased; the log keeps the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore import EventStore
 from eventstore.envelope import erased
+from projections._chains import Wanted
 from projections._finding import Finder, Located, record_of
 from projections._view import View, payloads
 from projections.model import PruneReport
-from projections.records import Adopted, PruneRecord
+from projections.records import Adopted, CheckpointRecord, PruneRecord
 
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
@@ -166,17 +167,43 @@ class Planner:
         needed = set(rows)
         for key in staying:
             needed.update(contents.writes.get(key, ()))
-        ordered = sorted(rows)
-        for start in range(0, len(ordered), _RECORDS_AT_A_TIME):
-            batch = ordered[start : start + _RECORDS_AT_A_TIME]
-            for payload in payloads(self._store, view, batch).values():
-                manifest = record_of(payload).manifest
-                needed.update(entry.written_at for entry in manifest.values() if entry.written_at)
+        wanted: set[Wanted] = set()
+        for version, record in self._records(view, rows):
+            wanted |= {
+                (entry.written_at or version, channel)
+                for channel, entry in record.manifest.items()
+                if entry.written_at is not None
+            }
+        needed |= self._built_upon(view, wanted)
         # Writes of checkpoints that are not saved yet: a run is on its way.
         for key, versions in contents.writes.items():
             if key not in contents.rows:
                 needed.update(versions)
         return needed
+
+    def _built_upon(self, view: View, wanted: set[Wanted]) -> set[int]:
+        """The versions of the events that values are recorded in, with all the changes that they build upon."""
+        found = {version for version, _ in wanted}
+        walked: set[Wanted] = set()
+        while wanted:
+            walked |= wanted
+            records = dict(self._records(view, {version for version, _ in wanted}))
+            trails = [
+                (channel, records[version].changes[channel].trail)
+                for version, channel in wanted
+                if version in records and channel in records[version].changes
+            ]
+            found.update(version for _, trail in trails for version in trail)
+            # What stands in between builds upon the same.
+            wanted = {(trail[0], channel) for channel, trail in trails if trail} - walked
+        return found
+
+    def _records(self, view: View, versions: Iterable[int]) -> Iterator[tuple[int, CheckpointRecord]]:
+        ordered = sorted(versions)
+        for start in range(0, len(ordered), _RECORDS_AT_A_TIME):
+            batch = ordered[start : start + _RECORDS_AT_A_TIME]
+            for version, payload in payloads(self._store, view, batch).items():
+                yield version, record_of(payload)
 
     def _locate(self, view: View, namespace: str, checkpoint: str) -> Located | None:
         return self._finder.locate(view, namespace, checkpoint, retired=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from eventstore import Cause, Decision, EventStore, NewEvent
 from eventstore.events import Head
 from eventstore.recorders import Statement
+from projections._bases import Bases
 from projections._finding import Finder
-from projections._manifests import Key, Manifests
+from projections._manifests import NOBODY, Ancestor, Key, Manifests
 from projections.model import NewCheckpoint, NewWrites
 from projections.records import (
     CHECKPOINT_SAVED,
@@ -20,9 +22,15 @@ from projections.records import (
     Manifest,
     Write,
     WritesRecord,
+    pack_channel,
+    pack_segment,
 )
 from projections.serializer import Serializer, dump
-from projections.values import Change, encoding_number, whole
+from projections.values.change import WHOLE, Change, encoding_number
+from projections.values.kinds import kind_of
+from projections.values.ladder import SnapshotPolicy
+from projections.values.live import LiveValues, Slot
+from projections.values.value import Recorded, Value, recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,19 +43,19 @@ class PreparedWrites:
 
 @dataclass(frozen=True, slots=True)
 class PreparedCheckpoint:
-    """A checkpoint whose new values are in bytes.
+    """A checkpoint that can be saved.
 
     Attributes:
         checkpoint: The checkpoint.
-        changes: The values of the channels that have a new version.
+        serializer: Turns its values into bytes.
+        begun: Values that are recorded already: those of a checkpoint that follows no other.
         extras: What else it holds.
-        change_of: The value of another channel, for the rare case that the parent cannot lend it.
     """
 
     checkpoint: NewCheckpoint
-    changes: Mapping[str, Change]
+    serializer: Serializer
+    begun: Mapping[str, Recorded]
     extras: tuple[str | int, bytes] | None
-    change_of: Callable[[str], Change]
 
     @property
     def thread(self) -> str:
@@ -59,21 +67,23 @@ Prepared = PreparedCheckpoint | PreparedWrites
 
 
 def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> PreparedCheckpoint:
-    """Turn a checkpoint's values into bytes.
+    """Turn into bytes what a checkpoint holds that no other lends it.
 
     Raises:
-        UnserializableError: The serializer refuses one.
+        UnserializableError: The serializer refuses a value.
     """
-
-    def change_of(channel: str) -> Change:
-        return whole(*dump(serializer, channel, checkpoint.values[channel]))
-
-    changes = {channel: change_of(channel) for channel in checkpoint.new_versions if channel in checkpoint.values}
+    begun: dict[str, Recorded] = {}
+    if checkpoint.parent is None:
+        begun = {
+            channel: recorded(checkpoint.values[channel], channel, serializer)
+            for channel in checkpoint.new_versions
+            if channel in checkpoint.values
+        }
     extras = None
     if checkpoint.extras:
         encoding, data = dump(serializer, "checkpoint", checkpoint.extras)
         extras = (encoding_number(encoding), data)
-    return PreparedCheckpoint(checkpoint, changes, extras, change_of)
+    return PreparedCheckpoint(checkpoint, serializer, begun, extras)
 
 
 def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
@@ -94,15 +104,25 @@ def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
 class Saver:
     """Saves checkpoints and writes into one store."""
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        queries: Mapping[str, str],
+        finder: Finder,
+        live: LiveValues,
+        policy: SnapshotPolicy,
+    ) -> None:
         self._store = store
         self._queries = queries
         self._finder = finder
+        self._live = live
+        self._policy = policy
         self._manifests = Manifests()
 
     def save(self, items: Sequence[Prepared], check: Callable[[], None] | None = None) -> None:
         """Store checkpoints and writes of one thread, in their order, all of them or none, unless `check` raises."""
-        batch = _Batch(self._queries, self._finder, self._manifests, items)
+        bases = Bases(self._store, self._queries, self._finder, self._live)
+        batch = _Batch(self._queries, self._finder, self._manifests, bases, self._policy, items)
 
         def decide(stream_id: int, head: Head) -> Decision:
             if check:
@@ -111,10 +131,13 @@ class Saver:
 
         appended = self._store.commit(items[0].thread, decide, metadata=_searchable(_metadata(items[0])))
         self._manifests.put(batch.stream_id, batch.head, appended.hash, batch.manifests)
+        for slot, value in batch.values.items():
+            self._live.put(slot, value)
 
     def forget(self) -> None:
         """Drop what is remembered of running threads. It costs queries, nothing else."""
         self._manifests.forget()
+        self._live.forget()
 
 
 class _Batch:
@@ -125,34 +148,52 @@ class _Batch:
         queries: Mapping[str, str],
         finder: Finder,
         remembered: Manifests,
+        bases: Bases,
+        policy: SnapshotPolicy,
         items: Iterable[Prepared],
     ) -> None:
         self._queries = queries
         self._finder = finder
         self._remembered = remembered
+        self._bases = bases
+        self._policy = policy
         self._items = items
         self.stream_id = 0
         self.head = Head(0, b"")
-        self.manifests: dict[Key, Manifest] = {}
+        self.manifests: dict[Key, Ancestor] = {}
+        self.values: dict[Slot, Value] = {}
 
     def decide(self, stream_id: int, head: Head) -> Decision:
-        self.stream_id, self.head, self.manifests = stream_id, head, {}
+        self.stream_id, self.head, self.manifests, self.values = stream_id, head, {}, {}
         events: list[NewEvent] = []
         then: list[Statement] = []
         for version, item in enumerate(self._items, head.version + 1):
             if isinstance(item, PreparedCheckpoint):
-                event = self._checkpoint(item, version)
+                event, segments = self._checkpoint(item, version)
                 then += checkpoint_rows(self._queries, stream_id, version, event.cause, item.checkpoint.parent)
+                then += segments
             else:
                 event = item.event
                 then.append(writes_row(self._queries, stream_id, version, event.cause))
             events.append(event)
         return Decision(events, then)
 
-    def _checkpoint(self, prepared: PreparedCheckpoint, version: int) -> NewEvent:
+    def _checkpoint(self, prepared: PreparedCheckpoint, version: int) -> tuple[NewEvent, list[Statement]]:
         checkpoint = prepared.checkpoint
-        manifest, changes = _manifest(prepared, self._parent_manifest(checkpoint))
-        self.manifests[checkpoint.namespace, checkpoint.id] = _placed(manifest, version)
+        parent = self._parent(checkpoint)
+        manifest = _manifest(checkpoint, parent.manifest)
+        afresh = parent.has_run(self._policy.nodes, checkpoint.versions_seen)
+        values = {
+            channel: self._recorded(prepared, channel, None if afresh else parent.manifest.get(channel))
+            for channel, entry in manifest.items()
+            if entry.written_at == HERE
+        }
+        self.manifests[checkpoint.namespace, checkpoint.id] = Ancestor(
+            _placed(manifest, version), checkpoint.versions_seen
+        )
+        for channel, value in values.items():
+            slot = Slot(self.stream_id, checkpoint.namespace, channel)
+            self.values[slot] = replace(value.value, version=version)
         record = CheckpointRecord(
             parent=checkpoint.parent,
             format=checkpoint.format,
@@ -160,22 +201,41 @@ class _Batch:
             versions_seen=checkpoint.versions_seen,
             updated_channels=checkpoint.updated_channels,
             manifest=manifest,
-            changes=changes,
+            changes={channel: value.change for channel, value in values.items()},
             extras=prepared.extras,
         )
         cause = Cause(checkpoint.namespace, checkpoint.id, checkpoint.run, metadata=checkpoint.metadata)
-        return NewEvent(CHECKPOINT_SAVED, record.pack(), cause)
+        segments = [
+            Statement(self._queries["save_segment"], segment_row(self.stream_id, version, channel, level, change))
+            for channel, value in values.items()
+            for level, change in value.segments
+        ]
+        return NewEvent(CHECKPOINT_SAVED, record.pack(), cause), segments
 
-    def _parent_manifest(self, checkpoint: NewCheckpoint) -> Manifest:
+    def _recorded(self, prepared: PreparedCheckpoint, channel: str, inherited: Entry | None) -> Recorded:
+        if channel in prepared.begun:
+            return prepared.begun[channel]
+        checkpoint = prepared.checkpoint
+        value, base = checkpoint.values[channel], None
+        if inherited and inherited.written_at and kind_of(value) != WHOLE:
+            slot = Slot(self.stream_id, checkpoint.namespace, channel)
+            base = self.values.get(slot) or self._bases.find(checkpoint.thread, slot, inherited.written_at)
+            if base and base.version != inherited.written_at:
+                base = self._bases.find(checkpoint.thread, slot, inherited.written_at)
+        return recorded(value, channel, prepared.serializer, self._policy, base)
+
+    def _parent(self, checkpoint: NewCheckpoint) -> Ancestor:
         if checkpoint.parent is None:
-            return {}
+            return NOBODY
         key = (checkpoint.namespace, checkpoint.parent)
         known = self.manifests.get(key) or self._remembered.get(self.stream_id, self.head, key)
         if known is not None:
             return known
         view = self._finder.view(checkpoint.thread)
         parent = self._finder.locate(view, *key) if view else None
-        return _placed(parent.record.manifest, parent.version) if parent else {}
+        if parent is None:
+            return NOBODY
+        return Ancestor(_placed(parent.record.manifest, parent.version), parent.record.versions_seen)
 
 
 def checkpoint_rows(
@@ -203,26 +263,30 @@ def _place(stream_id: int, version: int, cause: Cause) -> dict[str, int | str | 
     }
 
 
-def _manifest(prepared: PreparedCheckpoint, inherited: Manifest) -> tuple[dict[str, Entry], dict[str, Change]]:
-    """Where the value of each channel is, and the values that the checkpoint's own event has to hold."""
-    checkpoint, changes = prepared.checkpoint, dict(prepared.changes)
+def segment_row(stream_id: int, version: int, channel: str, level: int, change: Change) -> dict[str, Any]:
+    """What is bound to store a segment."""
+    return {
+        "stream_id": stream_id,
+        "event_version": version,
+        "channel": pack_channel(channel),
+        "level": level,
+        "change": pack_segment(change),
+    }
+
+
+def _manifest(checkpoint: NewCheckpoint, inherited: Manifest) -> dict[str, Entry]:
+    """Where the value of each channel is; `HERE` are those that the checkpoint's own event has to hold."""
     manifest: dict[str, Entry] = {}
     for channel, version in checkpoint.channel_versions.items():
         lent = inherited.get(channel)
-        if channel in changes:
-            manifest[channel] = Entry(version, HERE)
-        elif channel not in checkpoint.new_versions and lent and lent.channel_version == version:
+        if channel not in checkpoint.new_versions and lent and lent.channel_version == version:
             manifest[channel] = Entry(version, lent.written_at)
-        elif channel not in checkpoint.new_versions and channel in checkpoint.values:
-            changes[channel] = prepared.change_of(channel)
-            manifest[channel] = Entry(version, HERE)
         else:
-            manifest[channel] = Entry(version, None)
+            manifest[channel] = Entry(version, HERE if channel in checkpoint.values else None)
     for channel in checkpoint.values:  # a value without a version is a value all the same
         if channel not in manifest:
-            changes.setdefault(channel, prepared.change_of(channel))
             manifest[channel] = Entry(None, HERE)
-    return manifest, changes
+    return manifest
 
 
 def _placed(manifest: Manifest, version: int) -> Manifest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 from eventstore import EventStore
 from eventstore._lineage import Segment, lineage
 from eventstore.recorders import Recorder, Rows
+from projections.records import unpack_channel, unpack_segment
+from projections.values.change import Change
 
 # Past every version: the open end of a thread's own rows.
 END = 2**63 - 1
@@ -69,6 +71,16 @@ def payloads(store: EventStore, view: View, versions: Iterable[int]) -> dict[int
         for version, _, _, _, payload in store.recorder.read(store.queries["events_by_version"], params):
             found[version] = bytes(payload)
     return found
+
+
+def segments(
+    store: EventStore, queries: Mapping[str, str], view: View, versions: Iterable[int]
+) -> Iterator[tuple[int, str, int, Change]]:
+    """The segments that end at some of a thread's versions: version, channel, level, and the change."""
+    for stream_id, wanted in _by_stream(store, view, sorted(set(versions))):
+        params = {"stream_id": stream_id, "versions": store.recorder.list_of(wanted)}
+        for version, channel, level, data in store.recorder.read(queries["segments_at"], params):
+            yield version, unpack_channel(bytes(channel)), level, unpack_segment(bytes(data))
 
 
 def writes_rows(

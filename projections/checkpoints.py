@@ -15,10 +15,16 @@ from projections._loading import Loader, Matching
 from projections._rebuilding import rebuild
 from projections._retention import Plan, Planner
 from projections._saving import Prepared, Saver, prepare_checkpoint, prepare_writes
+from projections._segments import rebuild_segments
 from projections._view import END, View
 from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.records import RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, PruneRecord
 from projections.serializer import Serializer
+from projections.values.ladder import SnapshotPolicy
+from projections.values.live import LiveValues
+
+CACHE_BYTES = 128 * 1024 * 1024
+"""How much memory the values of live threads take at most, if nothing else is said."""
 
 Strategy = Literal["keep_latest", "delete"]
 
@@ -35,15 +41,28 @@ class Checkpoints:
     Args:
         store: An open store.
         migrate: Whether this package's tables may be created and updated; if not, they are only verified.
+        cache_bytes: How much memory the values of live threads may take, so that their next step costs what changes.
+        snapshots: When more is stored than what changed, so that reading stays cheap.
     """
 
-    def __init__(self, store: EventStore, *, migrate: bool = True) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        migrate: bool = True,
+        cache_bytes: int = CACHE_BYTES,
+        snapshots: SnapshotPolicy | None = None,
+    ) -> None:
+        if cache_bytes < 0:
+            raise BadInputError(f"cache_bytes is {cache_bytes}: use 0 or more")
         self.store = store
+        self._live = LiveValues(cache_bytes)
         store.recorder.migrate("projections", allowed=migrate)
         self._queries = load_queries("projections", store.recorder.dialect, store.recorder.schema)
         self._finder = Finder(store, self._queries)
-        self._loader = Loader(store, self._queries, self._finder)
-        self._saver = Saver(store, self._queries, self._finder)
+        self._loader = Loader(store, self._queries, self._finder, self._live)
+        self._snapshots = snapshots or SnapshotPolicy()
+        self._saver = Saver(store, self._queries, self._finder, self._live, self._snapshots)
         self._planner = Planner(store, self._queries, self._finder)
 
     def save(self, checkpoint: NewCheckpoint, serializer: Serializer) -> None:
@@ -148,6 +167,8 @@ class Checkpoints:
             return PruneReport()
 
         def decide(stream_id: int, _: Head) -> Decision:
+            self._live.forget(stream_id)
+
             def work(session: Session) -> None:
                 session.execute(self.store.queries["lock_family"], {"stream_id": stream_id})
                 session.execute(self.store.queries["close_stream"], {"stream_id": stream_id})
@@ -210,6 +231,20 @@ class Checkpoints:
         """Drop all rows of this projection and make them anew from the log. No read is different afterwards."""
         self._saver.forget()
         rebuild(self.store, self._queries)
+        self.rebuild_segments()
+
+    def rebuild_segments(self) -> None:
+        """Drop the merged changes that values are read from, and make them anew from the log."""
+        self.drop_segments()
+        rebuild_segments(self.store, self._queries, self._snapshots)
+
+    def drop_segments(self) -> None:
+        """Drop the merged changes that values are read from. Every read is as before, from more rows."""
+        self.store.recorder.write(lambda session: session.execute(self._queries["forget_segments"], {}))
+
+    def drop_cache(self) -> None:
+        """Forget the values of live threads. Their next step reads what it builds upon, nothing else is different."""
+        self._saver.forget()
 
     def _forget(
         self, thread: str, topic: str, cause: Cause | None, plan: _PlanFunction, *, dry_run: bool = False
@@ -232,6 +267,7 @@ class Checkpoints:
             made.append(planned)
             if dry_run or not planned.report.threads:
                 return Decision(())
+            self._live.forget(stream_id)
 
             def work(session: Session) -> None:
                 # A fork that begins right now either is counted in `pinned`, or waits and then sees the pruned thread.

@@ -16,7 +16,8 @@ import ormsgpack
 
 from eventstore import CorruptionError, UnserializableError
 from eventstore.codec import UNPACK, pack_id, unpack_id
-from projections.values import Change
+from eventstore.envelope import seal, unseal
+from projections.values.change import Change
 
 CHECKPOINT_SAVED = "checkpoint.saved"
 WRITES_SAVED = "writes.saved"
@@ -189,6 +190,27 @@ class PruneRecord:
                 adopted=None if adopted is None else [Adopted(*each) for each in adopted],
                 runs=runs,
             )
+
+
+def pack_segment(change: Change) -> bytes:
+    """A segment's row: the change that several are merged into, compressed."""
+    return seal(_packed([*change]))
+
+
+def unpack_segment(data: bytes) -> Change:
+    """The change that `pack_segment` packed."""
+    with _layout():
+        return Change(*_unpacked(unseal(data), 5))
+
+
+def pack_channel(channel: str) -> bytes:
+    """A channel's name as a key of any database: also with characters that no text there can hold."""
+    return channel.encode(errors="surrogatepass")
+
+
+def unpack_channel(key: bytes) -> str:
+    """The name that `pack_channel` packed."""
+    return key.decode(errors="surrogatepass")
 
 
 def _keys(packed: Sequence[Sequence[str]]) -> list[tuple[str, str]]:

@@ -12,7 +12,11 @@ _PICKLE = "pickle"
 
 
 class Serializer(Protocol):
-    """LangGraph's `SerializerProtocol`: the user's choice, given anew with each call."""
+    """LangGraph's `SerializerProtocol`: the user's choice, given anew with each call.
+
+    One that has an attribute `reads_joined`, which is true, reads an array of msgpack that was put together from what
+    it wrote as `msgpack` just as it would read the parts: reading many parts at once is faster.
+    """
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
         """The value's encoding and bytes."""

@@ -23,8 +23,9 @@ _LOOK_AGAIN_SECONDS = 1.0
 class _Ticket(Generic[T]):
     """One writer's work, and what came of it."""
 
-    def __init__(self, work: Callable[[], T]) -> None:
+    def __init__(self, work: Callable[[], T], *, atomic: bool) -> None:
         self.work = work
+        self.atomic = atomic
         self.batch: _Batch | None = None
         # Whether its writer has left, and waits for nothing any more.
         self.gone = False
@@ -48,6 +49,11 @@ class _Batch:
         for ticket in tickets:
             ticket.batch = self
 
+    @property
+    def is_one_statement(self) -> bool:
+        """Whether no transaction needs to be begun for it."""
+        return len(self.tickets) == 1 and self.tickets[0].atomic
+
 
 class GroupCommit:
     """Carries out pieces of work on one connection, as many as have gathered in one transaction."""
@@ -60,9 +66,14 @@ class GroupCommit:
         self._queue_lock = threading.Lock()
         self._queue: list[_Ticket[Any]] = []
 
-    def run(self, work: Callable[[], T]) -> T:
-        """Carry out `work` in a transaction; return when it is committed, raise if it was rolled back."""
-        ticket = _Ticket(work)
+    def run(self, work: Callable[[], T], *, atomic: bool = False) -> T:
+        """Carry out `work` in a transaction; return when it is committed, raise if it was rolled back.
+
+        Args:
+            work: What to do.
+            atomic: Whether it is one statement, of which SQLite itself does all or nothing.
+        """
+        ticket = _Ticket(work, atomic=atomic)
         try:
             with self._queue_lock:
                 self._queue.append(ticket)
@@ -117,6 +128,11 @@ class GroupCommit:
     def _carry_out(self, batch: _Batch, own: _Ticket[Any]) -> None:
         committing = False
         try:
+            if batch.is_one_statement:
+                committing = True  # it commits by itself
+                own.result = own.work()
+                batch.finished = True
+                return
             self._connection.execute("BEGIN IMMEDIATE")
             for ticket in batch.tickets:
                 self._attempt(ticket, alone=len(batch.tickets) == 1)
@@ -142,15 +158,18 @@ class GroupCommit:
         if alone:
             ticket.result = ticket.work()
             return
-        self._connection.execute("SAVEPOINT ticket")
+        if not ticket.atomic:
+            self._connection.execute("SAVEPOINT ticket")
         try:
             ticket.result = ticket.work()
         except Exception as error:
             if not self._connection.in_transaction:
                 raise  # SQLite itself gave the whole transaction up, as it does when the disk is full
             ticket.error = error
-            self._connection.execute("ROLLBACK TO ticket")
-        self._connection.execute("RELEASE ticket")
+            if not ticket.atomic:
+                self._connection.execute("ROLLBACK TO ticket")
+        if not ticket.atomic:
+            self._connection.execute("RELEASE ticket")
 
     def _roll_back(self) -> bool:
         """End a transaction that is open; whether one was."""

@@ -17,6 +17,7 @@ from eventstore.envelope import erased
 from eventstore.errors import BusyError, NotAStoreError, StoreClosedError
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries
+from eventstore.recorders._acts import Acts
 from eventstore.recorders._bell import Bell
 from eventstore.recorders._group_commit import GroupCommit
 from eventstore.recorders._migrating import carry_out
@@ -76,6 +77,7 @@ class SQLiteRecorder:
         for _ in range(connections):
             self._permits.put(None)
         self._commits = GroupCommit(self._writer)
+        self._acts = Acts(self._writer)
 
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
@@ -94,20 +96,15 @@ class SQLiteRecorder:
 
     def write(self, work: Callable[[Session], T]) -> T:
         """See `Recorder.write`."""
-        if self._closed:
-            raise StoreClosedError
-        with translated(self._where):
-            try:
-                return self._commits.run(lambda: work(_SQLiteSession(self._writer)))
-            except sqlite3.ProgrammingError as error:
-                if self._closed:  # while this writer waited for its turn
-                    raise StoreClosedError from error
-                raise
+        return self._write(lambda: work(_SQLiteSession(self._writer)))
 
     def append(self, *appends: Append) -> bool:
-        """See `Recorder.append`."""
+        """See `Recorder.append`: one statement, if there is one row and no other work."""
         try:
-            self.write(lambda session: self._append(session, appends))
+            if len(appends) == 1 and len(appends[0].rows) == 1 and not appends[0].work:
+                self._append_at_once(appends[0])
+            else:
+                self.write(lambda session: self._append(session, appends))
         except _StreamMovedOnError:
             return False
         return True
@@ -221,12 +218,42 @@ class SQLiteRecorder:
             return self._idle.pop()
         return self._connect()
 
+    def _write(self, work: Callable[[], T], *, atomic: bool = False) -> T:
+        if self._closed:
+            raise StoreClosedError
+        with translated(self._where):
+            try:
+                return self._commits.run(work, atomic=atomic)
+            except sqlite3.ProgrammingError as error:
+                if self._closed:  # while this writer waited for its turn
+                    raise StoreClosedError from error
+                raise
+
+    def _append_at_once(self, append: Append) -> None:
+        statements = (self._queries[_append_block(append, 0)], *(statement.sql for statement in append.then))
+        act = self._acts.known(statements)
+        if act is None:
+            with translated(self._where), self._commits.exclusive():
+                if self._closed:
+                    raise StoreClosedError
+                act = self._acts.make(statements)
+        sql, values = act.sql, act.values(append.parameters(0), *(statement.params for statement in append.then))
+
+        def work() -> None:
+            try:
+                self._writer.execute(sql, values)
+            except sqlite3.IntegrityError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+                    raise _StreamMovedOnError from error
+                raise
+
+        self._write(work, atomic=True)
+
     def _append(self, session: Session, appends: Sequence[Append]) -> None:
         # The order of insertion is the feed's: as in PostgreSQL, of one transaction by time, and then by stream.
         inserts = [(append, index) for append in appends for index in range(len(append.rows))]
         for append, index in sorted(inserts, key=lambda insert: insert[0].rows[insert[1]].recorded_at):
-            name = "append_first_event" if append.first and index == 0 else "append_event"
-            if not session.execute(self._queries[name], append.parameters(index)):
+            if not session.execute(self._queries[_append_block(append, index)], append.parameters(index)):
                 raise _StreamMovedOnError
         for append in appends:
             for statement in append.then:
@@ -249,6 +276,10 @@ class SQLiteRecorder:
                     f"{self._where} holds another program's tables ({error}): name another file"
                 ) from error
             raise
+
+
+def _append_block(append: Append, index: int) -> str:
+    return "append_first_event" if append.first and index == 0 else "append_event"
 
 
 class _SQLiteSession:

@@ -14,7 +14,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from eventstore import ChecksumError, CorruptionError, UnknownFormatError
 from projections.pending import fold
 from projections.records import Adopted, CheckpointRecord, Entry, PruneRecord, Write, WritesRecord
-from projections.values import Change, Place, restore, whole
+from projections.values.change import Change, Place, restore, whole
 
 PLACE = Place("thread", "channel", 7)
 

@@ -240,3 +240,35 @@ SELECT 0, e.stream_id, e.version, e.topic, e.payload, s.parent_id, s.parent_vers
 FROM {schema}.events e JOIN {schema}.streams s ON s.stream_id = e.stream_id
 WHERE NOT EXISTS (SELECT 1 FROM {schema}.feed f WHERE f.stream_id = e.stream_id AND f.version = e.version)
 ORDER BY e.xid, e.stream_id, e.version;
+
+-- name: segments_at
+-- The segments that end at some versions of a stream.
+SELECT version, channel, level, change FROM {schema}.segments
+WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]);
+
+-- name: save_segment
+-- Part of the append's own statement, whose result is `appended`.
+INSERT INTO {schema}.segments (stream_id, version, channel, level, change)
+SELECT :stream_id::bigint, :event_version::bigint, :channel::bytea, :level::smallint, :change::bytea FROM appended;
+
+-- name: restore_segment
+-- The same, when it is made again from the log.
+INSERT INTO {schema}.segments (stream_id, version, channel, level, change)
+VALUES (:stream_id, :event_version, :channel, :level, :change)
+ON CONFLICT (stream_id, version, channel, level) DO NOTHING;
+
+-- name: drop_segments
+-- Of events whose content is erased: nothing of it may be left in what it was merged into.
+DELETE FROM {schema}.segments WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]);
+
+-- name: drop_segments_after
+DELETE FROM {schema}.segments WHERE stream_id = :stream_id AND version > :after;
+
+-- name: forget_segments
+DELETE FROM {schema}.segments;
+
+-- name: checkpoints_of_streams
+-- The events that segments are made from, in the order of the log.
+SELECT stream_id, version, payload FROM {schema}.events
+WHERE topic = 'checkpoint.saved' AND (stream_id, version) > (:stream_id, :version)
+ORDER BY stream_id, version LIMIT :limit;

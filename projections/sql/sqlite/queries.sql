@@ -229,3 +229,34 @@ WHERE e.position > :after ORDER BY e.position LIMIT :limit;
 -- name: rest_of_threads
 -- What has no place in the feed yet; here everything has one.
 SELECT 0, stream_id, version, topic, payload, stream_id, version FROM events WHERE false;
+
+-- name: segments_at
+-- The segments that end at some versions of a stream.
+SELECT version, channel, level, change FROM segments
+WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions));
+
+-- name: save_segment
+INSERT INTO segments (stream_id, version, channel, level, change)
+VALUES (:stream_id, :event_version, :channel, :level, :change);
+
+-- name: restore_segment
+-- The same, when it is made again from the log.
+INSERT INTO segments (stream_id, version, channel, level, change)
+VALUES (:stream_id, :event_version, :channel, :level, :change)
+ON CONFLICT (stream_id, version, channel, level) DO NOTHING;
+
+-- name: drop_segments
+-- Of events whose content is erased: nothing of it may be left in what it was merged into.
+DELETE FROM segments WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions));
+
+-- name: drop_segments_after
+DELETE FROM segments WHERE stream_id = :stream_id AND version > :after;
+
+-- name: forget_segments
+DELETE FROM segments;
+
+-- name: checkpoints_of_streams
+-- The events that segments are made from, in the order of the log.
+SELECT stream_id, version, payload FROM events
+WHERE topic = 'checkpoint.saved' AND (stream_id, version) > (:stream_id, :version)
+ORDER BY stream_id, version LIMIT :limit;

@@ -31,6 +31,9 @@ class StrictSerializer(JsonPlusSerializer):
     def __init__(self, allowed_types: AllowedTypes = ()) -> None:
         super().__init__(allowed_msgpack_modules=tuple(map(_checked, _several(allowed_types))) or None)
 
+    reads_joined = True
+    """What it wrote as msgpack may be joined to one array of msgpack, and read at once: see `Serializer`."""
+
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         """The value that was stored.
 

@@ -1,0 +1,67 @@
+"""Several SQLite statements as one.
+
+Python lets other threads run at each statement, and a busy process may be long in coming back: an append that takes
+five statements waits five times, with the file locked. So those of the usual append are put into a trigger of a view
+that only this connection sees, and carried out by one insert into it: all of them, or none.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
+_RETURNING = re.compile(r"\s+RETURNING\s+\w+$")
+# What triggers have no other way to say: the first statement has changed nothing.
+_GUARD = "SELECT RAISE(ABORT, 'nothing was appended') WHERE changes() = 0"
+
+
+class Act(NamedTuple):
+    """One statement for several.
+
+    Attributes:
+        sql: The statement.
+        names: For each of the several, the parameters that it takes, in the order in which `sql` takes all of them.
+    """
+
+    sql: str
+    names: Sequence[Sequence[str]]
+
+    def values(self, *params: Mapping[str, Any]) -> list[Any]:
+        """What is bound, given the parameters of each of the several."""
+        return [each[name] for names, each in zip(self.names, params, strict=True) for name in names]
+
+
+class Acts:
+    """The acts of one connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        self._acts: dict[tuple[str, ...], Act] = {}
+
+    def known(self, statements: tuple[str, ...]) -> Act | None:
+        """The act of some statements, if it was made."""
+        return self._acts.get(statements)
+
+    def make(self, statements: tuple[str, ...]) -> Act:
+        """Make the act of some statements, outside of any transaction. If the first changes nothing, it aborts."""
+        if act := self._acts.get(statements):
+            return act
+        name = f"act_{len(self._acts)}"
+        names = [[*dict.fromkeys(_PARAMETER.findall(sql))] for sql in statements]
+        columns = [f"p{index}_{each}" for index, found in enumerate(names) for each in found]
+        bodies = [_PARAMETER.sub(rf"NEW.p{index}_\1", _RETURNING.sub("", sql)) for index, sql in enumerate(statements)]
+        bodies.insert(1, _GUARD)
+        self._connection.execute(f"CREATE TEMP VIEW {name} ({', '.join(columns)}) AS SELECT {_times('NULL', columns)}")
+        self._connection.execute(
+            f"CREATE TEMP TRIGGER {name}_carried_out INSTEAD OF INSERT ON {name} BEGIN {'; '.join(bodies)}; END"
+        )
+        act = Act(f"INSERT INTO {name} VALUES ({_times('?', columns)})", names)  # noqa: S608 (names made here)
+        self._acts[statements] = act
+        return act
+
+
+def _times(text: str, columns: Sequence[str]) -> str:
+    return ", ".join([text] * len(columns))

@@ -1,0 +1,64 @@
+"""The segments that changes are merged into, made anew from the log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from eventstore import EventStore
+from eventstore.envelope import is_erased
+from eventstore.recorders import Session
+from projections._chains import Chains
+from projections._finding import record_of
+from projections._saving import segment_row
+from projections._view import END, Source, View
+from projections.records import CheckpointRecord
+from projections.values.change import Change
+from projections.values.ladder import SnapshotPolicy
+from projections.values.value import segments_of
+
+_PAGE = 200
+
+
+def rebuild_segments(store: EventStore, queries: Mapping[str, str], policy: SnapshotPolicy) -> None:
+    """Make the segments of all streams. Readers use each as soon as it is there."""
+    place = {"stream_id": 0, "version": -1}
+    while page := store.recorder.read(queries["checkpoints_of_streams"], {**place, "limit": _PAGE}):
+        for stream_id, version, payload in page:
+            if is_erased(bytes(payload)):
+                continue
+            if rows := _rows(store, queries, policy, stream_id, version, record_of(bytes(payload))):
+                # Before the next ones, which are put together from these.
+                store.recorder.write(partial(_insert, queries, rows))
+        place = {"stream_id": page[-1][0], "version": page[-1][1]}
+
+
+def _rows(
+    store: EventStore,
+    queries: Mapping[str, str],
+    policy: SnapshotPolicy,
+    stream_id: int,
+    version: int,
+    record: CheckpointRecord,
+) -> list[dict[str, Any]]:
+    due = [(version, channel) for channel, change in record.changes.items() if _ends_one(change, policy)]
+    if not due:
+        return []
+    # What stands in the stream's own past, whatever is shown of it now.
+    view = View("", [Source(stream_id, END)], forked=True)
+    values = Chains(store, queries, view).restore_events(due)
+    return [
+        segment_row(stream_id, version, channel, level, change)
+        for (_, channel), value in values.items()
+        for level, change in segments_of(value, policy)
+    ]
+
+
+def _ends_one(change: Change, policy: SnapshotPolicy) -> bool:
+    return len(change.trail) >= policy.rows
+
+
+def _insert(queries: Mapping[str, str], rows: list[dict[str, Any]], session: Session) -> None:
+    for row in rows:
+        session.execute(queries["restore_segment"], row)

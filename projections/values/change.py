@@ -1,0 +1,111 @@
+"""How a channel's value is recorded: as a change against an earlier one.
+
+A change names its operation, the changes it builds upon, and a checksum of the result, so that a read that does not
+check out is refused instead of returned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from zlib import crc32
+
+from eventstore import ChecksumError, UnknownFormatError
+from projections.serializer import Serializer, load_typed
+
+WHOLE = 0
+"""The value itself, as its serializer wrote it. The checksum is the CRC-32 of the bytes."""
+LIST = 1
+"""A list, item by item: see `parts`. The checksum is that of the result's parts."""
+DICT = 2
+"""A dict with text keys, pair by pair, in its order."""
+TEXT = 3
+"""A text, piece by piece."""
+
+# Encodings that LangGraph's own serializer names, by the numbers under which they are stored. Others (an encrypted
+# serializer's "msgpack+aes") are stored by name. A number never changes its meaning.
+_ENCODINGS = ("null", "msgpack", "bytes", "bytearray", "json")
+_NUMBERS = {name: number for number, name in enumerate(_ENCODINGS)}
+
+Encoding = str | int
+"""A serializer's name for its bytes, or the number under which that is stored."""
+
+
+class Change(NamedTuple):
+    """How a value came to be.
+
+    Attributes:
+        operation: What `data` does to the base.
+        base: The trail that leads to the base, packed (see `pack_trail`); 0 if there is none.
+        checksum: Of the result; how it is computed depends on the operation.
+        encoding: The encoding of `data`, or of all parts in it; `None` if each part names its own.
+        data: The serializer's bytes; or, of an operation on parts, what `parts.pack` gave.
+    """
+
+    operation: int
+    base: int | Sequence[int]
+    checksum: int
+    encoding: Encoding | None
+    data: bytes
+
+    @property
+    def trail(self) -> tuple[int, ...]:
+        """The versions that the base is read from, the oldest first; the last one is the base itself."""
+        return unpack_trail(self.base)
+
+
+class Place(NamedTuple):
+    """Where a value stands, for the error if it is damaged: thread, channel, and the version of its event."""
+
+    thread: str
+    channel: str
+    version: int
+
+
+def whole(encoding: str, data: bytes) -> Change:
+    """The change that replaces whatever was there."""
+    return Change(WHOLE, 0, crc32(data), encoding_number(encoding), data)
+
+
+def restore(change: Change, serializer: Serializer, place: Place) -> Any:
+    """The value of a change that replaces whatever was there.
+
+    Raises:
+        ChecksumError: The result is not what was recorded.
+        UnknownFormatError: The operation is of a newer version.
+    """
+    if change.operation != WHOLE or change.encoding is None:
+        raise UnknownFormatError(f"a value is stored by operation {change.operation}, which is unknown here: upgrade")
+    if crc32(change.data) != change.checksum:
+        raise ChecksumError(*place)
+    return load(change.encoding, change.data, serializer)
+
+
+def load(encoding: Encoding, data: bytes, serializer: Serializer) -> Any:
+    """The value of bytes that a serializer wrote."""
+    return load_typed(serializer, encoding_name(encoding), data)
+
+
+def encoding_number(encoding: str) -> Encoding:
+    """An encoding's stored form."""
+    return _NUMBERS.get(encoding, encoding)
+
+
+def encoding_name(encoding: Encoding) -> str:
+    """The encoding that was stored."""
+    return _ENCODINGS[encoding] if isinstance(encoding, int) else encoding
+
+
+def pack_trail(trail: Sequence[int]) -> list[int]:
+    """Ascending versions as small numbers: the last one, and the way back from each to the one before."""
+    return [trail[-1], *(after - before for before, after in zip(trail[-2::-1], trail[:0:-1], strict=True))]
+
+
+def unpack_trail(packed: int | Sequence[int]) -> tuple[int, ...]:
+    """The versions that `pack_trail` packed."""
+    if isinstance(packed, int):
+        return (packed,) if packed else ()
+    found: list[int] = []
+    for step in packed:
+        found.append(found[-1] - step if found else step)
+    return tuple(reversed(found))

@@ -1,0 +1,285 @@
+"""A recorded value as it is kept while its thread is live, and the step from one to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import repeat
+from operator import is_, itemgetter
+from typing import Any
+
+from eventstore import UnserializableError
+from projections.serializer import Serializer, dump
+from projections.values.change import (
+    DICT,
+    TEXT,
+    WHOLE,
+    Change,
+    encoding_name,
+    encoding_number,
+    load,
+    pack_trail,
+    whole,
+)
+from projections.values.clones import clone
+from projections.values.kinds import join, kind_of, split
+from projections.values.ladder import DEFAULT_POLICY, Ladder, SnapshotPolicy, climb, segments_due
+from projections.values.marks import Mark, marks_of, marks_of_pairs
+from projections.values.parts import (
+    INSERT,
+    NOTHING,
+    Alignment,
+    Part,
+    Parts,
+    align,
+    apply,
+    difference,
+    length_of,
+    pack,
+    parts_of,
+    recipe_of,
+)
+
+# Values that take no more are recorded whole: the frame of a change would be larger than what it saves.
+_SMALL_BYTES = 128
+# What a change may cost beyond the bytes that the policy allows: with small values, the frames count for more.
+_SLACK_BYTES = 256
+# What a part takes in memory besides its bytes, which it holds up to four times: as bytes, as a mark, as an object
+# (roughly twice).
+_PART_MEMORY = 1_200
+_COPIES_IN_MEMORY = 4
+
+_MSGPACK = encoding_number("msgpack")
+_MISSING: Any = object()
+
+
+@dataclass(slots=True)
+class Value:
+    """A value that was recorded.
+
+    Attributes:
+        kind: The operation that it is recorded by.
+        parts: Its parts in bytes; of a value that is recorded whole, the one.
+        version: The version of the event that holds it.
+        ladder: Which changes it builds upon.
+        read_bytes: How many bytes of changes are read to restore it from the log alone.
+        size: How many bytes its parts take.
+        marks: What the parts were when they were recorded; empty if that is not known.
+        serializer: Who wrote the parts, and reads them.
+        loaded: The parts as objects that nobody else has: they are cloned for each reader.
+    """
+
+    kind: int
+    parts: Parts
+    version: int = 0
+    ladder: Ladder = ()
+    read_bytes: int = 0
+    size: int = 0
+    marks: Sequence[Mark] = ()
+    serializer: Serializer | None = None
+    loaded: list[Any] = field(default_factory=list)
+
+    @property
+    def memory(self) -> int:
+        """How many bytes it takes in memory, roughly, and rather too many."""
+        return _COPIES_IN_MEMORY * self.size + _PART_MEMORY * (1 + len(self.parts.stored))
+
+    def restore(self, serializer: Serializer) -> Any:
+        """The value, made for one reader: whoever changes it changes nobody else's."""
+        if self.kind == WHOLE:
+            [(encoding, data)] = self.parts.stored
+            return load(encoding, data, serializer)
+        masters = self.masters(serializer)
+        copies = []
+        for place, master in enumerate(masters):
+            try:
+                copies.append(clone(master))
+            except TypeError:  # it cannot be copied: read again
+                copies.append(load(*self.parts.stored[place], serializer))
+        return join(self.kind, copies)
+
+    def masters(self, serializer: Serializer) -> list[Any]:
+        """The parts as objects, which are not given away."""
+        stored = self.parts.stored
+        if self.serializer is not serializer:
+            self.serializer, self.marks, self.loaded = serializer, (), []
+        if len(self.loaded) != len(stored):
+            self.loaded = load_parts(stored, serializer)
+        elif any(map(is_, self.loaded, repeat(_MISSING))):
+            pairs = zip(stored, self.loaded, strict=True)
+            self.loaded = [load(*part, serializer) if master is _MISSING else master for part, master in pairs]
+        return self.loaded
+
+    def marks_for(self, serializer: Serializer) -> Sequence[Mark]:
+        """The marks of the parts as this serializer wrote and reads them; none if that would cost to read them."""
+        if self.serializer is not serializer:
+            return ()
+        if not self.marks and len(self.loaded) == len(self.parts.stored):
+            self.marks = _marks(self.kind, self.loaded)
+        return self.marks
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A value that is about to be recorded.
+
+    Attributes:
+        value: What is kept of it; its version is that of the event to come.
+        change: What the event holds.
+        segments: The segments that end with it, as level and change.
+        base: The version that the change builds upon, 0 for none.
+    """
+
+    value: Value
+    change: Change
+    segments: Sequence[tuple[int, Change]] = ()
+    base: int = 0
+
+    def standing_alone(self) -> Recorded:
+        """The same value recorded so that it builds upon nothing."""
+        return alone(self.value) if self.base else self
+
+
+def recorded(
+    value: Any,
+    channel: str,
+    serializer: Serializer,
+    policy: SnapshotPolicy = DEFAULT_POLICY,
+    base: Value | None = None,
+) -> Recorded:
+    """Record a value: as a change of its base, if there is one of its kind and that takes less.
+
+    Args:
+        value: Any value.
+        channel: Its channel's name, for errors.
+        serializer: Turns parts into bytes.
+        policy: How far changes may build upon each other.
+        base: The value of the channel at the parent checkpoint, if it is to be built upon.
+
+    Raises:
+        UnserializableError: The serializer refuses a part of the value.
+    """
+    kind = kind_of(value)
+    if kind == WHOLE:
+        return _whole(value, channel, serializer)
+    base = base if base and base.kind == kind else None
+    parts = split(kind, value, base.masters(serializer) if base and kind == TEXT else ())
+    marks = _marks(kind, parts)
+    old = base.parts if base else NOTHING
+    known = base.marks_for(serializer) if base else ()
+    alignment = align(known, marks) if known else Alignment(0, [INSERT] * len(parts))
+    try:
+        inserted, alignment = _serialized(parts, alignment, old, channel, serializer)
+    except UnserializableError:
+        dump(serializer, channel, value)  # names the way to it from the channel, not only from the part
+        raise
+    recipe = recipe_of(alignment)
+    new = parts_of(inserted)
+    made = apply(old, recipe, new)
+    appended = alignment.prefix == len(old.stored)
+    size = base.size + length_of(inserted) if base and appended else length_of(made.stored)
+    if size <= _SMALL_BYTES:
+        return _whole(value, channel, serializer)
+    kept = Value(kind, made, size=size, marks=marks, serializer=serializer)
+    if base is None:
+        return alone(kept)
+    kept.loaded = _inherited(base, recipe, serializer)
+    encoding, data = pack(recipe, inserted)
+    kept.read_bytes = base.read_bytes + len(data)
+    if len(data) >= size or kept.read_bytes > policy.bytes * size + _SLACK_BYTES:
+        return alone(kept)
+    kept.ladder = climb(base.ladder, base.version, base.parts, policy.rows)
+    change = Change(kind, pack_trail(kept.ladder[0].trail), made.checksum, encoding, data)
+    return Recorded(kept, change, segments_of(kept, policy), base.version)
+
+
+def alone(value: Value) -> Recorded:
+    """Record a value so that it builds upon nothing."""
+    if value.kind == WHOLE:
+        [(encoding, data)] = value.parts.stored
+        return Recorded(value, whole(encoding_name(encoding), data))
+    change = _beginning(value)
+    kept = replace(value, ladder=(), read_bytes=len(change.data))
+    return Recorded(kept, change)
+
+
+def as_read(change: Change, version: int) -> Value:
+    """The value of a change that was recorded whole."""
+    part = (change.encoding if change.encoding is not None else "", change.data)
+    return Value(WHOLE, Parts([part], b""), version, read_bytes=len(change.data), size=len(change.data))
+
+
+def load_parts(stored: Sequence[Part], serializer: Serializer) -> list[Any]:
+    """The objects of some parts."""
+    if getattr(serializer, "reads_joined", False) and {encoding for encoding, _ in stored} == {_MSGPACK}:
+        joined = b"".join((b"\xdd", len(stored).to_bytes(4, "big"), *map(itemgetter(1), stored)))
+        return load(_MSGPACK, joined, serializer)  # type: ignore[no-any-return]  # msgpack's array of them all
+    return [load(encoding, data, serializer) for encoding, data in stored]
+
+
+def _whole(value: Any, channel: str, serializer: Serializer) -> Recorded:
+    encoding, data = dump(serializer, channel, value)
+    part = (encoding_number(encoding), data)
+    kept = Value(WHOLE, Parts([part], b""), read_bytes=len(data), size=len(data), serializer=serializer)
+    return Recorded(kept, whole(encoding, data))
+
+
+def _serialized(
+    parts: Sequence[Any], alignment: Alignment, old: Parts, channel: str, serializer: Serializer
+) -> tuple[list[Part], Alignment]:
+    """The parts that no mark has found in the base, as bytes, unless the bytes are in the base."""
+    prefix, rest = alignment
+    inserted: list[Part] = []
+    places: dict[Part, int] | None = None
+    lost_from = prefix < len(old.stored)  # otherwise all of the base is where it was
+    expected = prefix
+    found = list(rest)
+    for index, origin in enumerate(rest):
+        if origin != INSERT:
+            expected = origin + 1
+            continue
+        encoding, data = dump(serializer, channel, parts[prefix + index])
+        part = (encoding_number(encoding), data)
+        if lost_from:
+            if expected < len(old.stored) and old.stored[expected] == part:
+                found[index] = expected
+            else:
+                if places is None:
+                    places = {known: place for place, known in reversed([*enumerate(old.stored)])}
+                found[index] = places.get(part, INSERT)
+            expected = (expected if found[index] == INSERT else found[index]) + 1
+        if found[index] == INSERT:
+            inserted.append(part)
+    return inserted, Alignment(prefix, found)
+
+
+def _inherited(base: Value, recipe: Sequence[int], serializer: Serializer) -> list[Any]:
+    """The objects of the parts that a recipe copies; those of inserted ones are missing."""
+    if base.serializer is not serializer or len(base.loaded) != len(base.parts.stored):
+        return []
+    loaded: list[Any] = []
+    for start, count in zip(recipe[::2], recipe[1::2], strict=True):
+        loaded += [_MISSING] * count if start == INSERT else base.loaded[start : start + count]
+    return loaded
+
+
+def segments_of(value: Value, policy: SnapshotPolicy) -> list[tuple[int, Change]]:
+    """The segments that end with a value, as level and change."""
+    segments = []
+    for due in segments_due(value.ladder, policy.rows):
+        encoding, data = pack(*difference(due.anchor, value.parts))
+        merged = Change(value.kind, pack_trail(due.trail), value.parts.checksum, encoding, data)
+        segments.append((due.level, merged if len(data) < value.size else _beginning(value)))
+    return segments
+
+
+def _beginning(value: Value) -> Change:
+    stored = value.parts.stored
+    encoding, data = pack([INSERT, len(stored)], stored)
+    return Change(value.kind, 0, value.parts.checksum, encoding, data)
+
+
+def _marks(kind: int, parts: Sequence[Any]) -> Sequence[Mark]:
+    if kind == TEXT:
+        return parts
+    return marks_of_pairs(parts) if kind == DICT else marks_of(parts)
