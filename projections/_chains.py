@@ -12,9 +12,11 @@ from projections._view import View, payloads, segments
 from projections.records import CheckpointRecord
 from projections.serializer import Serializer
 from projections.values.change import WHOLE, Change
+from projections.values.kinds import join
 from projections.values.ladder import Ladder, Rung
+from projections.values.molds import Mold
 from projections.values.parts import NOTHING, Part, Parts, apply, is_append, length_of, unpack
-from projections.values.value import Value, load_parts
+from projections.values.value import Value
 
 Wanted = tuple[int, str]
 """The version of the event that holds a value, and its channel."""
@@ -55,8 +57,9 @@ class Chains:
         self._queries = queries
         self._view = view
         self._records: dict[int, CheckpointRecord] = {}
-        # The objects of parts, by the identity of the part, which is held for that: values share them.
-        self._objects: dict[int, tuple[Part, Any]] = {}
+        # Values share parts.
+        self._molds: dict[Part, Mold] = {}
+        self._made: dict[Part, Any] = {}
         self._segments: dict[Wanted, dict[int, Change]] = {}
         self._looked_for: set[int] = set()
         self._values: dict[Wanted, Value] = {}
@@ -116,14 +119,24 @@ class Chains:
             self._build(walk)
         return {each: self._values[each] for each in asked}
 
-    def load(self, value: Value, serializer: Serializer) -> None:
-        """Make objects of a value's parts, but for those that another value had made already."""
-        stored = value.parts.stored
-        missing = [part for part in stored if id(part) not in self._objects]
-        for part, made in zip(missing, load_parts(missing, serializer), strict=True):
-            self._objects[id(part)] = (part, made)
-        value.loaded = [self._objects[id(part)][1] for part in stored]
-        value.serializer = serializer
+    def borrow(self, values: Iterable[Value], serializer: Serializer) -> None:
+        """Use what others know of parts: they need not be read from bytes again."""
+        for value in values:
+            self._molds.update(value.lending(serializer))
+
+    def shared(self, value: Value, serializer: Serializer) -> Any:
+        """A value whose parts are the same objects as those of other values that were asked for here."""
+        value.lend(self._molds, serializer)
+        self._molds.update(value.fill(serializer))
+        taken: set[int] = set()
+        parts = []
+        for stored, mold in zip(value.parts.stored, value.molds, strict=True):
+            made = self._made.get(stored)
+            if made is None or id(made) in taken:  # no value has the same object in two places
+                made = self._made[stored] = mold() if mold else None
+            taken.add(id(made))
+            parts.append(made)
+        return join(value.kind, parts)
 
     def _advance(self, walk: _Walk, starting: set[Wanted], events: set[int], merged: set[int]) -> None:
         """Go back as far as what was read allows; tell which events and segments are needed to go on."""

@@ -27,7 +27,8 @@ class Contents:
         batch: The checkpoints.
         chains: Reads the values; what it has read before is not read again.
         only: Of which channels the values are wanted; `None`: of all.
-        live: Values that are known already; those that are read are added.
+        live: Values that are known already; those that are read are added. Without, the checkpoints of the same
+            `chains` share the objects that their values have in common.
     """
 
     def __init__(
@@ -93,7 +94,8 @@ class Contents:
             value = restore(change, serializer, Place(self._view.thread, channel, version))
             self._keep(located, wanted, as_read(change, version))
             return value
-        self._chains.load(restored, serializer)
+        if self._live is None:
+            return self._chains.shared(restored, serializer)
         self._keep(located, wanted, restored)
         return restored.restore(serializer)
 

@@ -47,7 +47,9 @@ class Loader:
             located = self._finder.locate(view, namespace, checkpoint_id) if view else None
             if view is None or located is None:
                 return None
-            contents = Contents(self._store, self._queries, view, [located], self._chains(view), live=self._live)
+            contents = Contents(
+                self._store, self._queries, view, [located], Chains(self._store, self._queries, view), live=self._live
+            )
             return _saved(view, located, contents, serializer)
 
         return _again(attempt)
@@ -84,7 +86,7 @@ class Loader:
         remaining = set(channels)
         collected: dict[str, list[PendingWrite]] = {channel: [] for channel in channels}
         seeds: dict[str, Any] = {}
-        chains = self._chains(view) if view else None
+        chains = Chains(self._store, self._queries, view) if view else None
         while view and chains and current and remaining and current.record.parent is not None:
             current = self._finder.locate(view, namespace, current.record.parent, retired=True)
             if current is None:
@@ -113,14 +115,14 @@ class Loader:
         chains: Chains | None = None
         for its_view, located in items:
             if view and batch and (its_view is not view or len(batch) >= size):
-                chains = self._chains(view, chains)
+                chains = self._chains(view, chains, serializer)
                 yield from self._complete_what_is_left(view, batch, chains, serializer)
                 batch, size = [], min(size * 4, PAGE)
             if its_view is not view:
                 view, chains = its_view, None
             batch.append(located)
         if view and batch:
-            yield from self._complete_what_is_left(view, batch, self._chains(view, chains), serializer)
+            yield from self._complete_what_is_left(view, batch, self._chains(view, chains, serializer), serializer)
 
     def _complete_what_is_left(
         self, view: View, batch: list[Located], chains: Chains, serializer: Serializer
@@ -139,9 +141,13 @@ class Loader:
 
         return _again(attempt)
 
-    def _chains(self, view: View, used: Chains | None = None) -> Chains:
+    def _chains(self, view: View, used: Chains | None, serializer: Serializer) -> Chains:
         """A reader of values: the one that was used before, unless it remembers too much by now."""
-        return used if used and used.bytes < _REMEMBERED_BYTES else Chains(self._store, self._queries, view)
+        if used and used.bytes < _REMEMBERED_BYTES:
+            return used
+        chains = Chains(self._store, self._queries, view)
+        chains.borrow(self._live.of_stream(view.stream_id), serializer)
+        return chains
 
 
 def _saved(view: View, located: Located, contents: Contents, serializer: Serializer) -> SavedCheckpoint:

@@ -47,6 +47,11 @@ class LiveValues:
             self._values.move_to_end(slot)
             return kept[0]
 
+    def of_stream(self, stream_id: int) -> list[Value]:
+        """The values of a thread."""
+        with self._lock:
+            return [value for slot, (value, _) in self._values.items() if slot.stream_id == stream_id]
+
     def put(self, slot: Slot, value: Value) -> None:
         """Keep a value in the place of the one before, if it is not larger than the whole budget."""
         memory = value.memory

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import repeat
-from operator import is_, itemgetter
+from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from eventstore import UnserializableError
@@ -21,10 +21,10 @@ from projections.values.change import (
     pack_trail,
     whole,
 )
-from projections.values.clones import clone
 from projections.values.kinds import join, kind_of, split
 from projections.values.ladder import DEFAULT_POLICY, Ladder, SnapshotPolicy, climb, segments_due
 from projections.values.marks import Mark, marks_of, marks_of_pairs
+from projections.values.molds import Mold, mold_of
 from projections.values.parts import (
     INSERT,
     NOTHING,
@@ -50,7 +50,6 @@ _PART_MEMORY = 1_200
 _COPIES_IN_MEMORY = 4
 
 _MSGPACK = encoding_number("msgpack")
-_MISSING: Any = object()
 
 
 @dataclass(slots=True)
@@ -66,7 +65,7 @@ class Value:
         size: How many bytes its parts take.
         marks: What the parts were when they were recorded; empty if that is not known.
         serializer: Who wrote the parts, and reads them.
-        loaded: The parts as objects that nobody else has: they are cloned for each reader.
+        molds: What makes the parts, anew for each reader; `None` where it is not made yet.
     """
 
     kind: int
@@ -77,7 +76,7 @@ class Value:
     size: int = 0
     marks: Sequence[Mark] = ()
     serializer: Serializer | None = None
-    loaded: list[Any] = field(default_factory=list)
+    molds: list[Mold | None] = field(default_factory=list)
 
     @property
     def memory(self) -> int:
@@ -89,33 +88,48 @@ class Value:
         if self.kind == WHOLE:
             [(encoding, data)] = self.parts.stored
             return load(encoding, data, serializer)
-        masters = self.masters(serializer)
-        copies = []
-        for place, master in enumerate(masters):
-            try:
-                copies.append(clone(master))
-            except TypeError:  # it cannot be copied: read again
-                copies.append(load(*self.parts.stored[place], serializer))
-        return join(self.kind, copies)
+        return join(self.kind, self.made(serializer))
 
-    def masters(self, serializer: Serializer) -> list[Any]:
-        """The parts as objects, which are not given away."""
+    def made(self, serializer: Serializer) -> list[Any]:
+        """The parts as objects, made for one reader."""
+        self.fill(serializer)
+        return [mold() for mold in self.molds]  # type: ignore[misc]  # all of them are made
+
+    def lend(self, molds: Mapping[Part, Mold], serializer: Serializer) -> None:
+        """Use molds that others have made."""
+        if self.serializer is not serializer:
+            self.serializer, self.marks, self.molds = serializer, (), []
+        if not self.molds:
+            self.molds = [*map(molds.get, self.parts.stored)]
+
+    def lending(self, serializer: Serializer) -> dict[Part, Mold]:
+        """The molds of the parts, as far as they are made."""
+        if self.serializer is not serializer:
+            return {}
+        return {part: mold for part, mold in zip(self.parts.stored, self.molds, strict=False) if mold}
+
+    def fill(self, serializer: Serializer) -> dict[Part, Mold]:
+        """Read the parts that have no mold yet; those that were made now."""
         stored = self.parts.stored
         if self.serializer is not serializer:
-            self.serializer, self.marks, self.loaded = serializer, (), []
-        if len(self.loaded) != len(stored):
-            self.loaded = load_parts(stored, serializer)
-        elif any(map(is_, self.loaded, repeat(_MISSING))):
-            pairs = zip(stored, self.loaded, strict=True)
-            self.loaded = [load(*part, serializer) if master is _MISSING else master for part, master in pairs]
-        return self.loaded
+            self.serializer, self.marks, self.molds = serializer, (), []
+        molds = self.molds or [None] * len(stored)
+        if None not in molds:
+            return {}
+        missing = [place for place, mold in enumerate(molds) if mold is None]
+        loaded = load_parts([stored[place] for place in missing], serializer)
+        made = {
+            stored[place]: _mold(part, stored[place], serializer) for place, part in zip(missing, loaded, strict=True)
+        }
+        self.molds = [mold or made[part] for part, mold in zip(stored, molds, strict=True)]
+        return made
 
     def marks_for(self, serializer: Serializer) -> Sequence[Mark]:
         """The marks of the parts as this serializer wrote and reads them; none if that would cost to read them."""
         if self.serializer is not serializer:
             return ()
-        if not self.marks and len(self.loaded) == len(self.parts.stored):
-            self.marks = _marks(self.kind, self.loaded)
+        if not self.marks and self.molds and None not in self.molds:
+            self.marks = _marks(self.kind, self.made(serializer))
         return self.marks
 
 
@@ -163,7 +177,7 @@ def recorded(
     if kind == WHOLE:
         return _whole(value, channel, serializer)
     base = base if base and base.kind == kind else None
-    parts = split(kind, value, base.masters(serializer) if base and kind == TEXT else ())
+    parts = split(kind, value, base.made(serializer) if base and kind == TEXT else ())
     marks = _marks(kind, parts)
     old = base.parts if base else NOTHING
     known = base.marks_for(serializer) if base else ()
@@ -183,7 +197,7 @@ def recorded(
     kept = Value(kind, made, size=size, marks=marks, serializer=serializer)
     if base is None:
         return alone(kept)
-    kept.loaded = _inherited(base, recipe, serializer)
+    kept.molds = _inherited(base, recipe, serializer)
     encoding, data = pack(recipe, inserted)
     kept.read_bytes = base.read_bytes + len(data)
     if len(data) >= size or kept.read_bytes > policy.bytes * size + _SLACK_BYTES:
@@ -253,14 +267,21 @@ def _serialized(
     return inserted, Alignment(prefix, found)
 
 
-def _inherited(base: Value, recipe: Sequence[int], serializer: Serializer) -> list[Any]:
-    """The objects of the parts that a recipe copies; those of inserted ones are missing."""
-    if base.serializer is not serializer or len(base.loaded) != len(base.parts.stored):
+def _inherited(base: Value, recipe: Sequence[int], serializer: Serializer) -> list[Mold | None]:
+    """The molds of the parts that a recipe copies; those of inserted ones are not made yet."""
+    if base.serializer is not serializer or not base.molds:
         return []
-    loaded: list[Any] = []
+    molds: list[Mold | None] = []
     for start, count in zip(recipe[::2], recipe[1::2], strict=True):
-        loaded += [_MISSING] * count if start == INSERT else base.loaded[start : start + count]
-    return loaded
+        molds += [None] * count if start == INSERT else base.molds[start : start + count]
+    return molds
+
+
+def _mold(made: Any, part: Part, serializer: Serializer) -> Mold:
+    try:
+        return mold_of(made)
+    except TypeError:  # it cannot be copied: it is read again each time
+        return partial(load, *part, serializer)
 
 
 def segments_of(value: Value, policy: SnapshotPolicy) -> list[tuple[int, Change]]:

@@ -1,0 +1,96 @@
+"""Copies of values that are given away more than once: nobody who changes one changes another's.
+
+A mold is made of a value once, and makes a copy at each call: faster than reading the value again, or than looking
+through it each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime, time, timedelta, timezone
+from decimal import Decimal
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from projections.values.marks import is_plain_model
+
+Mold = Callable[[], Any]
+
+# Nobody can change these; subclasses of them are another matter.
+_FIXED = frozenset(
+    (str, int, float, bool, type(None), bytes, complex, UUID, Decimal, date, datetime, time, timedelta, timezone)
+)
+_new = object.__new__
+_set = object.__setattr__
+
+
+def mold_of(value: Any) -> Mold:  # noqa: PLR0911 (one for each kind)
+    """What makes copies of a value that share nothing which can be changed. The value must not change itself.
+
+    Raises:
+        TypeError: It is not made of plain data and of models that are nothing but their fields.
+    """
+    kind = type(value)
+    if kind in _FIXED:
+        return partial(_same, value)
+    if kind in (list, dict, set) and not value:
+        return kind  # a call of it makes an empty one
+    if kind is list:
+        return partial(_list, [mold_of(item) for item in value])
+    if kind is dict:
+        return partial(_dict, [(_checked(key), mold_of(item)) for key, item in value.items()])
+    if kind is tuple:
+        return partial(_tuple, [mold_of(item) for item in value])
+    if kind in (set, frozenset):
+        return partial(kind, [_checked(item) for item in value])
+    if is_plain_model(kind) and value.__pydantic_private__ is None:
+        changeable = [(name, mold_of(field)) for name, field in value.__dict__.items() if type(field) not in _FIXED]
+        extra = value.__pydantic_extra__
+        extras = _nothing if extra is None else mold_of(extra)
+        return partial(_model, kind, value.__dict__, changeable, value.__pydantic_fields_set__, extras)
+    raise TypeError(f"a {kind.__name__} cannot be copied here")
+
+
+def _checked(key: Any) -> Any:
+    """A member that nobody can change."""
+    if type(key) is tuple:
+        return tuple(map(_checked, key))
+    if type(key) not in _FIXED:
+        raise TypeError(f"a key of type {type(key).__name__} cannot be copied here")
+    return key
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _nothing() -> None:
+    return None
+
+
+def _list(molds: Sequence[Mold]) -> list[Any]:
+    return [mold() for mold in molds]
+
+
+def _tuple(molds: Sequence[Mold]) -> tuple[Any, ...]:
+    return tuple([mold() for mold in molds])
+
+
+def _dict(molds: Sequence[tuple[Any, Mold]]) -> dict[Any, Any]:
+    return {key: mold() for key, mold in molds}
+
+
+def _model(
+    kind: type, fields: dict[str, Any], changeable: Sequence[tuple[str, Mold]], fields_set: set[str], extra: Mold
+) -> Any:
+    model: Any = _new(kind)
+    own = fields.copy()
+    for name, mold in changeable:
+        own[name] = mold()
+    # The four slots of every Pydantic model.
+    _set(model, "__dict__", own)
+    _set(model, "__pydantic_fields_set__", fields_set.copy())
+    _set(model, "__pydantic_extra__", extra())
+    _set(model, "__pydantic_private__", None)
+    return model
