@@ -194,10 +194,11 @@ class Finder:
             "limit": PAGE,
         }
         while row.inherited and (forks := self._store.recorder.read(self._queries["forks_that_show"], params)):
-            yield from ((thread, stream_id, True, upto) for stream_id, thread, upto in forks)
+            youngest_first = sorted(forks, reverse=True)
+            yield from ((thread, stream_id, True, upto) for stream_id, thread, upto, shows in youngest_first if shows)
             if len(forks) < PAGE:
                 return
-            params["before_stream"] = forks[-1][0]
+            params["before_stream"] = youngest_first[-1][0]
 
     def _view_of_stream(self, thread: str, stream_id: int, forked: bool) -> View | None:
         if not forked:

@@ -47,14 +47,14 @@ ORDER BY c.checkpoint_id DESC LIMIT :limit;
 WITH RECURSIVE spaces (namespace) AS (
     SELECT min(namespace) FROM {schema}.checkpoints WHERE stream_id = :stream_id
     UNION ALL
-    SELECT (SELECT min(c.namespace) FROM {schema}.checkpoints c WHERE c.stream_id = :stream_id AND c.namespace > p.namespace)
-    FROM spaces p WHERE p.namespace IS NOT NULL
+    SELECT (SELECT min(c.namespace) FROM {schema}.checkpoints c WHERE c.stream_id = :stream_id AND c.namespace > spaces.namespace)
+    FROM spaces WHERE namespace IS NOT NULL
 ), latest (checkpoint_id, namespace) AS (
     SELECT (
         SELECT max(c.checkpoint_id) FROM {schema}.checkpoints c
-        WHERE c.stream_id = :stream_id AND c.namespace = p.namespace AND c.checkpoint_id < :before
-    ), p.namespace
-    FROM spaces p WHERE p.namespace IS NOT NULL
+        WHERE c.stream_id = :stream_id AND c.namespace = spaces.namespace AND c.checkpoint_id < :before
+    ), namespace
+    FROM spaces WHERE namespace IS NOT NULL
 )
 SELECT checkpoint_id, namespace FROM latest WHERE checkpoint_id IS NOT NULL;
 
@@ -74,12 +74,12 @@ WHERE (c.checkpoint_id, c.namespace, c.stream_id, c.shown_from)
 ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.stream_id DESC, c.shown_from DESC LIMIT :limit;
 
 -- name: forks_that_show
--- The forks that show a row of one of their ancestors: it was shown when they were made, and neither they themselves nor
--- a nearer ancestor have saved the checkpoint again.
-SELECT v.stream_id, s.name, v.upto
-FROM {schema}.sources v JOIN {schema}.streams s ON s.stream_id = v.stream_id
-WHERE v.source_id = :stream_id AND v.stream_id < :before_stream AND NOT s.closed
-    AND v.upto >= :shown_from AND v.upto < :retired_at
+-- A page of a stream's forks, and whether each shows one of its rows: the row was shown when the fork was made, and
+-- neither the fork itself nor a nearer ancestor has saved the checkpoint again. All forks of the page are returned, so
+-- that it is found without a look at the others; OFFSET 0 keeps the planner from reading all threads for a
+-- page of forks.
+SELECT v.stream_id, s.name, v.upto,
+    NOT s.closed AND v.upto >= :shown_from AND v.upto < :retired_at
     AND NOT EXISTS (
         SELECT 1 FROM {schema}.checkpoints c
         WHERE c.stream_id = v.stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
@@ -91,7 +91,11 @@ WHERE v.source_id = :stream_id AND v.stream_id < :before_stream AND NOT s.closed
             AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
             AND c.shown_from <= n.upto AND (c.retired_at IS NULL OR c.retired_at > n.upto) OFFSET 0
     )
-ORDER BY v.stream_id DESC LIMIT :limit;
+FROM (
+    SELECT stream_id, upto FROM {schema}.sources WHERE source_id = :stream_id AND stream_id < :before_stream
+    ORDER BY stream_id DESC LIMIT :limit
+) v
+CROSS JOIN LATERAL (SELECT name, closed FROM {schema}.streams WHERE stream_id = v.stream_id OFFSET 0) s;
 
 -- name: writes_of
 SELECT checkpoint_id, version FROM {schema}.writes

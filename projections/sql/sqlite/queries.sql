@@ -47,14 +47,14 @@ ORDER BY c.checkpoint_id DESC LIMIT :limit;
 WITH RECURSIVE spaces (namespace) AS (
     SELECT min(namespace) FROM checkpoints WHERE stream_id = :stream_id
     UNION ALL
-    SELECT (SELECT min(c.namespace) FROM checkpoints c WHERE c.stream_id = :stream_id AND c.namespace > p.namespace)
-    FROM spaces p WHERE p.namespace IS NOT NULL
+    SELECT (SELECT min(c.namespace) FROM checkpoints c WHERE c.stream_id = :stream_id AND c.namespace > spaces.namespace)
+    FROM spaces WHERE namespace IS NOT NULL
 ), latest (checkpoint_id, namespace) AS (
     SELECT (
         SELECT max(c.checkpoint_id) FROM checkpoints c
-        WHERE c.stream_id = :stream_id AND c.namespace = p.namespace AND c.checkpoint_id < :before
-    ), p.namespace
-    FROM spaces p WHERE p.namespace IS NOT NULL
+        WHERE c.stream_id = :stream_id AND c.namespace = spaces.namespace AND c.checkpoint_id < :before
+    ), namespace
+    FROM spaces WHERE namespace IS NOT NULL
 )
 SELECT checkpoint_id, namespace FROM latest WHERE checkpoint_id IS NOT NULL;
 
@@ -72,12 +72,11 @@ WHERE (c.checkpoint_id, c.namespace, c.stream_id, c.shown_from)
 ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.stream_id DESC, c.shown_from DESC LIMIT :limit;
 
 -- name: forks_that_show
--- The forks that show a row of one of their ancestors: it was shown when they were made, and neither they themselves nor
--- a nearer ancestor have saved the checkpoint again.
-SELECT v.stream_id, s.name, v.upto
-FROM sources v JOIN streams s ON s.stream_id = v.stream_id
-WHERE v.source_id = :stream_id AND v.stream_id < :before_stream AND s.closed = 0
-    AND v.upto >= :shown_from AND v.upto < :retired_at
+-- A page of a stream's forks, and whether each shows one of its rows: the row was shown when the fork was made, and
+-- neither the fork itself nor a nearer ancestor has saved the checkpoint again. All forks of the page are returned, so
+-- that it is found without a look at the others.
+SELECT v.stream_id, s.name, v.upto,
+    s.closed = 0 AND v.upto >= :shown_from AND v.upto < :retired_at
     AND NOT EXISTS (
         SELECT 1 FROM checkpoints c
         WHERE c.stream_id = v.stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
@@ -89,7 +88,11 @@ WHERE v.source_id = :stream_id AND v.stream_id < :before_stream AND s.closed = 0
             AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
             AND c.shown_from <= n.upto AND (c.retired_at IS NULL OR c.retired_at > n.upto)
     )
-ORDER BY v.stream_id DESC LIMIT :limit;
+FROM (
+    SELECT stream_id, upto FROM sources WHERE source_id = :stream_id AND stream_id < :before_stream
+    ORDER BY stream_id DESC LIMIT :limit
+) v
+JOIN streams s ON s.stream_id = v.stream_id;
 
 -- name: writes_of
 SELECT checkpoint_id, version FROM writes
