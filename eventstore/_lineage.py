@@ -24,7 +24,7 @@ class Segment:
 def lineage(recorder: Recorder, queries: Mapping[str, str], stream_id: int) -> list[Segment]:
     """The segments of a stream, oldest first; the last one is the stream's own."""
     ancestors = recorder.read(queries["lineage"], {"stream_id": stream_id})
-    return segments(stream_id, [(int(ancestor), int(upto)) for ancestor, upto in ancestors])
+    return segments(stream_id, sorted(((int(ancestor), int(upto)) for ancestor, upto in ancestors), key=_upto))
 
 
 def ancestors_at(of: Sequence[Segment], version: int) -> list[tuple[int, int]]:
@@ -44,3 +44,7 @@ def segments(stream_id: int, ancestors: Sequence[tuple[int, int]]) -> list[Segme
         found.append(Segment(ancestor, after, upto))
         after = upto
     return [*found, Segment(stream_id, after, None)]
+
+
+def _upto(ancestor: tuple[int, int]) -> int:
+    return ancestor[1]

@@ -14,6 +14,9 @@ from eventstore.recorders import Recorder
 
 # A subscriber that nobody wakes looks by itself, after this time: a process may die between its commit and its word.
 _LOOK_AGAIN_SECONDS = 1.0
+# One that was woken may look too early: in PostgreSQL an event comes into the feed when all older transactions have
+# ended, and nobody tells when they have. So it looks again soon, and then, each time, after twice as long.
+_LOOK_AGAIN_SOON_SECONDS = 0.01
 
 
 class Subscription(Iterator[FeedEvent]):
@@ -28,6 +31,7 @@ class Subscription(Iterator[FeedEvent]):
         self._topics = tuple(topics)
         self._recorder = recorder
         self._ready: deque[FeedEvent] = deque()
+        self._pause = _LOOK_AGAIN_SECONDS
         self._stopped = threading.Event()
         # Held while the iteration waits: its listener is not taken away from it by a thread that closes.
         self._iterating = threading.Lock()
@@ -57,7 +61,8 @@ class Subscription(Iterator[FeedEvent]):
                     self._after = page[-1].position
                 else:
                     self._after = max(self._after, end)  # other topics up to there are not looked at again
-                    self._listener.wait(_LOOK_AGAIN_SECONDS)
+                    woken = self._listener.wait(self._pause)
+                    self._pause = _LOOK_AGAIN_SOON_SECONDS if woken else min(2 * self._pause, _LOOK_AGAIN_SECONDS)
             self._listener.close()  # whoever stops a subscription need not close it, too
         raise StopIteration
 

@@ -11,12 +11,15 @@ from projections.records import PruneRecord
 Queries = Mapping[str, str]
 
 
-def apply_prune(session: Session, queries: Queries, stream_id: int, version: int, record: PruneRecord) -> None:
+def apply_prune(
+    session: Session, queries: Queries, recorder: Recorder, stream_id: int, version: int, record: PruneRecord
+) -> None:
     """Hide rows: retire those that something still needs, drop the others.
 
     Args:
         session: The open transaction.
         queries: The blocks of this package.
+        recorder: Knows how lists are bound.
         stream_id: The thread's stream.
         version: The version of the event.
         record: What the event says.
@@ -29,6 +32,7 @@ def apply_prune(session: Session, queries: Queries, stream_id: int, version: int
     everywhere = record.kept is None
     newest = {(row[0], row[1]): row[3] for row in rows}
     hidden_at = 0 if everywhere else version
+    hidden_from_forks: dict[str, list[str]] = {}
     for namespace, checkpoint, _, shown_from, parent, _, retired_at in rows:
         params = {"stream_id": stream_id, "namespace": namespace, "checkpoint_id": checkpoint}
         row = {**params, "shown_from": shown_from}
@@ -44,9 +48,14 @@ def apply_prune(session: Session, queries: Queries, stream_id: int, version: int
             if hidden and (namespace, checkpoint) not in walked:
                 session.execute(queries["drop_writes"], {**params, "pinned": record.pinned})
             if hidden and everywhere:
-                session.execute(queries["orphan_in_forks"], params)
+                hidden_from_forks.setdefault(namespace, []).append(checkpoint)
         elif parent is not None and _is_hidden(namespace, parent, record, kept, dropped):
             session.execute(queries["orphan_checkpoint"], {**params, "orphaned_at": hidden_at})
+    for namespace, checkpoints in hidden_from_forks.items():
+        ids = recorder.list_of(checkpoints)
+        session.execute(
+            queries["orphan_in_forks"], {"stream_id": stream_id, "namespace": namespace, "checkpoint_ids": ids}
+        )
 
 
 def _is_hidden(

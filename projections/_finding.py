@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import insort
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from eventstore import EventStore, UnknownFormatError
 from eventstore.codec import unpack
 from eventstore.events import Cause
+from eventstore.recorders import Rows
 from projections._view import END, LAST, Source, View, view_of
 from projections.records import CheckpointRecord
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
 PAGE = 50
+# Of how many threads a listing of all of them remembers what they show. Forgetting one costs a query.
+_VIEWS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,45 @@ class Located:
     record: CheckpointRecord
     recorded_at: int
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class _RowOfStore:
+    """A checkpoint's row in the listing of all threads.
+
+    Attributes:
+        thread: The thread that saved it, or took it over from an ancestor.
+        stream_id: Its stream.
+        forked: Whether that is a fork.
+        shown: Whether it shows the checkpoint.
+        inherited: Whether it has forks, which may show it.
+        shown_from: Since which version it has the row.
+        retired_at: Since which version it shows it no longer.
+        orphaned_at: Since which version it shows its parent no longer.
+        columns: What is the same for all who show it.
+    """
+
+    thread: str
+    stream_id: int
+    forked: bool
+    shown: bool
+    inherited: bool
+    shown_from: int
+    retired_at: int | None
+    orphaned_at: int | None
+    columns: tuple[Any, ...]
+
+    @property
+    def key(self) -> tuple[str, str, int, int]:
+        """By which the listing is ordered."""
+        return self.columns[1], self.columns[0], self.stream_id, self.shown_from
+
+    def parent(self, upto: int) -> str | None:
+        """The checkpoint's parent, as it is shown by who shows the rows up to a version."""
+        return self.columns[3] if self.orphaned_at is None or self.orphaned_at > upto else None
+
+
+_Waiting = tuple[tuple[str, str], Located | None, Iterator[Located] | None]
 
 
 class Finder:
@@ -73,57 +118,94 @@ class Finder:
 
     def of_thread(self, view: View, namespace: str | None, before: str | None) -> Iterator[Located]:
         """A thread's checkpoints, the latest first; of one namespace or of all."""
-        pages = [self._pages(source, namespace, before) for source in view.sources]
-        return (located for _, located in _merged(pages))
+        return _merged([self._of_source(source, namespace, before) for source in view.sources])
 
-    def of_store(self, before: str | None) -> Iterator[tuple[View, Located]]:
-        """The checkpoints of all threads, the latest first."""
-        views: dict[str, View] = {}
-        streams = [self._store_pages(before, views)]
-        for view in self._views_with_sources():
-            views[view.thread] = view
-            # What a fork inherits is listed as its own, unless it has saved it again.
-            streams.append(self._inherited(view, before))
-        merged = heapq.merge(*streams, key=lambda item: (item[1].id, item[1].namespace, item[0]), reverse=True)
-        return ((views[thread], located) for thread, located in merged)
+    def of_store(
+        self, before: str | None, matching: Callable[[Mapping[str, Any]], bool]
+    ) -> Iterator[tuple[View, Located]]:
+        """The checkpoints of all threads whose metadata is wanted, the latest first.
 
-    def _pages(self, source: Source, namespace: str | None, before: str | None) -> Iterator[Located]:
-        query = self._queries["page_of_thread" if namespace is None else "page_of_namespace"]
-        params: dict[str, Any] = {**source.bounds, "before": before or LAST, "limit": PAGE}
-        if namespace is None:
-            params["before_namespace"] = ""  # the bound itself is not part of the listing
-        else:
-            params["namespace"] = namespace
-        while rows := self._store.recorder.read(query, params):
+        What a fork inherits is listed as its own, unless it has saved it again. One that several threads show is listed
+        with the thread that saved it, followed by its forks, the youngest first.
+        """
+        view_of_stream = lru_cache(_VIEWS)(self._view_of_stream)  # the same object for the same thread
+        for row in self._rows_of_store(before):
+            located: Located | None = None
+            for thread, stream_id, forked, upto in self._who_shows(row):
+                # Not before somebody shows it: the content of what nobody shows may be erased.
+                located = located or _located(row.columns)
+                if not matching(located.cause.metadata):
+                    break
+                if view := view_of_stream(thread, stream_id, forked):
+                    yield view, replace(located, parent=row.parent(upto))
+
+    def _of_source(self, source: Source, namespace: str | None, before: str | None) -> Iterator[Located]:
+        if namespace is not None:
+            return self._pages(source, namespace, before)
+        params = {"stream_id": source.stream_id, "before": before or LAST}
+        latest = self._store.recorder.read(self._queries["namespaces_of_thread"], params)
+        return self._all_namespaces(source, latest, before)
+
+    def _all_namespaces(self, source: Source, latest: Rows, before: str | None) -> Iterator[Located]:
+        """The checkpoints of all namespaces, each of which is looked into when the listing has come to its latest."""
+        # Ascending: the last is the next. What stands there is either a namespace that nobody has looked into, or a
+        # checkpoint, and the rest of its namespace.
+        waiting: list[_Waiting] = sorted(((id_, namespace), None, None) for id_, namespace in latest)
+        while waiting:
+            (_, namespace), located, rest = waiting.pop()
+            if located:
+                yield located
+            rest = rest or self._pages(source, namespace, before)
+            if following := next(rest, None):
+                insort(waiting, ((following.id, namespace), following, rest), key=itemgetter(0))
+
+    def _pages(self, source: Source, namespace: str, before: str | None) -> Iterator[Located]:
+        params = {**source.bounds, "namespace": namespace, "before": before or LAST, "limit": PAGE}
+        while rows := self._store.recorder.read(self._queries["page_of_namespace"], params):
             yield from map(_located, rows)
             if len(rows) < PAGE:
                 return
             params["before"] = rows[-1][1]
-            if namespace is None:
-                params["before_namespace"] = rows[-1][0]
 
-    def _store_pages(self, before: str | None, views: dict[str, View]) -> Iterator[tuple[str, Located]]:
-        params: dict[str, Any] = {"before": before or LAST, "before_namespace": "", "before_stream": 0, "limit": PAGE}
-        while rows := self._store.recorder.read(self._queries["page_of_store"], params):
-            for thread, stream_id, forked, *row in rows:
-                if thread not in views:
-                    views[thread] = View(thread, [Source(stream_id, END)], bool(forked))
-                yield thread, _located(tuple(row))
+    def _rows_of_store(self, before: str | None) -> Iterator[_RowOfStore]:
+        # The bound itself is not part of the listing.
+        key: tuple[str, str, int, int] = (before or LAST, "", 0, 0)
+        names = ("before", "before_namespace", "before_stream", "before_shown_from")
+        while found := self._store.recorder.read(
+            self._queries["page_of_store"], {**dict(zip(names, key, strict=True)), "limit": PAGE}
+        ):
+            rows = [_row_of_store(row) for row in found]
+            yield from rows
             if len(rows) < PAGE:
                 return
-            params |= {"before": rows[-1][4], "before_namespace": rows[-1][3], "before_stream": rows[-1][1]}
+            key = rows[-1].key
 
-    def _inherited(self, view: View, before: str | None) -> Iterator[tuple[str, Located]]:
-        pages = [self._pages(source, None, before) for source in view.sources]
-        return ((view.thread, located) for rank, located in _merged(pages) if rank > 0)
+    def _who_shows(self, row: _RowOfStore) -> Iterator[tuple[str, int, bool, int]]:
+        """The threads that show a row: name, stream, whether it is a fork, and up to which version they show rows."""
+        if row.shown:
+            yield row.thread, row.stream_id, row.forked, END
+        params = {
+            "stream_id": row.stream_id,
+            "namespace": row.columns[0],
+            "checkpoint_id": row.columns[1],
+            "shown_from": row.shown_from,
+            "retired_at": END if row.retired_at is None else row.retired_at,
+            "before_stream": END,
+            "limit": PAGE,
+        }
+        while row.inherited and (forks := self._store.recorder.read(self._queries["forks_that_show"], params)):
+            youngest_first = sorted(forks, reverse=True)
+            yield from ((thread, stream_id, True, upto) for stream_id, thread, upto, shows in youngest_first if shows)
+            if len(forks) < PAGE:
+                return
+            params["before_stream"] = youngest_first[-1][0]
 
-    def _views_with_sources(self) -> list[View]:
-        rows = self._store.recorder.read(self._queries["views_with_sources"], {})
-        views = []
-        for (thread, stream_id), group in groupby(rows, lambda row: (row[0], row[1])):
-            inherited = [Source(source, upto) for _, _, source, upto in group]
-            views.append(View(thread, [Source(stream_id, END), *inherited], forked=True))
-        return views
+    def _view_of_stream(self, thread: str, stream_id: int, forked: bool) -> View | None:
+        if not forked:
+            return View(thread, [Source(stream_id, END)], forked=False)
+        view = self.view(thread)
+        # It may have been deleted meanwhile, and its name may be another stream's.
+        return view if view and view.stream_id == stream_id else None
 
 
 def opened(payload: bytes) -> tuple[Cause, bytes]:
@@ -150,13 +232,18 @@ def _located(row: tuple[Any, ...]) -> Located:
     return Located(namespace, checkpoint_id, version, parent, cause, record, recorded_at, len(payload))
 
 
-def _merged(pages: Sequence[Iterator[Located]]) -> Iterator[tuple[int, Located]]:
-    """The pages of several sources as one listing, each checkpoint once, with the rank of the source that shows it."""
-    ranked = [_with_rank(rank, page) for rank, page in enumerate(pages)]
-    merged = heapq.merge(*ranked, key=lambda item: (item[1].id, item[1].namespace, -item[0]), reverse=True)
+def _row_of_store(row: tuple[Any, ...]) -> _RowOfStore:
+    thread, stream_id, forked, shown, inherited, shown_from, retired_at, orphaned_at, *columns = row
+    return _RowOfStore(thread, stream_id, forked, shown, inherited, shown_from, retired_at, orphaned_at, tuple(columns))
+
+
+def _merged(listings: Sequence[Iterator[Located]]) -> Iterator[Located]:
+    """The listings of several sources as one, each checkpoint once."""
+    ranked = [_with_rank(-rank, listing) for rank, listing in enumerate(listings)]
+    merged = heapq.merge(*ranked, key=lambda item: (item[1].id, item[1].namespace, item[0]), reverse=True)
     for _, same in groupby(merged, key=lambda item: (item[1].id, item[1].namespace)):
-        yield next(same)  # a thread's own row comes before the one that it inherits
+        yield next(same)[1]  # a thread's own row comes before the one that it inherits
 
 
-def _with_rank(rank: int, page: Iterator[Located]) -> Iterator[tuple[int, Located]]:
-    return ((rank, located) for located in page)
+def _with_rank(rank: int, listing: Iterator[Located]) -> Iterator[tuple[int, Located]]:
+    return ((rank, located) for located in listing)

@@ -66,8 +66,7 @@ class Loader:
 
     def list_store(self, before: str | None, matching: Matching, serializer: Serializer) -> Iterator[SavedCheckpoint]:
         """The checkpoints of all threads, the latest first."""
-        found = ((view, located) for view, located in self._finder.of_store(before) if matching(located.cause.metadata))
-        return self._batched(found, serializer)
+        return self._batched(self._finder.of_store(before, matching), serializer)
 
     def history(
         self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer

@@ -67,4 +67,4 @@ def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any
     elif topic == WRITES_SAVED:
         session.execute(queries["adopt_writes"], params)
     elif topic in (THREAD_PRUNED, RUNS_DELETED):
-        apply_prune(session, queries, stream_id, version, PruneRecord.unpack(data))
+        apply_prune(session, queries, store.recorder, stream_id, version, PruneRecord.unpack(data))

@@ -142,17 +142,19 @@ class Planner:
 
     def _walked(self, view: View, kept: Iterable[Key]) -> set[Key]:
         """The hidden checkpoints that the DeltaChannels of the kept ones replay through."""
-        walked: set[Key] = set()
+        # Which channels each was walked through for: where the ways of two meet, the second has no need to go on.
+        walked: dict[Key, set[str]] = {}
         for namespace, checkpoint in kept:
             located = self._locate(view, namespace, checkpoint)
             channels = _replayed(located) if located else set()
             while located and channels and located.record.parent is not None:
                 parent = located.record.parent
-                located = self._locate(view, namespace, parent)
+                channels -= walked.get((namespace, parent), set())
+                located = self._locate(view, namespace, parent) if channels else None
                 if located:
-                    walked.add((namespace, parent))
+                    walked.setdefault((namespace, parent), set()).update(channels)
                     channels = {channel for channel in channels if not located.record.holds(channel)}
-        return walked - set(kept)
+        return walked.keys() - set(kept)
 
     def _adopted(self, kept: set[Key], walked: set[Key], contents: _Contents) -> list[Adopted]:
         return [

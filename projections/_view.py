@@ -60,7 +60,8 @@ def view_of(store: EventStore, queries: Mapping[str, str], thread: str) -> View 
         return None
     stream_id, forked = rows[0][:2]
     inherited = [Source(source, upto) for _, _, source, upto in rows if source is not None]
-    return View(thread, [Source(stream_id, END), *inherited], bool(forked))
+    nearest_first = sorted(inherited, key=lambda source: source.upto, reverse=True)
+    return View(thread, [Source(stream_id, END), *nearest_first], bool(forked))
 
 
 def payloads(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, bytes]:

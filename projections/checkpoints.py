@@ -274,7 +274,9 @@ class Checkpoints:
                 session.execute(self.store.queries["lock_family"], {"stream_id": stream_id})
                 if session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0] != pinned:
                     raise OvertakenError
-                _applying.apply_prune(session, self._queries, stream_id, head.version + 1, planned.record)
+                _applying.apply_prune(
+                    session, self._queries, self.store.recorder, stream_id, head.version + 1, planned.record
+                )
                 _applying.erase(session, self._queries, self.store.recorder, stream_id, list(planned.erase))
 
             return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
@@ -300,10 +302,11 @@ class Checkpoints:
         """Forks still show what a deleted thread had. Its rows are hidden from them; their content stays, as theirs."""
         params = {"stream_id": stream_id, "upto": END}
         rows = self.store.recorder.read(self._queries["rows_of_stream"], params)
-        hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, _, run, _ in rows if run in set(runs)]
+        deleted = set(runs)
+        hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, _, run, _ in rows if run in deleted]
         record = PruneRecord(dropped=hidden, walked=hidden, runs=list(runs))
 
         def work(session: Session, version: int) -> None:
-            _applying.apply_prune(session, self._queries, stream_id, version, record)
+            _applying.apply_prune(session, self._queries, self.store.recorder, stream_id, version, record)
 
         self.store.append_to_closed(stream_id, NewEvent(RUNS_DELETED, record.pack(), cause or Cause()), work)

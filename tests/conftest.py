@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -67,7 +67,14 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture
 def postgres_url(pg_server: str) -> Iterator[str]:
-    """The URL of a new and empty PostgreSQL database, dropped after the test with whoever is still connected."""
+    """The URL of a new and empty PostgreSQL database of the test's own."""
+    with fresh_database(pg_server) as url:
+        yield url
+
+
+@contextmanager
+def fresh_database(pg_server: str) -> Iterator[str]:
+    """A new and empty PostgreSQL database, dropped after the block with whoever is still connected."""
     database = Identifier(name := f"test_{uuid4().hex}")
     with psycopg.connect(pg_server, autocommit=True) as admin:
         admin.execute(SQL("CREATE DATABASE {}").format(database))

@@ -123,8 +123,8 @@ class Recorder(Protocol):
 class Listener(Protocol):
     """Waits for appends. One thread waits and closes; any thread may wake it."""
 
-    def wait(self, timeout: float) -> None:
-        """Return when something may have been appended since the last call, or after `timeout` seconds."""
+    def wait(self, timeout: float) -> bool:
+        """Return when something may have been appended since the last call, or after `timeout` seconds: then false."""
         ...
 
     def wake(self) -> None:

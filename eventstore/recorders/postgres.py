@@ -315,7 +315,7 @@ class _PostgresListener:
             raise
         recorder._listeners.add(self)
 
-    def wait(self, timeout: float) -> None:
+    def wait(self, timeout: float) -> bool:
         try:
             if self._connection is None:
                 self._listen()
@@ -326,11 +326,12 @@ class _PostgresListener:
                     pass
             if self._ear.fileno() in ready:
                 self._ear.recv(4096)
+            return bool(ready)
         except psycopg.Error as error:
             if not lost(error):
                 raise
             self._hang_up()
-            _readable(timeout, self._ear.fileno())
+            return bool(_readable(timeout, self._ear.fileno()))
 
     def wake(self) -> None:
         # Full: the thread has been woken many times already, and has not looked yet. Closed: nobody waits.

@@ -298,16 +298,17 @@ class _SQLiteListener:
         self._where = where
         self._seen = self._glance()
 
-    def wait(self, timeout: float) -> None:
+    def wait(self, timeout: float) -> bool:
         deadline = time.monotonic() + timeout
-        while (left := deadline - time.monotonic()) > 0:
+        woken = False
+        while not woken and (left := deadline - time.monotonic()) > 0:
             # Woken at once by this process's own appends; a commit of another process shows at a glance.
-            if self._bell.wait(self._heard, min(left, _GLANCE_SECONDS) if self._connection else left):
-                break
-            if (now := self._glance()) != self._seen:
+            woken = self._bell.wait(self._heard, min(left, _GLANCE_SECONDS) if self._connection else left)
+            if not woken and (now := self._glance()) != self._seen:
                 self._seen = now
-                break
+                woken = True
         self._heard = self._bell.rings
+        return woken
 
     def wake(self) -> None:
         self._bell.ring()

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import psycopg
@@ -213,6 +214,43 @@ def test_a_subscription_is_woken_and_does_not_wait_for_its_next_look(make_store:
             thread.join()
     # Without being woken it would look once a second: not all of six would be this early.
     assert min(delays) < 0.5
+
+
+def test_a_subscription_that_was_woken_too_early_soon_looks_again(
+    postgres_url: str, on_postgres: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = on_postgres
+    append(store, "early")
+    looks: SimpleQueue[None] = SimpleQueue()
+    sequence = store.recorder.sequence
+
+    def counted() -> int:
+        position = sequence()
+        looks.put(None)
+        return position
+
+    monkeypatch.setattr(store.recorder, "sequence", counted)
+    # What the append tells other processes would come back to this one, and wake it once more.
+    monkeypatch.setattr("eventstore.recorders.postgres._Notifier.wake", lambda _: None)
+    delays: list[float] = []
+    with store.subscribe() as subscription, psycopg.connect(postgres_url) as slow:
+        next(subscription)
+        for _ in range(4):
+            slow.execute("SELECT pg_current_xact_id()")  # has a number, and so holds back what is younger
+            append(store, "later")
+            received: SimpleQueue[float] = SimpleQueue()
+            follower = threading.Thread(target=lambda to=received: to.put((next(subscription), time.monotonic())[1]))
+            while not looks.empty():
+                looks.get()
+            follower.start()
+            looks.get()
+            looks.get()  # the append has woken it, and there is nothing yet
+            ended = time.monotonic()
+            slow.commit()  # which nobody is told of
+            delays.append(received.get() - ended)
+            follower.join()
+    # If it looked once a second, none would be this early.
+    assert min(delays) < 0.3
 
 
 def test_a_waiting_subscription_can_be_stopped_from_another_thread(store: EventStore) -> None:

@@ -61,15 +61,18 @@ WHERE (SELECT max(version) FROM {schema}.events WHERE stream_id = :stream_id::bi
 ON CONFLICT (stream_id, version) DO NOTHING;
 
 -- name: lineage
-SELECT ancestor_id, upto FROM {schema}.lineage WHERE stream_id = :stream_id ORDER BY upto;
+SELECT ancestor_id, upto FROM {schema}.lineage WHERE stream_id = :stream_id;
 
 -- name: add_ancestor
 INSERT INTO {schema}.lineage (stream_id, ancestor_id, upto) VALUES (:stream_id, :ancestor_id, :upto);
 
 -- name: pinned_upto
 -- Up to which version a stream's events are needed by living forks.
-SELECT coalesce(max(l.upto), 0) FROM {schema}.lineage l JOIN {schema}.streams s ON s.stream_id = l.stream_id
-WHERE l.ancestor_id = :stream_id AND NOT s.closed;
+SELECT coalesce((
+    SELECT l.upto FROM {schema}.lineage l JOIN {schema}.streams s ON s.stream_id = l.stream_id
+    WHERE l.ancestor_id = :stream_id AND NOT s.closed
+    ORDER BY l.upto DESC LIMIT 1
+), 0);
 
 -- name: lock_family
 -- Keeps forks and erasure of one stream apart: a fork must not begin to read what is being erased. And of two relatives
@@ -77,7 +80,9 @@ WHERE l.ancestor_id = :stream_id AND NOT s.closed;
 -- shared is not kept for either. In one order for all, or they could wait for each other. Not FOR UPDATE: it would make
 -- a fork wait that has its share and refers to an ancestor.
 SELECT stream_id FROM {schema}.streams
-WHERE stream_id = :stream_id OR stream_id IN (SELECT ancestor_id FROM {schema}.lineage WHERE stream_id = :stream_id)
+WHERE stream_id = ANY (
+    ARRAY (SELECT ancestor_id FROM {schema}.lineage WHERE stream_id = :stream_id) || :stream_id::bigint
+)
 ORDER BY stream_id FOR NO KEY UPDATE;
 
 -- name: share_stream
@@ -98,11 +103,13 @@ SELECT version, topic, recorded_at, hash, payload FROM {schema}.events
 WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]);
 
 -- name: streams_by_name
--- One page in the order of names. An empty stream (its first append failed) is not listed.
+-- One page in the order of names. An empty stream (its first append failed) is not listed. That each stream
+-- has one last event is said so that the planner sees it, too: or it would expect next to none, and sort what it finds.
 SELECT s.name, e.version, s.created_at, e.recorded_at, s.metadata::text, p.name, s.parent_version
 FROM {schema}.streams s
-JOIN {schema}.events e ON e.stream_id = s.stream_id
-    AND e.version = (SELECT max(version) FROM {schema}.events WHERE stream_id = s.stream_id)
+CROSS JOIN LATERAL (
+    SELECT version, recorded_at FROM {schema}.events WHERE stream_id = s.stream_id ORDER BY version DESC LIMIT 1
+) e
 LEFT JOIN {schema}.streams p ON p.stream_id = s.parent_id
 WHERE NOT s.closed AND s.name >= :prefix AND s.name <= :prefix_end AND s.name > :cursor_name
     AND (:since::bigint IS NULL OR e.recorded_at >= :since)

@@ -56,15 +56,18 @@ ON CONFLICT (stream_id, version) DO NOTHING
 RETURNING version;
 
 -- name: lineage
-SELECT ancestor_id, upto FROM lineage WHERE stream_id = :stream_id ORDER BY upto;
+SELECT ancestor_id, upto FROM lineage WHERE stream_id = :stream_id;
 
 -- name: add_ancestor
 INSERT INTO lineage (stream_id, ancestor_id, upto) VALUES (:stream_id, :ancestor_id, :upto);
 
 -- name: pinned_upto
 -- Up to which version a stream's events are needed by living forks.
-SELECT coalesce(max(l.upto), 0) FROM lineage l JOIN streams s ON s.stream_id = l.stream_id
-WHERE l.ancestor_id = :stream_id AND s.closed = 0;
+SELECT coalesce((
+    SELECT l.upto FROM lineage l JOIN streams s ON s.stream_id = l.stream_id
+    WHERE l.ancestor_id = :stream_id AND s.closed = 0
+    ORDER BY l.upto DESC LIMIT 1
+), 0);
 
 -- name: lock_family
 -- Keeps forks and erasure of one stream, and of its relatives, apart. Here the one writer at a time does.

@@ -2,15 +2,7 @@
 -- The thread's stream, whether it is a fork, and whose checkpoints it shows besides its own.
 SELECT s.stream_id, s.parent_id IS NOT NULL, v.source_id, v.upto
 FROM streams s LEFT JOIN sources v ON v.stream_id = s.stream_id
-WHERE s.name = :name AND s.closed = 0
-ORDER BY v.upto DESC;
-
--- name: views_with_sources
--- Every thread that shows more than its own checkpoints.
-SELECT s.name, s.stream_id, v.source_id, v.upto
-FROM sources v JOIN streams s ON s.stream_id = v.stream_id
-WHERE s.closed = 0
-ORDER BY s.stream_id, v.upto DESC;
+WHERE s.name = :name AND s.closed = 0;
 
 -- name: latest_checkpoint
 SELECT c.namespace, c.checkpoint_id, c.version,
@@ -49,33 +41,62 @@ WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id 
     AND (c.retired_at IS NULL OR c.retired_at > :upto)
 ORDER BY c.checkpoint_id DESC LIMIT :limit;
 
--- name: page_of_thread
--- Of all namespaces; the second part of the condition is where the page before ended.
-SELECT c.namespace, c.checkpoint_id, c.version,
-    CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
-FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.stream_id = :stream_id AND c.shown_from <= :upto
-    AND (c.checkpoint_id < :before OR (c.checkpoint_id = :before AND c.namespace < :before_namespace))
-    AND (c.retired_at IS NULL OR c.retired_at > :upto)
-ORDER BY c.checkpoint_id DESC, c.namespace DESC LIMIT :limit;
+-- name: namespaces_of_thread
+-- Each namespace of a stream, with the latest id in it: looked up one by one in the primary key, so that it costs as
+-- much as there are namespaces, however many checkpoints these have.
+WITH RECURSIVE spaces (namespace) AS (
+    SELECT min(namespace) FROM checkpoints WHERE stream_id = :stream_id
+    UNION ALL
+    SELECT (SELECT min(c.namespace) FROM checkpoints c WHERE c.stream_id = :stream_id AND c.namespace > spaces.namespace)
+    FROM spaces WHERE namespace IS NOT NULL
+), latest (checkpoint_id, namespace) AS (
+    SELECT (
+        SELECT max(c.checkpoint_id) FROM checkpoints c
+        WHERE c.stream_id = :stream_id AND c.namespace = spaces.namespace AND c.checkpoint_id < :before
+    ), namespace
+    FROM spaces WHERE namespace IS NOT NULL
+)
+SELECT checkpoint_id, namespace FROM latest WHERE checkpoint_id IS NOT NULL;
 
 -- name: page_of_store
--- The own checkpoints of all threads, the newest first.
-SELECT s.name, s.stream_id, s.parent_id IS NOT NULL,
-    c.namespace, c.checkpoint_id, c.version,
-    CASE WHEN c.orphaned_at IS NULL THEN c.parent_id END, e.payload, e.recorded_at
+-- The checkpoints that any thread shows, the newest first: whether the thread that saved it does, and whether forks may.
+SELECT s.name, c.stream_id, s.parent_id IS NOT NULL, s.closed = 0 AND c.retired_at IS NULL, EXISTS (SELECT 1 FROM sources v WHERE v.source_id = c.stream_id),
+    c.shown_from, c.retired_at, c.orphaned_at,
+    c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
 FROM checkpoints c
 JOIN streams s ON s.stream_id = c.stream_id
 JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE s.closed = 0 AND c.retired_at IS NULL
-    AND (c.checkpoint_id < :before
-        OR (c.checkpoint_id = :before AND (c.namespace, c.stream_id) < (:before_namespace, :before_stream)))
-ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.stream_id DESC LIMIT :limit;
+WHERE (c.checkpoint_id, c.namespace, c.stream_id, c.shown_from)
+        < (:before, :before_namespace, :before_stream, :before_shown_from)
+    AND ((s.closed = 0 AND c.retired_at IS NULL) OR EXISTS (SELECT 1 FROM sources v WHERE v.source_id = c.stream_id))
+ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.stream_id DESC, c.shown_from DESC LIMIT :limit;
+
+-- name: forks_that_show
+-- A page of a stream's forks, and whether each shows one of its rows: the row was shown when the fork was made, and
+-- neither the fork itself nor a nearer ancestor has saved the checkpoint again. All forks of the page are returned, so
+-- that it is found without a look at the others.
+SELECT v.stream_id, s.name, v.upto,
+    s.closed = 0 AND v.upto >= :shown_from AND v.upto < :retired_at
+    AND NOT EXISTS (
+        SELECT 1 FROM checkpoints c
+        WHERE c.stream_id = v.stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
+            AND c.retired_at IS NULL
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM sources n JOIN checkpoints c ON c.stream_id = n.source_id
+        WHERE n.stream_id = v.stream_id AND n.upto > v.upto
+            AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
+            AND c.shown_from <= n.upto AND (c.retired_at IS NULL OR c.retired_at > n.upto)
+    )
+FROM (
+    SELECT stream_id, upto FROM sources WHERE source_id = :stream_id AND stream_id < :before_stream
+    ORDER BY stream_id DESC LIMIT :limit
+) v
+JOIN streams s ON s.stream_id = v.stream_id;
 
 -- name: writes_of
 SELECT checkpoint_id, version FROM writes
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id IN (SELECT value FROM json_each(:checkpoint_ids)) AND version <= :upto
-ORDER BY version;
+WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id IN (SELECT value FROM json_each(:checkpoint_ids)) AND version <= :upto;
 
 -- name: replace_checkpoint
 -- A checkpoint that is saved again is shown as it was by forks from before only.
@@ -125,11 +146,13 @@ DELETE FROM sources WHERE stream_id = :stream_id;
 -- name: rows_of_stream
 -- All rows of a stream, also those that are retired; of one checkpoint the latest is the last.
 SELECT namespace, checkpoint_id, version, shown_from, parent_id, run_id, retired_at
-FROM checkpoints WHERE stream_id = :stream_id AND shown_from <= :upto ORDER BY shown_from;
+FROM checkpoints WHERE stream_id = :stream_id AND shown_from <= :upto
+ORDER BY namespace, checkpoint_id, shown_from;
 
 -- name: writes_of_stream
+-- The writes of one checkpoint in their order.
 SELECT namespace, checkpoint_id, version FROM writes
-WHERE stream_id = :stream_id AND version <= :upto ORDER BY version;
+WHERE stream_id = :stream_id AND version <= :upto ORDER BY namespace, checkpoint_id, version;
 
 -- name: adopt_checkpoint
 -- A pruned fork takes over what it keeps of its ancestors' checkpoints. The event stays where it is.
@@ -170,9 +193,9 @@ WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :che
     AND retired_at IS NULL AND orphaned_at IS NULL;
 
 -- name: orphan_in_forks
--- Of what forks saved on a checkpoint that no thread shows any longer.
+-- Of what forks saved on checkpoints that no thread shows any longer.
 UPDATE checkpoints SET orphaned_at = 0
-WHERE namespace = :namespace AND parent_id = :checkpoint_id AND orphaned_at IS NULL
+WHERE namespace = :namespace AND parent_id IN (SELECT value FROM json_each(:checkpoint_ids)) AND orphaned_at IS NULL
     AND stream_id IN (SELECT stream_id FROM sources WHERE source_id = :stream_id);
 
 -- name: drop_checkpoints_after

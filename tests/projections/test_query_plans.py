@@ -1,0 +1,247 @@
+"""What is done at each step of a run, or by somebody who looks on, neither reads whole tables nor sorts.
+
+Each operation runs on a store that is large enough for PostgreSQL's planner to choose, and each statement that it sent
+is explained with the values that it had; in PostgreSQL also as the generic plan that prepared statements come to.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from itertools import islice
+from typing import Any
+
+import psycopg
+import pytest
+
+from eventstore import EventStore
+from eventstore.envelope import erased
+from eventstore.queries import Dialect
+from eventstore.recorders.postgres import _Connection
+from eventstore.recorders.sqlite import SQLiteRecorder, _SQLiteSession
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from projections._finding import PAGE
+from tests.conftest import fresh_database
+from tests.failures.saving import at, ident, save
+from tests.failures.tables import path_of
+
+# In one thread; how many threads there are besides, each of them with forks, and with a fork of a fork.
+LENGTH, THREADS, FORKS = 2000, 40, 40
+LONG = "thread 0"
+WHOLE: Any = {"configurable": {"thread_id": LONG}}
+# Some want the second page, too.
+MORE_THAN_A_PAGE = 2 * PAGE
+
+Statement = tuple[str, Mapping[str, Any]]
+
+
+def look_at_streams(saver: EventStoreSaver) -> None:
+    page = saver.store.streams(prefix="thread", limit=5)
+    saver.store.streams(prefix="thread", limit=5, cursor=page.next_cursor)
+
+
+# To hold another operation to this, name it here. It gets a saver that remembers nothing.
+OPERATIONS: dict[str, Callable[[EventStoreSaver], object]] = {
+    "put": lambda saver: save(saver, 2 * LENGTH, thread=LONG, parent=LENGTH),
+    "put, to a new thread": lambda saver: save(saver, 1, thread="new", metadata={"user": "ann"}),
+    "put, to a fork": lambda saver: save(saver, 2 * LENGTH, thread="fork 3 of 3", parent=2),
+    "put_writes": lambda saver: saver.put_writes(at(LONG, LENGTH), [("log", "x")], "another task"),
+    "get_tuple, the latest": lambda saver: saver.get_tuple(at(LONG)),
+    "get_tuple, by id": lambda saver: saver.get_tuple(at(LONG, 700)),
+    "get_tuple, of a fork": lambda saver: saver.get_tuple(at("fork of fork 3 of 3")),
+    "list a namespace": lambda saver: list(islice(saver.list(at(LONG)), MORE_THAN_A_PAGE)),
+    "list a thread": lambda saver: list(islice(saver.list(WHOLE), MORE_THAN_A_PAGE)),
+    "list a fork": lambda saver: list(saver.list({"configurable": {"thread_id": "fork of fork 3 of 3"}})),
+    "list all threads": lambda saver: list(islice(saver.list(None), MORE_THAN_A_PAGE)),
+    "list all threads, from a forked one": lambda saver: list(
+        islice(saver.list(None, before=at(number=3)), MORE_THAN_A_PAGE)
+    ),
+    "get_delta_channel_history": lambda saver: saver.get_delta_channel_history(
+        config=at(LONG, LENGTH), channels=["log"]
+    ),
+    "copy_thread": lambda saver: saver.copy_thread(LONG, "another fork"),
+    "copy_thread, of a fork": lambda saver: saver.copy_thread("fork 3 of 3", "another fork of a fork"),
+    "prune": lambda saver: saver.prune(["thread 5"]),
+    "delete_thread": lambda saver: saver.delete_thread("thread 6"),
+    "streams, by name": look_at_streams,
+    "read": lambda saver: list(islice(saver.store.read(LONG, after=300), 300)),
+    "read backward": lambda saver: list(islice(saver.store.read(LONG, backward=True), 300)),
+    "read a fork": lambda saver: list(saver.store.read("fork of fork 3 of 3")),
+    "feed": lambda saver: list(saver.store.feed(after=1000, limit=300)),
+    "feed of some topics": lambda saver: list(saver.store.feed(after=1000, limit=10, topics=["writes.saved"])),
+}
+
+
+# A generic plan knows nothing of the prefix: it expects next to no stream to have it.
+ONLY_WITH_ITS_VALUES = {"streams, by name"}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def filled(request: pytest.FixtureRequest, pg_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a store with a long thread of many namespaces, some short ones, and many forks."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'store.db'}"
+        with EventStoreSaver.from_conn_string(url, synchronous="NORMAL") as saver:
+            fill(saver)
+        yield url
+        return
+    with fresh_database(pg_server) as url:
+        with EventStoreSaver.from_conn_string(url) as saver:
+            fill(saver)
+            list(saver.store.feed())  # all of it has its place
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute("VACUUM ANALYZE")
+        yield url
+
+
+def fill(saver: EventStoreSaver) -> None:
+    for thread in range(1, THREADS):
+        for number in (1, 2, 3):
+            save(saver, number, thread=f"thread {thread}", parent=number - 1 or None)
+            saver.put_writes(at(f"thread {thread}", number), [("log", number)], "task")
+        for fork in range(FORKS):
+            saver.copy_thread(f"thread {thread}", f"fork {fork} of {thread}")
+        saver.copy_thread(f"fork 3 of {thread}", f"fork of fork 3 of {thread}")
+    for number in range(1, LENGTH + 1):
+        namespace = "" if number % 4 else f"tool:{number // 8}"
+        save(saver, number, {"count": number}, thread=LONG, namespace=namespace)
+        saver.put_writes(at(LONG, number, namespace), [("log", number)], "task")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_no_statement_reads_a_whole_table_or_sorts(
+    filled: str, operation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with EventStoreSaver.from_conn_string(filled) as saver:
+        saver.store.recorder.sequence()  # what gives new events their place sorts them: that is what it is for
+        with overheard(saver.store, monkeypatch) as statements:
+            OPERATIONS[operation](saver)
+        assert statements
+        for statement in statements:
+            for plan in plans(saver.store, filled, statement)[: 1 if operation in ONLY_WITH_ITS_VALUES else None]:
+                assert not costly(saver.store.recorder.dialect, statement, plan), f"{statement[0]}\n\n{plan}"
+
+
+@contextmanager
+def overheard(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
+    """The statements that are sent within the block, each once, with the values of one of its calls."""
+    sent: dict[str, Mapping[str, Any]] = {}
+
+    def listening(method: Callable[..., Any]) -> Callable[..., Any]:
+        def listen(self: Any, sql: str, params: Any = None, **options: Any) -> Any:
+            sent[sql] = params or {}
+            return method(self, sql, params, **options)
+
+        return listen
+
+    statements: list[Statement] = []
+    with monkeypatch.context() as patch:
+        for place, name in SPOKEN_THROUGH[store.recorder.dialect]:
+            patch.setattr(place, name, listening(getattr(place, name)))
+        yield statements
+    statements += ((sql, params) for sql, params in sent.items() if not sql.startswith("SET "))
+
+
+SPOKEN_THROUGH: dict[Dialect, list[tuple[type, str]]] = {
+    "sqlite": [(SQLiteRecorder, "read"), (_SQLiteSession, "execute")],
+    "postgres": [(_Connection, "execute")],
+}
+
+
+def plans(store: EventStore, url: str, statement: Statement) -> list[str]:
+    """How the database carries a statement out."""
+    sql, params = statement
+    if store.recorder.dialect == "sqlite":
+        # A connection that does not check references: how it would do so is part of the plan of each statement that
+        # inserts a stream, but not done, since nothing refers to a stream that is new.
+        with closing(sqlite3.connect(path_of(url))) as connection:
+            connection.create_function("erased", 1, erased, deterministic=True)
+            return ["\n".join(step for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {sql}", params))]
+    with psycopg.connect(url) as server:
+        [(custom,)] = server.execute(f"EXPLAIN (FORMAT JSON) {sql}", params).fetchall()
+        found = [custom]
+        if server.info.server_version >= 160_000:
+            numbers = {name: f"${number}" for number, name in enumerate(params, 1)}
+            numbered = re.sub(r"%\((\w+)\)s", lambda name: numbers[name[1]], sql).replace("%%", "%")
+            [(generic,)] = server.execute(f"EXPLAIN (GENERIC_PLAN, FORMAT JSON) {numbered}").fetchall()
+            found.append(generic)
+    return [json.dumps(plan, indent=1) for plan in found]
+
+
+def costly(dialect: Dialect, statement: Statement, plan: str) -> list[str]:
+    """The steps of a plan whose cost grows with the store."""
+    if dialect == "postgres":
+        # The sequencer's table has one row, for good.
+        return [node for node in _nodes(json.loads(plan)) if node != "Seq Scan on sequencer" and _COSTLY(node)]
+    # What is put together in the statement itself is scanned, of course: a list, and what a WITH names.
+    own = {"CONSTANT", *re.findall(r"(?:CO-ROUTINE|MATERIALIZE) (\w+)", plan)}
+    own |= {*re.findall(r"(\w+)(?: \([\w, ]+\))? AS (?:MATERIALIZED )?\(", statement[0])}
+    return [
+        step
+        for step in plan.splitlines()
+        if "TEMP B-TREE" in step
+        or (step.startswith("SCAN ") and step.split()[1] not in own and "VIRTUAL TABLE" not in step)
+    ]
+
+
+_COSTLY = re.compile(r"Seq Scan|.*Sort").match
+
+
+def _nodes(plan: Any) -> Iterator[str]:
+    if isinstance(plan, list):
+        for each in plan:
+            yield from _nodes(each)
+    elif isinstance(plan, dict):
+        if "Node Type" in plan:
+            yield f"{plan['Node Type']} on {plan.get('Relation Name')}"
+        for each in plan.values():
+            yield from _nodes(each)
+
+
+def test_a_plan_that_sorts_or_reads_a_table_is_seen(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with EventStoreSaver.from_conn_string(filled) as saver:
+        with overheard(saver.store, monkeypatch) as statements:
+            saver.get_tuple(at(LONG))
+        table = re.findall(r"FROM (\S*checkpoints) c", " ".join(sql for sql, _ in statements))[0]
+        for unwise in (f"SELECT run_id FROM {table} ORDER BY version", f"SELECT run_id FROM {table} WHERE version = 0"):
+            [plan, *_] = plans(saver.store, filled, (unwise, {}))
+            assert costly(saver.store.recorder.dialect, (unwise, {}), plan)
+
+
+@pytest.mark.parametrize("config", [at(LONG), WHOLE, None], ids=["namespace", "thread", "all threads"])
+def test_a_listing_reads_a_page_ahead_at_most(filled: str, config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, yielded, ahead = 0, 0, []
+    with EventStoreSaver.from_conn_string(filled) as saver:
+        fetch = saver.store.recorder.read
+        listing = {saver.checkpoints._queries[name] for name in ("page_of_namespace", "page_of_store")}
+
+        def counting(sql: str, params: Mapping[str, Any]) -> Any:
+            nonlocal read
+            rows = fetch(sql, params)
+            read += len(rows) if sql in listing else 0
+            return rows
+
+        monkeypatch.setattr(saver.store.recorder, "read", counting)
+        for _ in saver.list(config, before=at(number=LENGTH)):
+            yielded += 1
+            ahead.append(read - yielded)
+            if yielded == LENGTH // 2:
+                break
+    assert yielded == LENGTH // 2
+    # Of several namespaces at once, each has a page; most of these are short.
+    assert max(ahead) <= 2 * PAGE
+
+
+def test_no_checkpoint_of_a_listing_is_missing(filled: str) -> None:
+    with EventStoreSaver.from_conn_string(filled) as saver:
+        thread = [item.config["configurable"]["checkpoint_id"] for item in saver.list(WHOLE)]
+        assert [each for each in thread if each <= ident(LENGTH)] == [ident(number) for number in range(LENGTH, 0, -1)]
+        forks = [
+            item.config["configurable"]["thread_id"]
+            for item in islice(saver.list(None, before=at(number=2)), THREADS * (FORKS + 2) + 5)
+            if item.config["configurable"]["thread_id"].endswith(" of 7")
+        ]
+        assert forks == ["fork of fork 3 of 7", *(f"fork {fork} of 7" for fork in range(FORKS - 1, -1, -1))]
