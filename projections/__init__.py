@@ -1,12 +1,13 @@
 """What the log means: the checkpoints of threads, and what can be done with them."""
 
 from projections._saving import Prepared, prepare_checkpoint, prepare_writes
-from projections.checkpoints import Checkpoints
+from projections.checkpoints import CACHE_BYTES, Checkpoints
 from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.serializer import Serializer
 from projections.values.ladder import SnapshotPolicy
 
 __all__ = [
+    "CACHE_BYTES",
     "ChannelHistory",
     "Checkpoints",
     "NewCheckpoint",

@@ -20,9 +20,11 @@ import pytest
 from eventstore import EventStore
 from eventstore.envelope import erased
 from eventstore.queries import Dialect
+from eventstore.recorders import Append
 from eventstore.recorders.postgres import _Connection
 from eventstore.recorders.sqlite import SQLiteRecorder, _SQLiteSession
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from projections import SnapshotPolicy
 from projections._finding import PAGE
 from tests.conftest import fresh_database
 from tests.failures.saving import at, ident, save
@@ -31,6 +33,8 @@ from tests.failures.tables import path_of
 # In one thread; how many threads there are besides, each of them with forks, and with a fork of a fork.
 LENGTH, THREADS, FORKS = 2000, 40, 40
 LONG = "thread 0"
+# How often a value changes, of which two changes at a time are merged.
+CHANGES, PAIRS = 300, SnapshotPolicy(rows=2)
 WHOLE: Any = {"configurable": {"thread_id": LONG}}
 # Some want the second page, too.
 MORE_THAN_A_PAGE = 2 * PAGE
@@ -51,6 +55,11 @@ OPERATIONS: dict[str, Callable[[EventStoreSaver], object]] = {
     "put_writes": lambda saver: saver.put_writes(at(LONG, LENGTH), [("log", "x")], "another task"),
     "get_tuple, the latest": lambda saver: saver.get_tuple(at(LONG)),
     "get_tuple, by id": lambda saver: saver.get_tuple(at(LONG, 700)),
+    "get_tuple, of a value of many changes": lambda saver: saver.get_tuple(at("thread of changes")),
+    "put, upon a value of many changes": lambda saver: save(
+        saver, 2 * LENGTH, {"log": growing(CHANGES + 1)}, thread="thread of changes", parent=CHANGES
+    ),
+    "list values of many changes": lambda saver: list(islice(saver.list(at("thread of changes")), MORE_THAN_A_PAGE)),
     "get_tuple, of a fork": lambda saver: saver.get_tuple(at("fork of fork 3 of 3")),
     "list a namespace": lambda saver: list(islice(saver.list(at(LONG)), MORE_THAN_A_PAGE)),
     "list a thread": lambda saver: list(islice(saver.list(WHOLE), MORE_THAN_A_PAGE)),
@@ -84,12 +93,12 @@ def filled(request: pytest.FixtureRequest, pg_server: str, tmp_path_factory: pyt
     """The URL of a store with a long thread of many namespaces, some short ones, and many forks."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'store.db'}"
-        with EventStoreSaver.from_conn_string(url, synchronous="NORMAL") as saver:
+        with EventStoreSaver.from_conn_string(url, synchronous="NORMAL", snapshots=PAIRS) as saver:
             fill(saver)
         yield url
         return
     with fresh_database(pg_server) as url:
-        with EventStoreSaver.from_conn_string(url) as saver:
+        with EventStoreSaver.from_conn_string(url, snapshots=PAIRS) as saver:
             fill(saver)
             list(saver.store.feed())  # all of it has its place
         with psycopg.connect(url, autocommit=True) as server:
@@ -109,6 +118,16 @@ def fill(saver: EventStoreSaver) -> None:
         namespace = "" if number % 4 else f"tool:{number // 8}"
         save(saver, number, {"count": number}, thread=LONG, namespace=namespace)
         saver.put_writes(at(LONG, number, namespace), [("log", number)], "task")
+
+    for number in range(1, CHANGES + 1):
+        save(saver, number, {"log": growing(number)}, thread="thread of changes", parent=number - 1 or None)
+    for thread in range(30):
+        for number in range(1, 41):
+            save(saver, number, {"log": growing(number)}, thread=f"changes {thread}", parent=number - 1 or None)
+
+
+def growing(length: int) -> list[str]:
+    return [f"line {number} of a log that grows by one line at each step" for number in range(length)]
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -139,10 +158,22 @@ def overheard(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[li
 
     statements: list[Statement] = []
     with monkeypatch.context() as patch:
+        patch.setattr(SQLiteRecorder, "_append_at_once", _taken_apart(sent, SQLiteRecorder._append_at_once))
         for place, name in SPOKEN_THROUGH[store.recorder.dialect]:
             patch.setattr(place, name, listening(getattr(place, name)))
         yield statements
     statements += ((sql, params) for sql, params in sent.items() if not sql.startswith("SET "))
+
+
+def _taken_apart(sent: dict[str, Mapping[str, Any]], method: Callable[..., Any]) -> Callable[..., Any]:
+    """SQLite's usual append is one statement out of several, which are to be seen each."""
+
+    def listen(self: SQLiteRecorder, append: Append) -> Any:
+        sent[self._queries["append_first_event" if append.first else "append_event"]] = append.parameters(0)
+        sent.update((statement.sql, statement.params) for statement in append.then)
+        return method(self, append)
+
+    return listen
 
 
 SPOKEN_THROUGH: dict[Dialect, list[tuple[type, str]]] = {

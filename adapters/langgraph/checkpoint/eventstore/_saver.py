@@ -32,7 +32,7 @@ from langgraph.checkpoint.eventstore._translation import (
     to_tuple,
 )
 from langgraph.checkpoint.eventstore._turns import Run, Ticket, Turns
-from projections import Checkpoints, PruneReport, SavedCheckpoint
+from projections import CACHE_BYTES, Checkpoints, PruneReport, SavedCheckpoint, SnapshotPolicy
 
 ConcurrentRuns = Literal["keep", "reject"]
 
@@ -62,6 +62,9 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             thread, as LangGraph expects. `"reject"`: the run that comes late gets a `ConflictError`, and stores
             nothing. Going back to an older checkpoint explicitly is possible with both.
         migrate: Whether tables may be created and updated; if not, they are only verified.
+        cache_bytes: How much memory the values of live threads may take, so that a thread's next step costs what
+            changes. 0: none; every step then reads what it builds upon.
+        snapshots: When more is stored than what changed, so that reading stays cheap: a `projections.SnapshotPolicy`.
 
     All methods raise `eventstore.EventStoreError`s: `InvalidIdError` for ids that cannot be stored,
     `UnserializableError` for values that the serializer refuses, `StorageError`s for what the database refuses.
@@ -75,6 +78,8 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         allowed_types: AllowedTypes = (),
         concurrent_runs: ConcurrentRuns = "keep",
         migrate: bool = True,
+        cache_bytes: int = CACHE_BYTES,
+        snapshots: SnapshotPolicy | None = None,
     ) -> None:
         if not isinstance(store, EventStore):
             raise BadInputError(
@@ -86,7 +91,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             raise BadInputError("allowed_types is for the default serializer: give your own its allowlist instead")
         super().__init__(serde=serde or StrictSerializer(allowed_types))
         self.store = store
-        self.checkpoints = Checkpoints(store, migrate=migrate)
+        self.checkpoints = Checkpoints(store, migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
         self._nodes = Nodes()
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
 
@@ -99,6 +104,8 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         allowed_types: AllowedTypes = (),
         concurrent_runs: ConcurrentRuns = "keep",
         migrate: bool = True,
+        cache_bytes: int = CACHE_BYTES,
+        snapshots: SnapshotPolicy | None = None,
         **options: Any,
     ) -> OpeningSaver:
         """Open a store and a saver on it, for `with` or `async with`; both are closed at the end of the block.
@@ -109,6 +116,8 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             allowed_types: See the class.
             concurrent_runs: See the class.
             migrate: See the class.
+            cache_bytes: See the class.
+            snapshots: See the class.
             options: What `EventStore.open` takes: `pool_size`, `schema`, `prepare`, `synchronous`, `busy_timeout`, ….
         """
 
@@ -116,7 +125,13 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             store = EventStore.open(url, migrate=migrate, **options)
             try:
                 return cls(
-                    store, serde=serde, allowed_types=allowed_types, concurrent_runs=concurrent_runs, migrate=migrate
+                    store,
+                    serde=serde,
+                    allowed_types=allowed_types,
+                    concurrent_runs=concurrent_runs,
+                    migrate=migrate,
+                    cache_bytes=cache_bytes,
+                    snapshots=snapshots,
                 )
             except BaseException:
                 store.close()
@@ -149,6 +164,9 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
         """Checkpoints, the latest first. They are read while they are consumed, a few at a time.
+
+        What the values of a thread's checkpoints have in common, such as earlier messages, is the same object in all
+        that one listing gives; another call gives others.
 
         Args:
             config: Of which thread, and, if it says so, of which namespace; `None`: of all threads.
