@@ -65,8 +65,11 @@ def run(keys: Sequence[str], scale: Scale, databases: Databases, console: Consol
     sections = []
     with Progress(len(keys), console) as progress:
         for key in keys:
+            began = time.monotonic()
             sections.append(PARTS[key](scale, databases, progress))
             progress.done()
+            if console:
+                console.print(f"{key}: {time.monotonic() - began:.0f} s")
     return sections
 
 

@@ -95,7 +95,7 @@ def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
     return Section(
         "memory",
         "Memory",
-        f"One saver, {scale.live_threads:,} threads with 10 kB of messages each, three checkpoints a thread: how much "
+        f"One saver, {scale.live_threads:,} threads with 10 kB of messages each, two checkpoints a thread: how much "
         f"the resident size of the process grows by the first and by the second half of them (what is bounded does not "
         f"grow by the second half, unless the first, {size(scale.live_threads // 2 * MESSAGES * CHARACTERS)} of text, "
         f"is less than the budget). Then the peak "
@@ -125,8 +125,8 @@ def _live(saver: EventStoreSaver, numbers: range) -> None:
     text = Text(10)
     for number in numbers:
         stepper = Stepper(saver, f"live {number}")
-        messages: list[str] = [text.take(CHARACTERS) for _ in range(MESSAGES - 2)]
-        for _ in range(3):
+        messages: list[str] = [text.take(CHARACTERS) for _ in range(MESSAGES - 1)]
+        for _ in range(2):
             stepper.put({"messages": messages})
             messages = [*messages, text.take(CHARACTERS)]
         saver.get_tuple(thread(f"live {number}"))

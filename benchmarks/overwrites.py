@@ -118,7 +118,7 @@ def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
                     size(found),
                     f"{number(found / delta)}×",
                     f"{number(found / whole)}×",
-                    "" if contestant is not OURS_SQLITE or read is None else f"{number(read / last)}×",
+                    "" if contestant is not OURS_SQLITE or read is None else f"{size(read)}, {number(read / last)}×",
                 ]
                 for contestant, found in stored.items()
             ]
@@ -136,8 +136,8 @@ def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
         "takes with a channel that never changes; against the new content (the delta), and against all values whole, "
         "both as LangGraph serializes them, uncompressed. Read: all bytes that a fresh process reads from the "
         "SQLite file for the latest checkpoint, in whole pages with those of indexes, once the store has answered for "
-        "a thread that does not exist; against the value. A counter is smaller than a page, so there is no verdict on "
-        "reading it.",
+        "a thread that does not exist; against the value. Nothing is subtracted: what the counter reads is the fixed "
+        "cost of any read, which weighs on small values; on the counter itself there is no verdict.",
         [Grid(["channel", "steps", "saver", "storage", "to the delta", "to whole values", "read to the value"], rows)],
         targets,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.findings import Curves, number
 from benchmarks.savers import (
@@ -70,7 +70,12 @@ def _scale(axes: Axes, curves: Curves, end: int) -> None:
     axes.set_yscale("log")
     axes.set_xlim(0, end)
     axes.set_ylim(min(values) / 1.3, max(values) * 1.3)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.6g}"))
+    plain = FuncFormatter(lambda value, _: f"{value:,.6g}")
+    axes.yaxis.set_major_formatter(plain)
+    if max(values) < 100 * min(values):  # else the powers of ten are labels enough
+        axes.yaxis.set_minor_formatter(plain)
+    else:
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("turns (two messages each)")
     axes.set_ylabel(f"{curves.unit} (log scale)")
     axes.set_title(curves.title, loc="left", fontweight="bold")
