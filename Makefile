@@ -49,11 +49,11 @@ format: $(VENV) ## whether the code is formatted
 types: $(VENV) ## mypy --strict
 	@$(BIN)/mypy
 
-bench: $(VENV) ## the benchmarks, with the figures that the documents quote
-	@$(BIN)/python benchmarks/log.py $(ARGS)
+bench: $(VENV) ## the comparison with LangGraph's savers, into benchmarks/RESULTS.md (ARGS="--only turns")
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 bench-quick: $(VENV) ## the benchmarks, small, to see that they run
-	@$(BIN)/python benchmarks/log.py --quick $(ARGS)
+	@$(BIN)/python -m benchmarks --quick $(ARGS)
 
 fmt: $(VENV) ## format the code and mend what ruff can
 	@$(BIN)/ruff check --fix .

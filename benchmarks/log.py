@@ -18,7 +18,6 @@ created.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import sqlite3
 import statistics
@@ -26,7 +25,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -35,20 +34,22 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from eventsourcing.sqlite import SQLiteApplicationRecorder, SQLiteDatastore
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.sql import SQL, Identifier
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.databases import Databases, running_databases
+from benchmarks.findings import Grid, Section, at_least
+from benchmarks.progress import Progress
+from benchmarks.scale import FULL, QUICK, Scale
 from eventstore import Cause, EventStore, Head, NewEvent
 from eventstore.chain import genesis
 from eventstore.codec import Row, chained
-from tests.postgres import running_server
 
 WRITERS = 8
-ROUNDS, APPENDS = 9, 300
-QUICK_ROUNDS, QUICK_APPENDS = 3, 50
 OURS, BARE, STOCK = "EventStore.append", "bare INSERT", "eventsourcing's stock recorder"
+COLUMNS = ["database", "way", "appends/s", f"{OURS} to this"]
 CONTENT = (
     '{"messages": ["What the tool found is in the file that was named, 3 lines", "go on"], "step": %d}' * 2
 ).encode()
@@ -75,25 +76,45 @@ class Result:
     of_ours: float
 
 
-def run(quick: bool = False) -> list[Result]:
+def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
+    """Measure, as one part of the whole comparison."""
+    results = run(scale, databases, progress)
+    to_ours = {(result.database, result.way): result.of_ours for result in results}
+    return Section(
+        "log",
+        "The raw log, in this run",
+        f"{WRITERS} writers on streams of their own, one event per append, every append on disk; medians of "
+        f"{scale.log_rounds} interleaved rounds of {WRITERS * scale.appends:,} appends.",
+        [Grid(COLUMNS, rows(results))],
+        [
+            at_least("PostgreSQL: appends at least 0.70× bare inserts", to_ours["PostgreSQL", BARE], 0.7),
+            at_least("PostgreSQL: appends at least 4× the stock recorder's", to_ours["PostgreSQL", STOCK], 4),
+        ],
+    )
+
+
+def run(scale: Scale, databases: Databases, progress: Progress) -> list[Result]:
     """Measure, on PostgreSQL and on SQLite."""
-    rounds, appends = (QUICK_ROUNDS, QUICK_APPENDS) if quick else (ROUNDS, APPENDS)
+    progress.part("the raw log", 2 * (scale.log_rounds + 1))
     results = []
-    with postgres_database() as url, ExitStack() as stack:
-        results += race("PostgreSQL", postgres_contestants(url, appends, stack), rounds, appends)
+    with ExitStack() as stack:
+        contestants = postgres_contestants(databases.fresh("PostgreSQL"), scale.appends, stack)
+        results += race("PostgreSQL", contestants, scale, progress)
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
-        results += race("SQLite", sqlite_contestants(Path(folder), appends, stack), rounds, appends)
+        contestants = sqlite_contestants(Path(folder), scale.appends, stack)
+        results += race("SQLite", contestants, scale, progress)
     return results
 
 
-def race(database: str, contestants: Mapping[str, Contestant], rounds: int, appends: int) -> list[Result]:
+def race(database: str, contestants: Mapping[str, Contestant], scale: Scale, progress: Progress) -> list[Result]:
     """Let all take turns, in another order each time."""
     rates: dict[str, list[float]] = {way: [] for way in contestants}
-    for number in range(-1, rounds):  # the first is for warming up
+    for number in range(-1, scale.log_rounds):  # the first is for warming up
         for way in random.sample(list(contestants), len(contestants)):
-            seconds = together([repeated(write, appends) for write in contestants[way](number)])
+            seconds = together([repeated(write, scale.appends) for write in contestants[way](number)])
             if number >= 0:
-                rates[way].append(WRITERS * appends / seconds)
+                rates[way].append(WRITERS * scale.appends / seconds)
+        progress.step()
     return [
         Result(
             database,
@@ -263,39 +284,33 @@ def sqlite_contestants(folder: Path, appends: int, stack: ExitStack) -> dict[str
     return {OURS: ours(store, appends), BARE: bare_sqlite(connection, appends), STOCK: stock(recorder, appends)}
 
 
-@contextmanager
-def postgres_database() -> Iterator[str]:
-    """The URL of an empty database on a server whose commits wait for the disk."""
-    given = os.environ.get("EVENTSTORE_TEST_POSTGRES_URL")
-    with ExitStack() as stack:
-        server = given or stack.enter_context(running_server(fsync="on", full_page_writes="on"))
-        name = f"bench_{uuid4().hex}"
-        with psycopg.connect(server, autocommit=True) as admin:
-            admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
-            try:
-                yield url_of(make_conninfo(server, dbname=name))
-            finally:
-                admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
-
-
-def url_of(conninfo: str) -> str:
-    parts = conninfo_to_dict(conninfo)
-    user = ":".join(str(parts[key]) for key in ("user", "password") if parts.get(key))
-    return f"postgresql://{user}@/{parts['dbname']}?host={parts['host']}&port={parts.get('port', 5432)}"
-
-
-def table(results: Sequence[Result]) -> Table:
+def rows(results: Sequence[Result]) -> list[list[str]]:
     """The results as a person reads them."""
-    drawn = Table("database", "way", title=f"{WRITERS} writers, one event per append, every append on disk")
-    drawn.add_column("appends/s", justify="right")
-    drawn.add_column(f"{OURS} to this", justify="right")
-    for result in results:
-        ratio = "" if result.way == OURS else f"{result.of_ours:.2f}×"
-        drawn.add_row(result.database, result.way, f"{result.appends_per_second:,.0f}", ratio)
-    return drawn
+    return [
+        [
+            result.database,
+            result.way,
+            f"{result.appends_per_second:,.0f}",
+            "" if result.way == OURS else f"{result.of_ours:.2f}×",
+        ]
+        for result in results
+    ]
+
+
+def main(quick: bool) -> None:
+    """Measure only this, and print it."""
+    console = Console()
+    scale = QUICK if quick else FULL
+    with running_databases() as databases, Progress(1, console) as progress:
+        results = run(scale, databases, progress)
+        progress.done()
+    table = Table(*COLUMNS, title=f"{WRITERS} writers, one event per append, every append on disk")
+    for row in rows(results):
+        table.add_row(*row)
+    console.print(table)
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Appends to the log, against bare inserts and the stock recorders.")
     parser.add_argument("--quick", action="store_true", help="small, to see that it runs")
-    Console().print(table(run(parser.parse_args().quick)))
+    main(parser.parse_args().quick)

@@ -16,9 +16,11 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import zstandard
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
+from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Send, interrupt
 
@@ -176,8 +178,10 @@ def samples(threads: int, seed: int) -> list[bytes]:
     with EventStoreSaver.from_conn_string("sqlite:///:memory:") as saver:
         graph = agent(chance).compile(checkpointer=saver)
         for number in range(threads):
-            config = {"configurable": {"thread_id": f"t{number}", "user_id": f"user-{chance.randint(1, 99)}"}}
-            graph.invoke({"messages": [HumanMessage(text(chance, 2), id=hexadecimal(chance, 32))]}, config)
+            user = f"user-{chance.randint(1, 99)}"
+            config: RunnableConfig = {"configurable": {"thread_id": f"t{number}", "user_id": user}}
+            asked: Any = {"messages": [HumanMessage(text(chance, 2), id=hexadecimal(chance, 32))]}
+            graph.invoke(asked, config)
         rows = saver.store.recorder.read("SELECT payload FROM events", {})
         found = [unseal(payload) for (payload,) in rows]
     return [record for record in found if len(record) < 4096]
@@ -187,7 +191,7 @@ def main(number: int) -> None:
     target = FOLDER / f"{number}.zdict"
     if target.exists():
         sys.exit(f"{target.name} is published: a new dictionary gets a new number")
-    dictionary = zstandard.train_dictionary(SIZE, samples(600, seed=1), level=3)
+    dictionary = zstandard.train_dictionary(SIZE, [*samples(600, seed=1)], level=3)
     held_out = samples(100, seed=2)
     plain, trained = (zstandard.ZstdCompressor(level=3), zstandard.ZstdCompressor(level=3, dict_data=dictionary))
     before, without, with_it = (
