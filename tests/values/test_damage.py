@@ -1,0 +1,249 @@
+"""Stored bytes that were damaged: what depends on them raises and says where they are. No wrong value is ever read."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import ormsgpack
+import psycopg
+import pytest
+
+from eventstore import ChainError, ChecksumError
+from eventstore.codec import PACK, UNPACK
+from eventstore.envelope import seal, unseal
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord
+from projections.values import Change
+from tests.failures.saving import Calls, Flavour, at, number_of, save
+from tests.failures.tables import path_of
+
+from .sameness import same
+
+MakeSaver = Callable[..., EventStoreSaver]
+
+STEPS = 50
+DAMAGED = 10
+CHANNELS = ["list", "dict", "text", "overwritten"]
+
+
+def marker(number: int) -> str:
+    return f"what step {number:03} added"
+
+
+def values(number: int) -> dict[str, Any]:
+    """What a run of so many steps has: each step adds its marker to each of the channels."""
+    steps = range(1, number + 1)
+    return {
+        "list": [{"n": n, "text": marker(n)} for n in steps],
+        "dict": {f"file {n}": marker(n) for n in steps},
+        "text": "".join(marker(n) for n in steps),
+        "overwritten": {"only": marker(number), "constant": list(range(100))},
+    }
+
+
+@pytest.fixture
+def ran(make_saver: MakeSaver) -> EventStoreSaver:
+    """A saver that has saved a run: its checkpoint of a number stands at that version of the thread."""
+    saver = make_saver()
+    for number in range(1, STEPS + 1):
+        save(saver, number, values(number), parent=number - 1 or None)
+    return saver
+
+
+# Damage ---------------------------------------------------------------------------------------------------------------
+
+
+def damage(url: str, change: Callable[[CheckpointRecord], CheckpointRecord], *versions: int) -> list[int]:
+    """Change the records of events, each sealed again, so that only a value's own checksum can tell; those changed."""
+    changed = []
+    for version, payload in _payloads(url, CHECKPOINT_SAVED):
+        schema, cause, data = ormsgpack.unpackb(unseal(payload), option=UNPACK)
+        if (version in versions or not versions) and (new := change(CheckpointRecord.unpack(data)).pack()) != data:
+            _store(url, version, seal(ormsgpack.packb([schema, cause, new], option=PACK)))
+            changed.append(version)
+    return changed
+
+
+def stored(channel: str, change: Callable[[Change], Change]) -> Callable[[CheckpointRecord], CheckpointRecord]:
+    """A change of what an event holds of a channel."""
+    return lambda record: replace(record, changes={**record.changes, channel: change(record.changes[channel])})
+
+
+def without(text: str) -> Callable[[Change], Change]:
+    """A text replaced by another one that is as long."""
+    return lambda change: change._replace(data=change.data.replace(text.encode(), b"#" * len(text)))
+
+
+def one_bit(chance: Random) -> Callable[[Change], Change]:
+    """Any bit of the data changed."""
+
+    def changed(change: Change) -> Change:
+        data = bytearray(change.data)
+        data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+        return change._replace(data=bytes(data))
+
+    return changed
+
+
+def drop_segments(url: str) -> None:
+    """Drop what is merged out of the log, so that all is read from the log itself. There is nothing of the kind yet."""
+
+
+def _payloads(url: str, topic: str) -> list[tuple[int, bytes]]:
+    query = f"SELECT version, payload FROM events WHERE topic = '{topic}' ORDER BY version"
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(path_of(url))) as connection:
+            return connection.execute(query).fetchall()
+    with psycopg.connect(url, options="-csearch_path=eventstore") as connection:
+        return connection.execute(query.encode()).fetchall()
+
+
+def _store(url: str, version: int, payload: bytes) -> None:
+    if url.startswith("sqlite"):
+        with closing(sqlite3.connect(path_of(url), isolation_level=None)) as connection:
+            connection.execute("UPDATE events SET payload = ? WHERE version = ?", (payload, version))
+    else:
+        with psycopg.connect(url, autocommit=True, options="-csearch_path=eventstore") as connection:
+            connection.execute("UPDATE events SET payload = %s WHERE version = %s", (payload, version))
+
+
+# What is read ---------------------------------------------------------------------------------------------------------
+
+
+def refusal(saver: EventStoreSaver, number: int | None, expected: int | None = None) -> ChecksumError | None:
+    """The error with which a checkpoint is refused. If it is not, it is what was put, to the bit."""
+    try:
+        found = saver.get_tuple(at(number=number))
+    except ChecksumError as error:
+        return error
+    assert found is not None
+    assert same(_sorted(found.checkpoint["channel_values"]), _sorted(values(expected or number_of(found))))
+    return None
+
+
+def _sorted(state: dict[str, Any]) -> dict[str, Any]:
+    return dict(sorted(state.items()))
+
+
+def named(error: ChecksumError | None) -> tuple[str, str, int] | None:
+    """What the error names."""
+    return (error.thread, error.channel, error.version) if error else None
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_a_value_that_depends_on_a_damaged_event_is_refused_by_thread_channel_and_version(
+    ran: EventStoreSaver, make_saver: MakeSaver, url: str, channel: str
+) -> None:
+    holding = [
+        version for version, payload in _payloads(url, CHECKPOINT_SAVED) if marker(DAMAGED).encode() in unseal(payload)
+    ]
+    assert damage(url, stored(channel, without(marker(DAMAGED))), DAMAGED) == [DAMAGED]
+    drop_segments(url)
+    saver = make_saver()
+    for number in range(1, DAMAGED):
+        assert refusal(saver, number) is None
+    assert named(refusal(saver, DAMAGED)) == ("thread", channel, DAMAGED)
+    for number in [*range(DAMAGED + 1, STEPS + 1), None]:
+        assert named(refusal(saver, number)) in (None, ("thread", channel, DAMAGED))
+    if holding == [DAMAGED] and channel != "overwritten":  # the later values are nowhere but in what it adds to
+        assert named(refusal(saver, None)) == ("thread", channel, DAMAGED)
+    with pytest.raises(ChainError) as broken:
+        saver.store.verify("thread")
+    assert broken.value.version == DAMAGED
+
+
+@pytest.mark.parametrize("flavour", list(Flavour))
+@pytest.mark.parametrize("channel", CHANNELS[:3])
+def test_the_head_is_refused_if_what_an_early_step_added_is_damaged_wherever_it_stands(
+    ran: EventStoreSaver, make_saver: MakeSaver, url: str, channel: str, flavour: Flavour
+) -> None:
+    damaged = damage(url, stored(channel, without(marker(DAMAGED))))
+    assert damaged[0] == DAMAGED
+    drop_segments(url)
+    calls = Calls(make_saver(), flavour)
+    for attempt in (
+        lambda: calls.get_tuple(at()),
+        lambda: calls.get_tuple(at(number=DAMAGED)),
+        lambda: calls.list({"configurable": {"thread_id": "thread"}}),
+        lambda: calls.list(None, limit=1),
+    ):
+        with pytest.raises(ChecksumError) as refused:
+            attempt()
+        assert (refused.value.thread, refused.value.channel) == ("thread", channel)
+        assert refused.value.version in damaged
+        assert f"{channel!r}" in str(refused.value)
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_whatever_becomes_of_an_events_bytes_no_wrong_value_is_read(
+    ran: EventStoreSaver, make_saver: MakeSaver, url: str, channel: str
+) -> None:
+    before = dict(_payloads(url, CHECKPOINT_SAVED))
+    _, _, data = ormsgpack.unpackb(unseal(before[DAMAGED - 1]), option=UNPACK)
+    earlier = CheckpointRecord.unpack(data).changes[channel]
+    chance = Random(0)
+    surely: list[Callable[[Change], Change]] = [
+        lambda change: change._replace(data=change.data[:-1]),
+        lambda change: change._replace(data=change.data + b"\0"),
+        lambda change: change._replace(data=b""),
+        lambda change: change._replace(data=earlier.data),
+        lambda change: change._replace(checksum=change.checksum ^ 1),
+        *(one_bit(chance) for _ in range(25)),
+    ]
+    perhaps: list[Callable[[Change], Change]] = [
+        lambda change: change._replace(base=change.base + 1),
+        lambda change: change._replace(base=3),
+    ]
+    for change in [*surely, *perhaps]:
+        assert damage(url, stored(channel, change), DAMAGED) == [DAMAGED]
+        drop_segments(url)
+        saver = make_saver()
+        for number in (DAMAGED - 1, DAMAGED, DAMAGED + 1, None):
+            assert named(refusal(saver, number)) in (None, ("thread", channel, DAMAGED))
+        if change in surely:
+            assert refusal(saver, DAMAGED) is not None
+        saver.store.close()
+        _store(url, DAMAGED, before[DAMAGED])
+    assert refusal(make_saver(), None) is None
+
+
+def test_a_run_that_goes_on_after_damage_saves_nothing_wrong(
+    ran: EventStoreSaver, make_saver: MakeSaver, url: str
+) -> None:
+    """Neither one that remembers what it saved, nor one that has to look."""
+    damage(url, stored("list", without(marker(DAMAGED))), DAMAGED)
+    drop_segments(url)
+    for number, saver in enumerate([ran, make_saver()], STEPS + 1):
+        try:
+            save(saver, number, values(number), parent=number - 1)
+        except ChecksumError as error:
+            assert named(error) == ("thread", "list", DAMAGED)  # noqa: PT017 (it may be saved, too)
+            continue
+        for reader in (saver, make_saver()):
+            assert named(refusal(reader, number)) in (None, ("thread", "list", DAMAGED))
+
+
+@pytest.mark.xfail(strict=True, reason="the checksum covers the bytes, not the encoding that says what they mean")
+def test_bytes_that_are_taken_for_those_of_another_encoding_are_refused(
+    ran: EventStoreSaver, make_saver: MakeSaver, url: str
+) -> None:
+    damage(url, stored("text", lambda change: change._replace(encoding="bytes")), STEPS)
+    drop_segments(url)
+    assert named(refusal(make_saver(), None)) == ("thread", "text", STEPS)
+
+
+@pytest.mark.xfail(strict=True, reason="writes that wait carry no checksum of their own yet")
+def test_a_write_that_waits_and_was_damaged_is_refused(ran: EventStoreSaver, make_saver: MakeSaver, url: str) -> None:
+    ran.put_writes(at(number=STEPS), [("text", marker(DAMAGED))], "task")
+    [(version, payload)] = _payloads(url, WRITES_SAVED)
+    content = unseal(payload)
+    assert marker(DAMAGED).encode() in content
+    _store(url, version, seal(content.replace(marker(DAMAGED).encode(), b"#" * len(marker(DAMAGED)))))
+    with pytest.raises(ChecksumError) as refused:
+        make_saver().get_tuple(at())
+    assert named(refused.value) == ("thread", "text", version)
