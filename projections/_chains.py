@@ -231,13 +231,16 @@ class _Building:
         self._sums = bytearray(base.sums)
 
     def apply(self, change: Change, thread: str, channel: str, version: int) -> None:
-        recipe, inserted = unpack(change.encoding, change.data)
-        if is_append(recipe, len(self._stored)) and recipe[3] == len(inserted.stored):
-            self._stored += inserted.stored
-            self._sums += inserted.sums
-        else:
-            made = apply(self.parts(), recipe, inserted)
-            self._stored, self._sums = made.stored, bytearray(made.sums)
+        try:
+            recipe, inserted = unpack(change.encoding, change.data)
+            if is_append(recipe, len(self._stored)) and recipe[3] == len(inserted.stored):
+                self._stored += inserted.stored
+                self._sums += inserted.sums
+            else:
+                made = apply(self.parts(), recipe, inserted)
+                self._stored, self._sums = made.stored, bytearray(made.sums)
+        except (CorruptionError, TypeError) as error:
+            raise ChecksumError(thread, channel, version) from error
         if change.operation == WHOLE or Parts([], bytes(self._sums)).checksum != change.checksum:
             raise ChecksumError(thread, channel, version)
 

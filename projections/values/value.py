@@ -12,6 +12,7 @@ from eventstore import UnserializableError
 from projections.serializer import Serializer, dump
 from projections.values.change import (
     DICT,
+    LIST,
     TEXT,
     WHOLE,
     Change,
@@ -50,6 +51,8 @@ _PART_MEMORY = 1_200
 _COPIES_IN_MEMORY = 4
 
 _MSGPACK = encoding_number("msgpack")
+# The first byte of msgpack's longest array.
+_ARRAY = b"\xdd"
 
 
 @dataclass(slots=True)
@@ -117,9 +120,9 @@ class Value:
         if None not in molds:
             return {}
         missing = [place for place, mold in enumerate(molds) if mold is None]
-        loaded = load_parts([stored[place] for place in missing], serializer)
         made = {
-            stored[place]: _mold(part, stored[place], serializer) for place, part in zip(missing, loaded, strict=True)
+            stored[place]: _mold(self.kind, part, stored[place], serializer)
+            for place, part in zip(missing, loaded, strict=True)
         }
         self.molds = [mold or made[part] for part, mold in zip(stored, molds, strict=True)]
         return made
@@ -183,7 +186,10 @@ def recorded(
     known = base.marks_for(serializer) if base else ()
     alignment = align(known, marks) if known else Alignment(0, [INSERT] * len(parts))
     try:
-        inserted, alignment = _serialized(parts, alignment, old, channel, serializer)
+        # Serializers may treat what stands alone in a way of their own, LangGraph's does so with bytes: an item of a
+        # list is written as an item of a list.
+        written = [[item] for item in parts[alignment.prefix :]] if kind == LIST else parts[alignment.prefix :]
+        inserted, alignment = _serialized(written, alignment, old, channel, serializer)
     except UnserializableError:
         dump(serializer, channel, value)  # names the way to it from the channel, not only from the part
         raise
@@ -223,12 +229,19 @@ def as_read(change: Change, version: int) -> Value:
     return Value(WHOLE, Parts([part], b""), version, read_bytes=len(change.data), size=len(change.data))
 
 
-def load_parts(stored: Sequence[Part], serializer: Serializer) -> list[Any]:
-    """The objects of some parts."""
+def load_parts(kind: int, stored: Sequence[Part], serializer: Serializer) -> list[Any]:
+    """The objects of some parts of a value of a kind."""
     if getattr(serializer, "reads_joined", False) and {encoding for encoding, _ in stored} == {_MSGPACK}:
-        joined = b"".join((b"\xdd", len(stored).to_bytes(4, "big"), *map(itemgetter(1), stored)))
-        return load(_MSGPACK, joined, serializer)  # type: ignore[no-any-return]  # msgpack's array of them all
-    return [load(encoding, data, serializer) for encoding, data in stored]
+        # One array of them all; an item comes without the array of one that it was written in.
+        bare = map(itemgetter(slice(1, None) if kind == LIST else slice(None)), map(itemgetter(1), stored))
+        joined = b"".join((_ARRAY, len(stored).to_bytes(4, "big"), *bare))
+        return load(_MSGPACK, joined, serializer)  # type: ignore[no-any-return]
+    return [_load_part(kind, part, serializer) for part in stored]
+
+
+def _load_part(kind: int, part: Part, serializer: Serializer) -> Any:
+    loaded = load(*part, serializer)
+    return loaded[0] if kind == LIST else loaded
 
 
 def _whole(value: Any, channel: str, serializer: Serializer) -> Recorded:
@@ -239,9 +252,9 @@ def _whole(value: Any, channel: str, serializer: Serializer) -> Recorded:
 
 
 def _serialized(
-    parts: Sequence[Any], alignment: Alignment, old: Parts, channel: str, serializer: Serializer
+    behind: Sequence[Any], alignment: Alignment, old: Parts, channel: str, serializer: Serializer
 ) -> tuple[list[Part], Alignment]:
-    """The parts that no mark has found in the base, as bytes, unless the bytes are in the base."""
+    """The parts behind the common prefix that no mark has found in the base, as bytes, unless these are in the base."""
     prefix, rest = alignment
     inserted: list[Part] = []
     places: dict[Part, int] | None = None
@@ -252,7 +265,7 @@ def _serialized(
         if origin != INSERT:
             expected = origin + 1
             continue
-        encoding, data = dump(serializer, channel, parts[prefix + index])
+        encoding, data = dump(serializer, channel, behind[index])
         part = (encoding_number(encoding), data)
         if lost_from:
             if expected < len(old.stored) and old.stored[expected] == part:
@@ -277,11 +290,11 @@ def _inherited(base: Value, recipe: Sequence[int], serializer: Serializer) -> li
     return molds
 
 
-def _mold(made: Any, part: Part, serializer: Serializer) -> Mold:
+def _mold(kind: int, made: Any, part: Part, serializer: Serializer) -> Mold:
     try:
         return mold_of(made)
     except TypeError:  # it cannot be copied: it is read again each time
-        return partial(load, *part, serializer)
+        return partial(_load_part, kind, part, serializer)
 
 
 def segments_of(value: Value, policy: SnapshotPolicy) -> list[tuple[int, Change]]:

@@ -18,9 +18,9 @@ from eventstore.codec import PACK, UNPACK
 from eventstore.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord
-from projections.values import Change
+from projections.values.change import Change
 from tests.failures.saving import Calls, Flavour, at, number_of, save
-from tests.failures.tables import path_of
+from tests.failures.tables import execute, path_of
 
 from .sameness import same
 
@@ -91,7 +91,8 @@ def one_bit(chance: Random) -> Callable[[Change], Change]:
 
 
 def drop_segments(url: str) -> None:
-    """Drop what is merged out of the log, so that all is read from the log itself. There is nothing of the kind yet."""
+    """Drop what is merged out of the log, so that all is read from the log itself."""
+    execute(url, "DELETE FROM segments")
 
 
 def _payloads(url: str, topic: str) -> list[tuple[int, bytes]]:
