@@ -20,19 +20,22 @@ Way = StrEnum("Way", ["IN_PLACE", "NEW_OUTSIDE", "NEW_THROUGHOUT"])
 """Whether an edit changes the object itself, a new one with the same parts, or one whose parts are new, too."""
 
 
-def edited(old: Any, way: Way, chance: Random) -> Any:
-    """The value with one thing changed; a dict or list that is changed in place is the result itself."""
+def edited(old: Any, way: Way, chance: Random, *, deep: int = 2) -> Any:
+    """The value with one thing changed; a dict or list that is changed in place is the result itself.
+
+    At each level all but one in `deep` edits are of one of the parts.
+    """
     if way is Way.NEW_OUTSIDE:
         old = copy(old)
     elif way is Way.NEW_THROUGHOUT:
         old = deepcopy(old)
-    return _edit(old, chance)
+    return _edit(old, chance, deep)
 
 
 def grown(old: Any, number: int, chance: Random) -> Any:
     """The value as one more step of a long run leaves it: a little at the end, and now and then something inside."""
     if chance.randrange(8) == 0:
-        new = edited(old, chance.choice(list(Way)), chance)
+        new = edited(old, chance.choice(list(Way)), chance, deep=4)
         return new if type(new) is type(old) else old
     match old:
         case list() | deque():
@@ -79,10 +82,10 @@ def spoil(read: Any) -> None:
             spoil(vars(read))
 
 
-def _edit(old: Any, chance: Random) -> Any:
-    if chance.randrange(2) and (holder := _holder(old, chance)):
+def _edit(old: Any, chance: Random, deep: int = 2) -> Any:
+    if chance.randrange(deep) and (holder := _holder(old, chance)):
         read, write = holder
-        write(_edit(read, chance))
+        write(_edit(read, chance, deep))
         return old
     for types, edits in _EDITS:
         if isinstance(old, types):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, TypedDict
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import HealthCheck, given, settings
 from langchain_core.messages import AIMessage, AnyMessage, BaseMessage, HumanMessage, RemoveMessage, ToolMessage
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -146,10 +147,12 @@ def shown(snapshot: StateSnapshot) -> Any:
 def hold_same(ours: Sequence[StateSnapshot], theirs: Sequence[StateSnapshot]) -> None:
     assert_same([shown(each) for each in ours], [shown(each) for each in theirs])
     for mine, other in zip(ours, theirs, strict=True):
-        assert difference(mine.values, other.values) is None
+        differs = difference(mine.values, other.values)
+        assert differs is None, differs
         assert all(isinstance(each, BaseMessage) for each in mine.values.get("messages", []))
 
 
+@pytest.mark.timeout(900)  # long enough to shrink an example that fails
 def test_a_conversation_is_after_each_turn_what_langgraphs_own_saver_has(url: str) -> None:
     examples = 0
 

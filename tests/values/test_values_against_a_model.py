@@ -68,23 +68,26 @@ class Live:
     state: dict[str, Any]
 
 
-Do = StrEnum("Do", ["EDIT", "MAKE", "ENLARGE", "REMOVE", "DROP", "PUT_AS_IT_IS", "SHARE", "CHANGE_IN_SECRET"])
+Do = StrEnum(
+    "Do",
+    ["EDIT", "EDIT_DEEP_INSIDE", "MAKE", "ENLARGE", "REMOVE", "DROP", "PUT_AS_IT_IS", "SHARE", "CHANGE_IN_SECRET"],
+)
 """What a step does to a channel. `REMOVE`: it has no value any more, but a version; `DROP`: the graph does not have it
 any more. `SHARE`: the object of another channel, perhaps of another thread. `CHANGE_IN_SECRET`: in place, unnamed."""
 
 THREADS = st.sampled_from(["one", "two", "three"])
 SPACES = st.sampled_from(["", "", "", "inner"])
 CHANNEL_NAMES = ["messages", "items", "files", "text", "b'ranch"]
-CHANNELS = st.sampled_from(CHANNEL_NAMES)
+CHANNELS = st.sampled_from(["messages", *CHANNEL_NAMES])
 SEEDS = st.integers(0, 2**32 - 1)
-WHAT = st.sampled_from([Do.EDIT] * 8 + [Do.MAKE] * 4 + [*Do])
+WHAT = st.sampled_from([Do.EDIT] * 8 + [Do.EDIT_DEEP_INSIDE] * 8 + [Do.MAKE] * 3 + [*Do])
 WAYS = st.sampled_from(list(Way))
 CHANGES = st.lists(st.tuples(CHANNELS, WHAT, WAYS, SEEDS), min_size=1, max_size=4)
 BACK = st.sampled_from([0, 0, 0, 0, 1, 2, 5, 50])
 RUNS = st.sampled_from([None, None, "run 1", "run 2"])
 FORGETTING = st.sampled_from(["prune", "delete", "run 1", "run 2"])
 CALLS = st.tuples(st.integers(0, 1), st.sampled_from([Flavour.SYNC, *Flavour]))
-STEPS = st.lists(st.tuples(CALLS, CHANGES), min_size=1, max_size=8)
+STEPS = st.lists(st.tuples(CALLS, CHANGES), min_size=2, max_size=8)
 Caller = tuple[int, Flavour]
 Changes = Sequence[tuple[str, Do, Way, int]]
 Steps = Sequence[tuple[Caller, Changes]]
@@ -142,7 +145,7 @@ class ValuesAndModel(RuleBasedStateMachine):
 
     # What is done -----------------------------------------------------------------------------------------------------
 
-    @rule(thread=THREADS, space=SPACES, back=BACK, resumes=st.booleans(), steps=STEPS, run=RUNS)
+    @rule(thread=THREADS, space=SPACES, back=BACK, resumes=st.sampled_from([False, False, True]), steps=STEPS, run=RUNS)
     def put(
         self,
         thread: str,
@@ -395,7 +398,9 @@ class ValuesAndModel(RuleBasedStateMachine):
         match what:
             case Do.EDIT if channel in state:
                 state[channel] = edited(state[channel], way, chance)
-            case Do.EDIT | Do.MAKE:
+            case Do.EDIT_DEEP_INSIDE if channel in state:
+                state[channel] = edited(state[channel], way, chance, deep=8)
+            case Do.EDIT | Do.EDIT_DEEP_INSIDE | Do.MAKE:
                 state[channel] = anything(chance)
             case Do.ENLARGE:
                 state[channel] = huge(chance)
@@ -406,7 +411,7 @@ class ValuesAndModel(RuleBasedStateMachine):
                 if shared:
                     state[channel] = chance.choice(shared)
             case Do.CHANGE_IN_SECRET if channel in state:
-                edited(state[channel], Way.IN_PLACE, chance)
+                edited(state[channel], Way.IN_PLACE, chance, deep=4)
 
     def save(
         self,
