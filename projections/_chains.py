@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from eventstore import ChecksumError, CorruptionError, ErasedError, EventStore
@@ -149,7 +150,7 @@ class Chains:
             if change is None:
                 return
             walk.path.append((walk.at, change))
-            trail = change.trail
+            trail = self._trail(walk, change)
             if not trail:
                 walk.done = True
                 return
@@ -157,6 +158,15 @@ class Chains:
             walk.at = trail[-1]
             if events or merged:
                 return
+
+    def _trail(self, walk: _Walk, change: Change) -> tuple[int, ...]:
+        try:
+            trail = change.trail
+            if all(before < after for before, after in pairwise((0, *trail, walk.at))):
+                return trail
+        except TypeError:
+            pass
+        raise ChecksumError(self._view.thread, walk.channel, walk.at)  # it leads nowhere, or in circles
 
     def _next(self, walk: _Walk, events: set[int]) -> Change | None:
         """The largest step back from where the walk is: a segment, or else the event's own change."""
@@ -241,7 +251,7 @@ class _Building:
                 self._stored, self._sums = made.stored, bytearray(made.sums)
         except (CorruptionError, TypeError) as error:
             raise ChecksumError(thread, channel, version) from error
-        if change.operation == WHOLE or Parts([], bytes(self._sums)).checksum != change.checksum:
+        if change.operation == WHOLE or Parts([], bytes(self._sums)).checksum(change.data) != change.checksum:
             raise ChecksumError(thread, channel, version)
 
     def parts(self) -> Parts:

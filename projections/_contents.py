@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from eventstore import ErasedError, EventStore
+from eventstore import ChecksumError, ErasedError, EventStore
 from projections._chains import Chains, Wanted
 from projections._finding import Located, opened
 from projections._view import View, payloads, writes_rows
 from projections.pending import PendingWrite, fold
 from projections.records import WritesRecord
 from projections.serializer import Serializer
-from projections.values.change import WHOLE, Place, restore
+from projections.values.change import WHOLE, Place, checksum, restore
 from projections.values.live import LiveValues, Slot
 from projections.values.value import Value, as_read
 
@@ -123,9 +123,13 @@ def _writes_of(store: EventStore, view: View, versions: set[int]) -> dict[int, t
     stored = payloads(store, view, versions)
     if missing := versions - stored.keys():
         raise ErasedError(f"thread {view.thread!r} has no event {min(missing)}, which a checkpoint refers to")
-    return {version: _writes(payload) for version, payload in stored.items()}
+    return {version: _writes(view.thread, version, payload) for version, payload in stored.items()}
 
 
-def _writes(payload: bytes) -> tuple[str, WritesRecord]:
+def _writes(thread: str, version: int, payload: bytes) -> tuple[str, WritesRecord]:
     cause, data = opened(payload)
-    return cause.task or "", WritesRecord.unpack(data)
+    record = WritesRecord.unpack(data)
+    for write in record.writes:
+        if checksum(write.encoding, write.data) != write.checksum:
+            raise ChecksumError(thread, write.channel, version)
+    return cause.task or "", record

@@ -26,7 +26,7 @@ from projections.records import (
     pack_segment,
 )
 from projections.serializer import Serializer, dump
-from projections.values.change import WHOLE, Change, encoding_number
+from projections.values.change import WHOLE, Change, checksum, encoding_number
 from projections.values.kinds import kind_of
 from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues, Slot
@@ -95,7 +95,8 @@ def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
     packed = []
     for channel, slot, value in writes.writes:
         encoding, data = dump(serializer, channel, value)
-        packed.append(Write(channel, slot, encoding_number(encoding), data))
+        number = encoding_number(encoding)
+        packed.append(Write(channel, slot, number, data, checksum(number, data)))
     cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
     event = NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed).pack(), cause)
     return PreparedWrites(writes.thread, event)

@@ -106,12 +106,21 @@ class CheckpointRecord:
 
 
 class Write(NamedTuple):
-    """One write of a task: the channel, its place among the task's writes (negative for special ones), the bytes."""
+    """One write of a task.
+
+    Attributes:
+        channel: The channel.
+        slot: Its place among the task's writes, negative for special ones.
+        encoding: The serializer's name for the bytes, or the number under which it is stored.
+        data: The serializer's bytes.
+        checksum: Their `values.change.checksum`.
+    """
 
     channel: str
     slot: int
     encoding: str | int
     data: bytes
+    checksum: int
 
 
 @dataclass(frozen=True, slots=True)

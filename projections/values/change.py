@@ -7,6 +7,7 @@ check out is refused instead of returned.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -14,9 +15,9 @@ from eventstore import ChecksumError, UnknownFormatError
 from projections.serializer import Serializer, load_typed
 
 WHOLE = 0
-"""The value itself, as its serializer wrote it. The checksum is the CRC-32 of the bytes."""
+"""The value itself, as its serializer wrote it. The checksum is the bytes' `checksum`."""
 LIST = 1
-"""A list, item by item: see `parts`. The checksum is that of the result's parts."""
+"""A list, item by item: see `parts`. The checksum is that of `Parts`: of the result, and of the bytes."""
 DICT = 2
 """A dict with text keys, pair by pair, in its order."""
 TEXT = 3
@@ -64,7 +65,18 @@ class Place(NamedTuple):
 
 def whole(encoding: str, data: bytes) -> Change:
     """The change that replaces whatever was there."""
-    return Change(WHOLE, 0, crc32(data), encoding_number(encoding), data)
+    number = encoding_number(encoding)
+    return Change(WHOLE, 0, checksum(number, data), number, data)
+
+
+def checksum(encoding: Encoding, data: bytes) -> int:
+    """The CRC-32 of bytes and of what they are said to be: in another encoding they are another value."""
+    return crc32(data, _seed(encoding))
+
+
+@cache
+def _seed(encoding: Encoding) -> int:
+    return crc32(repr(encoding).encode(errors="surrogatepass"))
 
 
 def restore(change: Change, serializer: Serializer, place: Place) -> Any:
@@ -76,7 +88,7 @@ def restore(change: Change, serializer: Serializer, place: Place) -> Any:
     """
     if change.operation != WHOLE or change.encoding is None:
         raise UnknownFormatError(f"a value is stored by operation {change.operation}, which is unknown here: upgrade")
-    if crc32(change.data) != change.checksum:
+    if checksum(change.encoding, change.data) != change.checksum:
         raise ChecksumError(*place)
     return load(change.encoding, change.data, serializer)
 

@@ -8,7 +8,6 @@ on; `-1, count` takes the next `count` of the inserted parts.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
-from functools import cache
 from itertools import repeat
 from typing import NamedTuple
 from zlib import crc32
@@ -16,7 +15,7 @@ from zlib import crc32
 import ormsgpack
 
 from eventstore import CorruptionError
-from projections.values.change import Encoding
+from projections.values.change import Encoding, checksum
 
 INSERT = -1
 
@@ -34,10 +33,9 @@ class Parts(NamedTuple):
     stored: list[Part]
     sums: bytes
 
-    @property
-    def checksum(self) -> int:
-        """The CRC-32 of the parts' CRC-32s: it follows from a change without looking at what was copied."""
-        return crc32(self.sums)
+    def checksum(self, data: bytes) -> int:
+        """The CRC-32 of a change's data and of the CRC-32s of all parts that result: of what was copied, too."""
+        return crc32(self.sums, crc32(data))
 
 
 NOTHING = Parts([], b"")
@@ -155,14 +153,7 @@ def length_of(stored: Iterable[Part]) -> int:
 
 
 def _sum(part: Part) -> bytes:
-    encoding, data = part
-    return crc32(data, _seed(encoding)).to_bytes(4, "little")
-
-
-@cache
-def _seed(encoding: Encoding) -> int:
-    # Another encoding is another value, though the bytes be the same.
-    return crc32(repr(encoding).encode(errors="surrogatepass"))
+    return checksum(*part).to_bytes(4, "little")
 
 
 def _common_prefix(old: Sequence[Hashable], new: Sequence[Hashable]) -> int:

@@ -119,11 +119,9 @@ class Value:
         molds = self.molds or [None] * len(stored)
         if None not in molds:
             return {}
-        missing = [place for place, mold in enumerate(molds) if mold is None]
-        made = {
-            stored[place]: _mold(self.kind, part, stored[place], serializer)
-            for place, part in zip(missing, loaded, strict=True)
-        }
+        parts = [part for part, mold in zip(stored, molds, strict=True) if mold is None]
+        loaded = load_parts(self.kind, parts, serializer)
+        made = {part: _mold(self.kind, each, part, serializer) for part, each in zip(parts, loaded, strict=True)}
         self.molds = [mold or made[part] for part, mold in zip(stored, molds, strict=True)]
         return made
 
@@ -209,7 +207,7 @@ def recorded(
     if len(data) >= size or kept.read_bytes > policy.bytes * size + _SLACK_BYTES:
         return alone(kept)
     kept.ladder = climb(base.ladder, base.version, base.parts, policy.rows)
-    change = Change(kind, pack_trail(kept.ladder[0].trail), made.checksum, encoding, data)
+    change = Change(kind, pack_trail(kept.ladder[0].trail), made.checksum(data), encoding, data)
     return Recorded(kept, change, segments_of(kept, policy), base.version)
 
 
@@ -302,7 +300,7 @@ def segments_of(value: Value, policy: SnapshotPolicy) -> list[tuple[int, Change]
     segments = []
     for due in segments_due(value.ladder, policy.rows):
         encoding, data = pack(*difference(due.anchor, value.parts))
-        merged = Change(value.kind, pack_trail(due.trail), value.parts.checksum, encoding, data)
+        merged = Change(value.kind, pack_trail(due.trail), value.parts.checksum(data), encoding, data)
         segments.append((due.level, merged if len(data) < value.size else _beginning(value)))
     return segments
 
@@ -310,7 +308,7 @@ def segments_of(value: Value, policy: SnapshotPolicy) -> list[tuple[int, Change]
 def _beginning(value: Value) -> Change:
     stored = value.parts.stored
     encoding, data = pack([INSERT, len(stored)], stored)
-    return Change(value.kind, 0, value.parts.checksum, encoding, data)
+    return Change(value.kind, 0, value.parts.checksum(data), encoding, data)
 
 
 def _marks(kind: int, parts: Sequence[Any]) -> Sequence[Mark]:

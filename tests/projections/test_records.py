@@ -133,7 +133,7 @@ def test_pending_writes_fold_as_in_langgraphs_own_saver_in_memory(
             slot, value = WRITES_IDX_MAP.get(channel, index), f"{number}.{index}".encode()
             if slot < 0 or (task, slot) not in reference:
                 reference[task, slot] = (paths[task], channel, value)
-            writes.append(Write(channel, slot, 2, value))
+            writes.append(Write(channel, slot, 2, value, 0))
         events.append((task, WritesRecord(paths[task], writes)))
     expected = sorted(reference, key=lambda key: writes_sort_key(reference[key][0], *key))
     folded = fold(events)
