@@ -12,7 +12,7 @@ from projections._finding import record_of
 from projections._view import View, payloads, segments
 from projections.records import CheckpointRecord
 from projections.serializer import Serializer
-from projections.values.change import WHOLE, Change
+from projections.values.change import Change
 from projections.values.kinds import join
 from projections.values.ladder import Ladder, Rung
 from projections.values.molds import Mold
@@ -60,7 +60,7 @@ class Chains:
         self._records: dict[int, CheckpointRecord] = {}
         # Values share parts.
         self._molds: dict[Part, Mold] = {}
-        self._made: dict[Part, Any] = {}
+        self._made: dict[str, dict[Part, Any]] = {}
         self._segments: dict[Wanted, dict[int, Change]] = {}
         self._looked_for: set[int] = set()
         self._values: dict[Wanted, Value] = {}
@@ -125,16 +125,17 @@ class Chains:
         for value in values:
             self._molds.update(value.lending(serializer))
 
-    def shared(self, value: Value, serializer: Serializer) -> Any:
-        """A value whose parts are the same objects as those of other values that were asked for here."""
+    def shared(self, channel: str, value: Value, serializer: Serializer) -> Any:
+        """A value whose parts are the same objects as those of the channel's other values that were asked for here."""
         value.lend(self._molds, serializer)
         self._molds.update(value.fill(serializer))
+        known = self._made.setdefault(channel, {})
         taken: set[int] = set()
         parts = []
         for stored, mold in zip(value.parts.stored, value.molds, strict=True):
-            made = self._made.get(stored)
+            made = known.get(stored)
             if made is None or id(made) in taken:  # no value has the same object in two places
-                made = self._made[stored] = mold() if mold else None
+                made = known[stored] = mold() if mold else None
             taken.add(id(made))
             parts.append(made)
         return join(value.kind, parts)
@@ -149,6 +150,8 @@ class Chains:
             change = self._next(walk, events)
             if change is None:
                 return
+            if walk.path and change.operation != walk.path[0][1].operation:
+                raise ChecksumError(self._view.thread, walk.channel, walk.path[-1][0])  # nothing builds upon that
             walk.path.append((walk.at, change))
             trail = self._trail(walk, change)
             if not trail:
@@ -251,7 +254,7 @@ class _Building:
                 self._stored, self._sums = made.stored, bytearray(made.sums)
         except (CorruptionError, TypeError) as error:
             raise ChecksumError(thread, channel, version) from error
-        if change.operation == WHOLE or Parts([], bytes(self._sums)).checksum(change.data) != change.checksum:
+        if Parts([], bytes(self._sums)).checksum(change.data) != change.checksum:
             raise ChecksumError(thread, channel, version)
 
     def parts(self) -> Parts:

@@ -95,7 +95,7 @@ class Contents:
             self._keep(located, wanted, as_read(change, version))
             return value
         if self._live is None:
-            return self._chains.shared(restored, serializer)
+            return self._chains.shared(channel, restored, serializer)
         self._keep(located, wanted, restored)
         return restored.restore(serializer)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
-from eventstore import EventStore
+from eventstore import CorruptionError, EventStore
 from eventstore.envelope import is_erased
 from eventstore.recorders import Session
 from projections._chains import Chains
@@ -46,13 +47,17 @@ def _rows(
     if not due:
         return []
     # What stands in the stream's own past, whatever is shown of it now.
-    view = View("", [Source(stream_id, END)], forked=True)
-    values = Chains(store, queries, view).restore_events(due)
-    return [
-        segment_row(stream_id, version, channel, level, change)
-        for (_, channel), value in values.items()
-        for level, change in segments_of(value, policy)
-    ]
+    chains = Chains(store, queries, View("", [Source(stream_id, END)], forked=True))
+    rows = []
+    for each in due:
+        # An event may be kept for one of its values, and what another builds upon be erased. And what was damaged is
+        # for those to hear of who read it.
+        with suppress(CorruptionError):
+            value = chains.restore_events([each])[each]
+            rows += [
+                segment_row(stream_id, version, each[1], level, change) for level, change in segments_of(value, policy)
+            ]
+    return rows
 
 
 def _ends_one(change: Change, policy: SnapshotPolicy) -> bool:

@@ -8,6 +8,7 @@ on; `-1, count` takes the next `count` of the inserted parts.
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from hashlib import sha256
 from itertools import repeat
 from typing import NamedTuple
 from zlib import crc32
@@ -34,8 +35,11 @@ class Parts(NamedTuple):
     sums: bytes
 
     def checksum(self, data: bytes) -> int:
-        """The CRC-32 of a change's data and of the CRC-32s of all parts that result: of what was copied, too."""
-        return crc32(self.sums, crc32(data))
+        """Of a change's data, and of the CRC-32s of all parts that result: of what was copied, too.
+
+        Four bytes of a SHA-256. A CRC-32 of CRC-32s would not do: what differs cancels out.
+        """
+        return int.from_bytes(sha256(crc32(data).to_bytes(4, "little") + self.sums).digest()[:4], "little")
 
 
 NOTHING = Parts([], b"")

@@ -24,6 +24,7 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from eventstore import UnreadableError, UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
+from projections import SnapshotPolicy
 from tests.failures.model import Kept, Model, Place, saved_again
 from tests.failures.saving import Calls, Flavour, at, ident
 
@@ -93,6 +94,9 @@ Changes = Sequence[tuple[str, Do, Way, int]]
 Steps = Sequence[tuple[Caller, Changes]]
 
 
+DISTURBANCES = ["open again", "drop the cache", "drop segments", "rebuild segments", "rebuild", "encipher", "stop"]
+
+
 class ValuesAndModel(RuleBasedStateMachine):
     """Does the same to both. Two savers with stores of their own stand for two processes."""
 
@@ -128,6 +132,8 @@ class ValuesAndModel(RuleBasedStateMachine):
                 self.where,
                 serde=DECIPHERING if self.enciphers else PLAIN,
                 synchronous="NORMAL",
+                # Small, so that there are segments of segments.
+                snapshots=SnapshotPolicy(rows=3),
                 pool_size=2,
                 **self.options,
             )
@@ -312,7 +318,7 @@ class ValuesAndModel(RuleBasedStateMachine):
             self.by(caller).delete_for_runs([how])
             self.model.delete_runs([how])
 
-    @rule(which=st.integers(0, 1), how=st.sampled_from(["open again", "drop the cache", "rebuild", "encipher", "stop"]))
+    @rule(which=st.integers(0, 1), how=st.sampled_from(DISTURBANCES))
     def disturb(self, which: int, how: str) -> None:
         """What makes no difference to anybody."""
         match how:
@@ -321,6 +327,10 @@ class ValuesAndModel(RuleBasedStateMachine):
                 self.savers[which] = self.opened()
             case "drop the cache":
                 self.drop_cache(which)
+            case "drop segments":
+                self.savers[which].checkpoints.drop_segments()
+            case "rebuild segments":
+                self.savers[which].checkpoints.rebuild_segments()
             case "rebuild":
                 self.rebuild(which)
             case _ if self.enciphers:
@@ -328,8 +338,7 @@ class ValuesAndModel(RuleBasedStateMachine):
 
     def drop_cache(self, which: int) -> None:
         """Forget what is remembered of running threads, as when memory runs short."""
-        saver = self.savers[which]
-        self.savers[which] = EventStoreSaver(saver.store, serde=saver.serde)
+        self.savers[which].checkpoints.drop_cache()
 
     def rebuild(self, which: int) -> None:
         """Drop all that is derived from the log, and derive it again."""
@@ -488,9 +497,12 @@ class ValuesAndModel(RuleBasedStateMachine):
             assert (item is None) == (wanted is None)
             if item is not None and wanted is not None:
                 _assert_same(item, wanted)
+        for item in found:
+            alone = _parts(item) if item else []
+            assert len({id(part) for part in alone}) == len(alone), "a value that was read has a part in two places"
+        # The checkpoints of one listing share what they have in common, and nothing with anybody else.
         parts = [part for item in found if item for part in _parts(item)]
         seen = {id(part) for part in parts}
-        assert len(seen) == len(parts), "two of the values that were read share a part"
         others = [part for given in self.given for part in given]
         others += [part for live in self.live.values() for part in mutable_parts(live.state)]
         shared = [part for part in others if id(part) in seen]
