@@ -7,21 +7,24 @@ import math
 import random
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 from eventstore import chain
-from eventstore.codec import chained
+from eventstore.codec import Row, chained
 from eventstore.errors import BusyError, ConflictError, ConnectionLostError, OvertakenError, UnavailableError
 from eventstore.events import Appended, Head, NewEvent
 from eventstore.recorders import Append, Recorder, Session, Statement
 
 # How many streams' heads are remembered. Forgetting one costs a query.
 _REMEMBERED_STREAMS = 20_000
+# Numbers of the times during which this process alone has moved a stream.
+_ERAS = count(1)
 # How often an append that other processes keep overtaking is decided anew, before it gives up; and the longest time
 # that it stands back before each attempt, so that those who overtake each other do not keep in step.
 ATTEMPTS, _STAND_BACK_SECONDS = 50, 0.01
@@ -50,9 +53,30 @@ class Decision:
     closes: bool = False
     result: Appended | None = None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether it is nothing but events and statements: others' may be stored with it."""
+        return not (self.work or self.places or self.closes or self.first_version is not None)
+
 
 Decide = Callable[[int, Head], Decision]
 """From a stream's number and head to what shall follow. It may be called again, if the stream moves on meanwhile."""
+
+
+class _Ticket:
+    """Somebody's append to one stream, and what came of it."""
+
+    def __init__(self, decide: Decide) -> None:
+        self.decide = decide
+        self.done = False
+        self.appended: Appended | None = None
+        self.error: Exception | None = None
+
+    def succeed(self, appended: Appended) -> None:
+        self.appended, self.done = appended, True
+
+    def fail(self, error: Exception) -> None:
+        self.error, self.done = error, True
 
 
 @dataclass(slots=True)
@@ -66,6 +90,16 @@ class _Stream:
     head: Head | None = None
     has_rows: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
+    # Who waits for the lock to append, for whoever gets it first.
+    waiting: deque[_Ticket] = field(default_factory=deque)
+    # The last head that was seen, and since when nobody else has moved it.
+    known: Head | None = None
+    era: int = 0
+
+    def moved_to(self, row: Row) -> None:
+        """Note that this process has appended, up to `row`."""
+        self.head = self.known = Head(row.version, row.hash, self.era)
+        self.has_rows = True
 
 
 class Appender:
@@ -95,10 +129,8 @@ class Appender:
         """
         streams = {name: self._stream(name) for name in decides}
         if len(streams) == 1:
-            # Ctrl-C can come between a lock's taking and its entry into a stack, but not into a plain `with`.
-            [stream] = streams.values()
-            with stream.lock:
-                return self._attempts(streams, decides, metadata or {})
+            [(name, decide)] = decides.items()
+            return {name: self._commit_together(name, streams[name], _Ticket(decide), metadata or {})}
         with ExitStack() as locks:
             # In one order for all threads: or two that append to the same streams could wait for each other.
             for name in sorted(streams):
@@ -116,6 +148,98 @@ class Appender:
             if self._append_once(append):
                 return
         raise BusyError("other processes keep appending to this stream: try again")
+
+    def _commit_together(self, name: str, stream: _Stream, ticket: _Ticket, metadata: Mapping[str, Any]) -> Appended:
+        """Append to one stream, together with what others wait to append to it: whoever gets the lock does it for all.
+
+        So parallel tasks of a thread share a transaction. Each returns when its own events are stored, and gets its own
+        errors.
+        """
+        stream.waiting.append(ticket)
+        try:
+            # Ctrl-C can come between a lock's taking and its entry into a stack, but not into a plain `with`.
+            with stream.lock:
+                while not ticket.done:
+                    self._serve(name, stream, ticket, metadata)
+        finally:
+            with suppress(ValueError):
+                stream.waiting.remove(ticket)
+        if ticket.error is not None:
+            raise ticket.error
+        assert ticket.appended
+        return ticket.appended
+
+    def _serve(self, name: str, stream: _Stream, own: _Ticket, metadata: Mapping[str, Any]) -> None:
+        batch = [own]
+        with suppress(IndexError):
+            while True:
+                batch.append(stream.waiting.popleft())
+        batch = [*dict.fromkeys(batch[1:] if own in batch[1:] else batch)]
+        try:
+            for _ in range(ATTEMPTS):
+                try:
+                    self._attempt_together(name, stream, batch, metadata)
+                except OvertakenError:
+                    stand_back()
+                else:
+                    return
+        except BaseException:
+            # Nobody knows how far it came: the head is read again. Who has no answer yet tries for itself.
+            _forget({name: stream})
+            raise
+        raise BusyError(f"other processes keep appending to {name!r}: try again")
+
+    def _attempt_together(
+        self, name: str, stream: _Stream, batch: Sequence[_Ticket], metadata: Mapping[str, Any]
+    ) -> None:
+        start = head = None
+        now = 0
+        rows: list[Row] = []
+        then: list[Statement] = []
+        taken: list[tuple[_Ticket, Appended]] = []
+        for ticket in batch:
+            if ticket.done:
+                continue
+            try:
+                if head is None:
+                    head, decision = self._decide(name, stream, ticket.decide)
+                    start, now = head, time.time_ns() // 1000
+                else:
+                    decision = ticket.decide(stream.stream_id, head)
+            except OvertakenError:
+                if not taken:
+                    raise
+                break
+            except Exception as error:  # noqa: BLE001 (whatever it is, it is the ticket's own)
+                if taken and isinstance(error, ConflictError):
+                    break  # on a head that is not stored yet nothing can be refused
+                ticket.fail(error)
+                continue
+            if not decision.events:
+                ticket.succeed(decision.result or Appended(head.version, head.version, head.hash))
+            elif decision.is_plain:
+                new = chained(decision.events, head, now=now)
+                rows += new
+                then += decision.then
+                taken.append((ticket, Appended(new[0].version, new[-1].version, new[-1].hash)))
+                head = replace(head, version=new[-1].version, hash=new[-1].hash)
+            elif taken:
+                break  # it wants a transaction of its own
+            else:
+                ticket.succeed(self._store({name: stream}, {name: (head, decision)}, metadata)[name])
+                return
+        if taken and start and head:
+            self._append_rows(name, stream, Append(stream.stream_id, start, not stream.has_rows, rows, then), metadata)
+            for ticket, appended in taken:
+                ticket.succeed(appended)
+
+    def _append_rows(self, name: str, stream: _Stream, append: Append, metadata: Mapping[str, Any]) -> None:
+        append = replace(append, then=[*append.then, *self._described(stream, metadata)])
+        if not self._append_once(append):
+            _forget({name: stream})
+            raise OvertakenError
+        stream.moved_to(append.rows[-1])
+        self._recorder.signal()
 
     def _attempts(
         self, streams: Mapping[str, _Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]
@@ -136,7 +260,16 @@ class Appender:
     ) -> dict[str, Appended]:
         # Every head is known before the transaction begins, and is of one that has ended. So its id, by which the feed
         # is ordered, is younger than that of each event that it follows.
-        decided = {name: self._decide(name, streams[name], decide) for name, decide in decides.items()}
+        return self._store(
+            streams, {name: self._decide(name, streams[name], decide) for name, decide in decides.items()}, metadata
+        )
+
+    def _store(
+        self,
+        streams: Mapping[str, _Stream],
+        decided: Mapping[str, tuple[Head, Decision]],
+        metadata: Mapping[str, Any],
+    ) -> dict[str, Appended]:
         now = time.time_ns() // 1000
         results: dict[str, Appended] = {}
         appends: dict[str, Append] = {}
@@ -153,10 +286,11 @@ class Appender:
             if not self._append_once(*appends.values()):
                 _forget(streams)
                 raise OvertakenError
-            for name in appends:
-                # What is remembered of a closed stream would lead the next append of that name into it.
-                streams[name].head = None if name in closed else Head(results[name].last, results[name].hash)
-                streams[name].has_rows = True
+            for name, append in appends.items():
+                streams[name].moved_to(append.rows[-1])
+                if name in closed:
+                    # What is remembered of a closed stream would lead the next append of that name into it.
+                    streams[name].head = None
             self._recorder.signal()
         return results
 
@@ -204,13 +338,16 @@ class Appender:
         if decision.first_version is not None and not stream.has_rows:
             head = Head(decision.first_version - 1, head.hash)
         rows = chained(decision.events, head, now=now, places=decision.places)
-        then = [*decision.then]
-        described = {} if stream.has_rows else searchable(metadata)
-        if described:
-            # With the first event and not before: an append that fails leaves nothing to be found by.
-            params = {"stream_id": stream.stream_id, "metadata": json.dumps(described)}
-            then.append(Statement(self._queries["describe_stream"], params))
+        then = [*decision.then, *self._described(stream, metadata)]
         return Append(stream.stream_id, head, not stream.has_rows, rows, then, decision.work)
+
+    def _described(self, stream: _Stream, metadata: Mapping[str, Any]) -> list[Statement]:
+        described = {} if stream.has_rows else searchable(metadata)
+        if not described:
+            return []
+        # With the first event and not before: an append that fails leaves nothing to be found by.
+        params = {"stream_id": stream.stream_id, "metadata": json.dumps(described)}
+        return [Statement(self._queries["describe_stream"], params)]
 
     def _read_head(self, name: str, stream: _Stream) -> Head:
         rows = self._recorder.read(self._queries["stream_head"], {"name": name})
@@ -219,7 +356,10 @@ class Appender:
             rows = self._recorder.read(self._queries["stream_head"], {"name": name})
         stream.stream_id, version, digest = rows[0]
         stream.has_rows = version is not None
-        stream.head = Head(version, bytes(digest)) if stream.has_rows else Head(0, chain.genesis(name))
+        head = Head(version, bytes(digest)) if stream.has_rows else Head(0, chain.genesis(name))
+        if stream.known != head:
+            stream.era = next(_ERAS)  # somebody else has moved it, or it is another stream of the name
+        stream.head = stream.known = replace(head, era=stream.era)
         return stream.head
 
     def _create(self, name: str) -> None:

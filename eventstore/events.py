@@ -92,10 +92,17 @@ class FeedEvent:
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """The end of a stream: its last version and that event's hash. An empty stream's is 0 and its genesis."""
+    """The end of a stream.
+
+    Attributes:
+        version: Its last version, 0 of an empty stream.
+        hash: That event's hash, of an empty stream its genesis.
+        era: While it is the same, nobody but this process has appended to the stream; 0 if that is not known.
+    """
 
     version: int
     hash: bytes
+    era: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

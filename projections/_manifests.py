@@ -39,7 +39,7 @@ _PER_STREAM = 32
 
 @dataclass(slots=True)
 class _Remembered:
-    at: bytes = b""
+    era: int = 0
     manifests: OrderedDict[Key, Ancestor] = field(default_factory=OrderedDict)
 
 
@@ -54,16 +54,18 @@ class Manifests:
         """The manifest of a checkpoint, if it is remembered and the stream has not moved on without us."""
         with self._lock:
             known = self._streams.get(stream_id)
-            return known.manifests.get(key) if known and known.at == head.hash else None
+            return known.manifests.get(key) if known and known.era == head.era else None
 
-    def put(self, stream_id: int, before: Head, after: bytes, saved: Mapping[Key, Ancestor]) -> None:
-        """Note that we moved a stream from `before` to the hash `after`, and the manifests that this saved."""
+    def put(self, stream_id: int, head: Head, saved: Mapping[Key, Ancestor]) -> None:
+        """Note the manifests that were saved on a stream's head."""
         with self._lock:
             known = self._streams.setdefault(stream_id, _Remembered())
             self._streams.move_to_end(stream_id)
-            if known.at != before.hash:
+            if known.era < head.era:
                 known.manifests.clear()
-            known.at = after
+                known.era = head.era
+            elif known.era > head.era:
+                return
             for key, manifest in saved.items():
                 known.manifests[key] = manifest
                 known.manifests.move_to_end(key)

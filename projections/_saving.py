@@ -130,8 +130,8 @@ class Saver:
                 check()
             return batch.decide(stream_id, head)
 
-        appended = self._store.commit(items[0].thread, decide, metadata=_searchable(_metadata(items[0])))
-        self._manifests.put(batch.stream_id, batch.head, appended.hash, batch.manifests)
+        self._store.commit(items[0].thread, decide, metadata=_searchable(_metadata(items[0])))
+        self._manifests.put(batch.stream_id, batch.head, batch.manifests)
         for slot, value in batch.values.items():
             self._live.put(slot, value)
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
 _RETURNING = re.compile(r"\s+RETURNING\s+\w+$")
-# What triggers have no other way to say: the first statement has changed nothing.
+# What triggers have no other way to say: a statement has changed nothing.
 _GUARD = "SELECT RAISE(ABORT, 'nothing was appended') WHERE changes() = 0"
 
 
@@ -45,15 +45,20 @@ class Acts:
         """The act of some statements, if it was made."""
         return self._acts.get(statements)
 
-    def make(self, statements: tuple[str, ...]) -> Act:
-        """Make the act of some statements, outside of any transaction. If the first changes nothing, it aborts."""
+    def make(self, statements: tuple[str, ...], guarded: int) -> Act:
+        """Make the act of some statements, outside of any transaction.
+
+        Args:
+            statements: The statements.
+            guarded: How many of them, the first ones, must change something: otherwise all is undone.
+        """
         if act := self._acts.get(statements):
             return act
         name = f"act_{len(self._acts)}"
         names = [[*dict.fromkeys(_PARAMETER.findall(sql))] for sql in statements]
         columns = [f"p{index}_{each}" for index, found in enumerate(names) for each in found]
         bodies = [_PARAMETER.sub(rf"NEW.p{index}_\1", _RETURNING.sub("", sql)) for index, sql in enumerate(statements)]
-        bodies.insert(1, _GUARD)
+        bodies[:guarded] = [f"{body}; {_GUARD}" for body in bodies[:guarded]]
         self._connection.execute(f"CREATE TEMP VIEW {name} ({', '.join(columns)}) AS SELECT {_times('NULL', columns)}")
         self._connection.execute(
             f"CREATE TEMP TRIGGER {name}_carried_out INSTEAD OF INSERT ON {name} BEGIN {'; '.join(bodies)}; END"

@@ -27,6 +27,8 @@ from eventstore.recorders._sqlite_errors import translated
 T = TypeVar("T")
 Synchronous = Literal["FULL", "NORMAL"]
 
+# Appends of more rows are rare, and an act for each number of them would be as many triggers.
+_FEW_ROWS = 4
 # How often a waiting subscriber looks whether another process has committed: reading one number of shared memory.
 _GLANCE_SECONDS = 0.05
 
@@ -99,9 +101,9 @@ class SQLiteRecorder:
         return self._write(lambda: work(_SQLiteSession(self._writer)))
 
     def append(self, *appends: Append) -> bool:
-        """See `Recorder.append`: one statement, if there is one row and no other work."""
+        """See `Recorder.append`: one statement, if there are few rows of one stream and no other work."""
         try:
-            if len(appends) == 1 and len(appends[0].rows) == 1 and not appends[0].work:
+            if len(appends) == 1 and len(appends[0].rows) <= _FEW_ROWS and not appends[0].work:
                 self._append_at_once(appends[0])
             else:
                 self.write(lambda session: self._append(session, appends))
@@ -230,14 +232,16 @@ class SQLiteRecorder:
                 raise
 
     def _append_at_once(self, append: Append) -> None:
-        statements = (self._queries[_append_block(append, 0)], *(statement.sql for statement in append.then))
+        rows = range(len(append.rows))
+        appending = [self._queries[_append_block(append, index)] for index in rows]
+        statements = (*appending, *(statement.sql for statement in append.then))
         act = self._acts.known(statements)
         if act is None:
             with translated(self._where), self._commits.exclusive():
                 if self._closed:
                     raise StoreClosedError
-                act = self._acts.make(statements)
-        sql, values = act.sql, act.values(append.parameters(0), *(statement.params for statement in append.then))
+                act = self._acts.make(statements, len(rows))
+        sql, values = act.sql, act.values(*map(append.parameters, rows), *(each.params for each in append.then))
 
         def work() -> None:
             try:
