@@ -102,6 +102,37 @@ class _Stream:
         self.has_rows = True
 
 
+class _LaterError(Exception):
+    """It has to be decided when what comes before is stored."""
+
+
+class _Together:
+    """What several append to one stream, one after the other, in one transaction."""
+
+    def __init__(self, start: Head) -> None:
+        self.start = self.head = start
+        self.rows: list[Row] = []
+        self.then: list[Statement] = []
+        self._now = time.time_ns() // 1000
+        self._taken: list[tuple[_Ticket, Appended]] = []
+
+    def take(self, ticket: _Ticket, decision: Decision) -> None:
+        """Add what one of them has decided on the head that the others leave."""
+        rows = chained(decision.events, self.head, now=self._now)
+        appended = Appended(self.head.version, self.head.version, self.head.hash)
+        if rows:
+            appended = Appended(rows[0].version, rows[-1].version, rows[-1].hash)
+            self.head = replace(self.head, version=rows[-1].version, hash=rows[-1].hash)
+        self.rows += rows
+        self.then += decision.then
+        self._taken.append((ticket, decision.result or appended))
+
+    def succeed(self) -> None:
+        """Tell them all that it is stored."""
+        for ticket, appended in self._taken:
+            ticket.succeed(appended)
+
+
 class Appender:
     """Appends to the streams of one recorder."""
 
@@ -192,46 +223,40 @@ class Appender:
     def _attempt_together(
         self, name: str, stream: _Stream, batch: Sequence[_Ticket], metadata: Mapping[str, Any]
     ) -> None:
-        start = head = None
-        now = 0
-        rows: list[Row] = []
-        then: list[Statement] = []
-        taken: list[tuple[_Ticket, Appended]] = []
+        together: _Together | None = None
         for ticket in batch:
             if ticket.done:
                 continue
             try:
-                if head is None:
-                    head, decision = self._decide(name, stream, ticket.decide)
-                    start, now = head, time.time_ns() // 1000
-                else:
-                    decision = ticket.decide(stream.stream_id, head)
-            except OvertakenError:
-                if not taken:
-                    raise
+                head, decision = self._decide_next(name, stream, ticket, together)
+            except _LaterError:
                 break
+            except OvertakenError:
+                raise
             except Exception as error:  # noqa: BLE001 (whatever it is, it is the ticket's own)
-                if taken and isinstance(error, ConflictError):
-                    break  # on a head that is not stored yet nothing can be refused
                 ticket.fail(error)
                 continue
-            if not decision.events:
-                ticket.succeed(decision.result or Appended(head.version, head.version, head.hash))
-            elif decision.is_plain:
-                new = chained(decision.events, head, now=now)
-                rows += new
-                then += decision.then
-                taken.append((ticket, Appended(new[0].version, new[-1].version, new[-1].hash)))
-                head = replace(head, version=new[-1].version, hash=new[-1].hash)
-            elif taken:
-                break  # it wants a transaction of its own
-            else:
-                ticket.succeed(self._store({name: stream}, {name: (head, decision)}, metadata)[name])
-                return
-        if taken and start and head:
-            self._append_rows(name, stream, Append(stream.stream_id, start, not stream.has_rows, rows, then), metadata)
-            for ticket, appended in taken:
-                ticket.succeed(appended)
+            if not decision.is_plain:  # it wants a transaction of its own
+                if together is None:
+                    ticket.succeed(self._store({name: stream}, {name: (head, decision)}, metadata)[name])
+                break
+            together = together or _Together(head)
+            together.take(ticket, decision)
+        if together:
+            if together.rows:
+                append = Append(stream.stream_id, together.start, not stream.has_rows, together.rows, together.then)
+                self._append_rows(name, stream, append, metadata)
+            together.succeed()
+
+    def _decide_next(
+        self, name: str, stream: _Stream, ticket: _Ticket, together: _Together | None
+    ) -> tuple[Head, Decision]:
+        if together is None:
+            return self._decide(name, stream, ticket.decide)
+        try:
+            return together.head, ticket.decide(stream.stream_id, together.head)
+        except (ConflictError, OvertakenError) as error:
+            raise _LaterError from error  # on a head that is not stored yet nothing can be refused
 
     def _append_rows(self, name: str, stream: _Stream, append: Append, metadata: Mapping[str, Any]) -> None:
         append = replace(append, then=[*append.then, *self._described(stream, metadata)])

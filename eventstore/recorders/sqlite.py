@@ -104,9 +104,10 @@ class SQLiteRecorder:
         """See `Recorder.append`: one statement, if there are few rows of one stream and no other work."""
         try:
             if len(appends) == 1 and len(appends[0].rows) <= _FEW_ROWS and not appends[0].work:
-                self._append_at_once(appends[0])
-            else:
-                self.write(lambda session: self._append(session, appends))
+                with suppress(_StaleActError):
+                    self._append_at_once(appends[0])
+                    return True
+            self.write(lambda session: self._append(session, appends))
         except _StreamMovedOnError:
             return False
         return True
@@ -250,6 +251,10 @@ class SQLiteRecorder:
                 if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
                     raise _StreamMovedOnError from error
                 raise
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+                    raise _StaleActError from error
+                raise
 
         self._write(work, atomic=True)
 
@@ -332,3 +337,7 @@ class _SQLiteListener:
 
 class _StreamMovedOnError(Exception):
     """Rolls an append back whose predecessor was not there."""
+
+
+class _StaleActError(Exception):
+    """What SQLite knows of the tables is old, which it notices with plain statements only."""

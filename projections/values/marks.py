@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache, partial
-from operator import attrgetter
+from itertools import count
+from operator import add, attrgetter
 from typing import Any
 
 import ormsgpack
@@ -33,12 +34,24 @@ _extra = attrgetter("__pydantic_extra__")
 Mark = Hashable
 
 
+class _Names(dict[type, bytes]):
+    """A name of eight bytes for each class: marks are bytes, since a garbage collector would look at tuples."""
+
+    def __missing__(self, kind: type) -> bytes:
+        name = self[kind] = next(_NUMBERS).to_bytes(8, "little")
+        return name
+
+
+_NUMBERS = count()
+_names = _Names()
+
+
 def marks_of(parts: Sequence[Any]) -> list[Mark]:
     """The mark of each part."""
     kinds = set(map(type, parts))
     if all(map(is_plain_model, kinds)) and not any(map(_extra, parts)):
         try:
-            return [*zip(map(type, parts), map(_packed, map(_fields, parts)), strict=True)]
+            return [*map(add, map(_names.__getitem__, map(type, parts)), map(_packed, map(_fields, parts)))]
         except (TypeError, ValueError, RecursionError):
             pass  # one of them holds something else: each for itself, then
     return [*map(_mark, parts)]
@@ -70,7 +83,7 @@ def _mark(part: Any) -> Mark:
         return part  # type: ignore[no-any-return]  # exactly a str
     try:
         if is_plain_model(kind):
-            return kind, _packed([part.__dict__, part.__pydantic_extra__])
-        return kind, _packed(part)
+            return _names[kind] + _packed([part.__dict__, part.__pydantic_extra__])
+        return _names[kind] + _packed(part)
     except (TypeError, ValueError, RecursionError):
         return object()
