@@ -1,6 +1,6 @@
 """The log: append-only streams of events in SQLite or PostgreSQL, hash-chained, forkable, followable."""
 
-from eventstore._appender import Decision
+from eventstore._deciding import Decision
 from eventstore._verify import Verification
 from eventstore.codec import Upcasters
 from eventstore.errors import (

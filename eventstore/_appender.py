@@ -7,16 +7,18 @@ import math
 import random
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from itertools import count
 from typing import Any
 
 from eventstore import chain
-from eventstore.codec import Row, chained
+from eventstore._deciding import Decide, Decision
+from eventstore._queueing import Stream, Ticket, Together
+from eventstore.codec import chained
 from eventstore.errors import BusyError, ConflictError, ConnectionLostError, OvertakenError, UnavailableError
 from eventstore.events import Appended, Head, NewEvent
 from eventstore.recorders import Append, Recorder, Session, Statement
@@ -30,107 +32,8 @@ _ERAS = count(1)
 ATTEMPTS, _STAND_BACK_SECONDS = 50, 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What to append to a stream, decided on its head.
-
-    Attributes:
-        events: The new events; none: nothing is stored.
-        then: Statements that are carried out with the append, or not at all (see `recorders.Append`).
-        work: The same, as a function of the open transaction.
-        first_version: The version that the first event of an empty stream gets, 1 if it is not given.
-        places: Where each event comes among those of all streams that are appended to at once, 0, 1, 2, …, so that the
-            feed has them in that order. Without, a stream's events stand together.
-        closes: Whether `work` closes the stream: its name then leads to a new one.
-        result: What to return instead of the append's own place, when there is nothing to append.
-    """
-
-    events: Sequence[NewEvent]
-    then: Sequence[Statement] = ()
-    work: Callable[[Session], None] | None = None
-    first_version: int | None = None
-    places: Sequence[int] = ()
-    closes: bool = False
-    result: Appended | None = None
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether it is nothing but events and statements: others' may be stored with it."""
-        return not (self.work or self.places or self.closes or self.first_version is not None)
-
-
-Decide = Callable[[int, Head], Decision]
-"""From a stream's number and head to what shall follow. It may be called again, if the stream moves on meanwhile."""
-
-
-class _Ticket:
-    """Somebody's append to one stream, and what came of it."""
-
-    def __init__(self, decide: Decide) -> None:
-        self.decide = decide
-        self.done = False
-        self.appended: Appended | None = None
-        self.error: Exception | None = None
-
-    def succeed(self, appended: Appended) -> None:
-        self.appended, self.done = appended, True
-
-    def fail(self, error: Exception) -> None:
-        self.error, self.done = error, True
-
-
-@dataclass(slots=True)
-class _Stream:
-    """What this process remembers of a stream. Its lock makes this process's appends to it queue up.
-
-    `head` is `None` where it has to be read first, and with it the number: the name may belong to a new stream.
-    """
-
-    stream_id: int = 0
-    head: Head | None = None
-    has_rows: bool = False
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    # Who waits for the lock to append, for whoever gets it first.
-    waiting: deque[_Ticket] = field(default_factory=deque)
-    # The last head that was seen, and since when nobody else has moved it.
-    known: Head | None = None
-    era: int = 0
-
-    def moved_to(self, row: Row) -> None:
-        """Note that this process has appended, up to `row`."""
-        self.head = self.known = Head(row.version, row.hash, self.era)
-        self.has_rows = True
-
-
 class _LaterError(Exception):
     """It has to be decided when what comes before is stored."""
-
-
-class _Together:
-    """What several append to one stream, one after the other, in one transaction."""
-
-    def __init__(self, start: Head) -> None:
-        self.start = self.head = start
-        self.rows: list[Row] = []
-        self.then: list[Statement] = []
-        self._now = time.time_ns() // 1000
-        self._taken: list[tuple[_Ticket, Appended]] = []
-
-    def take(self, ticket: _Ticket, decision: Decision) -> None:
-        """Add what one of them has decided on the head that the others leave."""
-        rows = chained(decision.events, self.head, now=self._now)
-        appended = Appended(self.head.version, self.head.version, self.head.hash)
-        if rows:
-            appended = Appended(rows[0].version, rows[-1].version, rows[-1].hash)
-            self.head = replace(self.head, version=rows[-1].version, hash=rows[-1].hash)
-        self.rows += rows
-        self.then += decision.then
-        self._taken.append((ticket, decision.result or appended))
-
-    def succeed(self) -> None:
-        """Tell them all that it is stored."""
-        for ticket, appended in self._taken:
-            ticket.succeed(appended)
 
 
 class Appender:
@@ -139,7 +42,7 @@ class Appender:
     def __init__(self, recorder: Recorder, queries: Mapping[str, str]) -> None:
         self._recorder = recorder
         self._queries = queries
-        self._streams: OrderedDict[str, _Stream] = OrderedDict()
+        self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._lock = threading.Lock()
 
     def commit(
@@ -161,7 +64,7 @@ class Appender:
         streams = {name: self._stream(name) for name in decides}
         if len(streams) == 1:
             [(name, decide)] = decides.items()
-            return {name: self._commit_together(name, streams[name], _Ticket(decide), metadata or {})}
+            return {name: self._commit_together(name, streams[name], Ticket(decide), metadata or {})}
         with ExitStack() as locks:
             # In one order for all threads: or two that append to the same streams could wait for each other.
             for name in sorted(streams):
@@ -180,7 +83,7 @@ class Appender:
                 return
         raise BusyError("other processes keep appending to this stream: try again")
 
-    def _commit_together(self, name: str, stream: _Stream, ticket: _Ticket, metadata: Mapping[str, Any]) -> Appended:
+    def _commit_together(self, name: str, stream: Stream, ticket: Ticket, metadata: Mapping[str, Any]) -> Appended:
         """Append to one stream, together with what others wait to append to it: whoever gets the lock does it for all.
 
         So parallel tasks of a thread share a transaction. Each returns when its own events are stored, and gets its own
@@ -200,7 +103,7 @@ class Appender:
         assert ticket.appended
         return ticket.appended
 
-    def _serve(self, name: str, stream: _Stream, own: _Ticket, metadata: Mapping[str, Any]) -> None:
+    def _serve(self, name: str, stream: Stream, own: Ticket, metadata: Mapping[str, Any]) -> None:
         batch = [own]
         with suppress(IndexError):
             while True:
@@ -221,14 +124,18 @@ class Appender:
         raise BusyError(f"other processes keep appending to {name!r}: try again")
 
     def _attempt_together(
-        self, name: str, stream: _Stream, batch: Sequence[_Ticket], metadata: Mapping[str, Any]
+        self, name: str, stream: Stream, batch: Sequence[Ticket], metadata: Mapping[str, Any]
     ) -> None:
-        together: _Together | None = None
+        together: Together | None = None
         for ticket in batch:
             if ticket.done:
                 continue
             try:
                 head, decision = self._decide_next(name, stream, ticket, together)
+                if decision.is_plain:
+                    together = together or Together(head)
+                    together.take(ticket, decision)
+                    continue
             except _LaterError:
                 break
             except OvertakenError:
@@ -236,12 +143,9 @@ class Appender:
             except Exception as error:  # noqa: BLE001 (whatever it is, it is the ticket's own)
                 ticket.fail(error)
                 continue
-            if not decision.is_plain:  # it wants a transaction of its own
-                if together is None:
-                    ticket.succeed(self._store({name: stream}, {name: (head, decision)}, metadata)[name])
-                break
-            together = together or _Together(head)
-            together.take(ticket, decision)
+            if together is None:  # it wants a transaction of its own
+                ticket.succeed(self._store({name: stream}, {name: (head, decision)}, metadata)[name])
+            break
         if together:
             if together.rows:
                 append = Append(stream.stream_id, together.start, not stream.has_rows, together.rows, together.then)
@@ -249,7 +153,7 @@ class Appender:
             together.succeed()
 
     def _decide_next(
-        self, name: str, stream: _Stream, ticket: _Ticket, together: _Together | None
+        self, name: str, stream: Stream, ticket: Ticket, together: Together | None
     ) -> tuple[Head, Decision]:
         if together is None:
             return self._decide(name, stream, ticket.decide)
@@ -258,7 +162,7 @@ class Appender:
         except (ConflictError, OvertakenError) as error:
             raise _LaterError from error  # on a head that is not stored yet nothing can be refused
 
-    def _append_rows(self, name: str, stream: _Stream, append: Append, metadata: Mapping[str, Any]) -> None:
+    def _append_rows(self, name: str, stream: Stream, append: Append, metadata: Mapping[str, Any]) -> None:
         append = replace(append, then=[*append.then, *self._described(stream, metadata)])
         if not self._append_once(append):
             _forget({name: stream})
@@ -267,7 +171,7 @@ class Appender:
         self._recorder.signal()
 
     def _attempts(
-        self, streams: Mapping[str, _Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]
+        self, streams: Mapping[str, Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]
     ) -> dict[str, Appended]:
         try:
             for _ in range(ATTEMPTS):
@@ -281,7 +185,7 @@ class Appender:
         raise BusyError(f"other processes keep appending to {', '.join(map(repr, streams))}: try again")
 
     def _attempt(
-        self, streams: Mapping[str, _Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]
+        self, streams: Mapping[str, Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]
     ) -> dict[str, Appended]:
         # Every head is known before the transaction begins, and is of one that has ended. So its id, by which the feed
         # is ordered, is younger than that of each event that it follows.
@@ -291,7 +195,7 @@ class Appender:
 
     def _store(
         self,
-        streams: Mapping[str, _Stream],
+        streams: Mapping[str, Stream],
         decided: Mapping[str, tuple[Head, Decision]],
         metadata: Mapping[str, Any],
     ) -> dict[str, Appended]:
@@ -319,7 +223,7 @@ class Appender:
             self._recorder.signal()
         return results
 
-    def _decide(self, name: str, stream: _Stream, decide: Decide) -> tuple[Head, Decision]:
+    def _decide(self, name: str, stream: Stream, decide: Decide) -> tuple[Head, Decision]:
         if stream.head is not None:
             try:
                 return stream.head, decide(stream.stream_id, stream.head)
@@ -348,25 +252,25 @@ class Appender:
         rows = self._recorder.read(self._queries["hash_at"], {"stream_id": append.stream_id, "version": row.version})
         return bool(rows) and bytes(rows[0][0]) == row.hash
 
-    def _stream(self, name: str) -> _Stream:
+    def _stream(self, name: str) -> Stream:
         with self._lock:
             stream = self._streams.get(name)
             if stream is None:
-                stream = self._streams[name] = _Stream()
+                stream = self._streams[name] = Stream()
                 if len(self._streams) > _REMEMBERED_STREAMS:
                     self._streams.popitem(last=False)
             else:
                 self._streams.move_to_end(name)
             return stream
 
-    def _follow(self, stream: _Stream, head: Head, decision: Decision, now: int, metadata: Mapping[str, Any]) -> Append:
+    def _follow(self, stream: Stream, head: Head, decision: Decision, now: int, metadata: Mapping[str, Any]) -> Append:
         if decision.first_version is not None and not stream.has_rows:
             head = Head(decision.first_version - 1, head.hash)
         rows = chained(decision.events, head, now=now, places=decision.places)
         then = [*decision.then, *self._described(stream, metadata)]
         return Append(stream.stream_id, head, not stream.has_rows, rows, then, decision.work)
 
-    def _described(self, stream: _Stream, metadata: Mapping[str, Any]) -> list[Statement]:
+    def _described(self, stream: Stream, metadata: Mapping[str, Any]) -> list[Statement]:
         described = {} if stream.has_rows else searchable(metadata)
         if not described:
             return []
@@ -374,7 +278,7 @@ class Appender:
         params = {"stream_id": stream.stream_id, "metadata": json.dumps(described)}
         return [Statement(self._queries["describe_stream"], params)]
 
-    def _read_head(self, name: str, stream: _Stream) -> Head:
+    def _read_head(self, name: str, stream: Stream) -> Head:
         rows = self._recorder.read(self._queries["stream_head"], {"name": name})
         if not rows:
             self._create(name)
@@ -404,7 +308,7 @@ def _work_at(work: Callable[[Session, int], None], version: int, session: Sessio
     work(session, version)
 
 
-def _forget(streams: Mapping[str, _Stream]) -> None:
+def _forget(streams: Mapping[str, Stream]) -> None:
     for stream in streams.values():
         stream.head = None
 

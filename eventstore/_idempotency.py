@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
-from eventstore._appender import Decide, Decision
+from eventstore._deciding import Decide, Decision
 from eventstore.errors import IdempotencyError
 from eventstore.events import Appended, Head, NewEvent
 from eventstore.recorders import Recorder, Statement

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from eventstore import _listing, _verify
-from eventstore._appender import Appender, Decide, Decision
+from eventstore._appender import Appender
+from eventstore._deciding import Decide, Decision
 from eventstore._forker import Forker, ForkWork
 from eventstore._idempotency import once
 from eventstore._reader import Reader

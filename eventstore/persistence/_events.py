@@ -13,7 +13,7 @@ from uuid import UUID
 from eventsourcing import persistence as es
 
 from eventstore import errors
-from eventstore._appender import Decision
+from eventstore._deciding import Decision
 from eventstore.chain import genesis
 from eventstore.events import FeedEvent, Head, NewEvent
 from eventstore.ids import check_stream, check_topic

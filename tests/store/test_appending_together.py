@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, ContextVar
 
 import pytest
 
-from eventstore import BadInputError, ConflictError, Decision, EventStore, Head, NewEvent
+from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, Head, NewEvent, UnserializableError
 
 WRITERS = 6
+TENANT: ContextVar[int] = ContextVar("tenant")
 
 
 def decided(store: EventStore, decides: list[object], monkeypatch: pytest.MonkeyPatch) -> list[object]:
@@ -25,7 +27,8 @@ def decided(store: EventStore, decides: list[object], monkeypatch: pytest.Monkey
             go_on.wait()
         return append(*appends)  # type: ignore[arg-type]
 
-    def commit(decide: object) -> object:
+    def commit(decide: object, tenant: int) -> object:
+        TENANT.set(tenant)
         try:
             return store.commit("s", decide)  # type: ignore[arg-type]
         except Exception as error:  # noqa: BLE001 (whatever it is, the test looks at it)
@@ -38,7 +41,7 @@ def decided(store: EventStore, decides: list[object], monkeypatch: pytest.Monkey
         begun.wait()
         others = []
         for number, decide in enumerate(decides, 1):
-            others.append(pool.submit(commit, decide))
+            others.append(pool.submit(Context().run, commit, decide, number))
             while len(waiting) < number:
                 threading.Event().wait(0.001)
         go_on.set()
@@ -71,11 +74,23 @@ def test_who_fails_fails_alone(store: EventStore, monkeypatch: pytest.MonkeyPatc
             raise ConflictError("s", 1, head.version)
         return Decision([NewEvent("late")])
 
-    *results, _ = decided(store, [appending("a"), failing, late, appending("b")], monkeypatch)
+    def unserializable(_stream: int, _head: Head) -> Decision:
+        return Decision([NewEvent("lost", cause=Cause(metadata={"a": object()}))])
+
+    *results, _ = decided(store, [appending("a"), failing, late, appending("b"), unserializable], monkeypatch)
     assert str(results[1]) == "mine"
+    assert isinstance(results[4], UnserializableError)
     assert isinstance(results[2], ConflictError)
     assert sorted(event.topic for event in store.read("s")) == ["a", "b", "first"]
     store.verify()
+
+
+def test_each_decides_in_its_own_context(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def by_tenant(_stream: int, _head: Head) -> Decision:
+        return Decision([NewEvent(f"of {TENANT.get()}")])
+
+    decided(store, [by_tenant, by_tenant], monkeypatch)
+    assert [event.topic for event in store.read("s")] == ["first", "of 1", "of 2"]
 
 
 def test_what_wants_a_transaction_of_its_own_gets_one(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
