@@ -65,9 +65,10 @@ class Chains:
         self._looked_for: set[int] = set()
         self._values: dict[Wanted, Value] = {}
 
-    def know(self, version: int, record: CheckpointRecord) -> None:
-        """Take note of an event that somebody else has read."""
+    def know(self, version: int, record: CheckpointRecord, size: int) -> None:
+        """Take note of an event that somebody else has read, and of the bytes that it takes."""
         self._records[version] = record
+        self.bytes += size
 
     def fetch(self, versions: Iterable[int]) -> None:
         """Read events.

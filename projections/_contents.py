@@ -47,7 +47,7 @@ class Contents:
         self._chains = chains
         self._live = live
         for located in batch:
-            chains.know(located.version, located.record)
+            chains.know(located.version, located.record, located.size)
         self._writes_at = _writes_at(store, queries, view, batch)
         self._known = self._known_of(batch)
         wanted = {each for located in batch for each in self._wanted(located)} - self._known.keys()

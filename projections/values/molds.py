@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -45,10 +45,10 @@ def mold_of(value: Any) -> Mold:  # noqa: PLR0911 (one for each kind)
     if kind in (set, frozenset):
         return partial(kind, [_checked(item) for item in value])
     if is_plain_model(kind) and value.__pydantic_private__ is None:
-        changeable = [(name, mold_of(field)) for name, field in value.__dict__.items() if type(field) not in _FIXED]
         extra = value.__pydantic_extra__
         extras = _nothing if extra is None else mold_of(extra)
-        return partial(_model, kind, value.__dict__, changeable, value.__pydantic_fields_set__, extras)
+        fields_set = _once(frozenset(value.__pydantic_fields_set__))
+        return partial(_model, kind, *_taken_apart(value.__dict__), fields_set, extras)
     raise TypeError(f"a {kind.__name__} cannot be copied here")
 
 
@@ -59,6 +59,23 @@ def _checked(key: Any) -> Any:
     if type(key) not in _FIXED:
         raise TypeError(f"a key of type {type(key).__name__} cannot be copied here")
     return key
+
+
+def _taken_apart(fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, Mold], ...]]:
+    """The fields that cannot be changed, in the places of all, and what makes the others.
+
+    What many models have alike is kept once, and a dict of texts is nothing to a garbage collector: the molds of ten
+    thousand messages would be a hundred thousand objects for it otherwise, which it looks at again and again.
+    """
+    molds = tuple((name, mold_of(field)) for name, field in fields.items() if type(field) not in _FIXED)
+    fixed = dict.fromkeys(fields)
+    fixed.update((name, field) for name, field in fields.items() if type(field) in _FIXED)
+    return fixed, _once(molds) if all(mold in (list, dict, set) for _, mold in molds) else molds
+
+
+@lru_cache(1024)
+def _once(shape: Any) -> Any:
+    return shape
 
 
 def _same(value: Any) -> Any:
@@ -82,15 +99,15 @@ def _dict(molds: Sequence[tuple[Any, Mold]]) -> dict[Any, Any]:
 
 
 def _model(
-    kind: type, fields: dict[str, Any], changeable: Sequence[tuple[str, Mold]], fields_set: set[str], extra: Mold
+    kind: type, fields: dict[str, Any], molds: Sequence[tuple[str, Mold]], fields_set: frozenset[str], extra: Mold
 ) -> Any:
     model: Any = _new(kind)
     own = fields.copy()
-    for name, mold in changeable:
+    for name, mold in molds:
         own[name] = mold()
     # The four slots of every Pydantic model.
     _set(model, "__dict__", own)
-    _set(model, "__pydantic_fields_set__", fields_set.copy())
+    _set(model, "__pydantic_fields_set__", set(fields_set))
     _set(model, "__pydantic_extra__", extra())
     _set(model, "__pydantic_private__", None)
     return model
