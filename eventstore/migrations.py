@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
@@ -27,7 +28,8 @@ class Migration:
     digest: str
 
 
-def load_migrations(component: str, dialect: Dialect, schema: str = "") -> list[Migration]:
+@cache
+def load_migrations(component: str, dialect: Dialect, schema: str = "") -> Sequence[Migration]:
     """The component's migrations in order."""
     folder = files(component).joinpath(f"sql/{dialect}/migrations")
     found = []
@@ -37,7 +39,7 @@ def load_migrations(component: str, dialect: Dialect, schema: str = "") -> list[
         # A statement ends with a semicolon at a line's end; no migration holds one elsewhere.
         statements = tuple(statement for part in text.split(";\n") if (statement := plain(part, dialect, schema)))
         found.append(Migration(component, int(number), name, statements, sha256(text.encode()).hexdigest()))
-    return found
+    return tuple(found)
 
 
 def migration_sql(component: str, dialect: Dialect, schema: str = "eventstore") -> str:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from importlib.resources import files
 from typing import Literal
 
@@ -20,24 +21,27 @@ from eventstore.errors import InvalidIdError
 Dialect = Literal["sqlite", "postgres"]
 
 _BLOCK = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
+_REMARK = re.compile(r"^[ \t]*--(?! name:).*\n", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 # A bound name, and not the `::type` of a cast.
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
+@cache
 def load_queries(package: str, dialect: Dialect, schema: str = "", *, file: str = "queries") -> Mapping[str, str]:
     """The named blocks of `package`'s `sql/<dialect>/<file>.sql`, ready for the dialect's driver."""
     text = files(package).joinpath(f"sql/{dialect}/{file}.sql").read_text(encoding="utf-8")
-    parts = _BLOCK.split(text)[1:]
+    parts = _BLOCK.split(prepare(_REMARK.sub("", text), dialect, schema))[1:]
     names, bodies = parts[::2], parts[1::2]
-    return {name: prepare(body, dialect, schema) for name, body in zip(names, bodies, strict=True)}
+    return {name: body.strip().rstrip(";") for name, body in zip(names, bodies, strict=True)}
 
 
 def prepare(sql: str, dialect: Dialect, schema: str = "") -> str:
-    """One block as the dialect's driver takes it: `plain`, with the parameters as the driver spells them."""
-    bare = plain(sql, dialect, schema)
-    return bare if dialect == "sqlite" else _PARAMETER.sub(r"%(\1)s", bare.replace("%", "%%"))
+    """SQL as the dialect's driver takes it: with the schema put in, and the parameters as the driver spells them."""
+    if dialect == "sqlite":
+        return sql
+    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%").replace("{schema}", quote_schema(schema)))
 
 
 def plain(sql: str, dialect: Dialect, schema: str = "") -> str:

@@ -37,18 +37,18 @@ class Act(NamedTuple):
 class Acts:
     """The acts of one connection."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self) -> None:
         self._acts: dict[tuple[str, ...], Act] = {}
 
     def known(self, statements: tuple[str, ...]) -> Act | None:
         """The act of some statements, if it was made."""
         return self._acts.get(statements)
 
-    def make(self, statements: tuple[str, ...], guarded: int) -> Act:
+    def make(self, connection: sqlite3.Connection, statements: tuple[str, ...], guarded: int) -> Act:
         """Make the act of some statements, outside of any transaction.
 
         Args:
+            connection: The connection.
             statements: The statements.
             guarded: How many of them, the first ones, must change something: otherwise all is undone.
         """
@@ -59,8 +59,8 @@ class Acts:
         columns = [f"p{index}_{each}" for index, found in enumerate(names) for each in found]
         bodies = [_PARAMETER.sub(rf"NEW.p{index}_\1", _RETURNING.sub("", sql)) for index, sql in enumerate(statements)]
         bodies[:guarded] = [f"{body}; {_GUARD}" for body in bodies[:guarded]]
-        self._connection.execute(f"CREATE TEMP VIEW {name} ({', '.join(columns)}) AS SELECT {_times('NULL', columns)}")
-        self._connection.execute(
+        connection.execute(f"CREATE TEMP VIEW {name} ({', '.join(columns)}) AS SELECT {_times('NULL', columns)}")
+        connection.execute(
             f"CREATE TEMP TRIGGER {name}_carried_out INSTEAD OF INSERT ON {name} BEGIN {'; '.join(bodies)}; END"
         )
         act = Act(f"INSERT INTO {name} VALUES ({_times('?', columns)})", names)  # noqa: S608 (names made here)

@@ -23,7 +23,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 class _Ticket(Generic[T]):
     """One writer's work, and what came of it."""
 
-    def __init__(self, work: Callable[[], T], *, atomic: bool) -> None:
+    def __init__(self, work: Callable[[sqlite3.Connection], T], *, atomic: bool) -> None:
         self.work = work
         self.atomic = atomic
         self.batch: _Batch | None = None
@@ -67,9 +67,13 @@ class _Batch:
 
 
 class GroupCommit:
-    """Carries out pieces of work on one connection, as many as have gathered in one transaction."""
+    """Carries out pieces of work on one connection, as many as have gathered in one transaction.
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    Args:
+        connection: Gives the connection, to one caller at a time, and opens it at the first call.
+    """
+
+    def __init__(self, connection: Callable[[], sqlite3.Connection]) -> None:
         self._connection = connection
         # Who holds this leads. A lock that a `with` takes is given back whatever interrupts its holder, and however
         # often: no writer is ever left behind by a leader that is gone.
@@ -77,7 +81,7 @@ class GroupCommit:
         self._queue_lock = threading.Lock()
         self._queue: list[_Ticket[Any]] = []
 
-    def run(self, work: Callable[[], T], *, atomic: bool = False) -> T:
+    def run(self, work: Callable[[sqlite3.Connection], T], *, atomic: bool = False) -> T:
         """Carry out `work` in a transaction; return when it is committed, raise if it was rolled back.
 
         Args:
@@ -137,24 +141,26 @@ class GroupCommit:
 
     def _carry_out(self, batch: _Batch, own: _Ticket[Any]) -> None:
         committing = False
+        connection: sqlite3.Connection | None = None
         try:
+            connection = self._connection()
             if batch.is_one_statement:
                 committing = True  # it commits by itself
-                own.result = own.work()
+                own.result = own.work(connection)
                 batch.finished = True
                 return
-            self._connection.execute("BEGIN IMMEDIATE")
+            connection.execute("BEGIN IMMEDIATE")
             for ticket in batch.tickets:
-                self._attempt(ticket, alone=len(batch.tickets) == 1)
+                _attempt(connection, ticket, alone=len(batch.tickets) == 1)
             committing = True
-            self._connection.execute("COMMIT")
+            connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 (whatever it is, each writer of the batch gets it)
-            self._roll_back()
+            _roll_back(connection)
             for ticket in batch.tickets:  # nothing was committed: none of them may report success
                 ticket.error = ticket.error or error
         except BaseException:
             # An interrupt is for the thread that it reached. The others' work is done, or is done by who leads next.
-            if not self._roll_back() and committing:
+            if not _roll_back(connection) and committing:
                 batch.finished = True
             with self._queue_lock:
                 own.gone = True
@@ -163,30 +169,32 @@ class GroupCommit:
             raise
         batch.finished = True
 
-    def _attempt(self, ticket: _Ticket[Any], *, alone: bool) -> None:
-        ticket.error = None
-        if alone:
-            ticket.result = ticket.work()
-            return
-        if not ticket.atomic:
-            self._connection.execute("SAVEPOINT ticket")
-        try:
-            ticket.result = ticket.work()
-        except Exception as error:
-            if not self._connection.in_transaction:
-                raise  # SQLite itself gave the whole transaction up, as it does when the disk is full
-            ticket.error = error
-            if not ticket.atomic:
-                self._connection.execute("ROLLBACK TO ticket")
-        if not ticket.atomic:
-            self._connection.execute("RELEASE ticket")
 
-    def _roll_back(self) -> bool:
-        """End a transaction that is open; whether one was."""
-        # A connection that is closed, or a disk that is gone, has nothing to roll back. The writers that wait have to
-        # hear of the error that came first, and not of this.
-        with suppress(sqlite3.Error):
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
-                return True
-        return False
+def _attempt(connection: sqlite3.Connection, ticket: _Ticket[Any], *, alone: bool) -> None:
+    ticket.error = None
+    if alone:
+        ticket.result = ticket.work(connection)
+        return
+    if not ticket.atomic:
+        connection.execute("SAVEPOINT ticket")
+    try:
+        ticket.result = ticket.work(connection)
+    except Exception as error:
+        if not connection.in_transaction:
+            raise  # SQLite itself gave the whole transaction up, as it does when the disk is full
+        ticket.error = error
+        if not ticket.atomic:
+            connection.execute("ROLLBACK TO ticket")
+    if not ticket.atomic:
+        connection.execute("RELEASE ticket")
+
+
+def _roll_back(connection: sqlite3.Connection | None) -> bool:
+    """End a transaction that is open; whether one was."""
+    # A connection that is closed, or a disk that is gone, has nothing to roll back. The writers that wait have to
+    # hear of the error that came first, and not of this.
+    with suppress(sqlite3.Error):
+        if connection and connection.in_transaction:
+            connection.execute("ROLLBACK")
+            return True
+    return False

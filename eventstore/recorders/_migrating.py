@@ -6,7 +6,20 @@ import time
 from collections.abc import Mapping, Sequence
 
 from eventstore.migrations import Migration, migrate
-from eventstore.recorders._protocol import Session
+from eventstore.recorders._protocol import Rows, Session
+
+
+def by_component(rows: Rows) -> dict[str, dict[int, str]]:
+    """The digests of what was applied, by component and number."""
+    found: dict[str, dict[int, str]] = {}
+    for component, number, digest in rows:
+        found.setdefault(component, {})[number] = digest
+    return found
+
+
+def is_up_to_date(known: Sequence[Migration], applied: Mapping[str, Mapping[int, str]]) -> bool:
+    """Whether exactly a component's own migrations were applied."""
+    return applied.get(known[0].component) == {each.number: each.digest for each in known}
 
 
 def carry_out(session: Session, queries: Mapping[str, str], known: Sequence[Migration]) -> None:
@@ -17,7 +30,7 @@ def carry_out(session: Session, queries: Mapping[str, str], known: Sequence[Migr
     """
     component = known[0].component
     session.execute(queries["create_migrations"], {})
-    applied: dict[int, str] = dict(session.execute(queries["applied_migrations"], {"component": component}))
+    applied = by_component(session.execute(queries["applied_migrations"], {})).get(component, {})
 
     def apply(migration: Migration) -> None:
         for statement in migration.statements:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Generic, TypeVar
@@ -31,13 +31,16 @@ class Pool(Generic[C]):
         size: The most that are open at once.
         timeout: How many seconds to wait for one.
         where: The database, for messages.
+        opened: Those that are open already.
     """
 
-    def __init__(self, connect: Callable[[], C], *, size: int, timeout: float, where: str) -> None:
+    def __init__(
+        self, connect: Callable[[], C], *, size: int, timeout: float, where: str, opened: Iterable[C] = ()
+    ) -> None:
         self._connect = connect
         self._timeout = timeout
         self._where = where
-        self._idle: deque[C] = deque()
+        self._idle: deque[C] = deque(opened)
         # Who has a permit may have a connection: an idle one, or a new one. (No lock of Python's own is as cheap.)
         self._permits: SimpleQueue[None] = SimpleQueue()
         for _ in range(size):

@@ -14,11 +14,15 @@ from struct import Struct
 from psycopg import Connection, errors, generators, pq
 
 _NAMED = re.compile(r"%\((\w+)\)s")
+Bound = int | str | bytes | None
+"""What can be bound."""
+
 _BIGINT = Struct(">q")
+_CARRIED_OUT = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 
 
 class Shortcut:
-    """One statement that changes rows and returns none. Its parameters are cast in it, to bigint, text or bytea.
+    """One statement whose rows matter by their number only. Its parameters are cast in it, to bigint, text or bytea.
 
     Args:
         name: What it is called when it is prepared.
@@ -32,8 +36,10 @@ class Shortcut:
         self._formats = [pq.Format.BINARY] * len(self._names)
         self._prepared_as = name.encode() if prepare else None
 
-    def execute(self, connection: Connection, prepared: set[bytes], params: Mapping[str, int | str | bytes]) -> int:
-        """Run it, as a transaction of its own; how many rows it changed.
+    def execute(
+        self, connection: Connection, prepared: set[bytes], params: Mapping[str, int | str | bytes | None]
+    ) -> int:
+        """Run it, as a transaction of its own; how many rows it changed, or returned.
 
         Args:
             connection: A connection in autocommit mode and outside of a transaction.
@@ -53,7 +59,7 @@ class Shortcut:
             prepared.add(self._prepared_as)
             return self._execute_prepared(connection, self._prepared_as, values)
 
-    def _execute_prepared(self, connection: Connection, name: bytes, values: list[bytes]) -> int:
+    def _execute_prepared(self, connection: Connection, name: bytes, values: list[bytes | None]) -> int:
         connection.pgconn.send_query_prepared(name, values, param_formats=self._formats)
         return _changed_rows(connection)
 
@@ -61,12 +67,12 @@ class Shortcut:
 def _changed_rows(connection: Connection) -> int:
     # Waits as a cursor does: other threads go on meanwhile, and Ctrl-C is heard.
     result: pq.abc.PGresult = connection.wait(generators.execute(connection.pgconn))[-1]
-    if result.status != pq.ExecStatus.COMMAND_OK:
+    if result.status not in _CARRIED_OUT:
         raise errors.error_from_result(result)
     return result.command_tuples or 0
 
 
-def _encode(value: int | str | bytes) -> bytes:
-    if isinstance(value, bytes):
+def _encode(value: Bound) -> bytes | None:
+    if value is None or isinstance(value, bytes):
         return value
     return _BIGINT.pack(value) if isinstance(value, int) else value.encode()

@@ -20,7 +20,7 @@ from eventstore.codec import Row
 from eventstore.errors import ConnectionLostError, InvalidUrlError, NotAStoreError
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries, quote_schema
-from eventstore.recorders._migrating import carry_out
+from eventstore.recorders._migrating import by_component, carry_out, is_up_to_date
 from eventstore.recorders._pool import Pool
 from eventstore.recorders._postgres_errors import lost, translated
 from eventstore.recorders._protocol import Append, Listener, Params, Rows, Session
@@ -28,6 +28,8 @@ from eventstore.recorders._shortcut import Shortcut
 
 T = TypeVar("T")
 
+# Appends with more statements are rare, and each number of them would be a prepared statement of its own.
+_FEW_STATEMENTS = 6
 # How many events get their place in the feed in one transaction.
 _SEQUENCE_BATCH = 10_000
 # The least time between two notifications of one process, and between two looks whether anybody listens at all.
@@ -69,27 +71,32 @@ class PostgresRecorder:
         self._where = str(address)
         self._queries = load_queries("eventstore", self.dialect, schema)
         self._server = load_queries("eventstore", self.dialect, schema, file="server")
-        self._shortcut = Shortcut("eventstore_append_event", self._queries["append_event"], prepare=prepare)
+        self._applied: dict[str, dict[int, str]] | None = None
+        self._shortcuts: dict[str, Shortcut] = {}
+        self._prepare = prepare
         self._conninfo = _conninfo(address, connect_timeout)
         self._options: dict[str, Any] = {
             "autocommit": True,
             # Statements are few and hot: prepared at their second use.
             "prepare_threshold": 1 if prepare else None,
         }
-        # Opened here once by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
-        with translated(self._where), self._connect() as connection:
-            self._check_encoding(connection)
-        self._pool = Pool(self._connect, size=connections, timeout=connect_timeout, where=self._where)
+        # Opened here by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
+        with translated(self._where):
+            first = self._connect()
+            self._check_encoding(first)
+        self._pool = Pool(self._connect, size=connections, timeout=connect_timeout, where=self._where, opened=[first])
         self._listeners: set[_PostgresListener] = set()
         self._notifier = _Notifier(self)
 
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
         known = load_migrations(component, self.dialect, self.schema)
-        if self._applied(component) == {each.number: each.digest for each in known}:
+        if self._applied is None:  # read once for all components, as the store is opened
+            self._applied = self._read_applied()
+        if is_up_to_date(known, self._applied):
             return  # the usual case; it needs no lock and no rights
         if not allowed:
-            migrate(known, self._applied(component), None)
+            migrate(known, self._read_applied().get(component, {}), None)
             return
         self.write(lambda session: self._migrate(session, known))
 
@@ -161,6 +168,7 @@ class PostgresRecorder:
     def _check_encoding(self, connection: _Connection) -> None:
         # A PgBouncer may not tell; then an event that cannot be stored is refused when it comes.
         if connection.info.parameter_status("server_encoding") not in ("UTF8", None):
+            connection.close()
             raise NotAStoreError(f"{self._where} cannot hold all text: use a database that has ENCODING 'UTF8'")
 
     def _connect(self) -> _Connection:
@@ -181,9 +189,14 @@ class PostgresRecorder:
             return connection.execute(sql, params, binary=True).fetchall()
 
     def _append_alone(self, connection: _Connection, append: Append) -> bool:
-        if append.then:
-            return self._append_last(connection, append)
-        return self._shortcut.execute(connection, connection.shortcuts, append.parameters(0)) == 1
+        sql, params = self._last(append)
+        if len(append.then) > _FEW_STATEMENTS:
+            return connection.execute(sql, params, binary=True).rowcount == 1
+        shortcut = self._shortcuts.get(sql)
+        if shortcut is None:
+            name = f"eventstore_append_{len(append.then)}_{_digest(sql)}"
+            shortcut = self._shortcuts[sql] = Shortcut(name, sql, prepare=self._prepare)
+        return shortcut.execute(connection, connection.shortcuts, params) == 1
 
     def _append_all(self, connection: _Connection, appends: Sequence[Append]) -> None:
         # The appends come before anything else that writes: the transaction's id, by which the feed is ordered, must
@@ -210,6 +223,11 @@ class PostgresRecorder:
         return True
 
     def _append_last(self, connection: _Connection, append: Append) -> bool:
+        sql, params = self._last(append)
+        return connection.execute(sql, params, binary=True).rowcount == 1
+
+    def _last(self, append: Append) -> tuple[str, dict[str, Any]]:
+        """The statement that appends the last row, with what goes with the append."""
         index = len(append.rows) - 1
         sql = self._queries[_append_block(append, index)]
         params = append.parameters(index)
@@ -217,7 +235,7 @@ class PostgresRecorder:
             sql = _with_parts(sql, *(statement.sql for statement in append.then))
             for part, statement in enumerate(append.then):
                 params.update({f"part_{part}_{name}": value for name, value in statement.params.items()})
-        return connection.execute(sql, params, binary=True).rowcount == 1
+        return sql, params
 
     def _number_some(self, session: Session) -> tuple[int, int]:
         position, since, restored_since = session.execute(self._server["take_turn"], {})[0]
@@ -236,13 +254,13 @@ class PostgresRecorder:
         )
         return numbered, position + numbered
 
-    def _applied(self, component: str) -> dict[int, str]:
+    def _read_applied(self) -> dict[str, dict[int, str]]:
         table = f"{quote_schema(self.schema)}.eventstore_migrations"
         if not self.read(self._server["migrations_exist"], {"qualified_name": table})[0][0]:
             return {}
-        return dict(self.read(self._queries["applied_migrations"], {"component": component}))
+        return by_component(self.read(self._queries["applied_migrations"], {}))
 
-    def _migrate(self, session: Session, known: list[Migration]) -> None:
+    def _migrate(self, session: Session, known: Sequence[Migration]) -> None:
         session.execute(self._server["lock_schema"], {"schema_name": self.schema})
         if not session.execute("SELECT 1 FROM pg_namespace WHERE nspname = %(name)s", {"name": self.schema}):
             session.execute(self._server["create_schema"], {})
@@ -370,6 +388,10 @@ def _readable(timeout: float, *files: int) -> list[int]:
         return [key.fd for key, _ in selector.select(timeout)]
 
 
+def _digest(text: str) -> str:
+    return blake2b(text.encode(), digest_size=4).hexdigest()
+
+
 class _StreamMovedOnError(Exception):
     """Rolls an append back whose predecessor was not there."""
 
@@ -423,5 +445,5 @@ def _with_parts(append: str, *parts: str) -> str:
 
 
 def _channel(schema: str) -> dict[str, Any]:
-    number = int.from_bytes(blake2b(schema.encode(), digest_size=4).digest()) >> 1
+    number = int(_digest(schema), 16) >> 1
     return {"channel": f"eventstore_{number}", "class_id": 1_702_257_011, "object_id": number}

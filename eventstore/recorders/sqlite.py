@@ -20,7 +20,7 @@ from eventstore.queries import load_queries
 from eventstore.recorders._acts import Acts
 from eventstore.recorders._bell import Bell
 from eventstore.recorders._group_commit import GroupCommit
-from eventstore.recorders._migrating import carry_out
+from eventstore.recorders._migrating import by_component, carry_out, is_up_to_date
 from eventstore.recorders._protocol import Append, Listener, Params, Rows, Session
 from eventstore.recorders._sqlite_errors import translated
 
@@ -67,27 +67,35 @@ class SQLiteRecorder:
         self._idle: list[sqlite3.Connection] = []
         self._bell = Bell()
         self._closed = False
+        self._applied: dict[str, dict[int, str]] | None = None
+        # Who only reads opens no second connection. What is in memory has just one.
+        self._writer: sqlite3.Connection | None = None
         with translated(self._where):
-            self._writer = self._connect()
+            first = self._connect()
             try:
                 if self._path:
-                    self._check_owner()
-                    self._use_wal()
+                    self._check_owner(first)
+                    self._use_wal(first)
+                    self._idle.append(first)
+                else:
+                    self._writer = first
             except BaseException:
-                self._writer.close()
+                first.close()
                 raise
         for _ in range(connections):
             self._permits.put(None)
-        self._commits = GroupCommit(self._writer)
-        self._acts = Acts(self._writer)
+        self._commits = GroupCommit(self._open_writer)
+        self._acts = Acts()
 
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
         known = load_migrations(component, self.dialect)
-        if self._applied(component) == {each.number: each.digest for each in known}:
+        if self._applied is None:  # read once for all components, as the store is opened
+            self._applied = self._read_applied()
+        if is_up_to_date(known, self._applied):
             return  # the usual case; it needs no lock, so that a read-only store can be opened
         if not allowed:
-            migrate(known, self._applied(component), None)
+            migrate(known, self._read_applied().get(component, {}), None)
             return
         self.write(lambda session: self._migrate(session, known))
 
@@ -98,7 +106,7 @@ class SQLiteRecorder:
 
     def write(self, work: Callable[[Session], T]) -> T:
         """See `Recorder.write`."""
-        return self._write(lambda: work(_SQLiteSession(self._writer)))
+        return self._write(lambda writer: work(_SQLiteSession(writer)))
 
     def append(self, *appends: Append) -> bool:
         """See `Recorder.append`: one statement, if there are few rows of one stream and no other work."""
@@ -134,7 +142,8 @@ class SQLiteRecorder:
             if self._closed:
                 return
             self._closed = True
-            self._writer.close()
+            if self._writer:
+                self._writer.close()
         for _ in range(self.connections):
             self._permits.get()  # waits for readers that are under way
         while self._idle:
@@ -172,17 +181,25 @@ class SQLiteRecorder:
         # Sorting and joining never writes temporary files beside an agent's work.
         connection.execute("PRAGMA temp_store = MEMORY")
 
-    def _check_owner(self) -> None:
+    def _open_writer(self) -> sqlite3.Connection:
+        """The connection that writes, for whoever has the turn."""
+        if self._closed:
+            raise StoreClosedError
+        if self._writer is None:
+            self._writer = self._connect()
+        return self._writer
+
+    def _check_owner(self, connection: sqlite3.Connection) -> None:
         # Before anything is changed: what is another program's stays as it is, to the byte.
-        tables = {name for (name,) in self._writer.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
         if tables and "eventstore_migrations" not in tables:
             raise NotAStoreError(f"{self._where} holds another program's tables: name another file")
 
-    def _use_wal(self) -> None:
+    def _use_wal(self, connection: sqlite3.Connection) -> None:
         # Write-ahead logging: readers go on while a writer writes. Changing to it needs the file for oneself, and
         # SQLite does not wait for that, so it is tried again while other processes open the file, too.
         with translated(self._where):
-            mode = self._writer.execute("PRAGMA journal_mode").fetchone()[0]
+            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
         if mode == "wal":
             return
         for attempt in Retrying(
@@ -192,7 +209,7 @@ class SQLiteRecorder:
             reraise=True,
         ):
             with attempt, translated(self._where):
-                self._writer.execute("PRAGMA journal_mode = WAL")
+                connection.execute("PRAGMA journal_mode = WAL")
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
@@ -200,9 +217,7 @@ class SQLiteRecorder:
             raise StoreClosedError
         if self._path is None:  # what is in memory is seen by its one connection only
             with self._commits.exclusive():
-                if self._closed:
-                    raise StoreClosedError
-                yield self._writer
+                yield self._open_writer()
             return
         self._permits.get()
         connection: sqlite3.Connection | None = None
@@ -221,7 +236,7 @@ class SQLiteRecorder:
             return self._idle.pop()
         return self._connect()
 
-    def _write(self, work: Callable[[], T], *, atomic: bool = False) -> T:
+    def _write(self, work: Callable[[sqlite3.Connection], T], *, atomic: bool = False) -> T:
         if self._closed:
             raise StoreClosedError
         with translated(self._where):
@@ -239,14 +254,12 @@ class SQLiteRecorder:
         act = self._acts.known(statements)
         if act is None:
             with translated(self._where), self._commits.exclusive():
-                if self._closed:
-                    raise StoreClosedError
-                act = self._acts.make(statements, len(rows))
+                act = self._acts.make(self._open_writer(), statements, len(rows))
         sql, values = act.sql, act.values(*map(append.parameters, rows), *(each.params for each in append.then))
 
-        def work() -> None:
+        def work(writer: sqlite3.Connection) -> None:
             try:
-                self._writer.execute(sql, values)
+                writer.execute(sql, values)
             except sqlite3.IntegrityError as error:
                 if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
                     raise _StreamMovedOnError from error
@@ -270,13 +283,13 @@ class SQLiteRecorder:
             if append.work:
                 append.work(session)
 
-    def _applied(self, component: str) -> dict[int, str]:
+    def _read_applied(self) -> dict[str, dict[int, str]]:
         tables = "SELECT 1 FROM sqlite_schema WHERE name = 'eventstore_migrations'"
         if not self.read(tables, {}):
             return {}
-        return dict(self.read(self._queries["applied_migrations"], {"component": component}))
+        return by_component(self.read(self._queries["applied_migrations"], {}))
 
-    def _migrate(self, session: Session, known: list[Migration]) -> None:
+    def _migrate(self, session: Session, known: Sequence[Migration]) -> None:
         try:
             carry_out(session, self._queries, known)
         except sqlite3.OperationalError as error:

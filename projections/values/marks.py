@@ -9,9 +9,10 @@ models that are nothing but their fields, has a mark that equals no other: it is
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache, partial
-from itertools import count
-from operator import add, attrgetter
+from itertools import accumulate, count, pairwise
+from operator import attrgetter
 from typing import Any
 
 import ormsgpack
@@ -34,11 +35,16 @@ _extra = attrgetter("__pydantic_extra__")
 Mark = Hashable
 
 
+_NAME_BYTES = 8
+# Of msgpack's arrays.
+_LONGEST_HEADER_BYTES = 5
+
+
 class _Names(dict[type, bytes]):
     """A name of eight bytes for each class: marks are bytes, since a garbage collector would look at tuples."""
 
     def __missing__(self, kind: type) -> bytes:
-        name = self[kind] = next(_NUMBERS).to_bytes(8, "little")
+        name = self[kind] = next(_NUMBERS).to_bytes(_NAME_BYTES, "little")
         return name
 
 
@@ -46,20 +52,86 @@ _NUMBERS = count()
 _names = _Names()
 
 
-def marks_of(parts: Sequence[Any]) -> list[Mark]:
-    """The mark of each part."""
-    kinds = set(map(type, parts))
-    if all(map(is_plain_model, kinds)) and not any(map(_extra, parts)):
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """The marks of all parts of a value.
+
+    Of models, those are kept in one piece: many are marked, and compared, in the time of a few.
+
+    Attributes:
+        kinds: The names of the models' classes, one after the other.
+        content: What the models hold, packed, one after the other.
+        lengths: How many bytes of `content` each has.
+        others: The mark of each part, if they are not all such models.
+    """
+
+    kinds: bytes = b""
+    content: bytes = b""
+    lengths: Sequence[int] = ()
+    others: Sequence[Mark] = ()
+
+    def __len__(self) -> int:
+        return len(self.others) or len(self.lengths)
+
+    def each(self) -> Sequence[Mark]:
+        """The mark of each part."""
+        if self.others:
+            return self.others
+        ends = [*accumulate(self.lengths, initial=0)]
+        return [
+            self.kinds[_NAME_BYTES * index : _NAME_BYTES * (index + 1)] + self.content[start:end]
+            for index, (start, end) in enumerate(pairwise(ends))
+        ]
+
+    def grown(self, parts: Sequence[Any]) -> Marks | None:
+        """The marks of parts that begin with what these are of; `None` if it is not so, or slow to tell."""
+        length = len(self.lengths)
+        first, more = parts[:length], parts[length:]
+        if not length or len(first) < length or _kinds_of(first) != self.kinds or any(map(_extra, first)):
+            return None
         try:
-            return [*map(add, map(_names.__getitem__, map(type, parts)), map(_packed, map(_fields, parts)))]
+            packed = _packed([*map(_fields, first)])
+        except (TypeError, ValueError, RecursionError):
+            return None
+        # Before what the array holds stands how many these are.
+        if len(packed) - len(self.content) > _LONGEST_HEADER_BYTES or not packed.endswith(self.content):
+            return None
+        if not more:
+            return self
+        added = marks_of(more)
+        if added.others:
+            return None
+        return Marks(self.kinds + added.kinds, self.content + added.content, (*self.lengths, *added.lengths))
+
+
+NO_MARKS = Marks()
+
+
+def marks_of(parts: Sequence[Any]) -> Marks:
+    """The marks of parts."""
+    if all(map(is_plain_model, set(map(type, parts)))) and not any(map(_extra, parts)):
+        try:
+            packed = [*map(_packed, map(_fields, parts))]
         except (TypeError, ValueError, RecursionError):
             pass  # one of them holds something else: each for itself, then
-    return [*map(_mark, parts)]
+        else:
+            return Marks(_kinds_of(parts), b"".join(packed), tuple(map(len, packed)))
+    return Marks(others=[*map(_mark, parts)])
 
 
-def marks_of_pairs(pairs: Sequence[Sequence[Any]]) -> list[Mark]:
-    """The mark of each `[key, item]` pair."""
-    return [*zip((key for key, _ in pairs), marks_of([item for _, item in pairs]), strict=True)]
+def marks_of_pairs(pairs: Sequence[Sequence[Any]]) -> Marks:
+    """The marks of `[key, item]` pairs."""
+    items = marks_of([item for _, item in pairs])
+    return Marks(others=[*zip((key for key, _ in pairs), items.each(), strict=True)])
+
+
+def marks_of_text(pieces: Sequence[str]) -> Marks:
+    """The marks of pieces of text: they are their own."""
+    return Marks(others=pieces)
+
+
+def _kinds_of(parts: Sequence[Any]) -> bytes:
+    return b"".join(map(_names.__getitem__, map(type, parts)))
 
 
 def _is_plain_model(kind: type) -> bool:

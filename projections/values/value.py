@@ -24,7 +24,7 @@ from projections.values.change import (
 )
 from projections.values.kinds import join, kind_of, split
 from projections.values.ladder import DEFAULT_POLICY, Ladder, SnapshotPolicy, climb, segments_due
-from projections.values.marks import Mark, marks_of, marks_of_pairs
+from projections.values.marks import NO_MARKS, Marks, marks_of, marks_of_pairs, marks_of_text
 from projections.values.molds import Mold, mold_of
 from projections.values.parts import (
     INSERT,
@@ -77,7 +77,7 @@ class Value:
     ladder: Ladder = ()
     read_bytes: int = 0
     size: int = 0
-    marks: Sequence[Mark] = ()
+    marks: Marks = NO_MARKS
     serializer: Serializer | None = None
     molds: list[Mold | None] = field(default_factory=list)
 
@@ -91,6 +91,8 @@ class Value:
         if self.kind == WHOLE:
             [(encoding, data)] = self.parts.stored
             return load(encoding, data, serializer)
+        if self.serializer is not serializer:
+            return join(self.kind, self._read_once(serializer))
         return join(self.kind, self.made(serializer))
 
     def made(self, serializer: Serializer) -> list[Any]:
@@ -98,10 +100,17 @@ class Value:
         self.fill(serializer)
         return [mold() for mold in self.molds]  # type: ignore[misc]  # all of them are made
 
+    def _read_once(self, serializer: Serializer) -> list[Any]:
+        """The parts as objects, for the first reader: most values have no second one, for whom molds would be made."""
+        made = load_parts(self.kind, self.parts.stored, serializer)
+        # What they are is noted before the reader can change them.
+        self.marks, self.molds, self.serializer = _marks(self.kind, made), [], serializer
+        return made
+
     def lend(self, molds: Mapping[Part, Mold], serializer: Serializer) -> None:
         """Use molds that others have made."""
         if self.serializer is not serializer:
-            self.serializer, self.marks, self.molds = serializer, (), []
+            self.serializer, self.marks, self.molds = serializer, NO_MARKS, []
         if not self.molds:
             self.molds = [*map(molds.get, self.parts.stored)]
 
@@ -115,7 +124,7 @@ class Value:
         """Read the parts that have no mold yet; those that were made now."""
         stored = self.parts.stored
         if self.serializer is not serializer:
-            self.serializer, self.marks, self.molds = serializer, (), []
+            self.serializer, self.marks, self.molds = serializer, NO_MARKS, []
         molds = self.molds or [None] * len(stored)
         if None not in molds:
             return {}
@@ -125,10 +134,10 @@ class Value:
         self.molds = [mold or made[part] for part, mold in zip(stored, molds, strict=True)]
         return made
 
-    def marks_for(self, serializer: Serializer) -> Sequence[Mark]:
+    def marks_for(self, serializer: Serializer) -> Marks:
         """The marks of the parts as this serializer wrote and reads them; none if that would cost to read them."""
         if self.serializer is not serializer:
-            return ()
+            return NO_MARKS
         if not self.marks and self.molds and None not in self.molds:
             self.marks = _marks(self.kind, self.made(serializer))
         return self.marks
@@ -179,10 +188,14 @@ def recorded(
         return _whole(value, channel, serializer)
     base = base if base and base.kind == kind else None
     parts = split(kind, value, base.made(serializer) if base and kind == TEXT else ())
-    marks = _marks(kind, parts)
     old = base.parts if base else NOTHING
-    known = base.marks_for(serializer) if base else ()
-    alignment = align(known, marks) if known else Alignment(0, [INSERT] * len(parts))
+    known = base.marks_for(serializer) if base else NO_MARKS
+    marks = known.grown(parts)
+    if marks:
+        alignment = Alignment(len(known), [INSERT] * (len(parts) - len(known)))
+    else:
+        marks = _marks(kind, parts)
+        alignment = align(known.each(), marks.each()) if known else Alignment(0, [INSERT] * len(parts))
     try:
         # Serializers may treat what stands alone in a way of their own, LangGraph's does so with bytes: an item of a
         # list is written as an item of a list.
@@ -311,7 +324,7 @@ def _beginning(value: Value) -> Change:
     return Change(value.kind, 0, value.parts.checksum(data), encoding, data)
 
 
-def _marks(kind: int, parts: Sequence[Any]) -> Sequence[Mark]:
+def _marks(kind: int, parts: Sequence[Any]) -> Marks:
     if kind == TEXT:
-        return parts
+        return marks_of_text(parts)
     return marks_of_pairs(parts) if kind == DICT else marks_of(parts)

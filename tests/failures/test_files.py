@@ -101,7 +101,7 @@ def open_as_nobody(_: Pipe, url: str) -> str:
 @contextmanager
 def no_room(saver: EventStoreSaver) -> Iterator[None]:
     """Let the file grow no further: SQLite's own limit, which it reports as it does a full disk."""
-    writer: sqlite3.Connection = saver.store.recorder._writer  # type: ignore[attr-defined]
+    writer: sqlite3.Connection = saver.store.recorder._open_writer()  # type: ignore[attr-defined]
     [(pages,)] = writer.execute("PRAGMA page_count").fetchall()
     writer.execute(f"PRAGMA max_page_count = {pages}")
     try:

@@ -15,6 +15,8 @@ from eventstore.recorders._group_commit import GroupCommit
 
 PATIENCE_SECONDS = 30.0
 
+Work = Callable[[sqlite3.Connection], str]
+
 
 @pytest.fixture
 def connection() -> Iterator[sqlite3.Connection]:
@@ -25,7 +27,7 @@ def connection() -> Iterator[sqlite3.Connection]:
 
 @pytest.fixture
 def commits(connection: sqlite3.Connection) -> GroupCommit:
-    return GroupCommit(connection)
+    return GroupCommit(lambda: connection)
 
 
 @pytest.fixture
@@ -35,11 +37,11 @@ def writers() -> Iterator[ThreadPoolExecutor]:
 
 
 @pytest.fixture
-def note(connection: sqlite3.Connection) -> Callable[[str], Callable[[], str]]:
+def note() -> Callable[[str], Work]:
     """Work that leaves a name, and gives it back."""
 
-    def named(name: str) -> Callable[[], str]:
-        def work() -> str:
+    def named(name: str) -> Work:
+        def work(connection: sqlite3.Connection) -> str:
             connection.execute("INSERT INTO done VALUES (?)", (name,))
             return name
 
@@ -78,7 +80,7 @@ def test_a_leader_that_is_interrupted_before_it_begins_leaves_the_lead_to_the_ne
     connection: sqlite3.Connection,
     commits: GroupCommit,
     writers: ThreadPoolExecutor,
-    note: Callable[[str], Callable[[], str]],
+    note: Callable[[str], Work],
 ) -> None:
     with commits.exclusive():
         interrupting = interrupt_main_thread_when(waiting(commits, 1))
@@ -93,7 +95,7 @@ def test_a_writer_that_is_interrupted_while_it_waits_takes_its_work_back(
     connection: sqlite3.Connection,
     commits: GroupCommit,
     writers: ThreadPoolExecutor,
-    note: Callable[[str], Callable[[], str]],
+    note: Callable[[str], Work],
 ) -> None:
     with commits.exclusive():
         first = writers.submit(commits.run, note("first"))
@@ -112,11 +114,11 @@ def test_the_lead_is_never_handed_to_a_writer_that_has_left(
     connection: sqlite3.Connection,
     commits: GroupCommit,
     writers: ThreadPoolExecutor,
-    note: Callable[[str], Callable[[], str]],
+    note: Callable[[str], Work],
 ) -> None:
     begun, go_on = threading.Event(), threading.Event()
 
-    def interrupted_work() -> None:
+    def interrupted_work(_connection: sqlite3.Connection) -> None:
         begun.set()
         go_on.wait()
         raise KeyboardInterrupt
@@ -150,10 +152,10 @@ def test_a_leader_that_is_interrupted_again_while_it_leaves_keeps_nobody_waiting
     connection: sqlite3.Connection,
     commits: GroupCommit,
     writers: ThreadPoolExecutor,
-    note: Callable[[str], Callable[[], str]],
+    note: Callable[[str], Work],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def interrupted_work() -> None:
+    def interrupted_work(_connection: sqlite3.Connection) -> None:
         until(waiting(commits, 1))  # the next one waits for this leader
         monkeypatch.setattr(commits, "_leave", interrupted_again)
         raise KeyboardInterrupt

@@ -114,7 +114,7 @@ class Text(str):
 
 @given(plain | messages, plain | messages)
 def test_equal_marks_mean_equal_bytes(one: Any, other: Any) -> None:
-    [mark, another] = marks_of([one, other])
+    [mark, another] = marks_of([one, other]).each()
     if mark == another:
         assert SERIALIZER.dumps_typed([one]) == SERIALIZER.dumps_typed([other])
 
@@ -139,7 +139,7 @@ def test_a_mark_is_the_same_as_long_as_the_content_is(value: Any) -> None:
     ],
 )
 def test_what_python_takes_for_equal_is_told_apart(one: Any, other: Any, wrap: Any) -> None:
-    [mark, another] = marks_of([wrap(one), wrap(other)])
+    [mark, another] = marks_of([wrap(one), wrap(other)]).each()
     assert mark != another
 
 

@@ -190,7 +190,7 @@ WHERE purpose = :purpose AND name = :name AND version > :after AND version < :be
 ORDER BY version DESC LIMIT :limit;
 
 -- name: applied_migrations
-SELECT number, digest FROM {schema}.eventstore_migrations WHERE component = :component;
+SELECT component, number, digest FROM {schema}.eventstore_migrations;
 
 -- name: create_migrations
 CREATE TABLE IF NOT EXISTS {schema}.eventstore_migrations (

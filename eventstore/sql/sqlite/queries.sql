@@ -185,7 +185,7 @@ WHERE purpose = :purpose AND name = :name AND version > :after AND version < :be
 ORDER BY version DESC LIMIT :limit;
 
 -- name: applied_migrations
-SELECT number, digest FROM eventstore_migrations WHERE component = :component;
+SELECT component, number, digest FROM eventstore_migrations;
 
 -- name: create_migrations
 CREATE TABLE IF NOT EXISTS eventstore_migrations (

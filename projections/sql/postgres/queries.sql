@@ -275,7 +275,7 @@ WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]);
 -- name: save_segment
 -- Part of the append's own statement, whose result is `appended`.
 INSERT INTO {schema}.segments (stream_id, version, channel, level, change)
-SELECT :stream_id::bigint, :event_version::bigint, :channel::bytea, :level::smallint, :change::bytea FROM appended;
+SELECT :stream_id::bigint, :event_version::bigint, :channel::bytea, (:level::bigint)::smallint, :change::bytea FROM appended;
 
 -- name: restore_segment
 -- The same, when it is made again from the log.
