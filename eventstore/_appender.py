@@ -148,8 +148,9 @@ class Appender:
             break
         if together:
             if together.rows:
-                append = Append(stream.stream_id, together.start, not stream.has_rows, together.rows, together.then)
-                self._append_rows(name, stream, append, metadata)
+                then = [*together.then, *self._described(stream, metadata)]
+                append = Append(stream.stream_id, together.start, not stream.has_rows, together.rows, then)
+                self._append_rows(name, stream, append)
             together.succeed()
 
     def _decide_next(
@@ -162,8 +163,7 @@ class Appender:
         except (ConflictError, OvertakenError) as error:
             raise _LaterError from error  # on a head that is not stored yet nothing can be refused
 
-    def _append_rows(self, name: str, stream: Stream, append: Append, metadata: Mapping[str, Any]) -> None:
-        append = replace(append, then=[*append.then, *self._described(stream, metadata)])
+    def _append_rows(self, name: str, stream: Stream, append: Append) -> None:
         if not self._append_once(append):
             _forget({name: stream})
             raise OvertakenError
@@ -270,10 +270,10 @@ class Appender:
         then = [*decision.then, *self._described(stream, metadata)]
         return Append(stream.stream_id, head, not stream.has_rows, rows, then, decision.work)
 
-    def _described(self, stream: Stream, metadata: Mapping[str, Any]) -> list[Statement]:
+    def _described(self, stream: Stream, metadata: Mapping[str, Any]) -> Sequence[Statement]:
         described = {} if stream.has_rows else searchable(metadata)
         if not described:
-            return []
+            return ()
         # With the first event and not before: an append that fails leaves nothing to be found by.
         params = {"stream_id": stream.stream_id, "metadata": json.dumps(described)}
         return [Statement(self._queries["describe_stream"], params)]

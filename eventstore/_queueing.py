@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from contextvars import copy_context
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from eventstore._deciding import Decide, Decision
 from eventstore.codec import Row, chained
@@ -77,7 +77,7 @@ class Together:
         appended = Appended(self.head.version, self.head.version, self.head.hash)
         if rows:
             appended = Appended(rows[0].version, rows[-1].version, rows[-1].hash)
-            self.head = replace(self.head, version=rows[-1].version, hash=rows[-1].hash)
+            self.head = Head(rows[-1].version, rows[-1].hash, self.head.era)
         self.rows += rows
         self.then += decision.then
         self._taken.append((ticket, decision.result or appended))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from eventstore import Cause, Decision, EventStore, NewEvent
@@ -194,7 +194,8 @@ class _Batch:
         )
         for channel, value in values.items():
             slot = Slot(self.stream_id, checkpoint.namespace, channel)
-            self.values[slot] = replace(value.value, version=version)
+            value.value.version = version
+            self.values[slot] = value.value
         record = CheckpointRecord(
             parent=checkpoint.parent,
             format=checkpoint.format,

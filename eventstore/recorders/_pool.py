@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Generic, TypeVar
 
@@ -16,6 +15,7 @@ import psycopg
 from psycopg.pq import TransactionStatus
 
 from eventstore.errors import StoreClosedError, UnavailableError
+from eventstore.recorders._permits import Permits
 
 C = TypeVar("C", bound=psycopg.Connection)
 
@@ -41,10 +41,8 @@ class Pool(Generic[C]):
         self._timeout = timeout
         self._where = where
         self._idle: deque[C] = deque(opened)
-        # Who has a permit may have a connection: an idle one, or a new one. (No lock of Python's own is as cheap.)
-        self._permits: SimpleQueue[None] = SimpleQueue()
-        for _ in range(size):
-            self._permits.put(None)
+        # Who has a permit may have a connection: an idle one, or a new one.
+        self._permits = Permits(size)
         self._closed = False
 
     def take(self) -> C:
@@ -55,16 +53,14 @@ class Pool(Generic[C]):
             StoreClosedError: The pool was closed.
             psycopg.OperationalError: The server cannot be reached.
         """
-        try:
-            self._permits.get(timeout=self._timeout)
-        except Empty as error:
+        if not self._permits.take(self._timeout):
             raise UnavailableError(
                 f"all connections to {self._where} are in use, for longer than connect_timeout: raise pool_size"
-            ) from error
+            )
         try:
             return self._idle_or_new()
         except BaseException:
-            self._permits.put(None)
+            self._permits.give()
             raise
 
     def give(self, connection: C) -> None:
@@ -75,7 +71,7 @@ class Pool(Generic[C]):
             connection.close()
         if self._closed:
             self.clear()
-        self._permits.put(None)
+        self._permits.give()
 
     def clear(self) -> None:
         """Close those that are idle: one broke, so the others probably did, too."""
@@ -90,7 +86,7 @@ class Pool(Generic[C]):
         self._closed = True
         self.clear()
         # The first who waits finds the pool closed, and hands the permit on to the next.
-        self._permits.put(None)
+        self._permits.give()
 
     def use(self) -> Turn[C]:
         """A context manager that takes a connection and gives it back."""

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from eventstore import StoreClosedError, UnavailableError
+from eventstore.recorders._permits import Permits
 from eventstore.recorders._pool import Pool
 
 
@@ -112,3 +113,46 @@ def test_a_server_that_does_not_come_back_is_given_up(pg_server: str) -> None:
         with pytest.raises(psycopg.OperationalError):
             pool.take()
     pool.close()
+
+
+def test_who_came_first_is_served_first_also_if_others_come_back_at_once() -> None:
+    permits = Permits(1)
+    served: list[int] = []
+    assert permits.take(0)
+
+    def work(number: int) -> None:
+        for _ in range(3):
+            assert permits.take(30)
+            served.append(number)
+            permits.give()
+
+    threads = []
+    for number in range(3):
+        threads.append(threading.Thread(target=work, args=(number,)))
+        threads[-1].start()
+        while len(permits._waiting) <= number:
+            threading.Event().wait(0.001)
+    permits.give()
+    for thread in threads:
+        thread.join()
+    assert served == [0, 1, 2] * 3
+
+
+def test_who_waits_no_longer_keeps_no_permit() -> None:
+    permits = Permits(1)
+    assert permits.take(0)
+    assert not permits.take(0.01)
+    permits.give()
+    assert permits.take(0)
+    assert not permits.take(0)
+
+
+def test_who_leaves_as_it_is_given_a_permit_hands_it_on() -> None:
+    permits = Permits(1)
+    assert permits.take(0)
+    place = threading.Lock()
+    place.acquire()
+    permits._waiting.append(place)
+    permits.give()
+    permits._leave(place)
+    assert permits.take(0)
