@@ -107,7 +107,7 @@ class Appender:
         batch = [own]
         with suppress(IndexError):
             while True:
-                batch.append(stream.waiting.popleft())
+                batch.append(stream.waiting.pop(0))
         batch = [*dict.fromkeys(batch[1:] if own in batch[1:] else batch)]
         try:
             for _ in range(ATTEMPTS):

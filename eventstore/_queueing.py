@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import deque
 from contextvars import copy_context
 from dataclasses import dataclass, field
 
@@ -50,7 +49,7 @@ class Stream:
     has_rows: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
     # Who waits for the lock to append, for whoever gets it first.
-    waiting: deque[Ticket] = field(default_factory=deque)
+    waiting: list[Ticket] = field(default_factory=list)
     # The last head that was seen, and since when nobody else has moved it.
     known: Head | None = None
     era: int = 0

@@ -23,7 +23,7 @@ T = TypeVar("T")
 # How often a read begins anew that prunes keep erasing the ground under.
 _ATTEMPTS = 20
 # How much a listing remembers of what it has read, for the values that come next.
-_REMEMBERED_BYTES = 2 * 1024 * 1024
+_REMEMBERED_BYTES = 384 * 1024
 Matching = Callable[[Mapping[str, Any]], bool]
 """Whether a checkpoint is wanted, by its metadata: known before its values are."""
 

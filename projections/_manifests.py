@@ -34,17 +34,18 @@ Key = tuple[str, str]
 """Namespace and checkpoint id."""
 
 _STREAMS = 10_000
-_PER_STREAM = 32
+_NAMESPACES = 64
 
 
 @dataclass(slots=True)
 class _Remembered:
     era: int = 0
-    manifests: OrderedDict[Key, Ancestor] = field(default_factory=OrderedDict)
+    # By namespace: the checkpoint that was saved last, which is most often the parent of the next.
+    latest: dict[str, tuple[str, Ancestor]] = field(default_factory=dict)
 
 
 class Manifests:
-    """Remembers manifests by stream and checkpoint, a bounded number of them."""
+    """Remembers the manifest of each namespace's last checkpoint, of a bounded number of streams."""
 
     def __init__(self) -> None:
         self._streams: OrderedDict[int, _Remembered] = OrderedDict()
@@ -52,9 +53,13 @@ class Manifests:
 
     def get(self, stream_id: int, head: Head, key: Key) -> Ancestor | None:
         """The manifest of a checkpoint, if it is remembered and the stream has not moved on without us."""
+        namespace, checkpoint = key
         with self._lock:
             known = self._streams.get(stream_id)
-            return known.manifests.get(key) if known and known.era == head.era else None
+            if known is None or known.era != head.era:
+                return None
+            latest, ancestor = known.latest.get(namespace, ("", NOBODY))
+            return ancestor if latest == checkpoint else None
 
     def put(self, stream_id: int, head: Head, saved: Mapping[Key, Ancestor]) -> None:
         """Note the manifests that were saved on a stream's head."""
@@ -62,15 +67,15 @@ class Manifests:
             known = self._streams.setdefault(stream_id, _Remembered())
             self._streams.move_to_end(stream_id)
             if known.era < head.era:
-                known.manifests.clear()
+                known.latest.clear()
                 known.era = head.era
             elif known.era > head.era:
                 return
-            for key, manifest in saved.items():
-                known.manifests[key] = manifest
-                known.manifests.move_to_end(key)
-            while len(known.manifests) > _PER_STREAM:
-                known.manifests.popitem(last=False)
+            for (namespace, checkpoint), ancestor in saved.items():
+                known.latest.pop(namespace, None)
+                known.latest[namespace] = (checkpoint, ancestor)
+            while len(known.latest) > _NAMESPACES:
+                del known.latest[next(iter(known.latest))]
             if len(self._streams) > _STREAMS:
                 self._streams.popitem(last=False)
 
