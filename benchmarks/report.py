@@ -73,8 +73,8 @@ def summary(text: str) -> str:
     parts = [
         "## Verdicts",
         (
-            "`make bench` measures all of this in one run; savers that are compared take turns, and ratios are the "
-            "medians of the rounds' own ratios. Each section says when it was measured, and with which versions."
+            "`make bench` measures all of this, each section in one run; savers that are compared take turns, and "
+            "ratios are the medians of the rounds' own ratios. Each section says when, and with which versions."
         ),
         f"**{len(rows) - len(missed)} of {len(rows)} targets are met.**" + (" Missed:" if missed else ""),
     ]

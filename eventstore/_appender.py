@@ -32,10 +32,6 @@ _ERAS = count(1)
 ATTEMPTS, _STAND_BACK_SECONDS = 50, 0.01
 
 
-class _LaterError(Exception):
-    """It has to be decided when what comes before is stored."""
-
-
 class Appender:
     """Appends to the streams of one recorder."""
 
@@ -46,7 +42,7 @@ class Appender:
         self._lock = threading.Lock()
 
     def commit(
-        self, decides: Mapping[str, Decide], *, metadata: Mapping[str, Any] | None = None
+        self, decides: Mapping[str, Decide], *, metadata: Mapping[str, Any] | None = None, joins: bool = False
     ) -> dict[str, Appended]:
         """Append to each stream what is decided at the head that is shown: in one transaction, all of it or nothing.
 
@@ -56,6 +52,8 @@ class Appender:
         Args:
             decides: For each stream, who decides on its events; a stream is created if need be.
             metadata: The metadata of streams that are created.
+            joins: For one stream: whether its events may be stored together with others that are waited for, decided
+                on a head that is not stored yet.
 
         Raises:
             BusyError: Other processes were faster many times in a row.
@@ -64,7 +62,7 @@ class Appender:
         streams = {name: self._stream(name) for name in decides}
         if len(streams) == 1:
             [(name, decide)] = decides.items()
-            return {name: self._commit_together(name, streams[name], Ticket(decide), metadata or {})}
+            return {name: self._commit_together(name, streams[name], Ticket(decide, metadata or {}, joins=joins))}
         with ExitStack() as locks:
             # In one order for all threads: or two that append to the same streams could wait for each other.
             for name in sorted(streams):
@@ -83,7 +81,7 @@ class Appender:
                 return
         raise BusyError("other processes keep appending to this stream: try again")
 
-    def _commit_together(self, name: str, stream: Stream, ticket: Ticket, metadata: Mapping[str, Any]) -> Appended:
+    def _commit_together(self, name: str, stream: Stream, ticket: Ticket) -> Appended:
         """Append to one stream, together with what others wait to append to it: whoever gets the lock does it for all.
 
         So parallel tasks of a thread share a transaction. Each returns when its own events are stored, and gets its own
@@ -94,7 +92,7 @@ class Appender:
             # Ctrl-C can come between a lock's taking and its entry into a stack, but not into a plain `with`.
             with stream.lock:
                 while not ticket.done:
-                    self._serve(name, stream, ticket, metadata)
+                    self._serve(name, stream, ticket)
         finally:
             with suppress(ValueError):
                 stream.waiting.remove(ticket)
@@ -103,71 +101,91 @@ class Appender:
         assert ticket.appended
         return ticket.appended
 
-    def _serve(self, name: str, stream: Stream, own: Ticket, metadata: Mapping[str, Any]) -> None:
-        batch = [own]
-        with suppress(IndexError):
-            while True:
-                batch.append(stream.waiting.pop(0))
-        batch = [*dict.fromkeys(batch[1:] if own in batch[1:] else batch)]
+    def _serve(self, name: str, stream: Stream, own: Ticket) -> None:
         try:
+            self._settle(stream)
+            waiting = [*stream.waiting]
+            del stream.waiting[: len(waiting)]  # whoever is missed here, since another left just now, serves itself
+            if own not in waiting:  # it was served before, but not to its end
+                waiting.insert(0, own)
             for _ in range(ATTEMPTS):
                 try:
-                    self._attempt_together(name, stream, batch, metadata)
+                    if unserved := [ticket for ticket in waiting if not ticket.done]:
+                        self._serve_first(name, stream, unserved)
                 except OvertakenError:
                     stand_back()
                 else:
                     return
         except BaseException:
-            # Nobody knows how far it came: the head is read again. Who has no answer yet tries for itself.
-            _forget({name: stream})
+            _forget({name: stream})  # nobody knows how far it came: the head is read again
             raise
         raise BusyError(f"other processes keep appending to {name!r}: try again")
 
-    def _attempt_together(
-        self, name: str, stream: Stream, batch: Sequence[Ticket], metadata: Mapping[str, Any]
-    ) -> None:
-        together: Together | None = None
-        for ticket in batch:
-            if ticket.done:
-                continue
+    def _settle(self, stream: Stream) -> None:
+        """Find out what became of an append whose writer was interrupted: others' events may have been in it."""
+        if stream.unsettled:
+            append, together = stream.unsettled
+            if self._is_stored(append):
+                together.succeed()
+            stream.unsettled = None
+
+    def _serve_first(self, name: str, stream: Stream, tickets: Sequence[Ticket]) -> None:
+        """Store what the first of some wants, and with it what those behind it want that may join."""
+        first, *others = tickets
+        try:
+            head, decision = self._decide(name, stream, first.decide)
+            if not (first.joins and decision.is_plain):
+                first.succeed(self._store({name: stream}, {name: (head, decision)}, first.metadata)[name])
+                return
+            together = Together(head)
+            together.take(first, decision)
+        except OvertakenError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is the ticket's own)
+            _forget({name: stream})
+            first.fail(error)
+            return
+        self._gather(stream, together, others)
+        self._store_together(name, stream, together)
+
+    def _gather(self, stream: Stream, together: Together, tickets: Sequence[Ticket]) -> None:
+        for ticket in tickets:
+            if not ticket.joins:
+                return  # it has to see what comes before it
             try:
-                head, decision = self._decide_next(name, stream, ticket, together)
-                if decision.is_plain:
-                    together = together or Together(head)
-                    together.take(ticket, decision)
-                    continue
-            except _LaterError:
-                break
-            except OvertakenError:
-                raise
+                decision = ticket.decide(stream.stream_id, together.head)
+                if not decision.is_plain:
+                    return
+                together.take(ticket, decision)
+            except (ConflictError, OvertakenError):
+                return  # on a head that is not stored yet nothing can be refused
             except Exception as error:  # noqa: BLE001 (whatever it is, it is the ticket's own)
                 ticket.fail(error)
-                continue
-            if together is None:  # it wants a transaction of its own
-                ticket.succeed(self._store({name: stream}, {name: (head, decision)}, metadata)[name])
-            break
-        if together:
-            if together.rows:
-                then = [*together.then, *self._described(stream, metadata)]
-                append = Append(stream.stream_id, together.start, not stream.has_rows, together.rows, then)
-                self._append_rows(name, stream, append)
+
+    def _store_together(self, name: str, stream: Stream, together: Together) -> None:
+        if not together.rows:
             together.succeed()
-
-    def _decide_next(
-        self, name: str, stream: Stream, ticket: Ticket, together: Together | None
-    ) -> tuple[Head, Decision]:
-        if together is None:
-            return self._decide(name, stream, ticket.decide)
+            return
+        then = [*together.then, *self._described(stream, together.tickets[0].metadata)]
+        append = Append(stream.stream_id, together.start, not stream.has_rows, together.rows, then)
+        stream.unsettled = append, together
         try:
-            return together.head, ticket.decide(stream.stream_id, together.head)
-        except (ConflictError, OvertakenError) as error:
-            raise _LaterError from error  # on a head that is not stored yet nothing can be refused
-
-    def _append_rows(self, name: str, stream: Stream, append: Append) -> None:
-        if not self._append_once(append):
+            stored = self._append_once(append)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is for who waits)
+            stream.unsettled = None
+            _forget({name: stream})
+            if len(together.tickets) == 1 or isinstance(error, UnavailableError):
+                together.fail(error)  # each of them would hear the same, or nobody can tell
+                return
+            for ticket in together.tickets:  # nothing was stored: whose fault it was shows when each is alone
+                self._serve_first(name, stream, [ticket])
+            return
+        stream.unsettled = None
+        if not stored:
             _forget({name: stream})
             raise OvertakenError
         stream.moved_to(append.rows[-1])
+        together.succeed()
         self._recorder.signal()
 
     def _attempts(

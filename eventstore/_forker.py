@@ -48,7 +48,7 @@ class Forker:
         # than that of every event that it shares.
         rows = self._recorder.read(self._queries["stream_head"], {"name": source})
         if not rows or rows[0][1] is None:
-            raise NotFoundError(f"there is no stream {source!r} to fork")
+            raise NotFoundError(f"there is no stream or thread {source!r} that could be copied")
         parent_id, version, digest = rows[0]
         head = Head(version, bytes(digest))
         past = lineage(self._recorder, self._queries, parent_id)
@@ -92,7 +92,8 @@ class Forker:
                 session.execute(self._queries["lock_family"], {"stream_id": taken})
             created = session.execute(self._queries["take_empty_stream"], stream)
         if not created:
-            raise ConflictError(target, 0, "a stream of that name")
+            message = f"there is a stream or thread {target!r} already: use another name for the copy, or delete it"
+            raise ConflictError(target, 0, "a stream of that name", message)
         return int(created[0][0])
 
     def _once(self, begin: Callable[[Session], None], target: str, made: Head) -> None:

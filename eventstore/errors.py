@@ -51,9 +51,12 @@ class ConflictError(EventStoreError):
         actual: What was found instead.
     """
 
-    def __init__(self, stream: str, expected: int | str | None, actual: int | str | None) -> None:
+    def __init__(
+        self, stream: str, expected: int | str | None, actual: int | str | None, message: str | None = None
+    ) -> None:
         super().__init__(
-            f"stream {stream!r} moved on: expected {expected!r}, found {actual!r}; nothing was stored. "
+            message
+            or f"stream {stream!r} moved on: expected {expected!r}, found {actual!r}; nothing was stored. "
             "Read it again and decide anew"
         )
         self.stream = stream

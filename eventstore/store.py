@@ -140,17 +140,23 @@ class EventStore:
             return self.commit(
                 name, once(append, batch, idempotency_key, self.recorder, self.queries), metadata=metadata
             )
-        return self.commit(name, append, metadata=metadata)
+        return self.commit(name, append, metadata=metadata, joins=True)
 
-    def commit(self, stream: str, decide: Decide, *, metadata: Mapping[str, Any] | None = None) -> Appended:
+    def commit(
+        self, stream: str, decide: Decide, *, metadata: Mapping[str, Any] | None = None, joins: bool = False
+    ) -> Appended:
         """Append what `decide` makes of the stream's head. For projections that store with the log, in one transaction.
 
         Args:
             stream: The stream's name.
             decide: Gets the stream's number and head; it is asked again if another process appends meanwhile.
             metadata: What the stream can be searched by, stored if it is new.
+            joins: Whether it may be stored together with what other threads of this process wait to append to the
+                stream. Then the head that `decide` gets may be one that is about to be stored: `decide` must not look
+                for it, or for rows that go with it, in the database.
         """
-        return self.commit_all({stream: decide}, metadata=metadata)[stream]
+        self._check_open()
+        return self._appender.commit({stream: decide}, metadata=metadata, joins=joins)[stream]
 
     def commit_all(
         self, decides: Mapping[str, Decide], *, metadata: Mapping[str, Any] | None = None

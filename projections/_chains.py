@@ -129,14 +129,15 @@ class Chains:
     def shared(self, channel: str, value: Value, serializer: Serializer) -> Any:
         """A value whose parts are the same objects as those of the channel's other values that were asked for here."""
         value.lend(self._molds, serializer)
-        self._molds.update(value.fill(serializer))
+        molds, new = value.fill(serializer)
+        self._molds.update(new)
         known = self._made.setdefault(channel, {})
         taken: set[int] = set()
         parts = []
-        for stored, mold in zip(value.parts.stored, value.molds, strict=True):
+        for stored, mold in zip(value.parts.stored, molds, strict=True):
             made = known.get(stored)
             if made is None or id(made) in taken:  # no value has the same object in two places
-                made = known[stored] = mold() if mold else None
+                made = known[stored] = mold()
             taken.add(id(made))
             parts.append(made)
         return join(value.kind, parts)

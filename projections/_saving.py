@@ -130,7 +130,9 @@ class Saver:
                 check()
             return batch.decide(stream_id, head)
 
-        self._store.commit(items[0].thread, decide, metadata=_searchable(_metadata(items[0])))
+        # What tasks write in parallel is stored together. A checkpoint has to see the rows of those before it.
+        joins = check is None and all(isinstance(item, PreparedWrites) for item in items)
+        self._store.commit(items[0].thread, decide, metadata=_searchable(_metadata(items[0])), joins=joins)
         self._manifests.put(batch.stream_id, batch.head, batch.manifests)
         for slot, value in batch.values.items():
             self._live.put(slot, value)

@@ -53,8 +53,10 @@ class Checkpoints:
         cache_bytes: int = CACHE_BYTES,
         snapshots: SnapshotPolicy | None = None,
     ) -> None:
-        if cache_bytes < 0:
-            raise BadInputError(f"cache_bytes is {cache_bytes}: use 0 or more")
+        if type(cache_bytes) is not int or cache_bytes < 0:
+            raise BadInputError(f"cache_bytes is {cache_bytes!r}: use a number of bytes, 0 or more")
+        if not isinstance(snapshots, SnapshotPolicy | None):
+            raise BadInputError(f"snapshots is {snapshots!r}: use a projections.SnapshotPolicy")
         self.store = store
         self._live = LiveValues(cache_bytes)
         store.recorder.migrate("projections", allowed=migrate)

@@ -82,8 +82,8 @@ class CheckpointRecord:
                 self.ts,
                 self.versions_seen,
                 self.updated_channels,
-                self.manifest,
-                self.changes,
+                _plain(self.manifest),
+                _plain(self.changes),
                 self.extras,
             ]
         )
@@ -132,7 +132,7 @@ class WritesRecord:
 
     def pack(self) -> bytes:
         """The event's data."""
-        return _packed([self.task_path, self.writes])
+        return _packed([self.task_path, [*map(tuple, self.writes)]])
 
     @classmethod
     def unpack(cls, data: bytes) -> WritesRecord:
@@ -184,7 +184,8 @@ class PruneRecord:
 
     def pack(self) -> bytes:
         """The event's data."""
-        return _packed([self.kept, self.dropped, self.walked, self.pinned, self.adopted, self.runs])
+        adopted = None if self.adopted is None else [*map(tuple, self.adopted)]
+        return _packed([self.kept, self.dropped, self.walked, self.pinned, adopted, self.runs])
 
     @classmethod
     def unpack(cls, data: bytes) -> PruneRecord:
@@ -229,16 +230,15 @@ def _keys(packed: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
 def _packed(fields: list[Any]) -> bytes:
     try:
         # Lone surrogates are not replaced here: two channels would become one.
-        return ormsgpack.packb(fields, default=_as_tuple, option=ormsgpack.OPT_NON_STR_KEYS)
+        return ormsgpack.packb(fields, option=ormsgpack.OPT_NON_STR_KEYS)
     except ormsgpack.MsgpackEncodeError as error:
         raise UnserializableError("checkpoint", "checkpoint", "a name or a version", str(error)) from error
 
 
-def _as_tuple(value: Any) -> tuple[Any, ...]:
-    # The packer knows tuples, and not the named ones of this module.
-    if isinstance(value, tuple):
-        return tuple(value)
-    raise TypeError
+def _plain(named: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
+    # The packer knows tuples, and not the named ones of this module. (A function that it could call for them would not
+    # do: it takes Ctrl-C in there for a refusal.)
+    return {channel: tuple(each) for channel, each in named.items()}
 
 
 @contextmanager

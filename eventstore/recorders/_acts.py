@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import Any, NamedTuple
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
@@ -39,6 +40,7 @@ class Acts:
 
     def __init__(self) -> None:
         self._acts: dict[tuple[str, ...], Act] = {}
+        self._numbers = count()
 
     def known(self, statements: tuple[str, ...]) -> Act | None:
         """The act of some statements, if it was made."""
@@ -54,7 +56,7 @@ class Acts:
         """
         if act := self._acts.get(statements):
             return act
-        name = f"act_{len(self._acts)}"
+        name = f"act_{next(self._numbers)}"  # another one each time: an interrupt may leave half an act behind
         names = [[*dict.fromkeys(_PARAMETER.findall(sql))] for sql in statements]
         columns = [f"p{index}_{each}" for index, found in enumerate(names) for each in found]
         bodies = [_PARAMETER.sub(rf"NEW.p{index}_\1", _RETURNING.sub("", sql)) for index, sql in enumerate(statements)]

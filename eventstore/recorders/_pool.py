@@ -10,12 +10,13 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Generic, TypeVar
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.pq import TransactionStatus
 
 from eventstore.errors import StoreClosedError, UnavailableError
-from eventstore.recorders._permits import Permits
+from eventstore.recorders._permits import Permits, Visit
 
 C = TypeVar("C", bound=psycopg.Connection)
 
@@ -43,6 +44,7 @@ class Pool(Generic[C]):
         self._idle: deque[C] = deque(opened)
         # Who has a permit may have a connection: an idle one, or a new one.
         self._permits = Permits(size)
+        self._visits: WeakKeyDictionary[C, Visit] = WeakKeyDictionary()
         self._closed = False
 
     def take(self) -> C:
@@ -53,25 +55,27 @@ class Pool(Generic[C]):
             StoreClosedError: The pool was closed.
             psycopg.OperationalError: The server cannot be reached.
         """
-        if not self._permits.take(self._timeout):
-            raise UnavailableError(
-                f"all connections to {self._where} are in use, for longer than connect_timeout: raise pool_size"
-            )
+        visit = self._permits.visit()
         try:
-            return self._idle_or_new()
+            connection = self._after(visit)
+            self._visits[connection] = visit
         except BaseException:
-            self._permits.give()
+            visit.leave()
             raise
+        return connection
 
     def give(self, connection: C) -> None:
         """Give back what was taken. A connection that broke, or was left in a transaction, is closed."""
-        if connection.pgconn.transaction_status == TransactionStatus.IDLE:
-            self._idle.append(connection)
-        else:
-            connection.close()
-        if self._closed:
-            self.clear()
-        self._permits.give()
+        visit = self._visits.pop(connection)
+        try:
+            if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+                self._idle.append(connection)
+            else:
+                connection.close()
+            if self._closed:
+                self.clear()
+        finally:
+            visit.leave()
 
     def clear(self) -> None:
         """Close those that are idle: one broke, so the others probably did, too."""
@@ -85,12 +89,19 @@ class Pool(Generic[C]):
         """Close those that are idle now, and the others when they are given back. Who waits for one is told."""
         self._closed = True
         self.clear()
-        # The first who waits finds the pool closed, and hands the permit on to the next.
-        self._permits.give()
+        # The first who enters finds the pool closed, leaves, and so lets the next one in.
+        self._permits.raise_count()
 
     def use(self) -> Turn[C]:
         """A context manager that takes a connection and gives it back."""
         return Turn(self)
+
+    def _after(self, visit: Visit) -> C:
+        if not visit.enter(self._timeout):
+            raise UnavailableError(
+                f"all connections to {self._where} are in use, for longer than connect_timeout: raise pool_size"
+            )
+        return self._idle_or_new()
 
     def _idle_or_new(self) -> C:
         if self._closed:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from struct import Struct
+from typing import Any
 
 from psycopg import Connection, errors, generators, pq
 
@@ -17,6 +18,8 @@ _NAMED = re.compile(r"%\((\w+)\)s")
 Bound = int | str | bytes | None
 """What can be bound."""
 
+_BIGINT_BITS = 63
+_BINDABLE = frozenset((int, str, bytes, type(None)))
 _BIGINT = Struct(">q")
 _CARRIED_OUT = (pq.ExecStatus.COMMAND_OK, pq.ExecStatus.TUPLES_OK)
 
@@ -25,7 +28,7 @@ class Shortcut:
     """One statement whose rows matter by their number only. Its parameters are cast in it, to bigint, text or bytea.
 
     Args:
-        name: What it is called when it is prepared.
+        name: What it is called when it is prepared: of one statement only.
         sql: The statement, with parameters as psycopg spells them.
         prepare: Whether to prepare it.
     """
@@ -55,13 +58,22 @@ class Shortcut:
                 with suppress(errors.InvalidSqlStatementName):  # psycopg drops all of a connection's when it rolls back
                     return self._execute_prepared(connection, self._prepared_as, values)
             connection.pgconn.send_prepare(self._prepared_as, self._sql)
-            _changed_rows(connection)
+            with suppress(errors.DuplicatePreparedStatement):  # by one that was interrupted before it heard of it
+                _changed_rows(connection)
             prepared.add(self._prepared_as)
             return self._execute_prepared(connection, self._prepared_as, values)
 
     def _execute_prepared(self, connection: Connection, name: bytes, values: list[bytes | None]) -> int:
         connection.pgconn.send_query_prepared(name, values, param_formats=self._formats)
         return _changed_rows(connection)
+
+
+def fits(params: Mapping[str, Any]) -> bool:
+    """Whether a shortcut can bind these values: others go the longer way, and are refused there, if they have to be."""
+    return all(
+        type(value) in _BINDABLE and not (type(value) is int and value.bit_length() > _BIGINT_BITS)
+        for value in params.values()
+    )
 
 
 def _changed_rows(connection: Connection) -> int:

@@ -24,7 +24,7 @@ from eventstore.recorders._migrating import by_component, carry_out, is_up_to_da
 from eventstore.recorders._pool import Pool
 from eventstore.recorders._postgres_errors import lost, translated
 from eventstore.recorders._protocol import Append, Listener, Params, Rows, Session
-from eventstore.recorders._shortcut import Shortcut
+from eventstore.recorders._shortcut import Shortcut, fits
 
 T = TypeVar("T")
 
@@ -98,6 +98,7 @@ class PostgresRecorder:
         if not allowed:
             migrate(known, self._read_applied().get(component, {}), None)
             return
+        self._applied = None
         self.write(lambda session: self._migrate(session, known))
 
     def read(self, sql: str, params: Params) -> Rows:
@@ -190,11 +191,11 @@ class PostgresRecorder:
 
     def _append_alone(self, connection: _Connection, append: Append) -> bool:
         sql, params = self._last(append)
-        if len(append.then) > _FEW_STATEMENTS:
+        if len(append.then) > _FEW_STATEMENTS or not fits(params):
             return connection.execute(sql, params, binary=True).rowcount == 1
         shortcut = self._shortcuts.get(sql)
         if shortcut is None:
-            name = f"eventstore_append_{len(append.then)}_{_digest(sql)}"
+            name = f"eventstore_{blake2b(sql.encode(), digest_size=16).hexdigest()}"
             shortcut = self._shortcuts[sql] = Shortcut(name, sql, prepare=self._prepare)
         return shortcut.execute(connection, connection.shortcuts, params) == 1
 
@@ -304,8 +305,10 @@ class _Notifier:
     def _start(self) -> None:
         with self._lock:
             if self._thread is None and not self._closed.is_set():
-                self._thread = threading.Thread(target=self._run, name="eventstore-notifier", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="eventstore-notifier", daemon=True)
+                with suppress(RuntimeError):  # no thread to be had: listeners look by themselves now and then
+                    thread.start()
+                    self._thread = thread
 
     def _run(self) -> None:
         while self._something_new.wait() and not self._closed.is_set():
@@ -388,10 +391,6 @@ def _readable(timeout: float, *files: int) -> list[int]:
         return [key.fd for key, _ in selector.select(timeout)]
 
 
-def _digest(text: str) -> str:
-    return blake2b(text.encode(), digest_size=4).hexdigest()
-
-
 class _StreamMovedOnError(Exception):
     """Rolls an append back whose predecessor was not there."""
 
@@ -445,5 +444,5 @@ def _with_parts(append: str, *parts: str) -> str:
 
 
 def _channel(schema: str) -> dict[str, Any]:
-    number = int(_digest(schema), 16) >> 1
+    number = int.from_bytes(blake2b(schema.encode(), digest_size=4).digest()) >> 1
     return {"channel": f"eventstore_{number}", "class_id": 1_702_257_011, "object_id": number}

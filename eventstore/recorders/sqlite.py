@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Literal, TypeVar
 
@@ -14,7 +15,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_r
 
 from eventstore.address import SQLiteAddress
 from eventstore.envelope import erased
-from eventstore.errors import BusyError, NotAStoreError, StoreClosedError
+from eventstore.errors import BusyError, NotAStoreError, StoreClosedError, UnavailableError
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries
 from eventstore.recorders._acts import Acts
@@ -56,7 +57,9 @@ class SQLiteRecorder:
         connections: int = 8,
     ) -> None:
         self._where = str(address)
-        self._path = str(address.path) if address.path else None
+        # Connections are opened later, too, whatever the working directory then is.
+        self._path = str(address.path.absolute()) if address.path else None
+        self._file: tuple[int, int] | None = None
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
         self.connections = connections
@@ -74,6 +77,7 @@ class SQLiteRecorder:
             first = self._connect()
             try:
                 if self._path:
+                    self._file = _identity(self._path)
                     self._check_owner(first)
                     self._use_wal(first)
                     self._idle.append(first)
@@ -97,6 +101,7 @@ class SQLiteRecorder:
         if not allowed:
             migrate(known, self._read_applied().get(component, {}), None)
             return
+        self._applied = None
         self.write(lambda session: self._migrate(session, known))
 
     def read(self, sql: str, params: Params) -> Rows:
@@ -155,6 +160,8 @@ class SQLiteRecorder:
     def _connect(self) -> sqlite3.Connection:
         # Transactions are begun and ended by name (isolation_level=None): the driver's own habit of beginning them
         # hides which statements belong together.
+        if self._path and self._file and _identity(self._path) != self._file:
+            raise UnavailableError(f"{self._where} is no longer the file that was opened: open the store again")
         connection = sqlite3.connect(
             self._path or ":memory:",
             timeout=self._busy_timeout,
@@ -298,6 +305,14 @@ class SQLiteRecorder:
                     f"{self._where} holds another program's tables ({error}): name another file"
                 ) from error
             raise
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def _append_block(append: Append, index: int) -> str:

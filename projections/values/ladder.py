@@ -23,11 +23,11 @@ class SnapshotPolicy:
     """When more is stored than what changed, so that reading stays cheap.
 
     Attributes:
-        bytes: How many times a value's own bytes may be read to restore it; beyond that it is recorded whole. It
-            bounds what overwritten values cost to read, and, together with what is stored besides, to store: less
-            reading is more storing. Values that only grow never come near it.
-        rows: How many changes are merged into one segment, and how many segments into a larger one: a value of n
-            updates is read from at most `rows` * log(n) rows.
+        bytes: How many times a value's own bytes may be read to restore it, 1 or more; beyond that it is recorded
+            whole. It bounds what overwritten values cost to read, and, together with what is stored besides, to store:
+            less reading is more storing. Values that only grow never come near it.
+        rows: How many changes are merged into one segment, and how many segments into a larger one, 2 or more: a value
+            of n updates is read from at most `rows` * log(n) rows.
         nodes: After a step in which one of these nodes of the graph ran, values that changed are recorded whole.
     """
 
@@ -38,9 +38,9 @@ class SnapshotPolicy:
     def __post_init__(self) -> None:
         if not self.bytes >= 1:
             raise BadInputError(f"SnapshotPolicy.bytes is {self.bytes}: a value is read at least once, use 1 or more")
-        if self.rows < 2:
+        if type(self.rows) is not int or self.rows < 2:
             raise BadInputError(
-                f"SnapshotPolicy.rows is {self.rows}: at least two changes can be merged, use 2 or more"
+                f"SnapshotPolicy.rows is {self.rows!r}: at least two changes can be merged, use a whole number from 2"
             )
         if isinstance(self.nodes, str):
             raise BadInputError(f"SnapshotPolicy.nodes must hold names of nodes: use [{self.nodes!r}]")

@@ -2,8 +2,8 @@
 
 A part may have been changed in place since; it may be another object of the same content; its `__eq__` may lie; and
 `1 == True == 1.0`. A mark is therefore made of the part's content, by the packer that serializers use, in its
-strictest mode: marks are equal only if any serializer would see the same. A part that is not made of plain data, or of
-models that are nothing but their fields, has a mark that equals no other: it is serialized to be compared.
+strictest mode: marks are equal only if LangGraph's serializers would write the same. A part that is not made of plain
+data, or of models that are nothing but their fields, has a mark that equals no other: it is serialized to be compared.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import accumulate, count, pairwise
 from operator import attrgetter
-from typing import Any
+from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import ormsgpack
 
@@ -31,25 +32,26 @@ _STRICT = (
 _packed = partial(ormsgpack.packb, option=_STRICT)
 _fields = attrgetter("__dict__")
 _extra = attrgetter("__pydantic_extra__")
+# What they raise: it is not plain, is being changed by another thread, or was never initialized.
+_REFUSED = (TypeError, ValueError, RuntimeError, AttributeError)
 
 Mark = Hashable
 
 
 _NAME_BYTES = 8
-# Of msgpack's arrays.
-_LONGEST_HEADER_BYTES = 5
 
 
-class _Names(dict[type, bytes]):
-    """A name of eight bytes for each class: marks are bytes, since a garbage collector would look at tuples."""
-
-    def __missing__(self, kind: type) -> bytes:
-        name = self[kind] = next(_NUMBERS).to_bytes(_NAME_BYTES, "little")
-        return name
+# A name of eight bytes for each class: marks are bytes, since a garbage collector would look at tuples. Two threads may
+# name a class at once: then what one of them marks is serialized once more.
+_names: WeakKeyDictionary[type, bytes] = WeakKeyDictionary()
+_numbers = count()
 
 
-_NUMBERS = count()
-_names = _Names()
+def _name_of(kind: type) -> bytes:
+    name = _names.get(kind)
+    if name is None:
+        name = _names[kind] = next(_numbers).to_bytes(_NAME_BYTES, "little")
+    return name
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,25 +85,35 @@ class Marks:
             for index, (start, end) in enumerate(pairwise(ends))
         ]
 
-    def grown(self, parts: Sequence[Any]) -> Marks | None:
-        """The marks of parts that begin with what these are of; `None` if it is not so, or slow to tell."""
+    def begin(self, parts: Sequence[Any]) -> bool:
+        """Whether parts begin with what these are of; also false if that is not told at a glance."""
         length = len(self.lengths)
-        first, more = parts[:length], parts[length:]
-        if not length or len(first) < length or _kinds_of(first) != self.kinds or any(map(_extra, first)):
-            return None
+        first = parts[:length]
+        if not length or len(first) < length or _kinds_of(first) != self.kinds:
+            return False
         try:
+            if any(map(_extra, first)):
+                return False
             packed = _packed([*map(_fields, first)])
-        except (TypeError, ValueError, RecursionError):
-            return None
-        # Before what the array holds stands how many these are.
-        if len(packed) - len(self.content) > _LONGEST_HEADER_BYTES or not packed.endswith(self.content):
-            return None
-        if not more:
-            return self
-        added = marks_of(more)
-        if added.others:
-            return None
-        return Marks(self.kinds + added.kinds, self.content + added.content, (*self.lengths, *added.lengths))
+        except _REFUSED:
+            return False
+        return len(packed) == _header_bytes(length) + len(self.content) and packed.endswith(self.content)
+
+    def followed_by(self, more: Marks) -> Marks:
+        """The marks of all these parts and of more."""
+        if self.others or more.others:
+            return Marks(others=[*self.each(), *more.each()])
+        return Marks(self.kinds + more.kinds, self.content + more.content, (*self.lengths, *more.lengths))
+
+    def with_places(self, places: Sequence[int], more: Marks) -> Marks:
+        """The marks of parts of which each is at a place here, or, where that is negative, is the next of `more`."""
+        own, new = self.each(), iter(more.each())
+        each = [next(new) if place < 0 else own[place] for place in places]
+        if self.others or more.others:
+            return Marks(others=each)
+        models = cast("list[bytes]", each)
+        kinds, content = [mark[:_NAME_BYTES] for mark in models], [mark[_NAME_BYTES:] for mark in models]
+        return Marks(b"".join(kinds), b"".join(content), tuple(map(len, content)))
 
 
 NO_MARKS = Marks()
@@ -109,13 +121,13 @@ NO_MARKS = Marks()
 
 def marks_of(parts: Sequence[Any]) -> Marks:
     """The marks of parts."""
-    if all(map(is_plain_model, set(map(type, parts)))) and not any(map(_extra, parts)):
+    if all(map(is_plain_model, set(map(type, parts)))):
         try:
-            packed = [*map(_packed, map(_fields, parts))]
-        except (TypeError, ValueError, RecursionError):
+            if not any(map(_extra, parts)):
+                packed = [*map(_packed, map(_fields, parts))]
+                return Marks(_kinds_of(parts), b"".join(packed), tuple(map(len, packed)))
+        except _REFUSED:
             pass  # one of them holds something else: each for itself, then
-        else:
-            return Marks(_kinds_of(parts), b"".join(packed), tuple(map(len, packed)))
     return Marks(others=[*map(_mark, parts)])
 
 
@@ -131,7 +143,14 @@ def marks_of_text(pieces: Sequence[str]) -> Marks:
 
 
 def _kinds_of(parts: Sequence[Any]) -> bytes:
-    return b"".join(map(_names.__getitem__, map(type, parts)))
+    kinds = [*map(type, parts)]
+    names = {kind: _name_of(kind) for kind in set(kinds)}
+    return b"".join(map(names.__getitem__, kinds))
+
+
+def _header_bytes(length: int) -> int:
+    """How many bytes msgpack has before the items of an array."""
+    return 1 if length < 16 else 3 if length < 1 << 16 else 5
 
 
 def _is_plain_model(kind: type) -> bool:
@@ -142,6 +161,7 @@ def _is_plain_model(kind: type) -> bool:
         and isinstance(getattr(kind, "__pydantic_fields__", None), dict)
         and not (decorators.model_serializers or decorators.field_serializers or decorators.computed_fields)
         and not getattr(kind, "__private_attributes__", True)
+        and not getattr(kind, "__pydantic_root_model__", True)
         and getattr(getattr(kind, "model_dump", None), "__module__", "") == "pydantic.main"
     )
 
@@ -155,7 +175,7 @@ def _mark(part: Any) -> Mark:
         return part  # type: ignore[no-any-return]  # exactly a str
     try:
         if is_plain_model(kind):
-            return _names[kind] + _packed([part.__dict__, part.__pydantic_extra__])
-        return _names[kind] + _packed(part)
-    except (TypeError, ValueError, RecursionError):
+            return _name_of(kind) + _packed([part.__dict__, part.__pydantic_extra__])
+        return _name_of(kind) + _packed(part)
+    except _REFUSED:
         return object()

@@ -52,6 +52,23 @@ def mold_of(value: Any) -> Mold:  # noqa: PLR0911 (one for each kind)
     raise TypeError(f"a {kind.__name__} cannot be copied here")
 
 
+def copied(value: Any) -> Any:
+    """A copy of a value that shares nothing with it which can be changed.
+
+    Raises:
+        TypeError: It is not made of plain data and of models that are nothing but their fields.
+        RuntimeError: Another thread changes it, or it contains itself.
+    """
+    kind = type(value)
+    if kind in _FIXED:
+        return value
+    if kind is list:
+        return [*map(copied, value)]
+    if kind is dict:
+        return {_checked(key): copied(item) for key, item in value.items()}
+    return mold_of(value)()
+
+
 def _checked(key: Any) -> Any:
     """A member that nobody can change."""
     if type(key) is tuple:

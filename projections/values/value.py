@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -25,7 +25,7 @@ from projections.values.change import (
 from projections.values.kinds import join, kind_of, split
 from projections.values.ladder import DEFAULT_POLICY, Ladder, SnapshotPolicy, climb, segments_due
 from projections.values.marks import NO_MARKS, Marks, marks_of, marks_of_pairs, marks_of_text
-from projections.values.molds import Mold, mold_of
+from projections.values.molds import Mold, copied, mold_of
 from projections.values.parts import (
     INSERT,
     NOTHING,
@@ -55,6 +55,21 @@ _MSGPACK = encoding_number("msgpack")
 _ARRAY = b"\xdd"
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What one serializer makes of a value's parts. It is replaced, never changed: readers are on several threads.
+
+    Attributes:
+        serializer: Who wrote the parts, and reads them.
+        marks: What the parts were when they were recorded or read; empty if that is not known.
+        molds: What makes the parts, anew for each reader; `None` where it is not made yet.
+    """
+
+    serializer: Serializer | None = None
+    marks: Marks = NO_MARKS
+    molds: Sequence[Mold | None] = ()
+
+
 @dataclass(slots=True)
 class Value:
     """A value that was recorded.
@@ -66,9 +81,7 @@ class Value:
         ladder: Which changes it builds upon.
         read_bytes: How many bytes of changes are read to restore it from the log alone.
         size: How many bytes its parts take.
-        marks: What the parts were when they were recorded; empty if that is not known.
-        serializer: Who wrote the parts, and reads them.
-        molds: What makes the parts, anew for each reader; `None` where it is not made yet.
+        seen: What is known of its parts besides.
     """
 
     kind: int
@@ -77,9 +90,7 @@ class Value:
     ladder: Ladder = ()
     read_bytes: int = 0
     size: int = 0
-    marks: Marks = NO_MARKS
-    serializer: Serializer | None = None
-    molds: list[Mold | None] = field(default_factory=list)
+    seen: Seen = Seen()
 
     @property
     def memory(self) -> int:
@@ -91,56 +102,58 @@ class Value:
         if self.kind == WHOLE:
             [(encoding, data)] = self.parts.stored
             return load(encoding, data, serializer)
-        if self.serializer is not serializer:
+        if self.seen.serializer is not serializer:
             return join(self.kind, self._read_once(serializer))
         return join(self.kind, self.made(serializer))
 
     def made(self, serializer: Serializer) -> list[Any]:
         """The parts as objects, made for one reader."""
-        self.fill(serializer)
-        return [mold() for mold in self.molds]  # type: ignore[misc]  # all of them are made
+        molds, _ = self.fill(serializer)
+        return [mold() for mold in molds]
+
+    def lend(self, molds: Mapping[Part, Mold], serializer: Serializer) -> None:
+        """Use molds that others have made."""
+        seen = self._seen_by(serializer)
+        if not seen.molds:
+            self.seen = replace(seen, molds=[*map(molds.get, self.parts.stored)])
+
+    def lending(self, serializer: Serializer) -> dict[Part, Mold]:
+        """The molds of the parts, as far as they are made."""
+        molds = self._seen_by(serializer).molds
+        return {part: mold for part, mold in zip(self.parts.stored, molds, strict=False) if mold}
+
+    def fill(self, serializer: Serializer) -> tuple[Sequence[Mold], Mapping[Part, Mold]]:
+        """The molds of all parts, and of those the ones that are made now, since there were none."""
+        stored, seen = self.parts.stored, self._seen_by(serializer)
+        molds = seen.molds or [None] * len(stored)
+        parts = [part for part, mold in zip(stored, molds, strict=True) if mold is None]
+        loaded = load_parts(self.kind, parts, serializer) if parts else []
+        made = {part: _mold(self.kind, each, part, serializer) for part, each in zip(parts, loaded, strict=True)}
+        filled = [mold or made[part] for part, mold in zip(stored, molds, strict=True)]
+        if made:
+            self.seen = replace(seen, molds=filled)
+        return filled, made
+
+    def marks_for(self, serializer: Serializer) -> Marks:
+        """The marks of the parts as this serializer wrote and reads them; none if that would cost to read them."""
+        seen = self._seen_by(serializer)
+        molds = [mold for mold in seen.molds if mold]
+        if seen.marks or not molds or len(molds) < len(seen.molds):
+            return seen.marks
+        marks = _marks(self.kind, [mold() for mold in molds])
+        self.seen = replace(seen, marks=marks)
+        return marks
 
     def _read_once(self, serializer: Serializer) -> list[Any]:
         """The parts as objects, for the first reader: most values have no second one, for whom molds would be made."""
         made = load_parts(self.kind, self.parts.stored, serializer)
         # What they are is noted before the reader can change them.
-        self.marks, self.molds, self.serializer = _marks(self.kind, made), [], serializer
+        self.seen = Seen(serializer, _marks(self.kind, made))
         return made
 
-    def lend(self, molds: Mapping[Part, Mold], serializer: Serializer) -> None:
-        """Use molds that others have made."""
-        if self.serializer is not serializer:
-            self.serializer, self.marks, self.molds = serializer, NO_MARKS, []
-        if not self.molds:
-            self.molds = [*map(molds.get, self.parts.stored)]
-
-    def lending(self, serializer: Serializer) -> dict[Part, Mold]:
-        """The molds of the parts, as far as they are made."""
-        if self.serializer is not serializer:
-            return {}
-        return {part: mold for part, mold in zip(self.parts.stored, self.molds, strict=False) if mold}
-
-    def fill(self, serializer: Serializer) -> dict[Part, Mold]:
-        """Read the parts that have no mold yet; those that were made now."""
-        stored = self.parts.stored
-        if self.serializer is not serializer:
-            self.serializer, self.marks, self.molds = serializer, NO_MARKS, []
-        molds = self.molds or [None] * len(stored)
-        if None not in molds:
-            return {}
-        parts = [part for part, mold in zip(stored, molds, strict=True) if mold is None]
-        loaded = load_parts(self.kind, parts, serializer)
-        made = {part: _mold(self.kind, each, part, serializer) for part, each in zip(parts, loaded, strict=True)}
-        self.molds = [mold or made[part] for part, mold in zip(stored, molds, strict=True)]
-        return made
-
-    def marks_for(self, serializer: Serializer) -> Marks:
-        """The marks of the parts as this serializer wrote and reads them; none if that would cost to read them."""
-        if self.serializer is not serializer:
-            return NO_MARKS
-        if not self.marks and self.molds and None not in self.molds:
-            self.marks = _marks(self.kind, self.made(serializer))
-        return self.marks
+    def _seen_by(self, serializer: Serializer) -> Seen:
+        seen = self.seen
+        return seen if seen.serializer is serializer else Seen(serializer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,16 +203,17 @@ def recorded(
     parts = split(kind, value, base.made(serializer) if base and kind == TEXT else ())
     old = base.parts if base else NOTHING
     known = base.marks_for(serializer) if base else NO_MARKS
-    marks = known.grown(parts)
-    if marks:
+    if known.begin(parts):
         alignment = Alignment(len(known), [INSERT] * (len(parts) - len(known)))
+    elif known:
+        alignment = align(known.each(), _marks(kind, parts).each())
     else:
-        marks = _marks(kind, parts)
-        alignment = align(known.each(), marks.each()) if known else Alignment(0, [INSERT] * len(parts))
+        alignment = Alignment(0, [INSERT] * len(parts))
+    behind, marks = _held_still(kind, parts, alignment, known)
     try:
         # Serializers may treat what stands alone in a way of their own, LangGraph's does so with bytes: an item of a
         # list is written as an item of a list.
-        written = [[item] for item in parts[alignment.prefix :]] if kind == LIST else parts[alignment.prefix :]
+        written = [[item] for item in behind] if kind == LIST else behind
         inserted, alignment = _serialized(written, alignment, old, channel, serializer)
     except UnserializableError:
         dump(serializer, channel, value)  # names the way to it from the channel, not only from the part
@@ -211,10 +225,10 @@ def recorded(
     size = base.size + length_of(inserted) if base and appended else length_of(made.stored)
     if size <= _SMALL_BYTES:
         return _whole(value, channel, serializer)
-    kept = Value(kind, made, size=size, marks=marks, serializer=serializer)
+    molds = _inherited(base.seen, recipe, serializer) if base else ()
+    kept = Value(kind, made, size=size, seen=Seen(serializer, marks, molds))
     if base is None:
         return alone(kept)
-    kept.molds = _inherited(base, recipe, serializer)
     encoding, data = pack(recipe, inserted)
     kept.read_bytes = base.read_bytes + len(data)
     if len(data) >= size or kept.read_bytes > policy.bytes * size + _SLACK_BYTES:
@@ -258,7 +272,7 @@ def _load_part(kind: int, part: Part, serializer: Serializer) -> Any:
 def _whole(value: Any, channel: str, serializer: Serializer) -> Recorded:
     encoding, data = dump(serializer, channel, value)
     part = (encoding_number(encoding), data)
-    kept = Value(WHOLE, Parts([part], b""), read_bytes=len(data), size=len(data), serializer=serializer)
+    kept = Value(WHOLE, Parts([part], b""), read_bytes=len(data), size=len(data))
     return Recorded(kept, whole(encoding, data))
 
 
@@ -291,13 +305,37 @@ def _serialized(
     return inserted, Alignment(prefix, found)
 
 
-def _inherited(base: Value, recipe: Sequence[int], serializer: Serializer) -> list[Mold | None]:
+def _held_still(kind: int, parts: Sequence[Any], alignment: Alignment, known: Marks) -> tuple[list[Any], Marks]:
+    """The parts behind the common prefix, and the marks of all.
+
+    Those that no mark has found in the base are copies. A node may change a message while it is being saved: what is
+    marked and what is serialized have to be the same, or a passing state would be taken for the lasting one.
+    """
+    prefix, rest = alignment
+    behind = [*parts[prefix:]]
+    loose: set[int] = set()
+    for index, origin in enumerate(rest):
+        if origin == INSERT:
+            try:
+                behind[index] = copied(behind[index])
+            except (TypeError, RuntimeError, AttributeError):
+                loose.add(index)
+    fresh = [index for index, origin in enumerate(rest) if origin == INSERT]
+    new = _marks(kind, [behind[index] for index in fresh])
+    if loose:  # it cannot be held still, so nothing vouches for it: it is serialized again to be compared
+        new = Marks(others=[object() if i in loose else mark for i, mark in zip(fresh, new.each(), strict=True)])
+    if prefix == len(known) and len(fresh) == len(rest):
+        return behind, known.followed_by(new) if known else new
+    return behind, known.with_places([*range(prefix), *rest], new)
+
+
+def _inherited(seen: Seen, recipe: Sequence[int], serializer: Serializer) -> Sequence[Mold | None]:
     """The molds of the parts that a recipe copies; those of inserted ones are not made yet."""
-    if base.serializer is not serializer or not base.molds:
-        return []
+    if seen.serializer is not serializer or not seen.molds:
+        return ()
     molds: list[Mold | None] = []
     for start, count in zip(recipe[::2], recipe[1::2], strict=True):
-        molds += [None] * count if start == INSERT else base.molds[start : start + count]
+        molds += [None] * count if start == INSERT else seen.molds[start : start + count]
     return molds
 
 

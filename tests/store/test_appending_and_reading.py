@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
 import pytest
 
 from eventstore import (
@@ -17,12 +18,16 @@ from eventstore import (
     ConflictError,
     Decision,
     EventStore,
+    EventStoreError,
     Head,
     IdempotencyError,
     InvalidIdError,
     NewEvent,
     Upcasters,
 )
+from eventstore.queries import prepare
+from eventstore.recorders import Statement
+from eventstore.recorders._shortcut import Shortcut, fits
 
 MakeStore = Callable[..., EventStore]
 
@@ -251,3 +256,44 @@ def test_old_layouts_are_translated_when_they_are_read_and_stay_as_they_are(make
     ]
     assert [event.data for event in make_store().read("s")] == [b"1", b"2", b"1"]
     assert translating.verify("s").events == 3
+
+
+@pytest.mark.parametrize("count", [0, 1, 6, 7])
+def test_any_number_of_statements_goes_with_an_append(count: int, store: EventStore) -> None:
+    schema, cast = ("{schema}.", "::bigint") if store.recorder.dialect == "postgres" else ("", "")
+    sql = prepare(
+        f"UPDATE {schema}streams SET created_at = :time{cast} WHERE name = 's'",
+        store.recorder.dialect,
+        store.recorder.schema,
+    )
+    store.append("s", [NewEvent("first")])
+
+    def append(time: object) -> None:
+        then = [Statement(sql, {"time": time})] * count
+        store.commit("s", lambda _stream, _head: Decision([NewEvent("more")], then))
+
+    append(7)
+    append(7)
+    if count:
+        assert store.streams().streams[0].created_at == datetime.fromtimestamp(7e-6, UTC)
+        with pytest.raises(EventStoreError):
+            append("no time")  # what a statement cannot take keeps the event out, too
+    assert [event.version for event in store.read("s")] == [1, 2, 3]
+    append(None if not count else 8)
+    store.verify()
+
+
+def test_a_statement_that_is_prepared_already_is_used(pg_server: str) -> None:
+    shortcut = Shortcut("twice", "SELECT %(a)s::bigint", prepare=True)
+    with psycopg.connect(pg_server, autocommit=True) as connection:
+        prepared: set[bytes] = set()
+        assert shortcut.execute(connection, prepared, {"a": 1}) == 1
+        prepared.clear()  # as after an interrupt, which came before the answer
+        assert shortcut.execute(connection, prepared, {"a": 1}) == 1
+        assert prepared == {b"twice"}
+
+
+@pytest.mark.parametrize("value", [1.5, True, [1], 2**70])
+def test_what_a_shortcut_cannot_bind_it_does_not_take(value: object) -> None:
+    assert fits({"a": 1, "b": "x", "c": b"", "d": None})
+    assert not fits({"a": value})

@@ -8,13 +8,28 @@ from contextvars import Context, ContextVar
 
 import pytest
 
-from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, Head, NewEvent, UnserializableError
+from eventstore import (
+    BadInputError,
+    Cause,
+    ConflictError,
+    ConnectionLostError,
+    Decision,
+    EventStore,
+    Head,
+    NewEvent,
+    StorageError,
+    UnavailableError,
+    UnserializableError,
+)
+from eventstore.recorders import Append, Statement
 
 WRITERS = 6
 TENANT: ContextVar[int] = ContextVar("tenant")
 
 
-def decided(store: EventStore, decides: list[object], monkeypatch: pytest.MonkeyPatch) -> list[object]:
+def decided(
+    store: EventStore, decides: list[object], monkeypatch: pytest.MonkeyPatch, *, call: bool = False
+) -> list[object]:
     """What came of decisions on one stream that all wait while the first is being stored: results, or errors."""
     begun, go_on = threading.Event(), threading.Event()
     append = store.recorder.append
@@ -30,8 +45,10 @@ def decided(store: EventStore, decides: list[object], monkeypatch: pytest.Monkey
     def commit(decide: object, tenant: int) -> object:
         TENANT.set(tenant)
         try:
-            return store.commit("s", decide)  # type: ignore[arg-type]
-        except Exception as error:  # noqa: BLE001 (whatever it is, the test looks at it)
+            if call:
+                return decide()  # type: ignore[operator]
+            return store.commit("s", decide, joins=True)  # type: ignore[arg-type]
+        except BaseException as error:  # noqa: BLE001 (whatever it is, the test looks at it)
             return error
 
     monkeypatch.setattr(store.recorder, "append", slow)
@@ -104,3 +121,85 @@ def test_what_wants_a_transaction_of_its_own_gets_one(store: EventStore, monkeyp
     assert sorted(event.topic for event in store.read("s")) == ["a", "b", "first", "work"]
     assert done == [1]
     store.verify()
+
+
+def test_two_of_one_idempotency_key_are_one(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    events = [NewEvent("once")]
+
+    def append(*_: object) -> object:
+        return store.append("s", events, idempotency_key="key")
+
+    def another(*_: object) -> object:
+        return store.append("s", [NewEvent("a")])
+
+    results = decided(store, [append, append, another], monkeypatch, call=True)[:-1]
+    assert results[0] == results[1]
+    assert sorted(event.topic for event in store.read("s")) == ["a", "first", "once"]
+
+
+def test_what_the_database_refuses_of_one_is_not_refused_of_others(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(_stream: int, _head: Head) -> Decision:
+        return Decision([NewEvent("refused")], [Statement("INSERT INTO there_is_no_such_table VALUES (1)", {})])
+
+    *results, _ = decided(store, [appending("a"), refused, appending("b")], monkeypatch)
+    assert isinstance(results[1], StorageError)
+    assert [event.topic for event in store.read("s")] == ["first", "a", "b"]
+    store.verify()
+
+
+@pytest.mark.parametrize("stored", [True, False])
+def test_whose_leader_is_interrupted_is_stored_once(
+    stored: bool, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = store.recorder.append
+    interrupts: list[int] = []
+
+    def interrupted(*appends: Append) -> bool:
+        if len(appends[0].rows) > 1 and not interrupts:
+            interrupts.append(1)
+            if stored:
+                append(*appends)
+            raise KeyboardInterrupt
+        return append(*appends)
+
+    monkeypatch.setattr(store.recorder, "append", interrupted)
+    *results, _ = decided(store, [appending("a"), appending("b"), appending("c")], monkeypatch)
+    assert interrupts
+    assert sum(isinstance(result, KeyboardInterrupt) for result in results) == 1
+    topics = [event.topic for event in store.read("s")]
+    assert sorted(topics)[-2:] == ["c", "first"]
+    assert len(topics) == len(set(topics)) == (4 if stored else 3)
+    store.verify()
+
+
+def test_if_nobody_can_tell_nobody_is_told_that_it_is_stored(
+    store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = store.recorder.append
+
+    def lost(*appends: Append) -> bool:
+        if len(appends[0].rows) > 1:
+            raise ConnectionLostError("gone")
+        return append(*appends)
+
+    def away(*_: object) -> bool:
+        raise UnavailableError("away")
+
+    monkeypatch.setattr(store.recorder, "append", lost)
+    monkeypatch.setattr(store._appender, "_is_stored", away)
+    *results, _ = decided(store, [appending("a"), appending("b")], monkeypatch)
+    assert [type(result) for result in results] == [ConnectionLostError, ConnectionLostError]
+
+
+def test_a_stream_is_described_by_who_begins_it(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = store._appender._stream("s")
+    with ThreadPoolExecutor(2) as pool, stream.lock:
+        for number in (1, 2):
+            pool.submit(store.append, "s", [NewEvent(f"t{number}")], metadata={"number": number})
+            while len(stream.waiting) < number:
+                threading.Event().wait(0.001)
+    [described] = store.streams().streams
+    assert described.metadata == {"number": 1}
+    assert [event.topic for event in store.read("s")] == ["t1", "t2"]

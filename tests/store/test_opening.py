@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import sqlite3
 import subprocess
@@ -29,6 +30,7 @@ from eventstore import (
     migration_sql,
 )
 from eventstore.address import PostgresAddress, SQLiteAddress, parse
+from eventstore.recorders.sqlite import SQLiteRecorder
 from langgraph.checkpoint.eventstore import EventStoreSaver
 
 ROOT = Path(__file__).parents[2]
@@ -261,3 +263,60 @@ def test_sqlite_writes_are_on_disk_before_they_return_unless_one_asks_for_less(s
 def test_what_is_erased_in_sqlite_is_overwritten(sqlite_url: str) -> None:
     with EventStore.open(sqlite_url) as store:
         assert store.recorder.write(lambda session: session.execute("PRAGMA secure_delete", {})) == [(1,)]
+
+
+def test_a_file_is_the_one_that_was_opened_wherever_the_process_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with EventStore.open("agents.db") as store:
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        store.append("s", [NewEvent("t")])
+        assert store.head("s")
+    assert not (tmp_path / "elsewhere" / "agents.db").exists()
+
+
+@pytest.mark.parametrize("replaced", [True, False])
+def test_a_file_that_was_moved_away_is_not_written_anew(replaced: bool, tmp_path: Path) -> None:
+    path = tmp_path / "agents.db"
+    with EventStore.open(path) as store:
+        store.append("s", [NewEvent("t")])
+    with EventStore.open(path) as store:
+        path.rename(tmp_path / "moved.db")
+        if replaced:
+            shutil.copy(tmp_path / "moved.db", path)
+        with pytest.raises(UnavailableError, match="open the store again"):
+            store.append("s", [NewEvent("t")])
+        assert path.exists() == replaced
+    with EventStore.open(tmp_path / "moved.db") as moved:
+        assert [event.version for event in moved.read("s")] == [1]
+
+
+def test_who_only_reads_opens_no_connection_to_write(tmp_path: Path) -> None:
+    with EventStore.open(tmp_path / "agents.db") as store:
+        store.append("s", [NewEvent("t")])
+    with EventStore.open(tmp_path / "agents.db") as store:
+        assert isinstance(store.recorder, SQLiteRecorder)
+        assert [event.topic for event in store.read("s")] == ["t"]
+        assert store.recorder._writer is None
+        store.append("s", [NewEvent("t")])
+        assert store.recorder._writer is not None
+
+
+def test_an_interrupt_while_an_act_is_made_leaves_the_store_usable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with EventStore.open(tmp_path / "agents.db") as store:
+        store.append("s", [NewEvent("t")])  # makes the stream
+        assert isinstance(store.recorder, SQLiteRecorder)
+        store.recorder._acts._acts.clear()
+        with monkeypatch.context() as patched:
+            patched.setattr("eventstore.recorders._acts.Act", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                store.append("s", [NewEvent("t")])
+        store.append("s", [NewEvent("t")])
+        assert len([*store.read("s")]) == 2

@@ -123,6 +123,15 @@ def test_a_cache_of_no_bytes_changes_nothing_but_time(make_saver: MakeSaver) -> 
     assert max(len(change.data) for change in changes(saver)[1:]) < 30
 
 
-def test_a_negative_cache_is_refused(make_saver: MakeSaver) -> None:
-    with pytest.raises(BadInputError, match="cache_bytes is -1"):
-        make_saver(cache_bytes=-1)
+@pytest.mark.parametrize("cache_bytes", [-1, None, "1MB", 1.5, True])
+def test_a_cache_of_no_size_is_refused(cache_bytes: Any, make_saver: MakeSaver) -> None:
+    with pytest.raises(BadInputError, match="cache_bytes is"):
+        make_saver(cache_bytes=cache_bytes)
+
+
+@pytest.mark.parametrize("rows", [1, 2.5, "32"])
+def test_a_policy_that_makes_no_sense_is_refused(rows: Any, make_saver: MakeSaver) -> None:
+    with pytest.raises(BadInputError, match="rows is"):
+        SnapshotPolicy(rows=rows)
+    with pytest.raises(BadInputError, match="snapshots is"):
+        make_saver(snapshots=rows)
