@@ -16,7 +16,7 @@ from pydantic import BaseModel, RootModel
 
 from projections.values.marks import marks_of
 from projections.values.molds import mold_of
-from projections.values.value import recorded
+from projections.values.value import Seen, recorded
 
 
 class Short(BaseModel):
@@ -143,6 +143,7 @@ def test_readers_with_different_serializers_get_their_own() -> None:
 
     one, other = Signing("one"), Signing("other")
     value = recorded(["x" * 300, "y" * 300], "texts", one).value
+    value.seen = Seen()  # as it is when it was read from the log
     began, go_on = threading.Event(), threading.Event()
 
     def wait() -> None:
