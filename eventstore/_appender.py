@@ -234,6 +234,8 @@ class Appender:
                 _forget(streams)
                 raise OvertakenError
             for name, append in appends.items():
+                if decided[name][1].begins_era:
+                    streams[name].era = next(_ERAS)
                 streams[name].moved_to(append.rows[-1])
                 if name in closed:
                     # What is remembered of a closed stream would lead the next append of that name into it.

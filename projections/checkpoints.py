@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Literal
 
 from eventstore import BadInputError, Cause, Decision, ErasedError, EventStore, NewEvent, OvertakenError
@@ -12,12 +13,13 @@ from eventstore.recorders import Session
 from projections import _applying
 from projections._finding import Finder
 from projections._loading import Loader, Matching
+from projections._moving import Mover, Target, caused
 from projections._rebuilding import rebuild
 from projections._retention import Plan, Planner
 from projections._saving import Prepared, Saver, prepare_checkpoint, prepare_writes
 from projections._segments import rebuild_segments
 from projections._view import END, View
-from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
+from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.records import RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, PruneRecord
 from projections.serializer import Serializer
 from projections.values.ladder import SnapshotPolicy
@@ -66,6 +68,7 @@ class Checkpoints:
         self._snapshots = snapshots or SnapshotPolicy()
         self._saver = Saver(store, self._queries, self._finder, self._live, self._snapshots)
         self._planner = Planner(store, self._queries, self._finder)
+        self._mover = Mover(store, self._queries, self._finder)
 
     def save(self, checkpoint: NewCheckpoint, serializer: Serializer) -> None:
         """Save a checkpoint; one that is saved again replaces the first.
@@ -153,11 +156,71 @@ class Checkpoints:
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
             # What was forgotten since may be all that the fork would show.
-            if session.execute(self._queries["forgotten_since"], {"stream_id": parent_id, "after": version}):
+            if session.execute(self._queries["moved_since"], {"stream_id": parent_id, "after": version}):
                 raise OvertakenError
-            _applying.apply_fork(session, self._queries, stream_id, parent_id, version)
+            _applying.apply_fork(session, self._queries, self.store.queries, stream_id, parent_id, version)
 
         self.store.fork(source, target, cause=cause, work=show)
+
+    def rollback(  # noqa: PLR0913 (one of four ways to say where to, and why)
+        self,
+        thread: str,
+        *,
+        to: str | None = None,
+        step: int | None = None,
+        time: datetime | None = None,
+        back: int | None = None,
+        namespace: str = "",
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """Put a thread back to where it was when a checkpoint was saved: in all namespaces, with what was pending then.
+
+        What came later is shown no longer, and stays in the log: `undo` brings it back. It costs the same for any
+        length. A run that is under way fails at its next checkpoint, with a `ConflictError`.
+
+        Args:
+            thread: The thread.
+            to: The id of the checkpoint; or, instead:
+            step: Its step, on the way that led to the latest checkpoint;
+            time: The latest one on that way that was saved by then (a naive time is UTC);
+            back: How many checkpoints back on that way; 0: the latest itself, without what was written since.
+            namespace: Of which namespace the checkpoint is.
+            reason: Why, in words; it is recorded with the event.
+            cause: Who, and anything else that is to be recorded.
+            expected_version: The version that the thread's stream must be at; `None`: where it is now.
+
+        Raises:
+            NotFoundError: The thread shows no such checkpoint.
+            ConflictError: The thread moved on meanwhile; nothing was changed.
+        """
+        target = Target(to, step, time, back)
+        return self._mover.rollback(thread, target, namespace, caused(cause, reason), expected_version)
+
+    def undo(
+        self,
+        thread: str,
+        *,
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """Undo the last rollback or switch that was not undone: the thread is again as it was before, exactly.
+
+        What was saved since is set aside, as by a rollback: `Branches.switch` leads there.
+
+        Args:
+            thread: The thread.
+            reason: Why, in words.
+            cause: Who, and anything else that is to be recorded.
+            expected_version: The version that the thread's stream must be at; `None`: where it is now.
+
+        Raises:
+            NotFoundError: There is nothing to undo; after a prune there is nothing left that could come back.
+            ConflictError: The thread moved on meanwhile; nothing was changed.
+        """
+        return self._mover.undo(thread, caused(cause, reason), expected_version)
 
     def delete(self, thread: str, *, cause: Cause | None = None) -> PruneReport:
         """Delete a thread: its checkpoints are gone, and the content of its events is erased.
@@ -277,7 +340,7 @@ class Checkpoints:
                 if session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0] != pinned:
                     raise OvertakenError
                 _applying.apply_prune(
-                    session, self._queries, self.store.recorder, stream_id, head.version + 1, planned.record
+                    session, self._queries, self.store.recorder, stream_id, head.version + 1, topic, planned.record
                 )
                 _applying.erase(session, self._queries, self.store.recorder, stream_id, list(planned.erase))
 
@@ -302,13 +365,17 @@ class Checkpoints:
 
     def _hide_runs_of_deleted(self, stream_id: int, runs: Sequence[str], cause: Cause | None) -> None:
         """Forks still show what a deleted thread had. Its rows are hidden from them; their content stays, as theirs."""
-        params = {"stream_id": stream_id, "upto": END}
-        rows = self.store.recorder.read(self._queries["rows_of_stream"], params)
+        lines = self.store.recorder.read(self._queries["lines_of_stream"], {"stream_id": stream_id})
+        rows = [
+            row
+            for line_id in {stream_id, *(line[0] for line in lines)}
+            for row in self.store.recorder.read(self._queries["rows_of_stream"], {"line_id": line_id, "upto": END})
+        ]
         deleted = set(runs)
         hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, _, run, _ in rows if run in deleted]
         record = PruneRecord(dropped=hidden, walked=hidden, runs=list(runs))
 
         def work(session: Session, version: int) -> None:
-            _applying.apply_prune(session, self._queries, self.store.recorder, stream_id, version, record)
+            _applying.apply_prune(session, self._queries, self.store.recorder, stream_id, version, RUNS_DELETED, record)
 
         self.store.append_to_closed(stream_id, NewEvent(RUNS_DELETED, record.pack(), cause or Cause()), work)

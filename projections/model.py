@@ -135,3 +135,24 @@ class PruneReport:
 
     def __add__(self, other: PruneReport) -> PruneReport:
         return PruneReport(self.threads + other.threads, self.checkpoints + other.checkpoints, self.bytes + other.bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A rollback, its undoing, or a switch to another branch, as it was recorded.
+
+    Attributes:
+        thread: The thread's id.
+        version: The version of the event, in the thread's stream.
+        topic: Which of them it was.
+        namespace: The namespace of the checkpoint that the thread was moved to.
+        checkpoint: Its id; `None` if a move was undone.
+        undoes: The version of the move that was undone, if one was.
+    """
+
+    thread: str
+    version: int
+    topic: str
+    namespace: str = ""
+    checkpoint: str | None = None
+    undoes: int | None = None
