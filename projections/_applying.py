@@ -72,7 +72,7 @@ def _hide(
             if hidden and everywhere:
                 hidden_from_forks.setdefault(namespace, []).append(checkpoint)
         elif parent is not None and _is_hidden(namespace, parent, record, kept, dropped):
-            session.execute(queries["orphan_checkpoint"], {**params, "orphaned_at": hidden_at})
+            session.execute(queries["orphan_checkpoint"], {**row, "orphaned_at": hidden_at})
     for namespace, checkpoints in hidden_from_forks.items():
         ids = recorder.list_of(checkpoints)
         session.execute(queries["orphan_in_forks"], {"line_id": line_id, "namespace": namespace, "checkpoint_ids": ids})
@@ -179,17 +179,18 @@ def _adopt(session: Session, queries: Queries, stream_id: int, line_id: int, ver
     assert record.adopted is not None
     for adopted in record.adopted:
         row = {"line_id": line_id, "namespace": adopted.namespace, "checkpoint_id": adopted.checkpoint}
-        session.execute(
-            queries["adopt_checkpoint"],
-            {
-                **row,
-                "stream_id": stream_id,
-                "event_version": adopted.version,
-                "shown_from": version,
-                "run_id": adopted.run,
-                "retired_at": None if adopted.shown else version,
-            },
-        )
+        if adopted.version is not None:
+            session.execute(
+                queries["adopt_checkpoint"],
+                {
+                    **row,
+                    "stream_id": stream_id,
+                    "event_version": adopted.version,
+                    "shown_from": version,
+                    "run_id": adopted.run,
+                    "retired_at": None if adopted.shown else version,
+                },
+            )
         for written in adopted.writes:
             session.execute(queries["adopt_writes"], {**row, "event_version": written})
     session.execute(queries["cut_sources"], {"line_id": line_id})

@@ -140,7 +140,7 @@ class Finder:
         """Where a checkpoint stands on lines that the thread has left, the one that it left last first."""
         params = {"stream_id": view.stream_id, "namespace": namespace, "checkpoint_id": checkpoint_id}
         rows = self._store.recorder.read(self._queries["set_aside"], params)
-        return [SetAside(line_id, since, shown_from) for line_id, since, shown_from in rows]
+        return [SetAside(line_id, since, shown_from) for _, shown_from, line_id, since in sorted(rows, reverse=True)]
 
     def ancestors(self, view: View, namespace: str) -> Iterator[Located]:
         """A namespace's latest checkpoint, its parent, and so on, as far as the thread shows them."""

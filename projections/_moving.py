@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent, NotFoundError
 from eventstore.events import Head, to_microseconds
-from eventstore.recorders import Session
+from eventstore.recorders import Rows, Session
 from projections import _applying
 from projections._finding import Finder, Located
 from projections._view import END, Source, View, stream_of
@@ -73,14 +74,15 @@ class Target:
         return None
 
 
-def caused(cause: Cause | None, reason: str | None) -> Cause:
-    """A cause that says why, in words, too."""
+def caused(cause: Cause | None, reason: str | None, **described: str | None) -> Cause:
+    """A cause that says why, in words, and what else it is described by."""
     its = cause or Cause()
-    if reason is None:
-        return its
-    if not isinstance(reason, str):
-        raise BadInputError(f"reason is {reason!r}: say it in words")
-    return replace(its, metadata={**its.metadata, "reason": reason})
+    for key, value in {"reason": reason, **described}.items():
+        if not isinstance(value, str | None):
+            raise BadInputError(f"{key} is {value!r}: say it in words")
+        if value is not None:
+            its = replace(its, metadata={**its.metadata, key: value})
+    return its
 
 
 class Mover:
@@ -129,7 +131,7 @@ class Mover:
         def find(view: View) -> MoveRecord:
             moves = self._store.recorder.read(self._queries["moves_of_stream"], {"stream_id": view.stream_id})
             undone = {undoes for *_, undoes in moves}
-            for version, topic, left, _, _ in reversed(moves):
+            for version, topic, left, _, _ in sorted(moves, reverse=True):
                 if topic == THREAD_PRUNED:
                     break
                 if topic in _UNDOABLE and version not in undone:
@@ -152,11 +154,17 @@ class Mover:
             if not found:
                 raise NotFoundError(f"thread {view.thread!r} has no checkpoint {checkpoint!r}: look at its timeline")
             version = found[0].shown_from
-        # Of what the thread showed before it was pruned, only what the prune kept is left.
+        return max(version, self.pruned_at(view, version, self._store.recorder.read))
+
+    def pruned_at(self, view: View, version: int, read: Callable[[str, Mapping[str, Any]], Rows]) -> int:
+        """The version at which a thread was pruned last, as far as it is told by the stream that holds a version.
+
+        Of what the thread showed before, only what the prune kept is left.
+        """
         stream_id = stream_of(self._store, view, version)
         upto = next((segment.upto for segment in view.segments if segment.stream_id == stream_id), None)
-        params = {"stream_id": stream_id, "upto": END if upto is None else upto}
-        return max(version, int(self._store.recorder.read(self._queries["pruned_at"], params)[0][0]))
+        rows = read(self._queries["pruned_at"], {"stream_id": stream_id, "upto": END if upto is None else upto})
+        return int(rows[0][0])
 
     def _move(
         self,

@@ -14,7 +14,7 @@ from typing import Any
 from eventstore import EventStore
 from eventstore.envelope import erased
 from projections._chains import Wanted
-from projections._finding import Finder, Located, record_of
+from projections._finding import Finder, Located, opened, record_of
 from projections._view import END, Source, View, payloads
 from projections.model import PruneReport
 from projections.records import Adopted, CheckpointRecord, PruneRecord
@@ -68,14 +68,16 @@ class _Contents:
     Attributes:
         rows: What it shows, and what is retired underneath.
         writes: The versions of the events that hold each checkpoint's writes.
-        aside: What stands on lines that it has left: it comes back if a rollback is undone.
-        aside_writes: The versions of the events that hold writes there.
+        lent: The checkpoints of which others' lines hold writes.
+        aside: What a rollback, or its undoing, can bring back: on lines that it has left, or saved again since.
+        aside_writes: The versions of the events that hold writes on lines that it has left.
     """
 
     rows: dict[Key, Row] = field(default_factory=dict)
     writes: dict[Key, list[int]] = field(default_factory=dict)
+    lent: set[Key] = field(default_factory=set)
     aside: list[tuple[Key, Row]] = field(default_factory=list)
-    aside_writes: set[int] = field(default_factory=set)
+    aside_writes: list[tuple[Key, int]] = field(default_factory=list)
 
     def shown(self) -> set[Key]:
         return {key for key, row in self.rows.items() if not row.retired}
@@ -110,9 +112,17 @@ class Planner:
         wanted = set(runs)
         return self._without(view, lambda _, row: row.run in wanted, sorted(wanted), pinned)
 
-    def without(self, view: View, keys: Collection[Key], pinned: int) -> Plan:
-        """Hide some checkpoints: here, on lines that were left, and in forks that share them."""
-        return self._without(view, lambda key, _: key in keys, (), pinned)
+    def without(self, view: View, checkpoints: Collection[str], pinned: int) -> Plan:
+        """Hide some checkpoints of the outermost graph, with what was saved by subgraphs that were called from them."""
+        return self._without(view, lambda key, row: self._belongs_to(view, key, row, checkpoints), (), pinned)
+
+    def _belongs_to(self, view: View, key: Key, row: Row, checkpoints: Collection[str]) -> bool:
+        namespace, checkpoint = key
+        if not namespace:
+            return checkpoint in checkpoints
+        for payload in payloads(self._store, view, [row.version]).values():
+            return opened(payload)[0].metadata.get("parents", {}).get("") in checkpoints
+        return False
 
     def _without(self, view: View, unwanted: Callable[[Key, Row], bool], runs: Sequence[str], pinned: int) -> Plan:
         contents = self._contents(view)
@@ -122,7 +132,8 @@ class Planner:
         walked = self._walked(view, kept) & contents.rows.keys()
         record = PruneRecord(dropped=sorted(dropped), walked=sorted(walked & dropped), pinned=pinned, runs=runs)
         aside = {row.version for key, row in contents.aside if key not in dropped}
-        return self._plan(view, record, contents, kept, walked, aside, contents.aside_writes)
+        aside_writes = {version for key, version in contents.aside_writes if key not in dropped}
+        return self._plan(view, record, contents, kept, walked, aside, aside_writes)
 
     def all_of(self, view: View, pinned: int) -> PruneReport:
         """What the deletion of a whole thread removes: of its own content, all that no fork needs."""
@@ -144,7 +155,8 @@ class Planner:
             self._queries["content_sizes"], {"stream_id": view.stream_id, "after": record.pinned}
         )
         erase = {version: size for version, size in sizes if version not in needed}
-        hidden = len(contents.shown() - kept)
+        put_aside = {key for key, row in contents.aside if not row.retired} & {*record.dropped}
+        hidden = len(contents.shown() - kept | put_aside)
         freed = sum(max(size - _STUB_BYTES, 0) for size in erase.values())
         report = PruneReport(1 if hidden or erase else 0, hidden, freed)
         return Plan(record, sorted(erase), report)
@@ -161,15 +173,20 @@ class Planner:
                 # What is shown comes before what is retired, then the own row of a checkpoint before an inherited one,
                 # then the later one: it is what a DeltaChannel replays through.
                 if known is None or (known.retired, not known.own) >= (retired, not own):
+                    if known and known.deletable:
+                        contents.aside.append((key, known))
                     contents.rows[key] = Row(version, run, retired, own, deletable)
             for namespace, checkpoint, version in self._read("writes_of_stream", source.bounds):
                 contents.writes.setdefault((namespace, checkpoint), []).append(version)
+                if not own:
+                    contents.lent.add((namespace, checkpoint))
         for line_id in lines - {view.line_id}:
             everything = Source(line_id, END).bounds
             for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_stream", everything):
                 row = Row(version, run, retired_at is not None, own=False, deletable=True)
                 contents.aside.append(((namespace, checkpoint), row))
-            contents.aside_writes.update(version for _, _, version in self._read("writes_of_stream", everything))
+            for namespace, checkpoint, version in self._read("writes_of_stream", everything):
+                contents.aside_writes.append(((namespace, checkpoint), version))
         return contents
 
     def _lines(self, view: View) -> list[tuple[Any, ...]]:
@@ -202,9 +219,9 @@ class Planner:
 
     def _adopted(self, kept: set[Key], walked: set[Key], contents: _Contents) -> list[Adopted]:
         return [
-            Adopted(*key, contents.rows[key].version, contents.rows[key].run, key in kept, contents.writes.get(key, []))
-            for key in sorted(kept | walked)
-            if key in contents.rows and not contents.rows[key].own
+            Adopted(*key, None if row.own else row.version, row.run, key in kept, contents.writes.get(key, []))
+            for key, row in ((key, contents.rows[key]) for key in sorted(kept | walked) if key in contents.rows)
+            if not row.own or key in contents.lent
         ]
 
     def _needed(self, view: View, contents: _Contents, staying: set[Key], aside: Iterable[int]) -> set[int]:

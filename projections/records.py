@@ -25,6 +25,7 @@ THREAD_PRUNED = "thread.pruned"
 THREAD_DELETED = "thread.deleted"
 RUNS_DELETED = "runs.deleted"
 BRANCH_DELETED = "branch.deleted"
+THREAD_PROMOTED = "thread.promoted"
 THREAD_ROLLED_BACK = "thread.rolled_back"
 HEAD_SWITCHED = "head.switched"
 ROLLBACK_UNDONE = "rollback.undone"
@@ -152,7 +153,7 @@ class Adopted(NamedTuple):
     Attributes:
         namespace: Its namespace.
         checkpoint: Its id.
-        version: The version of its event.
+        version: The version of its event; `None`: it has saved the checkpoint again, and takes over writes only.
         run: Its run.
         shown: Whether the fork shows it; if not, a DeltaChannel replays through it.
         writes: The versions of the events that hold its pending writes.
@@ -160,7 +161,7 @@ class Adopted(NamedTuple):
 
     namespace: str
     checkpoint: str
-    version: int
+    version: int | None
     run: str | None
     shown: bool
     writes: Sequence[int]

@@ -143,8 +143,8 @@ VALUES (
 SELECT source_id, upto FROM sources WHERE line_id = :line_id;
 
 -- name: lines_of_stream
--- The lines of a stream in the order in which they began; none: it has one, of its own number.
-SELECT line_id, since, left_at FROM lines WHERE stream_id = :stream_id ORDER BY since;
+-- The lines of a stream; none: it has one, of its own number.
+SELECT line_id, since, left_at FROM lines WHERE stream_id = :stream_id;
 
 -- name: line_at
 -- The line that a thread was on when its stream was at a version; none: its first.
@@ -173,7 +173,7 @@ INSERT INTO moves (stream_id, version, topic, left_since, line_since, undoes)
 VALUES (:stream_id, :event_version, :topic, :left_since, :line_since, :undoes);
 
 -- name: moves_of_stream
-SELECT version, topic, left_since, line_since, undoes FROM moves WHERE stream_id = :stream_id ORDER BY version;
+SELECT version, topic, left_since, line_since, undoes FROM moves WHERE stream_id = :stream_id;
 
 -- name: moved_since
 -- Whether a thread has moved to another line, or has forgotten something, after a version.
@@ -183,13 +183,17 @@ SELECT 1 FROM moves WHERE stream_id = :stream_id AND version > :after LIMIT 1;
 -- The version at which a thread was pruned last: of what it showed before, only what it kept is left.
 SELECT coalesce(max(version), 0) FROM moves WHERE stream_id = :stream_id AND topic = 'thread.pruned' AND version <= :upto;
 
+-- name: family_of_stream
+-- A stream that was forked from none, and all that descend from it.
+SELECT stream_id, name, closed, parent_id, metadata FROM streams
+WHERE stream_id = :root_id OR stream_id IN (SELECT stream_id FROM lineage WHERE ancestor_id = :root_id);
+
 -- name: set_aside
--- Where a checkpoint stands on lines that its thread has left, the one that it left last first.
-SELECT l.line_id, l.since, c.shown_from
+-- Where a checkpoint stands on lines that its thread has left.
+SELECT l.left_at, c.shown_from, l.line_id, l.since
 FROM lines l JOIN checkpoints c ON c.line_id = l.line_id
 WHERE l.stream_id = :stream_id AND l.left_at IS NOT NULL
-    AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
-ORDER BY l.left_at DESC, c.shown_from DESC;
+    AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id;
 
 -- name: place_of_checkpoint
 -- Since when a line shows a checkpoint.
@@ -236,9 +240,10 @@ VALUES (:line_id, :namespace, :checkpoint_id, :event_version)
 ON CONFLICT (line_id, namespace, checkpoint_id, version) DO NOTHING;
 
 -- name: retire_checkpoint
+-- What was retired before is retired from an earlier version on, if that is asked for: from forks, too.
 UPDATE checkpoints SET retired_at = :retired_at
 WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
-    AND shown_from = :shown_from AND retired_at IS NULL;
+    AND shown_from = :shown_from AND (retired_at IS NULL OR retired_at > :retired_at);
 
 -- name: drop_checkpoint
 DELETE FROM checkpoints
@@ -254,12 +259,12 @@ WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpo
 -- Its parent is shown no longer.
 UPDATE checkpoints SET orphaned_at = :orphaned_at
 WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
-    AND retired_at IS NULL AND orphaned_at IS NULL;
+    AND shown_from = :shown_from AND (orphaned_at IS NULL OR orphaned_at > :orphaned_at);
 
 -- name: orphan_in_forks
 -- Of what forks saved on checkpoints that no thread shows any longer.
 UPDATE checkpoints SET orphaned_at = 0
-WHERE namespace = :namespace AND parent_id IN (SELECT value FROM json_each(:checkpoint_ids)) AND orphaned_at IS NULL
+WHERE namespace = :namespace AND parent_id IN (SELECT value FROM json_each(:checkpoint_ids)) AND (orphaned_at IS NULL OR orphaned_at > 0)
     AND line_id IN (SELECT line_id FROM sources WHERE source_id = :line_id);
 
 -- name: drop_checkpoints_after
