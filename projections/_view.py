@@ -64,14 +64,19 @@ def view_of(store: EventStore, queries: Mapping[str, str], thread: str) -> View 
     return View(thread, [Source(stream_id, END), *nearest_first], bool(forked))
 
 
-def payloads(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, bytes]:
-    """The payloads of some of a thread's events, by version; those that are missing are left out."""
-    found: dict[int, bytes] = {}
+def stored(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, tuple[int, bytes]]:
+    """When some of a thread's events were recorded, and their payloads, by version; missing ones are left out."""
+    found: dict[int, tuple[int, bytes]] = {}
     for stream_id, wanted in _by_stream(store, view, sorted(set(versions))):
         params = {"stream_id": stream_id, "versions": store.recorder.list_of(wanted)}
-        for version, _, _, _, payload in store.recorder.read(store.queries["events_by_version"], params):
-            found[version] = bytes(payload)
+        for version, _, recorded_at, _, payload in store.recorder.read(store.queries["events_by_version"], params):
+            found[version] = (recorded_at, bytes(payload))
     return found
+
+
+def payloads(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, bytes]:
+    """The payloads of some of a thread's events, by version; those that are missing are left out."""
+    return {version: payload for version, (_, payload) in stored(store, view, versions).items()}
 
 
 def segments(
@@ -98,16 +103,15 @@ def writes_rows(
     return {checkpoint_id: sorted(versions) for checkpoint_id, versions in found.items()}
 
 
-def _by_stream(store: EventStore, view: View, versions: list[int]) -> Iterable[tuple[int, list[int]]]:
-    if not versions:
-        return []
+def stream_of(store: EventStore, view: View, version: int) -> int:
+    """The stream that holds the event which a thread knows by a version: its own, or an ancestor's."""
     if not view.forked:
-        return [(view.stream_id, versions)]
+        return view.stream_id
     if not view.segments:
         view.segments = lineage(store.recorder, store.queries, view.stream_id)
+    return next(segment.stream_id for segment in view.segments if segment.holds(version))
 
-    def stream_of(version: int) -> int:
-        return next(segment.stream_id for segment in view.segments if segment.holds(version))
 
-    grouped: Any = groupby(versions, stream_of)
+def _by_stream(store: EventStore, view: View, versions: list[int]) -> Iterable[tuple[int, list[int]]]:
+    grouped: Any = groupby(versions, lambda version: stream_of(store, view, version))
     return [(stream_id, list(group)) for stream_id, group in grouped]

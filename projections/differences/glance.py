@@ -58,9 +58,9 @@ def _of_message(value: Any) -> list[str]:
     name = f" {fields['name']}" if fields["type"] == "tool" and type(fields.get("name")) is str else ""
     pieces = [printable(fields["type"] + name)]
     if said or not names:
-        pieces += [" ", *_quoted(said, len(said))]
+        pieces += [": ", *_quoted(said, len(said))]
     if names:
-        pieces += [" calls ", printable(", ".join(names))]
+        pieces += [", calls " if said else ": calls ", printable(", ".join(names))]
     return pieces
 
 

@@ -213,7 +213,7 @@ def test_an_edited_message_is_a_change_inside_it() -> None:
         "~ messages: +1 ~1",
         "    [0] stays",
         '~   [1].content: "Good morning, how may I help you?" → "Good evening, how may I help you?"',
-        '+   [2]: human "Thanks"',
+        '+   [2]: human: "Thanks"',
     ]
 
 
@@ -221,14 +221,14 @@ def test_a_removed_message_is_one_line() -> None:
     assert shown([*MESSAGES, AIMessage("x", id="3")], [MESSAGES[0], AIMessage("x", id="3")]) == [
         "~ v: -1",
         "    [0] stays",
-        '-   [1]: ai "Good morning, how may I help you?"',
+        '-   [1]: ai: "Good morning, how may I help you?"',
         "    [1] stays",
     ]
 
 
 def test_a_message_that_calls_tools_says_which() -> None:
     calls: Any = [{"name": name, "args": {}, "id": name} for name in ("search", "read")]
-    assert shown([], [AIMessage("", tool_calls=calls, id="1")]) == ["~ v: +1", "+   [0]: ai calls search, read"]
+    assert shown([], [AIMessage("", tool_calls=calls, id="1")]) == ["~ v: +1", "+   [0]: ai: calls search, read"]
 
 
 def test_items_without_an_id_are_matched_in_their_place_if_they_are_much_alike() -> None:
