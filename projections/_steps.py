@@ -28,10 +28,10 @@ _NO_STEPS = ("input", "fork")
 
 @dataclass(frozen=True, slots=True)
 class Writer:
-    """A task that wrote what a checkpoint applied; of an update by hand, the node in whose name it was made.
+    """A task that wrote what a checkpoint applied.
 
     Attributes:
-        node: The node, if known.
+        node: The node, if known. Of an update by hand, the one in whose name it was made, if that had not run before.
         task: The id of the task, if what it wrote is still there.
         run: The id of the run, if known.
         version: The version of the event that holds what it wrote.
@@ -146,7 +146,7 @@ def nodes_between(parent: Located | None, located: Located) -> list[str]:
     return [
         node
         for node, seen in located.record.versions_seen.items()
-        if seen and node not in _NO_NODES and seen != before.get(node)
+        if node not in _NO_NODES and seen != before.get(node)
     ]
 
 
