@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from eventstore import EventStore
+from eventstore import EventStore, TypeNotAllowedError, UnreadableError
 from eventstore.events import from_microseconds
 from projections._channels import Values, Written, due, places_of, steers, written_between
 from projections._finding import Finder, Located
@@ -18,12 +18,15 @@ from projections.differences.difference import Difference, Part, diff
 from projections.differences.glance import glance, printable
 from projections.differences.summary import in_short
 from projections.differences.texts import Piece
+from projections.records import Write
 from projections.serializer import Serializer
 from projections.values.change import DICT, LIST, Change, load
 from projections.values.parts import is_append, unpack
 from projections.values.value import load_parts
 
 _LIMIT = 60
+# What is said of a value whose type the serializer does not allow, or whose key it has not: the others are shown.
+_UNREADABLE = "cannot be read by this serializer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,23 +194,32 @@ class Entries:
         channel, _, before, after = written
         if after is None:
             return "removed"
-        if before is None:
-            return _of_new(self._values.get(after, channel))
-        told = _told(self._values.change((after, channel)), self._values.change((before, channel)), before,
-                     self._values.serializer)  # fmt: skip
-        return in_short(told or diff(self._values.get(before, channel), self._values.get(after, channel)))
+        try:
+            return _of_new(self._values.get(after, channel)) if before is None else self._change(channel, before, after)
+        except (TypeNotAllowedError, UnreadableError):
+            return _UNREADABLE
+
+    def _change(self, channel: str, before: int, after: int) -> str:
+        values = self._values
+        told = _told(before, values.change((before, channel)), values.change((after, channel)), values.serializer)
+        return in_short(told or diff(values.get(before, channel), values.get(after, channel)))
 
     def _replayed(self, located: Located, parent: Located | None, applied: Sequence[Recorded]) -> list[ChannelChange]:
         """The channels of which only the writes are stored: what was written to them."""
         stored = {channel for each in (located, parent) if each for channel in places_of(each.record, each.version)}
-        found: dict[str, list[Any]] = {}
+        found: dict[str, list[str]] = {}
         for event in applied:
             for write in event.results:
-                entry = located.record.manifest.get(write.channel)
-                if entry and write.channel not in stored and not steers(write.channel):
-                    value = load(write.encoding, write.data, self._values.serializer)
-                    found.setdefault(write.channel, []).append(value)
-        return [ChannelChange(channel, "written", _of_writes(values)) for channel, values in found.items()]
+                channel = write.channel
+                if channel in located.record.manifest and channel not in stored and not steers(channel):
+                    found.setdefault(channel, []).append(self._written_value(write))
+        return [ChannelChange(channel, "written", ", ".join(values)) for channel, values in found.items()]
+
+    def _written_value(self, write: Write) -> str:
+        try:
+            return glance(load(write.encoding, write.data, self._values.serializer), _LIMIT)
+        except (TypeNotAllowedError, UnreadableError):
+            return _UNREADABLE
 
 
 def _is_consumed(written: Written) -> bool:
@@ -215,7 +227,7 @@ def _is_consumed(written: Written) -> bool:
     return steers(written.channel) or (written.after is None and written.channel.startswith("__"))
 
 
-def _told(after: Change, before: Change, place: int, serializer: Serializer) -> Difference | None:
+def _told(place: int, before: Change, after: Change, serializer: Serializer) -> Difference | None:
     """The difference that a recorded change tells by itself: it adds parts to all that its base has, at its end.
 
     The base is not read. So what was added is not held against a checksum, which covers the whole value.
@@ -239,7 +251,3 @@ def _of_new(value: Any) -> str:
     if type(value) in (list, dict) and value:
         return in_short(diff(type(value)(), value))
     return glance(value, _LIMIT)
-
-
-def _of_writes(values: Sequence[Any]) -> str:
-    return ", ".join(glance(value, _LIMIT) for value in values)

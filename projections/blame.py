@@ -19,7 +19,7 @@ from projections._steps import Writer, source_of
 from projections._view import View
 from projections.comparison import missing
 from projections.differences.content import ABSENT
-from projections.differences.difference import diff, spelled
+from projections.differences.difference import diff, plain_path, spelled
 from projections.differences.glance import printable
 from projections.differences.plain import plain
 from projections.differences.tracing import Path, places, steps_to, trace, value_at
@@ -74,6 +74,7 @@ class Origin:
         """The same in types that JSON has."""
         found: dict[str, Any] = {
             "name": self.name,
+            "steps": plain_path(self.path),
             "value": plain(self.value),
             "thread": self.thread,
             "namespace": self.namespace,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -140,16 +140,15 @@ class CheckpointDiff:
             "metadata": self.metadata.to_json(),
         }
 
-    def lines(self, *, limit: int = 100) -> Iterator[Line]:
+    def lines(self, *, limit: int = 100) -> list[Line]:
         """The channels to read, each line with a sign.
 
         Args:
             limit: How many characters of one value are shown at most.
         """
-        for channel in self.channels:
-            yield from channel.lines(limit=limit)
-        for name in self.replayed:
-            yield Line("~", 0, f"{printable(name)}: written (only its writes are stored)")
+        found = [line for channel in self.channels for line in channel.lines(limit=limit)]
+        names = map(printable, self.replayed)
+        return found + [Line("~", 0, f"{name}: written (only its writes are stored)") for name in names]
 
 
 class Comparison:

@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from eventstore import BadInputError, ErasedError
 from eventstore.events import to_microseconds
@@ -38,6 +39,18 @@ class TimelinePage:
 
     entries: list[TimelineEntry]
     next_cursor: str | None
+
+
+class _Listed(NamedTuple):
+    """A checkpoint that was come upon, not yet described."""
+
+    view: View
+    located: Located
+
+    @property
+    def place(self) -> _Place:
+        """Where the listing stands."""
+        return self.located.id, self.located.namespace, self.view.thread
 
 
 class Timeline:
@@ -84,9 +97,11 @@ class Timeline:
             raise BadInputError(f"limit is {limit!r}: a page holds at least one checkpoint")
         after = None if before is None else _from_cursor(before)
         # One more, to know whether there is a next page.
-        entries = [*islice(self._entries(_names(threads), serializer, namespace, after, limit + 1), limit + 1)]
-        more = len(entries) > limit
-        return TimelinePage(entries[:limit], _to_cursor(entries[limit - 1]) if more else None)
+        listed = [*islice(self._listed(_names(threads), namespace, after), limit + 1)]
+        more = len(listed) > limit
+        return TimelinePage(
+            self._described(listed[:limit], serializer), _to_cursor(listed[limit - 1].place) if more else None
+        )
 
     def entries(
         self, threads: str | Sequence[str], serializer: Serializer, *, namespace: str | None = None
@@ -95,7 +110,9 @@ class Timeline:
 
         Checkpoints are ordered by their ids, which grow with time; see `page` for the arguments.
         """
-        return self._entries(_names(threads), serializer, namespace, None, PAGE)
+        listed = self._listed(_names(threads), namespace, None)
+        while batch := [*islice(listed, PAGE)]:
+            yield from self._described(batch, serializer)
 
     def at(self, thread: str, time: datetime, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint | None:
         """The checkpoint that was a thread's latest at a time; `None` if it had none yet.
@@ -212,24 +229,28 @@ class Timeline:
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    def _entries(
-        self, threads: Sequence[str], serializer: Serializer, namespace: str | None, after: _Place | None, size: int
-    ) -> Iterator[TimelineEntry]:
-        listings = [self._of_thread(thread, serializer, namespace, after, size) for thread in dict.fromkeys(threads)]
-        return heapq.merge(*listings, key=_place, reverse=True)
+    def _listed(self, threads: Sequence[str], namespace: str | None, after: _Place | None) -> Iterator[_Listed]:
+        listings = [self._of_thread(thread, namespace, after) for thread in dict.fromkeys(threads)]
+        return heapq.merge(*listings, key=attrgetter("place"), reverse=True)
 
-    def _of_thread(
-        self, thread: str, serializer: Serializer, namespace: str | None, after: _Place | None, size: int
-    ) -> Iterator[TimelineEntry]:
+    def _of_thread(self, thread: str, namespace: str | None, after: _Place | None) -> Iterator[_Listed]:
         view = self._finder.view(thread)
         if view is None:
             return
-        located = self._finder.of_thread(view, namespace, after[0] + _NEXT if after else None)
-        rest = (each for each in located if after is None or (each.id, each.namespace, thread) < after)
-        while batch := [*islice(rest, min(size, PAGE))]:
-            yield from self._described(view, batch, serializer)
+        for located in self._finder.of_thread(view, namespace, after[0] + _NEXT if after else None):
+            listed = _Listed(view, located)
+            if after is None or listed.place < after:
+                yield listed
 
-    def _described(self, view: View, batch: list[Located], serializer: Serializer) -> list[TimelineEntry]:
+    def _described(self, batch: Sequence[_Listed], serializer: Serializer) -> list[TimelineEntry]:
+        """The entries of some checkpoints, the latest first."""
+        by_thread: dict[str, tuple[View, list[Located]]] = {}
+        for view, located in batch:
+            by_thread.setdefault(view.thread, (view, []))[1].append(located)
+        described = [self._described_of_thread(view, of_it, serializer) for view, of_it in by_thread.values()]
+        return [*heapq.merge(*described, key=attrgetter("id", "namespace", "thread"), reverse=True)]
+
+    def _described_of_thread(self, view: View, batch: list[Located], serializer: Serializer) -> list[TimelineEntry]:
         """The entries of some checkpoints, but for those that a prune removes meanwhile."""
 
         def attempt() -> list[TimelineEntry]:
@@ -253,12 +274,8 @@ def _names(threads: str | Sequence[str]) -> Sequence[str]:
     return [threads] if isinstance(threads, str) else threads
 
 
-def _place(entry: TimelineEntry) -> _Place:
-    return entry.id, entry.namespace, entry.thread
-
-
-def _to_cursor(entry: TimelineEntry) -> str:
-    return base64.urlsafe_b64encode(json.dumps(_place(entry)).encode()).decode()
+def _to_cursor(place: _Place) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
 
 
 def _from_cursor(cursor: str) -> _Place:

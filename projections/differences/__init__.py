@@ -7,5 +7,6 @@
 - `plain`: values as JSON can hold them.
 - `glance`: a value on one line.
 - `rendering`: a difference as lines, each with a sign.
+- `summary`: a difference in a few words.
 - `tracing`: what stood at a place of a value before it became another.
 """

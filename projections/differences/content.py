@@ -1,8 +1,8 @@
 """What a value consists of, and whether two are the same, without asking them.
 
 An `__eq__` may lie, `1 == True == 1.0`, and NaN does not equal itself. So values are compared by their content: exact
-built-in types by what they hold, models and dataclasses field by field, and what is unknown by its `repr`, which is all
-of its code that is ever run. If that does not tell, a value is taken to be the same as itself only.
+built-in types by what they hold, models and dataclasses field by field, and what is unknown by its attributes and its
+`repr`, which is all of its code that is ever run. If that does not tell, a value is the same as itself only.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def content(value: Any, depth: int = 0) -> Hashable:  # noqa: PLR0911 (one for e
     if shape == MEMBERS:
         return number, frozenset(content(member, below) for member in value)
     if shape == LEAF:
-        return number, _of_unknown(value)
+        return number, _of_unknown(value, below)
     pairs = value.items() if shape == KEYS else (fields_of(value) or {}).items()
     return number, *((content(key, below), content(item, below)) for key, item in pairs)
 
@@ -138,12 +138,13 @@ def weight(value: object, depth: int = 0) -> int:
     return 2 + sum(weight(key, below) + weight(part, below) for key, part in held.items())
 
 
-def _of_unknown(value: Any) -> Hashable:
+def _of_unknown(value: Any, depth: int) -> Hashable:
+    own = _attributes(value)
     try:
-        # The repr of a large array leaves most of it out.
+        # The repr of a large array leaves most of it out, that of a secret all of it.
         held: Hashable = memoryview(value).tobytes()
     except (TypeError, ValueError, BufferError):
-        held = None
+        held = content(own, depth) if own else None
     if not _describes_itself(type(value)):
         return id(value)
     try:

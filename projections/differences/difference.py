@@ -88,7 +88,7 @@ class Edit:
         found: dict[str, Any] = {
             "op": {"-": "removed", "+": "added"}.get(self.sign, "changed"),
             "path": spelled(self.path),
-            "steps": [{step.kind: plain_key(step.name)} for step in self.path],
+            "steps": plain_path(self.path),
         }
         if self.pieces:
             words = {" ": "kept", "-": "removed", "+": "added"}
@@ -171,6 +171,11 @@ def diff(before: Any, after: Any) -> Difference:
 def spelled(path: Sequence[Step], root: str = "") -> str:
     """A path as one would write it: `messages[3].content`."""
     return root + "".join(map(spelled_step, path))
+
+
+def plain_path(path: Sequence[Step]) -> list[dict[str, Any]]:
+    """A path in types that JSON has."""
+    return [{step.kind: plain_key(step.name)} for step in path]
 
 
 def spelled_step(step: Step) -> str:

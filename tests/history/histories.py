@@ -124,3 +124,18 @@ def write(
 def timeline(saver: EventStoreSaver) -> Timeline:
     """The history of a saver's threads."""
     return Timeline(saver.checkpoints)
+
+
+class Counting:
+    """A serializer that notes what it is asked to read."""
+
+    def __init__(self, serializer: Any) -> None:
+        self._serializer = serializer
+        self.read: list[bytes] = []
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        return self._serializer.dumps_typed(obj)  # type: ignore[no-any-return]
+
+    def loads_typed(self, data: tuple[str, bytes]) -> Any:
+        self.read.append(data[1])
+        return self._serializer.loads_typed(data)

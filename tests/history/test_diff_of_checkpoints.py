@@ -18,7 +18,7 @@ from projections import CheckpointDiff, Checkpoints, Timeline
 from projections.differences.content import same
 from tests.graphs.stories import delta_state
 
-from .histories import an_agent, chain, config, hello, ident, save, timeline
+from .histories import Counting, an_agent, chain, config, hello, ident, save, timeline
 from .patching import patch
 
 
@@ -95,21 +95,6 @@ def test_a_fork_and_its_parent_are_compared(saver: EventStoreSaver) -> None:
         "    [0–3] stay",
         '~   [4].content: "Yes" → "No"',
     ]
-
-
-class Counting:
-    """Counts what is read of each channel's value, by a word that it contains."""
-
-    def __init__(self, serializer: Any) -> None:
-        self._serializer = serializer
-        self.read: list[bytes] = []
-
-    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
-        return self._serializer.dumps_typed(obj)  # type: ignore[no-any-return]
-
-    def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        self.read.append(data[1])
-        return self._serializer.loads_typed(data)
 
 
 @pytest.mark.parametrize("fork", [False, True])

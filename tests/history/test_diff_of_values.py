@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from pydantic import SecretStr
 
 from projections.differences.content import same, weight
 from projections.differences.difference import diff, spelled
@@ -188,6 +189,13 @@ def test_a_value_that_cannot_even_be_shown_is_the_same_as_itself_only() -> None:
 def test_an_array_is_compared_by_its_bytes_not_by_its_repr() -> None:
     assert diff(memoryview(b"a"), memoryview(b"b"))
     assert diff(bytearray(b"a"), bytearray(b"b"))
+
+
+def test_secrets_differ_though_they_look_alike() -> None:
+    assert not diff(SecretStr("a"), SecretStr("a"))
+    assert shown(SecretStr("a"), SecretStr("b")) == [
+        "~ v: SecretStr('**********') (SecretStr) → SecretStr('**********') (SecretStr)"
+    ]
 
 
 def test_what_contains_itself_is_compared_as_far_as_it_goes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from operator import attrgetter
 from typing import Annotated, Any, TypedDict
@@ -20,8 +21,9 @@ from projections.differences.difference import diff
 from projections.differences.summary import in_short
 from tests.graphs.stage import Flavour, Stage
 from tests.graphs.stories import STORIES, Story, delta_state, tell
+from tests.values.making import Liar
 
-from .histories import an_agent, chain, config, hello, save, timeline
+from .histories import Counting, an_agent, chain, config, hello, save, timeline
 
 
 def entries(saver: EventStoreSaver, *threads: str, namespace: str | None = None) -> list[TimelineEntry]:
@@ -250,7 +252,47 @@ async def test_async_code_sees_the_same(saver: EventStoreSaver) -> None:
     assert saved.id == whole[1].id
 
 
-VALUES = st.one_of(
+def test_of_a_list_that_grew_only_what_was_added_is_read(saver: EventStoreSaver) -> None:
+    items = [f"item {number} {'x' * 30}" for number in range(50)]
+    chain(saver.checkpoints, saver.serde, [{"log": items[:48]}, {"log": items[:49]}, {"log": items}])
+    serializer = Counting(saver.serde)
+    [entry] = timeline(saver).page("t", serializer, limit=1).entries
+    assert [change.summary for change in entry.changes] == [f'+1 ("{items[49]}")']
+    assert [data for data in serializer.read if b"item" in data] == [saver.serde.dumps_typed([items[49]])[1]]
+
+
+def test_what_the_serializer_may_not_make_hides_nothing_else(saver: EventStoreSaver) -> None:
+    save(saver.checkpoints, saver.serde, 1, {"a": Liar(1), "b": [1]})
+    save(saver.checkpoints, saver.serde, 2, {"a": [Liar("x" * 200)], "b": [1, 2]}, parent=1)
+    save(saver.checkpoints, saver.serde, 3, {"a": [Liar("x" * 200), Liar(3)], "b": [2]}, parent=2)
+    assert [[str(change) for change in entry.changes] for entry in entries(saver)] == [
+        ["a: cannot be read by this serializer", "b: -1 (1)"],
+        ["a: cannot be read by this serializer", "b: +1 (2)"],
+        ["a: cannot be read by this serializer", "b: +1 (1)"],
+    ]
+
+
+def test_a_prune_at_the_same_time_disturbs_no_reader(saver: EventStoreSaver) -> None:
+    graph = an_agent(saver)
+    graph.invoke(hello(), config(), durability="sync")
+
+    def prune_again_and_again() -> None:
+        for number in range(2, 8):
+            graph.invoke(hello(number), config(), durability="sync")
+            saver.prune(["t"])
+
+    history = timeline(saver)
+    with ThreadPoolExecutor(1) as pool:
+        pruning = pool.submit(prune_again_and_again)
+        while not pruning.done():
+            assert entries(saver)
+            assert history.diff("t", None, None, saver.serde).after.id
+            assert history.blame("t", "messages", saver.serde)[0].value.content == "Hello"
+        pruning.result()
+    assert len(entries(saver)) == 1
+
+
+VALUES: st.SearchStrategy[Any] = st.one_of(
     st.lists(st.text("ab", min_size=30, max_size=60), max_size=8),
     st.dictionaries(st.sampled_from("abcdef"), st.text("ab", min_size=30, max_size=60), max_size=6),
     st.text("ab \n", max_size=3_000),
@@ -261,7 +303,7 @@ VALUES = st.one_of(
 @st.composite
 def growing(draw: st.DrawFn) -> list[Any]:
     """Values one after the other, many of which add to the one before."""
-    values = [draw(VALUES)]
+    values: list[Any] = [draw(VALUES)]
     for more in draw(st.lists(VALUES, max_size=6)):
         last = values[-1]
         if type(last) is type(more) and draw(st.integers(0, 3)):
