@@ -1,8 +1,15 @@
 """What the log means: the checkpoints of threads, and what can be done with them."""
 
+from projections._entries import ChannelChange, TimelineEntry
 from projections._saving import Prepared, prepare_checkpoint, prepare_writes
+from projections._steps import Writer
+from projections.blame import Origin
 from projections.branches import Branches
 from projections.checkpoints import CACHE_BYTES, Checkpoints
+from projections.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
+from projections.differences.content import ABSENT
+from projections.differences.difference import Difference, Edit, Part, Step, diff
+from projections.differences.rendering import Line, render
 from projections.model import (
     Branch,
     ChannelHistory,
@@ -15,24 +22,42 @@ from projections.model import (
     SavedCheckpoint,
 )
 from projections.serializer import Serializer
+from projections.timeline import Timeline, TimelinePage
 from projections.values.ladder import SnapshotPolicy
 
 __all__ = [
+    "ABSENT",
     "CACHE_BYTES",
     "Branch",
     "Branches",
+    "ChannelChange",
+    "ChannelDiff",
     "ChannelHistory",
+    "CheckpointDiff",
     "Checkpoints",
+    "ComparedCheckpoint",
+    "Difference",
+    "Edit",
     "Forked",
+    "Line",
     "Moved",
     "NewCheckpoint",
     "NewWrites",
+    "Origin",
+    "Part",
     "Prepared",
     "Promoted",
     "PruneReport",
     "SavedCheckpoint",
     "Serializer",
     "SnapshotPolicy",
+    "Step",
+    "Timeline",
+    "TimelineEntry",
+    "TimelinePage",
+    "Writer",
+    "diff",
     "prepare_checkpoint",
     "prepare_writes",
+    "render",
 ]

@@ -52,7 +52,7 @@ class Loader:
             )
             return _saved(view, located, contents, serializer)
 
-        return _again(attempt)
+        return again(attempt)
 
     def list_thread(
         self, thread: str, namespace: str | None, before: str | None, matching: Matching, serializer: Serializer
@@ -75,7 +75,7 @@ class Loader:
 
         The checkpoint's own writes belong to the next step, and are left out.
         """
-        return _again(lambda: self._history(thread, namespace, checkpoint_id, channels, serializer))
+        return again(lambda: self._history(thread, namespace, checkpoint_id, channels, serializer))
 
     def _history(
         self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer
@@ -138,7 +138,7 @@ class Loader:
                 batch = [located for located in fresh if located]
                 raise
 
-        return _again(attempt)
+        return again(attempt)
 
     def _chains(self, view: View, used: Chains | None, serializer: Serializer) -> Chains:
         """A reader of values: the one that was used before, unless it remembers too much by now."""
@@ -180,7 +180,8 @@ def _loaded(pending: PendingWrite, serializer: Serializer) -> tuple[str, str, An
     return pending.task, write.channel, load(write.encoding, write.data, serializer)
 
 
-def _again(attempt: Callable[[], T]) -> T:
+def again(attempt: Callable[[], T]) -> T:
+    """What an attempt returns, which is made anew if a prune erases what it reads."""
     # Between the query for the checkpoint and that for its values a prune may have erased both: then the next attempt
     # no longer finds the checkpoint. It may come upon the next prune, if one is made at each step.
     for _ in range(_ATTEMPTS - 1):

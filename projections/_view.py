@@ -70,14 +70,19 @@ def nearest_first(rows: Iterable[tuple[int, int]]) -> list[Source]:
     return sorted((Source(line_id, upto) for line_id, upto in rows), key=lambda source: source.upto, reverse=True)
 
 
-def payloads(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, bytes]:
-    """The payloads of some of a thread's events, by version; those that are missing are left out."""
-    found: dict[int, bytes] = {}
+def stored(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, tuple[int, bytes]]:
+    """When some of a thread's events were recorded, and their payloads, by version; missing ones are left out."""
+    found: dict[int, tuple[int, bytes]] = {}
     for stream_id, wanted in _by_stream(store, view, sorted(set(versions))):
         params = {"stream_id": stream_id, "versions": store.recorder.list_of(wanted)}
-        for version, _, _, _, payload in store.recorder.read(store.queries["events_by_version"], params):
-            found[version] = bytes(payload)
+        for version, _, recorded_at, _, payload in store.recorder.read(store.queries["events_by_version"], params):
+            found[version] = (recorded_at, bytes(payload))
     return found
+
+
+def payloads(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, bytes]:
+    """The payloads of some of a thread's events, by version; those that are missing are left out."""
+    return {version: payload for version, (_, payload) in stored(store, view, versions).items()}
 
 
 def segments(

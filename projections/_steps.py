@@ -1,0 +1,182 @@
+"""What led from one checkpoint to the next: the tasks that wrote what the later one applied."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from eventstore import ErasedError, EventStore
+from eventstore.events import Cause, from_microseconds
+from projections._finding import Located, opened
+from projections._view import View, stored, writes_rows
+from projections.records import Write, WritesRecord
+
+Key = tuple[str, str]
+"""Namespace and checkpoint id."""
+
+# LangGraph's names for what is no node; and how the paths of those tasks begin that stand for an update by hand.
+_NO_NODES = frozenset(("__input__", "__interrupt__"))
+_UPDATE = "~__interrupt__"
+# LangGraph's names for what a task writes besides values, and for a task that wrote nothing.
+_ERROR, _INTERRUPT, _NOTHING = "__error__", "__interrupt__", "__no_writes__"
+# Checkpoints of these sources apply no node's writes, not even those that are there: an input discards them.
+_NO_STEPS = ("input", "fork")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A task that wrote what a checkpoint applied.
+
+    Attributes:
+        node: The node, if known. Of an update by hand, the one in whose name it was made, if that had not run before.
+        task: The id of the task, if what it wrote is still there.
+        run: The id of the run, if known.
+        version: The version of the event that holds what it wrote.
+        saved_at: When that was recorded, UTC.
+        channels: The channels that it wrote.
+    """
+
+    node: str | None
+    task: str | None = None
+    run: str | None = None
+    version: int | None = None
+    saved_at: datetime | None = None
+    channels: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The same in types that JSON has."""
+        saved_at = None if self.saved_at is None else self.saved_at.isoformat()
+        return {**asdict(self), "saved_at": saved_at, "channels": [*self.channels]}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A `writes.saved` event."""
+
+    version: int
+    recorded_at: int
+    cause: Cause
+    record: WritesRecord
+    size: int
+
+    @property
+    def results(self) -> list[Write]:
+        """The writes that the next step applies: not errors, interrupts and the like."""
+        return [write for write in self.record.writes if write.slot >= 0]
+
+    def writer(self) -> Writer:
+        """Who wrote it."""
+        cause = self.cause
+        channels = tuple(dict.fromkeys(write.channel for write in self.results if write.channel != _NOTHING))
+        saved_at = from_microseconds(self.recorded_at)
+        return Writer(cause.node, cause.task, cause.run, self.version, saved_at, channels)
+
+
+class Writes:
+    """What tasks wrote at some checkpoints of one thread, fetched at once.
+
+    Args:
+        store: The store.
+        queries: The blocks of this package.
+        view: The thread.
+        keys: The checkpoints.
+    """
+
+    def __init__(self, store: EventStore, queries: Mapping[str, str], view: View, keys: Collection[Key]) -> None:
+        by_namespace: dict[str, list[str]] = defaultdict(list)
+        for namespace, checkpoint in keys:
+            by_namespace[namespace].append(checkpoint)
+        places = {
+            (namespace, checkpoint): versions
+            for namespace, ids in by_namespace.items()
+            for checkpoint, versions in writes_rows(store.recorder, queries, view, namespace, ids).items()
+        }
+        events = stored(store, view, {version for versions in places.values() for version in versions})
+        read = {version: event for version, found in events.items() if (event := _recorded(version, *found))}
+        self._at = {key: [read[each] for each in versions if each in read] for key, versions in places.items()}
+
+    def at(self, namespace: str, checkpoint: str) -> Sequence[Recorded]:
+        """What was written at a checkpoint, in the order of the log."""
+        return self._at.get((namespace, checkpoint), ())
+
+    def applied(self, located: Located, ran: Collection[str]) -> list[Recorded]:
+        """What a checkpoint applied: of each task that wrote a result at its parent, one event.
+
+        Of a task that ran twice, by runs that raced, it is that of the checkpoint's own run, if that is known.
+
+        Args:
+            located: The checkpoint.
+            ran: The nodes that have run since its parent; only needed of an update by hand.
+        """
+        source, parent = source_of(located), located.record.parent
+        if parent is None or source in _NO_STEPS:
+            return []
+        by_task: dict[str | None, Recorded] = {}
+        for event in self.at(located.namespace, parent):
+            if not event.results or not _may_be_of(event, source, ran):
+                continue
+            known = by_task.get(event.cause.task)
+            own = located.cause.run is not None and event.cause.run == located.cause.run
+            if known is None or (own and known.cause.run != located.cause.run):
+                by_task[event.cause.task] = event
+        return [*by_task.values()]
+
+
+def named(writers: Sequence[Writer], ran: Sequence[str], run: str | None) -> list[Writer]:
+    """Writers whose nodes are named as far as they are known; nodes that have run besides come without a task."""
+    missing = [node for node in ran if node not in {writer.node for writer in writers}]
+    if len(missing) == 1 and any(writer.node is None for writer in writers):
+        return [replace(writer, node=writer.node or missing[0]) for writer in writers]
+    return [*writers, *(Writer(node, run=run) for node in missing)]
+
+
+def source_of(located: Located) -> object:
+    """What made a checkpoint, in LangGraph's words: `input`, `loop`, `update` or `fork`."""
+    return located.cause.metadata.get("source")
+
+
+def nodes_between(parent: Located | None, located: Located) -> list[str]:
+    """The nodes that have run since a checkpoint's parent: they have seen something else."""
+    if parent is None or source_of(located) in _NO_STEPS:
+        return []
+    before = parent.record.versions_seen
+    return [
+        node
+        for node, seen in located.record.versions_seen.items()
+        if node not in _NO_NODES and seen != before.get(node)
+    ]
+
+
+def interrupted(events: Iterable[Recorded]) -> bool:
+    """Whether one of a checkpoint's tasks stopped to ask."""
+    return _wrote(events, _INTERRUPT)
+
+
+def failed(events: Iterable[Recorded]) -> bool:
+    """Whether one of a checkpoint's tasks raised."""
+    return _wrote(events, _ERROR)
+
+
+def _wrote(events: Iterable[Recorded], channel: str) -> bool:
+    return any(write.channel == channel for event in events for write in event.record.writes)
+
+
+def _may_be_of(event: Recorded, source: object, ran: Collection[str]) -> bool:
+    """Whether a checkpoint may have applied an event, which another child of its parent may have applied instead."""
+    by_hand = event.record.task_path.startswith(_UPDATE)
+    if source == "update":
+        # An update also applies what tasks had finished before it.
+        return by_hand or event.cause.node in ran
+    return not by_hand
+
+
+def _recorded(version: int, recorded_at: int, payload: bytes) -> Recorded | None:
+    """The event, or nothing if a prune has erased it meanwhile."""
+    try:
+        cause, data = opened(payload)
+    except ErasedError:
+        return None
+    return Recorded(version, recorded_at, cause, WritesRecord.unpack(data), len(payload))

@@ -1,0 +1,267 @@
+"""How two checkpoints differ, of one thread or of two: channel by channel, reading only what was written in between."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from eventstore import BadInputError, EventStore, NotFoundError
+from eventstore.events import from_microseconds
+from projections._channels import Values, Written, due, places_of, steers, written_between
+from projections._finding import Finder, Located
+from projections._steps import nodes_between, source_of
+from projections._view import View, stream_of
+from projections.differences.content import ABSENT
+from projections.differences.difference import Difference, diff
+from projections.differences.glance import glance, printable
+from projections.differences.plain import plain
+from projections.differences.rendering import Line, render
+from projections.serializer import Serializer
+
+_Named = tuple[str, str | None]
+"""A thread, and a checkpoint in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedCheckpoint:
+    """One of two checkpoints that are compared.
+
+    Attributes:
+        thread: The thread's id.
+        namespace: The subgraph's path.
+        id: The checkpoint's id.
+        parent: Its parent's id, if that is still shown.
+        version: The version of its event in the thread's stream.
+        saved_at: When it was recorded, UTC.
+        step: LangGraph's number of the step, if it has one.
+        source: What made it: `"input"`, `"loop"`, `"update"` or `"fork"`, if it says so.
+        run: The id of the run that saved it, if known.
+        due: The nodes that it leads to, as far as edges tell.
+        metadata: The caller's metadata.
+    """
+
+    thread: str
+    namespace: str
+    id: str
+    parent: str | None
+    version: int
+    saved_at: datetime
+    step: int | None
+    source: str | None
+    run: str | None
+    due: tuple[str, ...]
+    metadata: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same in types that JSON has."""
+        return {
+            "thread": self.thread,
+            "namespace": self.namespace,
+            "id": self.id,
+            "parent": self.parent,
+            "version": self.version,
+            "saved_at": self.saved_at.isoformat(),
+            "step": self.step,
+            "source": self.source,
+            "run": self.run,
+            "due": [*self.due],
+            "metadata": plain(dict(self.metadata)),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChannelDiff:
+    """What became of one channel.
+
+    Attributes:
+        channel: The channel.
+        kind: `"added"`, `"removed"`, `"changed"`; `"rewritten"` if it was written and holds the same.
+        before: What it held, `ABSENT` if it was added.
+        after: What it holds, `ABSENT` if it was removed.
+        difference: How the one became the other; `None` if there are not two.
+    """
+
+    channel: str
+    kind: Literal["added", "removed", "changed", "rewritten"]
+    before: Any = ABSENT
+    after: Any = ABSENT
+    difference: Difference | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The same in types that JSON has."""
+        found: dict[str, Any] = {"channel": self.channel, "kind": self.kind}
+        if self.difference is not None:
+            return found | self.difference.to_json() | {"kind": self.kind, "of": self.difference.kind}
+        side = "before" if self.kind == "removed" else "after"
+        return {**found, side: plain(getattr(self, side))}
+
+    def lines(self, *, limit: int = 100) -> list[Line]:
+        """The same to read: see `render`."""
+        if self.difference is not None:
+            return render(self.difference, self.channel, limit=limit)
+        sign: Literal["+", "-"] = "-" if self.kind == "removed" else "+"
+        value = self.before if self.kind == "removed" else self.after
+        return [Line(sign, 0, f"{printable(self.channel)}: {glance(value, limit)}")]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckpointDiff:
+    """How two checkpoints differ. It is true if a channel holds something else.
+
+    Attributes:
+        before: The earlier checkpoint; `None` if the later one follows none, or its parent was pruned.
+        after: The later one.
+        channels: The channels that were written in between, by name.
+        replayed: Channels that were written in between, of which only the writes are stored: see `Checkpoints.history`.
+        nodes: The nodes that have run at one of them since it and the other were the same.
+        metadata: How their metadata differs.
+    """
+
+    before: ComparedCheckpoint | None
+    after: ComparedCheckpoint
+    channels: tuple[ChannelDiff, ...]
+    replayed: tuple[str, ...]
+    nodes: tuple[str, ...]
+    metadata: Difference
+
+    def __bool__(self) -> bool:
+        return bool(self.replayed) or any(channel.kind != "rewritten" for channel in self.channels)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same in types that JSON has."""
+        return {
+            "before": self.before and self.before.to_json(),
+            "after": self.after.to_json(),
+            "channels": [channel.to_json() for channel in self.channels],
+            "replayed": [*self.replayed],
+            "nodes": [*self.nodes],
+            "metadata": self.metadata.to_json(),
+        }
+
+    def lines(self, *, limit: int = 100) -> list[Line]:
+        """The channels to read, each line with a sign.
+
+        Args:
+            limit: How many characters of one value are shown at most.
+        """
+        found = [line for channel in self.channels for line in channel.lines(limit=limit)]
+        names = map(printable, self.replayed)
+        return found + [Line("~", 0, f"{name}: written (only its writes are stored)") for name in names]
+
+
+class Comparison:
+    """Compares checkpoints of one store.
+
+    Args:
+        store: The store.
+        queries: The blocks of this package.
+        finder: Finds the checkpoints.
+    """
+
+    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+        self._store = store
+        self._queries = queries
+        self._finder = finder
+
+    def of(
+        self, a: _Named, b: _Named, serializer: Serializer, *, namespace: str, channels: Collection[str] | None
+    ) -> CheckpointDiff:
+        """How `a` became `b`: see `Timeline.diff`."""
+        if isinstance(channels, str):
+            raise BadInputError(f"channels must be several names, not one text: use [{channels!r}]")
+        view, after = self._located(b, namespace)
+        values = Values(self._store, self._queries, view, serializer)
+        if a[0] == b[0]:
+            before = self._parent(view, after) if a[1] is None else self._located(a, namespace)[1]
+            view_a, values_a = view, values
+        else:
+            view_a, before = self._located(a, namespace)
+            values_a = Values(self._store, self._queries, view_a, serializer)
+        values.know([after])
+        values_a.know([before] if before else [])
+
+        def is_same(left: int, right: int) -> bool:
+            # Threads that share a past know an event of it by the same version.
+            return left == right and (
+                view is view_a or stream_of(self._store, view_a, left) == stream_of(self._store, view, right)
+            )
+
+        written = written_between(
+            places_of(before.record, before.version) if before else {},
+            places_of(after.record, after.version),
+            is_same,
+        )
+        wanted = [each for each in written if _is_wanted(each.channel, channels)]
+        values_a.fetch(each.before for each in wanted if each.before is not None)
+        values.fetch(each.after for each in wanted if each.after is not None)
+        return CheckpointDiff(
+            before=_compared(view_a, before) if before else None,
+            after=_compared(view, after),
+            channels=tuple(_of_channel(each, values_a, values) for each in wanted),
+            replayed=tuple(channel for channel in _replayed(before, after) if _is_wanted(channel, channels)),
+            nodes=tuple(nodes_between(before, after)),
+            metadata=diff(dict(before.cause.metadata) if before else {}, dict(after.cause.metadata)),
+        )
+
+    def _located(self, named: _Named, namespace: str) -> tuple[View, Located]:
+        thread, checkpoint = named
+        view = self._finder.view(thread)
+        located = self._finder.locate(view, namespace, checkpoint) if view else None
+        if view is None or located is None:
+            raise NotFoundError(missing(thread, namespace, checkpoint))
+        return view, located
+
+    def _parent(self, view: View, located: Located) -> Located | None:
+        return self._finder.locate(view, located.namespace, located.parent) if located.parent else None
+
+
+def missing(thread: str, namespace: str, checkpoint: str | None) -> str:
+    """What is said of a checkpoint that does not exist."""
+    place = f"thread {thread!r}" + (f", namespace {namespace!r}," if namespace else "")
+    what = "no checkpoint" if checkpoint is None else f"no checkpoint {checkpoint!r}"
+    return f"{place} has {what}: list what there is with Timeline.page"
+
+
+def _is_wanted(channel: str, channels: Collection[str] | None) -> bool:
+    return not steers(channel) if channels is None else channel in channels
+
+
+def _of_channel(written: Written, before: Values, after: Values) -> ChannelDiff:
+    channel = written.channel
+    old = ABSENT if written.before is None else before.get(written.before, channel)
+    new = ABSENT if written.after is None else after.get(written.after, channel)
+    if written.kind != "changed":
+        return ChannelDiff(channel, written.kind, old, new)
+    difference = diff(old, new)
+    return ChannelDiff(channel, "changed" if difference else "rewritten", old, new, difference)
+
+
+def _replayed(before: Located | None, after: Located) -> list[str]:
+    """The channels that have no stored value in either, and another version."""
+    old = before.record.manifest if before else {}
+    return sorted(
+        channel
+        for channel, entry in after.record.manifest.items()
+        if entry.written_at is None
+        and (channel not in old or (old[channel].written_at is None and old[channel] != entry))
+    )
+
+
+def _compared(view: View, located: Located) -> ComparedCheckpoint:
+    metadata = located.cause.metadata
+    step, source = metadata.get("step"), source_of(located)
+    return ComparedCheckpoint(
+        thread=view.thread,
+        namespace=located.namespace,
+        id=located.id,
+        parent=located.parent,
+        version=located.version,
+        saved_at=from_microseconds(located.recorded_at),
+        step=step if type(step) is int else None,
+        source=source if isinstance(source, str) else None,
+        run=located.cause.run,
+        due=tuple(due(located.record.manifest)),
+        metadata=metadata,
+    )

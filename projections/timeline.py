@@ -1,0 +1,288 @@
+"""The history of threads: what happened at each checkpoint, how any two differ, and where each value comes from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import heapq
+import json
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from eventstore import BadInputError, ErasedError
+from eventstore.events import to_microseconds
+from eventstore.queries import load_queries
+from projections._entries import Entries, TimelineEntry
+from projections._finding import PAGE, Finder, Located
+from projections._loading import again
+from projections._view import View
+from projections.blame import Blame, Origin
+from projections.checkpoints import Checkpoints
+from projections.comparison import CheckpointDiff, Comparison
+from projections.model import SavedCheckpoint
+from projections.serializer import Serializer
+
+# Sorts right behind an id: no text that is stored holds a smaller character.
+_NEXT = "\x01"
+
+_Place = tuple[str, str, str]
+"""Where a listing stands: a checkpoint's id, its namespace, and the thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePage:
+    """One page of a timeline; pass `next_cursor` as `before` to get the one after it (`None`: this is the last)."""
+
+    entries: list[TimelineEntry]
+    next_cursor: str | None
+
+
+class _Listed(NamedTuple):
+    """A checkpoint that was come upon, not yet described."""
+
+    view: View
+    located: Located
+
+    @property
+    def place(self) -> _Place:
+        """Where the listing stands."""
+        return self.located.id, self.located.namespace, self.view.thread
+
+
+class Timeline:
+    """Tells the history of threads.
+
+    Nothing of it writes. Values go through the serializer that is passed with each call, and what is returned may share
+    objects: it is there to be looked at. A method whose name begins with `a` is the same for `async` code.
+
+    Args:
+        checkpoints: The checkpoints of the store.
+    """
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+        self._store = checkpoints.store
+        recorder = self._store.recorder
+        self._queries = load_queries("projections", recorder.dialect, recorder.schema)
+        self._finder = Finder(self._store, self._queries)
+        self._comparison = Comparison(self._store, self._queries, self._finder)
+        self._blame = Blame(self._store, self._queries, self._finder)
+
+    def page(
+        self,
+        threads: str | Sequence[str],
+        serializer: Serializer,
+        *,
+        namespace: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> TimelinePage:
+        """One page of a timeline.
+
+        Args:
+            threads: A thread, or several, whose checkpoints are merged. Those that do not exist have none.
+            serializer: Turns bytes into values.
+            namespace: Of which namespace; `None`: of all.
+            before: `next_cursor` of the page before, with the same threads and namespace.
+            limit: The size of the page.
+
+        Raises:
+            BadInputError: The limit or the cursor is none.
+        """
+        if type(limit) is not int or limit < 1:
+            raise BadInputError(f"limit is {limit!r}: a page holds at least one checkpoint")
+        after = None if before is None else _from_cursor(before)
+        # One more, to know whether there is a next page.
+        listed = [*islice(self._listed(_names(threads), namespace, after), limit + 1)]
+        more = len(listed) > limit
+        return TimelinePage(
+            self._described(listed[:limit], serializer), _to_cursor(listed[limit - 1].place) if more else None
+        )
+
+    def entries(
+        self, threads: str | Sequence[str], serializer: Serializer, *, namespace: str | None = None
+    ) -> Iterator[TimelineEntry]:
+        """The whole timeline, the latest checkpoint first, read in pages while it is consumed.
+
+        Checkpoints are ordered by their ids, which grow with time; see `page` for the arguments.
+        """
+        listed = self._listed(_names(threads), namespace, None)
+        while batch := [*islice(listed, PAGE)]:
+            yield from self._described(batch, serializer)
+
+    def at(self, thread: str, time: datetime, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint | None:
+        """The checkpoint that was a thread's latest at a time; `None` if it had none yet.
+
+        Args:
+            thread: The thread.
+            time: The time; without a zone, in UTC.
+            serializer: Turns bytes into values.
+            namespace: Of which namespace.
+        """
+        moment = to_microseconds(time)
+
+        def attempt() -> SavedCheckpoint | None:
+            view = self._finder.view(thread)
+            located = self._located_at(view, namespace, moment) if view else None
+            if located is None:
+                return None
+            found = self._checkpoints.get(thread, serializer, namespace=namespace, checkpoint=located.id)
+            if found is None:  # a prune was faster
+                raise ErasedError(f"checkpoint {located.id!r} of thread {thread!r} was pruned meanwhile: ask again")
+            return found
+
+        return again(attempt)
+
+    def diff(
+        self,
+        thread: str,
+        a: str | None,
+        b: str | None,
+        serializer: Serializer,
+        *,
+        namespace: str = "",
+        thread_b: str | None = None,
+        channels: Collection[str] | None = None,
+    ) -> CheckpointDiff:
+        """How two checkpoints differ. Of channels that are stored in the same place no value is read.
+
+        Args:
+            thread: The thread of `a`.
+            a: The earlier checkpoint's id; `None`: the parent of `b`.
+            b: The later checkpoint's id; `None`: the latest.
+            serializer: Turns bytes into values.
+            namespace: The namespace of both.
+            thread_b: The thread of `b`, if it is another, a fork for example. Then `a` of `None` is the latest.
+            channels: Which channels are compared; `None`: all but those by which a graph leads itself on.
+
+        Raises:
+            NotFoundError: There is no such checkpoint.
+        """
+        return again(
+            lambda: self._comparison.of(
+                (thread, a), (thread_b or thread, b), serializer, namespace=namespace, channels=channels
+            )
+        )
+
+    def blame(
+        self,
+        thread: str,
+        channel: str,
+        serializer: Serializer,
+        *,
+        item: Any = None,
+        checkpoint: str | None = None,
+        namespace: str = "",
+    ) -> list[Origin]:
+        """Where what a channel holds comes from: which event and which tasks put it there, and what stood there before.
+
+        Args:
+            thread: The thread.
+            channel: The channel.
+            serializer: Turns bytes into values.
+            item: A part of the value: an index (negative: from the end), a message's id, a dict's key, or a tuple of
+                these that leads further inside. `None`: each item of a list, key of a dict or line of a text.
+            checkpoint: The checkpoint whose value is looked at; `None`: the latest.
+            namespace: Its namespace.
+
+        Raises:
+            NotFoundError: There is no such checkpoint, channel or item.
+        """
+        return again(
+            lambda: self._blame.of(thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=namespace)
+        )
+
+    # --- the same for async code: on a thread of the store's own -----------------------------------------------------
+
+    async def apage(self, threads: str | Sequence[str], serializer: Serializer, **options: Any) -> TimelinePage:
+        """`page`, with the same arguments."""
+        return await self._store.workers.run(self.page, threads, serializer, **options)
+
+    async def aentries(
+        self, threads: str | Sequence[str], serializer: Serializer, *, namespace: str | None = None
+    ) -> AsyncIterator[TimelineEntry]:
+        """`entries`."""
+        found = self.entries(threads, serializer, namespace=namespace)
+        while batch := await self._store.workers.run(lambda: [*islice(found, PAGE)]):
+            for entry in batch:
+                yield entry
+
+    async def aat(
+        self, thread: str, time: datetime, serializer: Serializer, *, namespace: str = ""
+    ) -> SavedCheckpoint | None:
+        """`at`."""
+        return await self._store.workers.run(self.at, thread, time, serializer, namespace=namespace)
+
+    async def adiff(
+        self, thread: str, a: str | None, b: str | None, serializer: Serializer, **options: Any
+    ) -> CheckpointDiff:
+        """`diff`, with the same arguments."""
+        return await self._store.workers.run(self.diff, thread, a, b, serializer, **options)
+
+    async def ablame(self, thread: str, channel: str, serializer: Serializer, **options: Any) -> list[Origin]:
+        """`blame`, with the same arguments."""
+        return await self._store.workers.run(self.blame, thread, channel, serializer, **options)
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _listed(self, threads: Sequence[str], namespace: str | None, after: _Place | None) -> Iterator[_Listed]:
+        listings = [self._of_thread(thread, namespace, after) for thread in dict.fromkeys(threads)]
+        return heapq.merge(*listings, key=attrgetter("place"), reverse=True)
+
+    def _of_thread(self, thread: str, namespace: str | None, after: _Place | None) -> Iterator[_Listed]:
+        view = self._finder.view(thread)
+        if view is None:
+            return
+        for located in self._finder.of_thread(view, namespace, after[0] + _NEXT if after else None):
+            listed = _Listed(view, located)
+            if after is None or listed.place < after:
+                yield listed
+
+    def _described(self, batch: Sequence[_Listed], serializer: Serializer) -> list[TimelineEntry]:
+        """The entries of some checkpoints, the latest first."""
+        by_thread: dict[str, tuple[View, list[Located]]] = {}
+        for view, located in batch:
+            by_thread.setdefault(view.thread, (view, []))[1].append(located)
+        described = [self._described_of_thread(view, of_it, serializer) for view, of_it in by_thread.values()]
+        return [*heapq.merge(*described, key=attrgetter("id", "namespace", "thread"), reverse=True)]
+
+    def _described_of_thread(self, view: View, batch: list[Located], serializer: Serializer) -> list[TimelineEntry]:
+        """The entries of some checkpoints, but for those that a prune removes meanwhile."""
+
+        def attempt() -> list[TimelineEntry]:
+            nonlocal batch
+            try:
+                entries = Entries(self._store, self._queries, self._finder, view, batch, serializer)
+                return [entries.of(located) for located in batch]
+            except ErasedError:
+                fresh = [self._finder.locate(view, located.namespace, located.id) for located in batch]
+                batch = [located for located in fresh if located]
+                raise
+
+        return again(attempt)
+
+    def _located_at(self, view: View, namespace: str, moment: int) -> Located | None:
+        listed = self._finder.of_thread(view, namespace, None)
+        return next((located for located in listed if located.recorded_at <= moment), None)
+
+
+def _names(threads: str | Sequence[str]) -> Sequence[str]:
+    return [threads] if isinstance(threads, str) else threads
+
+
+def _to_cursor(place: _Place) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _from_cursor(cursor: str) -> _Place:
+    try:
+        checkpoint, namespace, thread = json.loads(base64.urlsafe_b64decode(cursor))
+        if all(isinstance(part, str) for part in (checkpoint, namespace, thread)):
+            return checkpoint, namespace, thread
+    except (binascii.Error, ValueError, TypeError):
+        pass
+    raise BadInputError("this cursor was not made by a timeline: pass next_cursor of the page before")
