@@ -13,7 +13,7 @@ from eventstore import BusyError, EventStore
 from eventstore.recorders import Rows, Session
 from projections.auditing.extract import Extract, extract
 from projections.auditing.searching import SPAN
-from projections.auditing.terms import content_terms, thread_term
+from projections.auditing.terms import content_terms, thread_term, topic_term
 from projections.records import RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED
 
 Progress = Callable[[int, int], object]
@@ -109,21 +109,17 @@ class Follower:
             return
         # Read, unpacked and packed before the transaction begins, which in SQLite keeps all writers waiting.
         rows = self._read("audit_feed", {"after": after, "upto": min(after + _BATCH, end), "bytes": _BATCH_BYTES})
-        threads = self._forgetful(rows)
-        for stream_id in threads:
-            self._blank(stream_id, after, state)
-        upto = rows[-1][0]
+        # What an event of the batch erased is erased in the batch: both were committed, and read, in one. But it may
+        # stand in the rows already.
+        for stream_id in self._forgetful(rows):
+            self._blank(stream_id, state)
         batch = _packed([extract(row) for row in rows])
 
         def work(session: Session) -> None:
-            if not self._is_at(session, state):
-                return
-            for name, params in batch:
-                session.execute(self._queries[name], params)
-            # An event may have been erased after it was read, and before an event of this batch that says so.
-            for stream_id in threads:
-                self._blank_some(stream_id, after, upto, _BATCH, session)
-            session.execute(self._queries["audit_advance"], {"new_position": upto})
+            if self._is_at(session, state):
+                for name, params in batch:
+                    session.execute(self._queries[name], params)
+                session.execute(self._queries["audit_advance"], {"new_position": rows[-1][0]})
 
         self._store.recorder.write(work)
 
@@ -138,25 +134,25 @@ class Follower:
             found.update(dict.fromkeys(each for (each,) in self._read("closed_ancestors", {"stream_id": stream_id})))
         return [*found]
 
-    def _blank(self, stream_id: int, upto: int, state: State) -> None:
+    def _blank(self, stream_id: int, state: State) -> None:
         """Drop what is known of the content of a stream's events that was erased, in transactions of a bounded size."""
         after: int | None = 0
         while after is not None:
-            after = self._store.recorder.write(partial(self._blank_in_turn, stream_id, after, upto, state))
+            after = self._store.recorder.write(partial(self._blank_some, stream_id, after, state))
 
-    def _blank_in_turn(self, stream_id: int, after: int, upto: int, state: State, session: Session) -> int | None:
-        return self._blank_some(stream_id, after, upto, _BLANKED, session) if self._is_at(session, state) else None
-
-    def _blank_some(self, stream_id: int, after: int, upto: int, limit: int, session: Session) -> int | None:
-        """Blank some rows; the last one's position, if there may be more."""
-        params = {"term": thread_term(stream_id), "after": after, "upto": upto, "limit": limit}
+    def _blank_some(self, stream_id: int, after: int, state: State, session: Session) -> int | None:
+        """Blank some rows behind a position; the last one's position, if there may be more."""
+        if not self._is_at(session, state):
+            return None  # another process goes on, and does this, too
+        thread = thread_term(stream_id)
+        params = {"term": thread, "after": after, "upto": state.position, "limit": _BLANKED}
         rows = session.execute(self._queries["audit_newly_erased"], params)
-        for position, size, run, node, channels, metadata in rows:
-            terms = [*content_terms(run, node, json.loads(channels), json.loads(metadata))]
+        for position, topic, size, run, node, channels, metadata in rows:
+            lost = {*content_terms(run, node, json.loads(channels), json.loads(metadata))} - {thread, topic_term(topic)}
             session.execute(self._queries["audit_blank"], {"position": position, "size": size})
-            dropped = {"position": position, "terms": self._store.recorder.list_of(terms)}
+            dropped = {"position": position, "terms": self._store.recorder.list_of([*lost])}
             session.execute(self._queries["audit_drop_terms"], dropped)
-        return rows[-1][0] if len(rows) == limit else None
+        return int(rows[-1][0]) if len(rows) == _BLANKED else None
 
     def _read(self, query: str, params: Mapping[str, Any]) -> Rows:
         return self._store.recorder.read(self._queries[query], params)

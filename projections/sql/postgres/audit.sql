@@ -60,7 +60,7 @@ ON CONFLICT (span) DO UPDATE SET
 
 -- name: audit_newly_erased
 -- Events of one thread whose content was erased since they were entered.
-SELECT t.position, length(e.payload), a.run_id, a.node, array_to_json(a.channels)::text, a.metadata::text
+SELECT t.position, a.topic, length(e.payload), a.run_id, a.node, array_to_json(a.channels)::text, a.metadata::text
 FROM {schema}.audit_terms t
 JOIN {schema}.audit a ON a.position = t.position
 JOIN {schema}.events e ON e.stream_id = a.stream_id AND e.version = a.version

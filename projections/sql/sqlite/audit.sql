@@ -57,7 +57,7 @@ ON CONFLICT (span) DO UPDATE SET
 
 -- name: audit_newly_erased
 -- Events of one thread whose content was erased since they were entered.
-SELECT t.position, length(e.payload), a.run_id, a.node, a.channels, a.metadata
+SELECT t.position, a.topic, length(e.payload), a.run_id, a.node, a.channels, a.metadata
 FROM audit_terms t
 CROSS JOIN audit a ON a.position = t.position
 CROSS JOIN events e ON e.stream_id = a.stream_id AND e.version = a.version
