@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 from eventstore import BusyError, EventStore
@@ -19,7 +20,7 @@ from projections.records import RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED
 Progress = Callable[[int, int], object]
 """Is told how far the feed was followed, and how far it goes."""
 
-# A batch is so many events at most, and so many bytes of payloads, besides its first.
+# A batch is so many events at most, and so many bytes of payloads, if it is more than one event.
 _BATCH, _BATCH_BYTES = 1_000, 16 << 20
 # How many events lose their content in one transaction.
 _BLANKED = 500
@@ -108,7 +109,7 @@ class Follower:
         if after >= end:
             return
         # Read, unpacked and packed before the transaction begins, which in SQLite keeps all writers waiting.
-        rows = self._read("audit_feed", {"after": after, "upto": min(after + _BATCH, end), "bytes": _BATCH_BYTES})
+        rows = self._read("audit_feed", {"after": after, "upto": self._last_of_batch(after, end)})
         # What an event of the batch erased is erased in the batch: both were committed, and read, in one. But it may
         # stand in the rows already.
         for stream_id in self._forgetful(rows):
@@ -122,6 +123,13 @@ class Follower:
                 session.execute(self._queries["audit_advance"], {"new_position": rows[-1][0]})
 
         self._store.recorder.write(work)
+
+    def _last_of_batch(self, after: int, end: int) -> int:
+        """The position up to which the payloads behind another one are few enough, and small enough, for one batch."""
+        sizes = self._read("audit_feed_sizes", {"after": after, "upto": min(after + _BATCH, end)})
+        totals = accumulate(size for _, size in sizes)
+        fitting = sum(total <= _BATCH_BYTES for total in totals)
+        return int(sizes[max(fitting, 1) - 1][0])
 
     def _is_at(self, session: Session, state: State) -> bool:
         """Take the turn; whether nobody else went on meanwhile."""

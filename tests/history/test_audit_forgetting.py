@@ -10,6 +10,7 @@ import pytest
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
 from projections.auditing import following
+from projections.auditing.extract import extract
 from tests.failures.saving import at, save
 from tests.failures.tables import rows
 
@@ -139,7 +140,7 @@ def test_what_is_erased_between_being_read_and_being_entered_is_gone_in_the_next
 ) -> None:
     saver, elsewhere = make_saver(), make_saver()
     live(saver, "thread", 1, 2)
-    audit, extract = Audit(saver.store), following.extract
+    audit = Audit(saver.store)
 
     def late(row: tuple[Any, ...]) -> Any:
         # The batch was read, and not entered yet.

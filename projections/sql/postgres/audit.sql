@@ -23,17 +23,18 @@ SELECT s.position, (
 )
 FROM {schema}.sequencer s;
 
+-- name: audit_feed_sizes
+-- How large the payloads of a part of the feed are: what is large stays where it is.
+SELECT f.position, length(e.payload)
+FROM {schema}.feed f JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
+WHERE f.position > :after AND f.position <= :upto
+ORDER BY f.position;
+
 -- name: audit_feed
--- Some of the feed, with the payloads, which together take so many bytes at most; but one event at least.
-SELECT position, stream_id, version, topic, recorded_at, payload
-FROM (
-    SELECT f.position, e.stream_id, e.version, e.topic, e.recorded_at, e.payload,
-        sum(length(e.payload)) OVER (ORDER BY f.position) - length(e.payload) AS before_it
-    FROM {schema}.feed f JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
-    WHERE f.position > :after AND f.position <= :upto
-) page
-WHERE before_it < :bytes
-ORDER BY position;
+SELECT f.position, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
+FROM {schema}.feed f JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
+WHERE f.position > :after AND f.position <= :upto
+ORDER BY f.position;
 
 -- name: audit_add_rows
 INSERT INTO {schema}.audit (
@@ -154,11 +155,14 @@ WHERE a.position = ANY (:positions::bigint[]) AND a.recorded_at >= :since AND a.
 
 -- name: audit_named
 -- Those of some positions whose threads' names are in a range.
-SELECT a.position FROM {schema}.audit a JOIN {schema}.streams s ON s.stream_id = a.stream_id
-WHERE a.position = ANY (:positions::bigint[]) AND s.name >= :low AND s.name <= :high;
+SELECT a.position FROM {schema}.audit a
+WHERE a.position = ANY (:positions::bigint[]) AND (
+    SELECT s.name >= :low AND s.name <= :high FROM {schema}.streams s WHERE s.stream_id = a.stream_id
+);
 
 -- name: audit_rows
-SELECT a.position, s.name, a.version, a.topic, a.recorded_at, a.size, a.erased,
+SELECT a.position, (SELECT s.name FROM {schema}.streams s WHERE s.stream_id = a.stream_id),
+    a.version, a.topic, a.recorded_at, a.size, a.erased,
     a.namespace, a.checkpoint_id, a.run_id, a.node, a.task_id, array_to_json(a.channels)::text, a.metadata::text
-FROM {schema}.audit a JOIN {schema}.streams s ON s.stream_id = a.stream_id
+FROM {schema}.audit a
 WHERE a.position = ANY (:positions::bigint[]);

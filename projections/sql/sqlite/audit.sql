@@ -15,16 +15,15 @@ UPDATE audit_state SET position = 0, era = era + 1;
 -- How far the feed goes. Here nothing that was committed is without its place.
 SELECT coalesce(max(position), 0), NULL FROM events;
 
+-- name: audit_feed_sizes
+-- How large the payloads of a part of the feed are: what is large stays where it is.
+SELECT position, length(payload) FROM events
+WHERE position > :after AND position <= :upto
+ORDER BY position;
+
 -- name: audit_feed
--- Some of the feed, with the payloads, which together take so many bytes at most; but one event at least.
-SELECT position, stream_id, version, topic, recorded_at, payload
-FROM (
-    SELECT position, stream_id, version, topic, recorded_at, payload,
-        sum(length(payload)) OVER (ORDER BY position) - length(payload) AS before_it
-    FROM events
-    WHERE position > :after AND position <= :upto
-)
-WHERE before_it < :bytes
+SELECT position, stream_id, version, topic, recorded_at, payload FROM events
+WHERE position > :after AND position <= :upto
 ORDER BY position;
 
 -- name: audit_add_rows
@@ -87,11 +86,11 @@ DELETE FROM audit_spans;
 -- The streams whose names are in a range: those that have them, and those that had them until they were deleted.
 SELECT stream_id FROM (
     SELECT stream_id FROM streams WHERE name >= :low AND name <= :high AND closed = 0 ORDER BY name LIMIT :limit
-)
+) AS living
 UNION ALL
 SELECT stream_id FROM (
     SELECT stream_id FROM streams WHERE name >= :low AND name <= :high AND closed = 1 ORDER BY name LIMIT :limit
-);
+) AS deleted;
 
 -- name: audit_span_bounds
 -- The first and the last span that may hold an event of some time.
@@ -107,7 +106,7 @@ FROM json_each(:terms) AS wanted, json_each((
         SELECT t.position FROM audit_terms t
         WHERE t.term = wanted.value AND t.position > :after AND t.position < :before
         ORDER BY t.position DESC LIMIT :limit
-    )
+    ) AS newest
 )) AS found;
 
 -- name: audit_oldest
@@ -118,7 +117,7 @@ FROM json_each(:terms) AS wanted, json_each((
         SELECT t.position FROM audit_terms t
         WHERE t.term = wanted.value AND t.position > :after AND t.position < :before
         ORDER BY t.position LIMIT :limit
-    )
+    ) AS oldest
 )) AS found;
 
 -- name: audit_reach_newest
