@@ -3,6 +3,8 @@
 from projections._entries import ChannelChange, TimelineEntry
 from projections._saving import Prepared, prepare_checkpoint, prepare_writes
 from projections._steps import Writer
+from projections.audit import Audit
+from projections.auditing.entries import AuditEntry, AuditPage
 from projections.blame import Origin
 from projections.branches import Branches
 from projections.checkpoints import CACHE_BYTES, Checkpoints
@@ -28,6 +30,9 @@ from projections.values.ladder import SnapshotPolicy
 __all__ = [
     "ABSENT",
     "CACHE_BYTES",
+    "Audit",
+    "AuditEntry",
+    "AuditPage",
     "Branch",
     "Branches",
     "ChannelChange",

@@ -315,7 +315,8 @@ def _metadata(item: Prepared) -> Mapping[str, object]:
 
 def _searchable(metadata: Mapping[str, object]) -> dict[str, object]:
     """What a thread can be searched by: the caller's metadata, without what LangGraph says of the single checkpoint."""
-    return {key: value for key, value in metadata.items() if key not in _LANGGRAPH}
+    return {key: value for key, value in metadata.items() if key not in OF_A_CHECKPOINT}
 
 
-_LANGGRAPH = frozenset({"source", "step", "parents", "writes", "run_id", "counters_since_delta_snapshot"})
+OF_A_CHECKPOINT = frozenset({"source", "step", "parents", "writes", "run_id", "counters_since_delta_snapshot"})
+"""What LangGraph says in the metadata of a single checkpoint: all else is the caller's."""
