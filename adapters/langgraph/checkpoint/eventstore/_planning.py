@@ -210,7 +210,7 @@ def print_of(value: Any) -> Hashable:
     That of a value which LangGraph's serializer refuses is like no other.
     """
     if value is _ABSENT:
-        return _ABSENT
+        return None
     try:
         kind, data = _PLAIN.dumps_typed(value)
     except Exception:  # noqa: BLE001 (whatever the serializer meets in there)

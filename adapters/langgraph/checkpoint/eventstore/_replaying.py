@@ -179,8 +179,8 @@ class Replaying:
 
     def steps(self) -> Steps:
         """The replay: see `Steps`."""
-        limit = _limit(self.graph, self.config)
         changed = self.changed()
+        limit = _limit(self.graph, self.config)
         record = self.record(changed)
         then = {_step_after(saved): saved for saved in record}
         fork = self._fork(record[0])
