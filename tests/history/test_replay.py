@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Annotated, Any, TypedDict
 
 import pytest
+from langchain_core.runnables import RunnableConfig
 from langgraph.channels import UntrackedValue
 from langgraph.channels.delta import DeltaChannel
 from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
 from langgraph.types import Command, Send, interrupt
 
 from eventstore import BadInputError, ConflictError, InvalidIdError, NotFoundError
@@ -262,11 +264,7 @@ def nesting(
     counted: Counted, word: str = "inner", first: str = "first", **options: Any
 ) -> StateGraph[Any, Any, Any, Any]:
     """A subgraph between two nodes; it reads the question only."""
-    inner = (
-        StateGraph(Question, output_schema=State, state_schema=State)
-        if False
-        else StateGraph(State, input_schema=Question)
-    )
+    inner = StateGraph(State, input_schema=Question)
     inner.add_node(
         "deep", counted.node("deep", lambda state: {"left": f"{word} {state['question']}"}), input_schema=Question
     )
@@ -471,7 +469,7 @@ def test_a_run_of_many_that_a_thread_has_had_is_replayed_to_its_own_end(
 
 def test_channels_that_are_replayed_from_writes_are_as_they_were(bench: Bench, counted: Counted) -> None:
     log = Annotated[list[str], DeltaChannel(append, snapshot_frequency=50)]
-    schema: Any = TypedDict("schema", {"log": log, "question": str}, total=False)  # type: ignore[operator]
+    schema: Any = TypedDict("schema", {"log": log, "question": str}, total=False)
 
     def line(word: str) -> Any:
         builder = StateGraph(schema)
@@ -566,17 +564,17 @@ def test_async_nodes_are_replayed_in_the_callers_loop(saver: EventStoreSaver, co
 def test_nodes_get_the_config_and_the_context_that_the_caller_gives(bench: Bench) -> None:
     seen: list[Any] = []
 
-    def work(state: Any, config: Any, runtime: Any) -> Any:
-        seen.append((config["configurable"].get("who"), config["configurable"]["thread_id"], runtime.context))
+    def work(state: Any, config: RunnableConfig, runtime: Runtime[Any]) -> Any:
+        configurable = config["configurable"]
+        seen.append((configurable.get("who"), configurable["thread_id"], runtime.context))
         return {"left": "worked"}
 
-    work.__annotations__.update(config="RunnableConfig", runtime="Runtime")
-    builder = StateGraph(State, context_schema=dict)
+    builder: Any = StateGraph(State, context_schema=Question)
     graph = bench.compile(builder.add_node("work", work).add_edge(START, "work"))
-    bench.run(graph, {"question": "?"}, context={"c": 1})
+    bench.run(graph, {"question": "?"}, context={"question": "1"})
     config = {"configurable": {"who": "me", "thread_id": "elsewhere"}}
-    bench.replay(graph, "work", config=config, context={"c": 2}, target="new")
-    assert seen[1] == ("me", "new", {"c": 2})
+    bench.replay(graph, "work", config=config, context={"question": "2"}, target="new")
+    assert seen[1] == ("me", "new", {"question": "2"})
 
 
 # What is refused ------------------------------------------------------------------------------------------------------

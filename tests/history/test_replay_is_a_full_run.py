@@ -38,7 +38,7 @@ def woven(bench: Bench, counted: Counted, reads: list[list[int]], ranges: list[i
             seen = sum((at + 2) * state.get(f"n{at}", 0) for at in needed)
             return {f"n{node}": (seen * 31 + node * 7 + own) % ranges[node], "log": [f"n{node}"]}
 
-        schema: Any = TypedDict(f"In{node}", {name: int for name in names if int(name[1:]) in needed} or {"n0": int})  # type: ignore[operator]
+        schema: Any = TypedDict("schema", dict.fromkeys([names[at] for at in needed] or ["n0"], int))  # type: ignore[misc]
         builder.add_node(names[node], counted.node(names[node], work), input_schema=schema)
         if needed:
             builder.add_edge([names[at] for at in needed] if len(needed) > 1 else names[needed[0]], names[node])
