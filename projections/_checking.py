@@ -62,6 +62,7 @@ class Check:
         """What is wrong, all of it."""
         segments = lineage(self._store.recorder, self._store.queries, self._view.stream_id)
         self._check_log(segments)
+        self._expected.finish()
         self._hide_what_ancestors_deleted(segments)
         self._check_rows()
         self._check_values()
@@ -80,7 +81,7 @@ class Check:
 
     def _check_log(self, segments: list[Segment]) -> None:
         """Verify each event by itself: one that is damaged says nothing about those behind it."""
-        [(name, _)] = self._store.recorder.read(
+        [(_, _, name)] = self._store.recorder.read(
             self._store.queries["stream_by_id"], {"stream_id": segments[0].stream_id}
         )
         previous: bytes | None = chain.genesis(name)

@@ -13,12 +13,10 @@ from projections._view import line_at
 from projections.records import (
     BRANCH_DELETED,
     CHECKPOINT_SAVED,
-    HEAD_SWITCHED,
-    ROLLBACK_UNDONE,
+    MOVES,
     RUNS_DELETED,
     THREAD_DELETED,
     THREAD_PRUNED,
-    THREAD_ROLLED_BACK,
     WRITES_SAVED,
     CheckpointRecord,
     MoveRecord,
@@ -83,5 +81,5 @@ def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any
         session.execute(queries["adopt_writes"], params)
     elif topic in (THREAD_PRUNED, RUNS_DELETED, BRANCH_DELETED):
         apply_prune(session, queries, store.recorder, stream_id, version, topic, PruneRecord.unpack(data))
-    elif topic in (THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE):
+    elif topic in MOVES:
         apply_move(session, queries, store.queries, stream_id, version, topic, MoveRecord.unpack(data))

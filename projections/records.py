@@ -29,6 +29,8 @@ THREAD_PROMOTED = "thread.promoted"
 THREAD_ROLLED_BACK = "thread.rolled_back"
 HEAD_SWITCHED = "head.switched"
 ROLLBACK_UNDONE = "rollback.undone"
+MOVES = frozenset({THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE})
+"""What puts a thread on another line."""
 
 HERE = 0
 """In a manifest: the value stands in this very event."""

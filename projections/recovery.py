@@ -144,7 +144,7 @@ class Recovery:
         self._store = checkpoints.store
         recorder = checkpoints.store.recorder
         self._queries: Mapping[str, str] = {
-            **checkpoints._queries,
+            **checkpoints.queries,
             **load_queries("projections", recorder.dialect, recorder.schema, file="recovery"),
         }
 
@@ -170,7 +170,7 @@ class Recovery:
         _check_limit(limit)
 
         def read(view: View) -> list[RecoveryPoint]:
-            found = islice(self._checkpoints._finder.of_thread(view, namespace, before), limit)
+            found = islice(self._checkpoints.finder.of_thread(view, namespace, before), limit)
             batches = _batches(found)
             return [point for batch in batches for point in self._points(view, namespace, batch, serializer)]
 
@@ -237,7 +237,7 @@ class Recovery:
         tell = progress or (lambda _: None)
         for _ in range(_ATTEMPTS):
             head = self._store.head(thread)
-            view = self._checkpoints._finder.view(thread)
+            view = self._checkpoints.finder.view(thread)
             if head is None or view is None:
                 raise NotFoundError(f"there is no thread {thread!r} to check")
             report = Check(self._store, self._queries, view, head.version, serializer, tell).run()
@@ -280,7 +280,7 @@ class Recovery:
 
     def _head(self, thread: str, serializer: Serializer | None) -> RecoveryPoint | None:
         def read(view: View) -> RecoveryPoint | None:
-            located = self._checkpoints._finder.locate(view, "", None)
+            located = self._checkpoints.finder.locate(view, "", None)
             return next(self._points(view, "", [located], serializer)) if located else None
 
         return self._of_thread(thread, read)
@@ -288,10 +288,10 @@ class Recovery:
     def _of_thread(self, thread: str, read: Callable[[View], T]) -> T | None:
         """What is read of a thread; of one that does not exist, nothing."""
         for _ in range(_ATTEMPTS - 1):
-            view = self._checkpoints._finder.view(thread)
+            view = self._checkpoints.finder.view(thread)
             with suppress(ErasedError):  # a prune came in between: what it left is found by looking again
                 return read(view) if view else None
-        view = self._checkpoints._finder.view(thread)
+        view = self._checkpoints.finder.view(thread)
         return read(view) if view else None
 
     def _forgotten_since(self, thread: str, version: int) -> bool:

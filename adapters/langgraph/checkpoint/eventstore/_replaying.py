@@ -21,10 +21,9 @@ from langgraph.pregel import Pregel
 
 from eventstore import BadInputError, Cause, NotFoundError
 from langgraph.checkpoint.eventstore import _config, _reads
-from langgraph.checkpoint.eventstore._forks import fork_at
 from langgraph.checkpoint.eventstore._planning import Changed, Verdict, counterparts, judge
 from langgraph.checkpoint.eventstore._recorded import NOBODY, Stand, Task, Writes, run_from, stand
-from projections import NewCheckpoint, NewWrites, SavedCheckpoint
+from projections import Branches, NewCheckpoint, NewWrites, SavedCheckpoint
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._saver import EventStoreSaver
@@ -240,7 +239,8 @@ class Replaying:
         """
         fork = f"{at.thread}/replay-{uuid4().hex[:12]}" if self.target is None else _config.thread_id(self.target)
         about = {"replayed_from": at.thread, **({"reason": self.reason} if self.reason else {})}
-        fork_at(self.saver.checkpoints, at, fork, Cause(checkpoint=at.id, node=self.node, metadata=about))
+        cause = Cause(node=self.node, metadata=about)
+        Branches(self.saver.checkpoints).fork(at.thread, fork, at=at.id, namespace=at.namespace, cause=cause)
         # What is replayed from writes stands in the copy whole: it is no child that the checkpoint's writes lead to.
         whole = self._whole(replace(at, thread=fork))
         metadata = {**at.metadata, "source": "fork"}
