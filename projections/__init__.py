@@ -6,7 +6,7 @@ from projections._steps import Writer
 from projections.audit import Audit
 from projections.auditing.entries import AuditEntry, AuditPage
 from projections.blame import Origin
-from projections.branches import Branches
+from projections.branches import BranchDiff, Branches, BranchSide
 from projections.checkpoints import CACHE_BYTES, Checkpoints
 from projections.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
 from projections.differences.content import ABSENT
@@ -23,6 +23,8 @@ from projections.model import (
     PruneReport,
     SavedCheckpoint,
 )
+from projections.recovery import Recovery, RecoveryPoint, StalledPage, StalledThread, TaskState
+from projections.report import Damage, Finding, Report
 from projections.serializer import Serializer
 from projections.timeline import Timeline, TimelinePage
 from projections.values.ladder import SnapshotPolicy
@@ -34,6 +36,8 @@ __all__ = [
     "AuditEntry",
     "AuditPage",
     "Branch",
+    "BranchDiff",
+    "BranchSide",
     "Branches",
     "ChannelChange",
     "ChannelDiff",
@@ -41,8 +45,10 @@ __all__ = [
     "CheckpointDiff",
     "Checkpoints",
     "ComparedCheckpoint",
+    "Damage",
     "Difference",
     "Edit",
+    "Finding",
     "Forked",
     "Line",
     "Moved",
@@ -53,10 +59,16 @@ __all__ = [
     "Prepared",
     "Promoted",
     "PruneReport",
+    "Recovery",
+    "RecoveryPoint",
+    "Report",
     "SavedCheckpoint",
     "Serializer",
     "SnapshotPolicy",
+    "StalledPage",
+    "StalledThread",
     "Step",
+    "TaskState",
     "Timeline",
     "TimelineEntry",
     "TimelinePage",

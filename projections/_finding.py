@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from bisect import insort
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -15,7 +15,7 @@ from eventstore import EventStore, UnknownFormatError
 from eventstore.codec import unpack
 from eventstore.events import Cause
 from eventstore.recorders import Rows
-from projections._view import END, LAST, Source, View, sources_at, view_of
+from projections._view import END, LAST, Source, View, sources_at, stored, stream_of, view_of
 from projections.records import CheckpointRecord
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
@@ -103,10 +103,36 @@ class Finder:
         """What a thread shows."""
         return view_of(self._store, self._queries, thread)
 
-    def view_at(self, thread: str, version: int) -> View | None:
-        """What a thread showed when its stream was at a version, as far as it was not pruned since."""
-        view = self.view(thread)
-        return view and replace(view, sources=sources_at(self._store, self._queries, view, version))
+    def view_as_of(self, thread: str, moment: int) -> View | None:
+        """What a thread showed at a time; of what was before a prune, only what that kept is left.
+
+        Args:
+            thread: The thread.
+            moment: The time, in microseconds since 1970-01-01T00:00Z.
+        """
+        view, head = self.view(thread), self._store.head(thread)
+        if view is None or head is None:
+            return None
+        # Times grow with versions: the last one that is not later.
+        version = bisect_right(range(head.version + 1), moment, key=lambda at: self._recorded_at(view, at)) - 1
+        if version < 0:
+            return replace(view, sources=[])
+        pruned = self.pruned_at(view, version, self._store.recorder.read)
+        return replace(view, sources=sources_at(self._store, self._queries, view, max(version, pruned)))
+
+    def _recorded_at(self, view: View, version: int) -> int:
+        found = stored(self._store, view, [version])
+        return found[version][0] if found else 0  # versions begin at 1, most often
+
+    def pruned_at(self, view: View, version: int, read: Callable[[str, Mapping[str, Any]], Rows]) -> int:
+        """The version at which a thread was pruned last, as far as it is told by the stream that holds a version.
+
+        Of what the thread showed before, only what the prune kept is left.
+        """
+        stream_id = stream_of(self._store, view, version)
+        upto = next((segment.upto for segment in view.segments if segment.stream_id == stream_id), None)
+        rows = read(self._queries["pruned_at"], {"stream_id": stream_id, "upto": END if upto is None else upto})
+        return int(rows[0][0])
 
     def since_when(self, view: View, namespace: str, checkpoint_id: str) -> int | None:
         """The version of the thread from which on it shows a checkpoint, or `None` if it does not show it."""
@@ -142,9 +168,9 @@ class Finder:
         rows = self._store.recorder.read(self._queries["set_aside"], params)
         return [SetAside(line_id, since, shown_from) for _, shown_from, line_id, since in sorted(rows, reverse=True)]
 
-    def ancestors(self, view: View, namespace: str) -> Iterator[Located]:
-        """A namespace's latest checkpoint, its parent, and so on, as far as the thread shows them."""
-        located = self.locate(view, namespace, None)
+    def ancestors(self, view: View, namespace: str, checkpoint_id: str | None = None) -> Iterator[Located]:
+        """A checkpoint, or a namespace's latest, its parent, and so on, as far as the thread shows them."""
+        located = self.locate(view, namespace, checkpoint_id)
         while located:
             yield located
             located = self.locate(view, namespace, located.parent) if located.parent else None

@@ -47,12 +47,19 @@ class Loader:
             located = self._finder.locate(view, namespace, checkpoint_id) if view else None
             if view is None or located is None:
                 return None
-            contents = Contents(
-                self._store, self._queries, view, [located], Chains(self._store, self._queries, view), live=self._live
-            )
-            return _saved(view, located, contents, serializer)
+            return self.complete(view, located, serializer)
 
         return again(attempt)
+
+    def complete(self, view: View, located: Located, serializer: Serializer) -> SavedCheckpoint:
+        """A checkpoint with its values and pending writes, as a view of its thread shows it.
+
+        Raises:
+            ErasedError: A prune has erased it meanwhile.
+        """
+        chains = Chains(self._store, self._queries, view)
+        contents = Contents(self._store, self._queries, view, [located], chains, live=self._live)
+        return _saved(view, located, contents, serializer)
 
     def list_thread(
         self, thread: str, namespace: str | None, before: str | None, matching: Matching, serializer: Serializer

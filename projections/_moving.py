@@ -10,14 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent, NotFoundError
 from eventstore.events import Head, to_microseconds
-from eventstore.recorders import Rows, Session
+from eventstore.recorders import Session
 from projections import _applying
 from projections._finding import Finder, Located
-from projections._view import END, Source, View, stream_of
+from projections._view import END, Source, View
 from projections.model import Moved
 from projections.records import HEAD_SWITCHED, ROLLBACK_UNDONE, THREAD_PRUNED, THREAD_ROLLED_BACK, MoveRecord
 
@@ -154,17 +153,7 @@ class Mover:
             if not found:
                 raise NotFoundError(f"thread {view.thread!r} has no checkpoint {checkpoint!r}: look at its timeline")
             version = found[0].shown_from
-        return max(version, self.pruned_at(view, version, self._store.recorder.read))
-
-    def pruned_at(self, view: View, version: int, read: Callable[[str, Mapping[str, Any]], Rows]) -> int:
-        """The version at which a thread was pruned last, as far as it is told by the stream that holds a version.
-
-        Of what the thread showed before, only what the prune kept is left.
-        """
-        stream_id = stream_of(self._store, view, version)
-        upto = next((segment.upto for segment in view.segments if segment.stream_id == stream_id), None)
-        rows = read(self._queries["pruned_at"], {"stream_id": stream_id, "upto": END if upto is None else upto})
-        return int(rows[0][0])
+        return max(version, self._finder.pruned_at(view, version, self._store.recorder.read))
 
     def _move(
         self,

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import zip_longest
+
 from eventstore import BadInputError, BusyError, Cause, NotFoundError
 from eventstore.recorders import Session
 from projections import _applying
@@ -9,7 +13,51 @@ from projections._moving import caused
 from projections._promoting import promote
 from projections._tree import Family
 from projections.checkpoints import Checkpoints
+from projections.comparison import CheckpointDiff, missing
 from projections.model import Branch, Forked, Moved, Promoted, PruneReport
+from projections.serializer import Serializer
+from projections.timeline import Timeline
+
+
+@dataclass(frozen=True, slots=True)
+class BranchSide:
+    """One of two branches that are compared.
+
+    Attributes:
+        thread: The thread.
+        tip: The checkpoint where the branch ends.
+        ahead: How many checkpoints it has since the two parted.
+        changes: What they changed; `None` if there are none, or nothing in common to compare with.
+    """
+
+    thread: str
+    tip: str
+    ahead: int
+    changes: CheckpointDiff | None
+
+
+@dataclass(frozen=True, slots=True)
+class BranchDiff:
+    """What two branches have in common, and what is different.
+
+    Attributes:
+        ancestor: The latest checkpoint that both go on from; `None` if they have nothing in common.
+        one: The first branch.
+        other: The other one.
+    """
+
+    ancestor: str | None
+    one: BranchSide
+    other: BranchSide
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """The channels that both have changed."""
+        changed = [
+            {each.channel for each in side.changes.channels if each.kind != "rewritten"} if side.changes else set()
+            for side in (self.one, self.other)
+        ]
+        return tuple(sorted(changed[0] & changed[1]))
 
 
 class Branches:
@@ -62,7 +110,7 @@ class Branches:
         version = mover.version_of(view, namespace, at)
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
-            if mover.pruned_at(view, version, session.execute) > version:
+            if self._checkpoints.finder.pruned_at(view, version, session.execute) > version:
                 raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
             _applying.apply_fork(session, queries, self._store.queries, stream_id, parent_id, version)
 
@@ -84,6 +132,49 @@ class Branches:
             NotFoundError: There is no such thread.
         """
         return self._family(thread, namespace).branches()
+
+    def compare(
+        self,
+        one: str,
+        other: str,
+        serializer: Serializer,
+        *,
+        at: str | None = None,
+        other_at: str | None = None,
+        namespace: str = "",
+    ) -> BranchDiff:
+        """What two branches have in common, and what each of them has changed since: by channel, and by item.
+
+        Args:
+            one: A thread.
+            other: Another one, or the same.
+            serializer: Turns bytes into values.
+            at: The checkpoint of the first where its branch ends; `None`: its latest.
+            other_at: That of the other.
+            namespace: Of which namespace.
+
+        Raises:
+            NotFoundError: There is no such thread or checkpoint.
+        """
+        ways = [self._way(thread, namespace, tip) for thread, tip in ((one, at), (other, other_at))]
+        common, gone = _meeting(*ways)
+        timeline = Timeline(self._checkpoints)
+        sides = []
+        for thread, way in zip((one, other), gone, strict=True):
+            since = way.index(common) if common is not None else len(way)
+            changes = None
+            if common is not None and since:
+                changes = timeline.diff(thread, common, way[0], serializer, namespace=namespace)
+            sides.append(BranchSide(thread, way[0], since, changes))
+        return BranchDiff(common, *sides)
+
+    def _way(self, thread: str, namespace: str, tip: str | None) -> Iterator[str]:
+        """The ids of a checkpoint and of all that it goes on from, the latest first."""
+        finder = self._checkpoints.finder
+        view = finder.view(thread)
+        if view is None or finder.locate(view, namespace, tip) is None:
+            raise NotFoundError(missing(thread, namespace, tip))
+        return (located.id for located in finder.ancestors(view, namespace, tip))
 
     def switch(
         self,
@@ -191,6 +282,21 @@ class Branches:
         """`tree`."""
         return await self._store.workers.run(self.tree, thread, namespace=namespace)
 
+    async def acompare(
+        self,
+        one: str,
+        other: str,
+        serializer: Serializer,
+        *,
+        at: str | None = None,
+        other_at: str | None = None,
+        namespace: str = "",
+    ) -> BranchDiff:
+        """`compare`."""
+        return await self._store.workers.run(
+            self.compare, one, other, serializer, at=at, other_at=other_at, namespace=namespace
+        )
+
     async def aswitch(
         self,
         thread: str,
@@ -234,3 +340,17 @@ class Branches:
     ) -> PruneReport:
         """`delete`."""
         return await self._store.workers.run(self.delete, thread, checkpoint, reason=reason, cause=cause)
+
+
+def _meeting(one: Iterator[str], other: Iterator[str]) -> tuple[str | None, tuple[list[str], list[str]]]:
+    """Where two ways back meet, if they do, and how far each was gone: no further than it takes."""
+    gone: tuple[list[str], list[str]] = ([], [])
+    seen: tuple[set[str], set[str]] = (set(), set())
+    for steps in zip_longest(one, other):
+        for mine, step in enumerate(steps):
+            if step is not None:
+                gone[mine].append(step)
+                seen[mine].add(step)
+                if step in seen[1 - mine]:
+                    return step, gone
+    return None, gone

@@ -108,6 +108,16 @@ class Checkpoints:
         """A checkpoint by its id, or the latest of a namespace: the one with the greatest id."""
         return self._loader.get(thread, namespace, checkpoint, serializer)
 
+    def as_of(self, thread: str, moment: int, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint | None:
+        """The checkpoint that was the latest of a namespace at a time (microseconds since 1970-01-01), as the thread was.
+
+        Raises:
+            ErasedError: A prune has erased it meanwhile.
+        """
+        view = self.finder.view_as_of(thread, moment)
+        located = self.finder.locate(view, namespace, None) if view else None
+        return self._loader.complete(view, located, serializer) if view and located else None
+
     def latest_id(self, thread: str, *, namespace: str = "") -> str | None:
         """The id of the latest checkpoint of a namespace."""
         view = self.finder.view(thread)

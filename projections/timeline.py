@@ -115,7 +115,9 @@ class Timeline:
             yield from self._described(batch, serializer)
 
     def at(self, thread: str, time: datetime, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint | None:
-        """The checkpoint that was a thread's latest at a time; `None` if it had none yet.
+        """The checkpoint that was a thread's latest at a time, as the thread was then; `None` if it had none yet.
+
+        A rollback since then makes no difference. Of what was before a prune, only what that kept can be told.
 
         Args:
             thread: The thread.
@@ -124,18 +126,7 @@ class Timeline:
             namespace: Of which namespace.
         """
         moment = to_microseconds(time)
-
-        def attempt() -> SavedCheckpoint | None:
-            view = self._finder.view(thread)
-            located = self._located_at(view, namespace, moment) if view else None
-            if located is None:
-                return None
-            found = self._checkpoints.get(thread, serializer, namespace=namespace, checkpoint=located.id)
-            if found is None:  # a prune was faster
-                raise ErasedError(f"checkpoint {located.id!r} of thread {thread!r} was pruned meanwhile: ask again")
-            return found
-
-        return again(attempt)
+        return again(lambda: self._checkpoints.as_of(thread, moment, serializer, namespace=namespace))
 
     def diff(
         self,
@@ -264,10 +255,6 @@ class Timeline:
                 raise
 
         return again(attempt)
-
-    def _located_at(self, view: View, namespace: str, moment: int) -> Located | None:
-        listed = self._finder.of_thread(view, namespace, None)
-        return next((located for located in listed if located.recorded_at <= moment), None)
 
 
 def _names(threads: str | Sequence[str]) -> Sequence[str]:

@@ -22,6 +22,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BadInputError, Cause, EventStore
 from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._history import History
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer
 from langgraph.checkpoint.eventstore._translation import (
@@ -66,6 +67,11 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             changes. 0: none; every step then reads what it builds upon.
         snapshots: When more is stored than what changed, so that reading stays cheap: a `projections.SnapshotPolicy`.
 
+    Attributes:
+        store: The store.
+        checkpoints: The checkpoints in it, without LangGraph.
+        history: Rollback and undo, branches, timeline, diff, blame, audit, recovery and selective replay.
+
     All methods raise `eventstore.EventStoreError`s: `InvalidIdError` for ids that cannot be stored,
     `UnserializableError` for values that the serializer refuses, `StorageError`s for what the database refuses.
     """
@@ -92,6 +98,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         super().__init__(serde=serde or StrictSerializer(allowed_types))
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
+        self.history = History(self)
         self._nodes = Nodes()
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
 

@@ -1,0 +1,365 @@
+"""The history of a saver's threads: going back and forth, branches, what changed, who did it, what can be resumed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import CheckpointTuple
+
+from eventstore import BadInputError, Cause
+from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._replay import SelectiveReplay
+from langgraph.checkpoint.eventstore._translation import to_tuple
+from projections import (
+    Audit,
+    Branch,
+    BranchDiff,
+    Branches,
+    CheckpointDiff,
+    Forked,
+    Moved,
+    Origin,
+    Promoted,
+    PruneReport,
+    Recovery,
+    RecoveryPoint,
+    Report,
+    StalledPage,
+    Timeline,
+    TimelineEntry,
+    TimelinePage,
+)
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._saver import EventStoreSaver
+
+Thread = str | RunnableConfig
+"""A thread: its id, or a config that names it."""
+Checkpoint = str | RunnableConfig
+"""A checkpoint: its id, or a config that names it, such as that of a `StateSnapshot`."""
+
+
+class History:
+    """What a saver's threads have been through, and how to get any of it back: `saver.history`.
+
+    Threads and checkpoints are named by their ids, or by LangGraph's configs. `by` is who does something, and `reason`
+    why: both are recorded with the event, and found by `audit`. A method whose name begins with `a` is the same for
+    `async` code.
+
+    Attributes:
+        audit: Who did what, when: see `projections.Audit`.
+        replay: Runs again what a changed node concerns, and nothing else: see `SelectiveReplay`.
+    """
+
+    def __init__(self, saver: EventStoreSaver) -> None:
+        self._saver = saver
+        self._checkpoints = saver.checkpoints
+        self._run = saver.store.workers.run
+        self._branches = Branches(saver.checkpoints)
+        self._timeline = Timeline(saver.checkpoints)
+        self._recovery = Recovery(saver.checkpoints)
+        self.replay = SelectiveReplay(saver)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who did what, when."""
+        return Audit(self._saver.store)
+
+    # --- back and forth ----------------------------------------------------------------------------------------------
+
+    def rollback(
+        self,
+        thread: Thread,
+        to: Checkpoint | None = None,
+        *,
+        step: int | None = None,
+        time: datetime | None = None,
+        back: int | None = None,
+        namespace: str | None = None,
+        reason: str | None = None,
+        by: Mapping[str, Any] | None = None,
+    ) -> Moved:
+        """Put a thread back to where it was when a checkpoint was saved; see `Checkpoints.rollback`."""
+        return self._checkpoints.rollback(
+            _thread(thread),
+            to=_checkpoint(to),
+            step=step,
+            time=time,
+            back=back,
+            namespace=_namespace(namespace, to, thread),
+            reason=reason,
+            cause=_cause(by),
+        )
+
+    def undo(self, thread: Thread, *, reason: str | None = None, by: Mapping[str, Any] | None = None) -> Moved:
+        """Undo the last rollback or switch; see `Checkpoints.undo`."""
+        return self._checkpoints.undo(_thread(thread), reason=reason, cause=_cause(by))
+
+    # --- branches ----------------------------------------------------------------------------------------------------
+
+    def fork(
+        self,
+        source: Thread,
+        target: Thread,
+        *,
+        at: Checkpoint | None = None,
+        name: str | None = None,
+        reason: str | None = None,
+        by: Mapping[str, Any] | None = None,
+    ) -> Forked:
+        """Begin a new thread with the past of another, up to its head or a checkpoint; see `Branches.fork`."""
+        return self._branches.fork(
+            _thread(source),
+            _thread(target),
+            at=_checkpoint(at),
+            namespace=_namespace(None, at),
+            name=name,
+            reason=reason,
+            cause=_cause(by),
+        )
+
+    def tree(self, thread: Thread) -> tuple[Branch, ...]:
+        """All that has branched, between threads and within them; see `Branches.tree`."""
+        return self._branches.tree(_thread(thread))
+
+    def compare(self, one: Thread, other: Thread) -> BranchDiff:
+        """What two branches have in common, and what each has changed since; see `Branches.compare`.
+
+        Args:
+            one: A thread; a config may name one of its checkpoints instead of the latest.
+            other: Another one, or the same with another checkpoint.
+        """
+        return self._branches.compare(
+            _thread(one),
+            _thread(other),
+            self._saver.serde,
+            at=_checkpoint_of(one),
+            other_at=_checkpoint_of(other),
+        )
+
+    def switch(
+        self, thread: Thread, to: Checkpoint, *, reason: str | None = None, by: Mapping[str, Any] | None = None
+    ) -> Moved:
+        """Put a thread on another of its branches; see `Branches.switch`."""
+        checkpoint = _checkpoint(to)
+        if checkpoint is None:
+            raise BadInputError("say which checkpoint to switch to: by its id, or by a config that names it")
+        return self._branches.switch(
+            _thread(thread), checkpoint, namespace=_namespace(None, to), reason=reason, cause=_cause(by)
+        )
+
+    def promote(
+        self,
+        branch: Thread,
+        over: Thread,
+        *,
+        keep_as: str | None = None,
+        reason: str | None = None,
+        by: Mapping[str, Any] | None = None,
+    ) -> Promoted:
+        """Let a forked thread take another's place; see `Branches.promote`."""
+        return self._branches.promote(_thread(branch), _thread(over), keep_as=keep_as, reason=reason, cause=_cause(by))
+
+    def delete_branch(
+        self,
+        thread: Thread,
+        tip: Checkpoint | None = None,
+        *,
+        reason: str | None = None,
+        by: Mapping[str, Any] | None = None,
+    ) -> PruneReport:
+        """Delete a forked thread, or the branch of a thread that ends at a checkpoint; see `Branches.delete`."""
+        return self._branches.delete(_thread(thread), _checkpoint(tip), reason=reason, cause=_cause(by))
+
+    # --- what happened -----------------------------------------------------------------------------------------------
+
+    def timeline(self, threads: Thread | Sequence[Thread], *, namespace: str | None = None) -> Iterator[TimelineEntry]:
+        """The checkpoints of a thread or of several, the latest first, and what each changed; see `Timeline`."""
+        return self._timeline.entries(_threads(threads), self._saver.serde, namespace=namespace)
+
+    def page(
+        self,
+        threads: Thread | Sequence[Thread],
+        *,
+        namespace: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> TimelinePage:
+        """One page of a timeline; see `Timeline.page`."""
+        return self._timeline.page(
+            _threads(threads), self._saver.serde, namespace=namespace, before=before, limit=limit
+        )
+
+    def at(self, thread: Thread, time: datetime, *, namespace: str = "") -> CheckpointTuple | None:
+        """The checkpoint that was a thread's latest at a time, as the thread was then; see `Timeline.at`."""
+        saved = self._timeline.at(_thread(thread), time, self._saver.serde, namespace=namespace)
+        return to_tuple(saved) if saved else None
+
+    def diff(
+        self,
+        thread: Thread,
+        before: Checkpoint | None = None,
+        after: Checkpoint | None = None,
+        *,
+        channels: Collection[str] | None = None,
+    ) -> CheckpointDiff:
+        """How two checkpoints of a thread differ; see `Timeline.diff`.
+
+        Args:
+            thread: The thread.
+            before: The earlier one; `None`: the parent of the later one.
+            after: The later one; `None`: the latest.
+            channels: Which channels; `None`: all but those by which a graph leads itself on.
+        """
+        return self._timeline.diff(
+            _thread(thread),
+            _checkpoint(before),
+            _checkpoint(after),
+            self._saver.serde,
+            namespace=_namespace(None, after, before),
+            channels=channels,
+        )
+
+    def blame(
+        self, thread: Thread, channel: str, item: Any = None, *, checkpoint: Checkpoint | None = None
+    ) -> list[Origin]:
+        """Where what a channel holds comes from, item by item; see `Timeline.blame`."""
+        return self._timeline.blame(
+            _thread(thread),
+            channel,
+            self._saver.serde,
+            item=item,
+            checkpoint=_checkpoint(checkpoint),
+            namespace=_namespace(None, checkpoint),
+        )
+
+    # --- what can be resumed -----------------------------------------------------------------------------------------
+
+    def points(self, thread: Thread, *, limit: int = 50) -> list[RecoveryPoint]:
+        """The checkpoints that a run can be resumed from; see `Recovery.points`."""
+        return self._recovery.points(_thread(thread), limit=limit, serializer=self._saver.serde)
+
+    def stalled(
+        self,
+        *,
+        prefix: str = "",
+        older_than: timedelta | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> StalledPage:
+        """The threads that stopped in the middle, and why; see `Recovery.stalled`."""
+        return self._recovery.stalled(
+            prefix=prefix, older_than=older_than, limit=limit, cursor=cursor, serializer=self._saver.serde
+        )
+
+    def check(self, thread: Thread) -> Report:
+        """Whether a thread is sound: its chain, its rows, its values; see `Recovery.check`."""
+        return self._recovery.check(_thread(thread), self._saver.serde)
+
+    # --- the same for async code: on a thread of the store's own -----------------------------------------------------
+
+    async def arollback(self, thread: Thread, to: Checkpoint | None = None, **options: Any) -> Moved:
+        """`rollback`, with the same arguments."""
+        return await self._run(self.rollback, thread, to, **options)
+
+    async def aundo(self, thread: Thread, **options: Any) -> Moved:
+        """`undo`, with the same arguments."""
+        return await self._run(self.undo, thread, **options)
+
+    async def afork(self, source: Thread, target: Thread, **options: Any) -> Forked:
+        """`fork`, with the same arguments."""
+        return await self._run(self.fork, source, target, **options)
+
+    async def atree(self, thread: Thread) -> tuple[Branch, ...]:
+        """`tree`."""
+        return await self._run(self.tree, thread)
+
+    async def acompare(self, one: Thread, other: Thread) -> BranchDiff:
+        """`compare`."""
+        return await self._run(self.compare, one, other)
+
+    async def aswitch(self, thread: Thread, to: Checkpoint, **options: Any) -> Moved:
+        """`switch`, with the same arguments."""
+        return await self._run(self.switch, thread, to, **options)
+
+    async def apromote(self, branch: Thread, over: Thread, **options: Any) -> Promoted:
+        """`promote`, with the same arguments."""
+        return await self._run(self.promote, branch, over, **options)
+
+    async def adelete_branch(self, thread: Thread, tip: Checkpoint | None = None, **options: Any) -> PruneReport:
+        """`delete_branch`, with the same arguments."""
+        return await self._run(self.delete_branch, thread, tip, **options)
+
+    async def atimeline(
+        self, threads: Thread | Sequence[Thread], *, namespace: str | None = None
+    ) -> AsyncIterator[TimelineEntry]:
+        """`timeline`."""
+        async for entry in self._timeline.aentries(_threads(threads), self._saver.serde, namespace=namespace):
+            yield entry
+
+    async def apage(self, threads: Thread | Sequence[Thread], **options: Any) -> TimelinePage:
+        """`page`, with the same arguments."""
+        return await self._run(self.page, threads, **options)
+
+    async def aat(self, thread: Thread, time: datetime, *, namespace: str = "") -> CheckpointTuple | None:
+        """`at`."""
+        return await self._run(self.at, thread, time, namespace=namespace)
+
+    async def adiff(
+        self, thread: Thread, before: Checkpoint | None = None, after: Checkpoint | None = None, **options: Any
+    ) -> CheckpointDiff:
+        """`diff`, with the same arguments."""
+        return await self._run(self.diff, thread, before, after, **options)
+
+    async def ablame(self, thread: Thread, channel: str, item: Any = None, **options: Any) -> list[Origin]:
+        """`blame`, with the same arguments."""
+        return await self._run(self.blame, thread, channel, item, **options)
+
+    async def apoints(self, thread: Thread, *, limit: int = 50) -> list[RecoveryPoint]:
+        """`points`."""
+        return await self._run(self.points, thread, limit=limit)
+
+    async def astalled(self, **options: Any) -> StalledPage:
+        """`stalled`, with the same arguments."""
+        return await self._run(self.stalled, **options)
+
+    async def acheck(self, thread: Thread) -> Report:
+        """`check`."""
+        return await self._run(self.check, thread)
+
+
+def _thread(thread: Thread) -> str:
+    return _config.address(thread).thread if isinstance(thread, Mapping) else _config.thread_id(thread)
+
+
+def _threads(threads: Thread | Sequence[Thread]) -> list[str]:
+    several = [threads] if isinstance(threads, str | Mapping) else threads
+    return [_thread(thread) for thread in several]
+
+
+def _checkpoint(checkpoint: Checkpoint | None) -> str | None:
+    if checkpoint is None or isinstance(checkpoint, str):
+        return _config.checkpoint_id(checkpoint)
+    named = _config.address(checkpoint).checkpoint
+    if named is None:
+        raise BadInputError("this config names no checkpoint: take one of a StateSnapshot, or give a checkpoint's id")
+    return named
+
+
+def _checkpoint_of(thread: Thread) -> str | None:
+    return _config.address(thread).checkpoint if isinstance(thread, Mapping) else None
+
+
+def _namespace(given: str | None, *named: Thread | Checkpoint | None) -> str:
+    """The namespace that was given, or that a config names."""
+    if given is not None:
+        return given
+    return next((_config.address(each).namespace for each in named if isinstance(each, Mapping)), "")
+
+
+def _cause(by: Mapping[str, Any] | None) -> Cause:
+    return Cause(metadata=dict(by or {}))
