@@ -109,7 +109,7 @@ class Checkpoints:
         return self._loader.get(thread, namespace, checkpoint, serializer)
 
     def as_of(self, thread: str, moment: int, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint | None:
-        """The checkpoint that was the latest of a namespace at a time (microseconds since 1970-01-01), as the thread was.
+        """The checkpoint that was the latest of a namespace at a time (in microseconds since 1970), as the thread was.
 
         Raises:
             ErasedError: A prune has erased it meanwhile.
