@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Annotated, Any, TypedDict
 
@@ -14,13 +15,13 @@ from hypothesis import strategies as st
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 
-from eventstore import BadInputError, EventStore
+from eventstore import BadInputError, EventStore, InvalidIdError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, Timeline, TimelineEntry
 from projections.differences.difference import diff
 from projections.differences.summary import in_short
 from tests.graphs.stage import Flavour, Stage
-from tests.graphs.stories import STORIES, Story, delta_state, tell
+from tests.graphs.stories import STORIES, Story, counting, delta_state, tell
 from tests.values.making import Liar
 
 from .histories import Counting, an_agent, chain, config, hello, save, timeline
@@ -122,6 +123,15 @@ def test_of_a_channel_that_is_replayed_the_writes_are_shown(saver: EventStoreSav
     ]
 
 
+def test_snapshots_of_a_replayed_channel_are_no_change_of_their_own(saver: EventStoreSaver) -> None:
+    graph = counting(delta_state(2))().compile(checkpointer=saver)
+    graph.invoke({"log": ["in"], "step": 0}, config(), durability="sync")
+    log = [change for entry in entries(saver) for change in entry.changes if change.channel == "log"]
+    assert [(change.kind, change.summary) for change in log] == [
+        ("written", f'["{word}"]') for word in ("4", "3", "2", "1", "0", "in")
+    ]
+
+
 @pytest.mark.parametrize("story", STORIES, ids=str)
 def test_the_nodes_are_those_that_langgraph_says_were_next(
     saver: EventStoreSaver, make_saver: Any, story: Story
@@ -199,6 +209,25 @@ def test_a_page_holds_at_least_one(saver: EventStoreSaver, limit: Any) -> None:
 def test_a_cursor_of_somewhere_else_is_refused(saver: EventStoreSaver, cursor: str) -> None:
     with pytest.raises(BadInputError, match="next_cursor"):
         timeline(saver).page("t", saver.serde, before=cursor)
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "\ud800", "x" * 2_000, 7])
+def test_what_no_database_could_hold_is_not_looked_for(saver: EventStoreSaver, name: Any) -> None:
+    history, serializer = timeline(saver), saver.serde
+    now = datetime.now(UTC)
+    asking: list[Callable[[], Any]] = [
+        lambda: history.page([name], serializer),
+        lambda: [*history.entries([name], serializer)],
+        lambda: history.at(name, now, serializer),
+        lambda: history.diff("t", name, None, serializer),
+        lambda: history.diff("t", None, None, serializer, thread_b=name or "\0"),
+        lambda: history.blame("t", "a", serializer, namespace=name or "\0"),
+    ]
+    for ask in asking:
+        with pytest.raises(InvalidIdError):
+            ask()
+    with pytest.raises(BadInputError, match="use a datetime"):
+        history.at("t", "2026-01-01", serializer)  # type: ignore[arg-type]
 
 
 def test_after_a_prune_the_oldest_checkpoint_says_what_it_wrote_itself(saver: EventStoreSaver) -> None:
