@@ -24,7 +24,7 @@ from tests.graphs.stage import Flavour, Stage
 from tests.graphs.stories import STORIES, Story, counting, delta_state, tell
 from tests.values.making import Liar
 
-from .histories import Counting, an_agent, chain, config, hello, save, timeline
+from .histories import Counting, an_agent, chain, config, hello, save, timeline, write
 
 
 def entries(saver: EventStoreSaver, *threads: str, namespace: str | None = None) -> list[TimelineEntry]:
@@ -102,6 +102,19 @@ def test_packets_that_were_sent_name_their_nodes(saver: EventStoreSaver) -> None
 
 def append_all(held: list[str], more: list[str]) -> list[str]:
     return held + more
+
+
+def test_of_runs_that_race_each_is_named_with_its_own_step(saver: EventStoreSaver) -> None:
+    checkpoints, serializer = saver.checkpoints, saver.serde
+    save(checkpoints, serializer, 1, {"log": ["in"]})
+    for run in ("a", "b"):
+        write(checkpoints, serializer, 1, "work", run=run, log=[run])
+    for number, run in ((2, "a"), (3, "b")):
+        save(checkpoints, serializer, number, {"log": ["in", run]}, parent=1, run=run)
+    assert [[writer.run for writer in entry.writers] for entry in entries(saver)] == [["b"], ["a"], []]
+    # A third one has crashed, or its writes were lost: that of the first counts, as it does for LangGraph.
+    save(checkpoints, serializer, 4, {"log": ["in", "a"]}, parent=1, run="c")
+    assert [writer.run for writer in entries(saver)[0].writers] == ["a"]
 
 
 def test_a_failed_task_is_flagged(saver: EventStoreSaver) -> None:
