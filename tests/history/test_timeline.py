@@ -21,7 +21,7 @@ from projections import Checkpoints, Timeline, TimelineEntry
 from projections.differences.difference import diff
 from projections.differences.summary import in_short
 from tests.graphs.stage import Flavour, Stage
-from tests.graphs.stories import STORIES, Story, counting, delta_state, tell
+from tests.graphs.stories import STORIES, Plain, Story, counting, delta_state, siblings, tell
 from tests.values.making import Liar
 
 from .histories import Counting, an_agent, chain, config, hello, save, timeline, write
@@ -77,6 +77,24 @@ def test_updates_by_hand_name_the_node_they_were_made_for(saver: EventStoreSaver
     latest = entries(saver)[0]
     assert (latest.source, latest.nodes, len(latest.writers)) == ("update", ("ask",), 1)
     assert [str(change) for change in latest.changes] == ["count: 1 → 7"]
+
+
+def test_an_update_of_the_past_is_not_taken_for_what_the_nodes_did_there(saver: EventStoreSaver) -> None:
+    graph = an_agent(saver)
+    graph.invoke(hello(), config(), durability="sync")
+    past = next(entry for entry in entries(saver) if entry.step == 1)
+    graph.update_state(config(checkpoint_id=past.id, checkpoint_ns=""), {"count": 7}, as_node="ask")
+    update, then = entries(saver)[0], entries(saver)[1]
+    assert (update.source, update.parent, then.parent) == ("update", past.id, past.id)
+    assert ([writer.node for writer in update.writers], then.nodes) == (["ask"], ("search", "write"))
+
+
+def test_an_input_in_the_middle_of_a_step_discards_what_tasks_had_finished(saver: EventStoreSaver) -> None:
+    graph = siblings(Plain)().compile(checkpointer=saver)
+    graph.invoke({"log": ["in"]}, config(), durability="sync")
+    assert entries(saver)[0].pending == 1
+    graph.invoke({"log": ["again"]}, config(), durability="sync")
+    assert [entry.writers for entry in entries(saver) if entry.source == "input"] == [(), ()]
 
 
 def test_a_run_that_is_saved_at_its_end_names_all_nodes_that_ran(saver: EventStoreSaver) -> None:
@@ -348,7 +366,10 @@ def growing(draw: st.DrawFn) -> list[Any]:
     values: list[Any] = [draw(VALUES)]
     for more in draw(st.lists(VALUES, max_size=6)):
         last = values[-1]
-        if type(last) is type(more) and draw(st.integers(0, 3)):
+        if isinstance(last, list) and last and draw(st.booleans()):
+            at = draw(st.integers(0, len(last) - 1))
+            values.append([*last[:at], *draw(st.lists(st.text("ab", min_size=30), max_size=2)), *last[at + 1 :]])
+        elif type(last) is type(more) and draw(st.integers(0, 3)):
             values.append({**last, **more} if isinstance(last, dict) else last + more)
         else:
             values.append(more)
