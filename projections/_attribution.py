@@ -65,7 +65,7 @@ class Attribution:
         return named(writers, [node for node in ran if node not in others], step.cause.run)
 
     def written(self, step: Located) -> list[tuple[Any, Writer]]:
-        """What tasks wrote to the channel for a checkpoint, and who, in the order of the log."""
+        """What tasks wrote to the channel for a checkpoint, and who, in the order in which it was applied."""
         applied, _ = self._applied(step)
         return [(value, event.writer()) for event in applied for value in self._values(event)]
 

@@ -107,15 +107,24 @@ class Values:
         return self._chains.change(wanted)
 
     def get(self, version: int, channel: str) -> Any:
-        """The value that an event holds.
+        """The value that an event holds; of a snapshot, what it is one of.
 
         Raises:
             ChecksumError: It is not what was stored.
             ErasedError: The content of an event was erased that it builds upon.
         """
-        wanted = (version, channel)
+        value = self._stored((version, channel))
+        return value.value if _is_snapshot(value) else value
+
+    def is_snapshot(self, version: int, channel: str) -> bool:
+        """Whether a channel is replayed from its writes, and an event holds its value only to shorten that."""
+        self.fetch([version])
+        # No snapshot is taken apart. So no other value is read to find out.
+        return self.change((version, channel)).operation == WHOLE and _is_snapshot(self._stored((version, channel)))
+
+    def _stored(self, wanted: Wanted) -> Any:
         if wanted not in self._known:
-            self.fetch([version])
+            self.fetch([wanted[0]])
             if len(self._known) >= _KEPT:
                 del self._known[next(iter(self._known))]
             self._known[wanted] = self._read(wanted)
@@ -127,3 +136,8 @@ class Values:
             return restore(change, self.serializer, Place(self._thread, wanted[1], wanted[0]))
         value = self._chains.restore([wanted])[wanted]
         return self._chains.shared(wanted[1], value, self.serializer)
+
+
+def _is_snapshot(value: object) -> bool:
+    # LangGraph's name for it; it is of no use to import a private class of another package.
+    return type(value).__name__ == "_DeltaSnapshot" and isinstance(value, tuple)

@@ -140,7 +140,6 @@ class Entries:
             place
             for written in self._written.values()
             for each in written
-            if each.after is not None
             for place in (each.before, each.after)
             if place is not None
         )
@@ -186,9 +185,12 @@ class Entries:
         return [each for each in found if not _is_consumed(each)]
 
     def _changes(self, located: Located, parent: Located | None, applied: Sequence[Recorded]) -> list[ChannelChange]:
+        replayed = self._replayed(located, parent, applied)
         written = self._written[located.namespace, located.id]
-        found = [ChannelChange(each.channel, each.kind, self._summary(each)) for each in written]
-        return sorted([*found, *self._replayed(located, parent, applied)], key=lambda change: change.channel)
+        found = [ChannelChange(each.channel, each.kind, self._summary(each)) for each in written
+                 if each.channel not in replayed]  # fmt: skip
+        found += [ChannelChange(channel, "written", summary) for channel, summary in replayed.items()]
+        return sorted(found, key=lambda change: change.channel)
 
     def _summary(self, written: Written) -> str:
         channel, _, before, after = written
@@ -204,16 +206,27 @@ class Entries:
         told = _told(before, values.change((before, channel)), values.change((after, channel)), values.serializer)
         return in_short(told or diff(values.get(before, channel), values.get(after, channel)))
 
-    def _replayed(self, located: Located, parent: Located | None, applied: Sequence[Recorded]) -> list[ChannelChange]:
-        """The channels of which only the writes are stored: what was written to them."""
+    def _replayed(self, located: Located, parent: Located | None, applied: Sequence[Recorded]) -> dict[str, str]:
+        """The channels that are replayed from their writes: what was written to them."""
         stored = {channel for each in (located, parent) if each for channel in places_of(each.record, each.version)}
-        found: dict[str, list[str]] = {}
+        found = {each.channel: "" for each in self._written[located.namespace, located.id] if self._is_snapshot(each)}
         for event in applied:
             for write in event.results:
                 channel = write.channel
-                if channel in located.record.manifest and channel not in stored and not steers(channel):
-                    found.setdefault(channel, []).append(self._written_value(write))
-        return [ChannelChange(channel, "written", ", ".join(values)) for channel, values in found.items()]
+                if channel in found or (
+                    channel in located.record.manifest and channel not in stored and not steers(channel)
+                ):
+                    said = found.get(channel)
+                    found[channel] = (f"{said}, " if said else "") + self._written_value(write)
+        # A run that is saved at its end may leave snapshots without the writes that led there.
+        return {channel: said for channel, said in found.items() if said}
+
+    def _is_snapshot(self, written: Written) -> bool:
+        places = (place for place in (written.before, written.after) if place is not None)
+        try:
+            return any(self._values.is_snapshot(place, written.channel) for place in places)
+        except (TypeNotAllowedError, UnreadableError):
+            return False
 
     def _written_value(self, write: Write) -> str:
         try:

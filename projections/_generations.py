@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Final
 
 from eventstore import ErasedError, EventStore
-from projections._channels import places_of, steers
+from projections._channels import places_of
 from projections._finding import Finder, Located, opened
 from projections._view import View, stored
 from projections.differences.content import content
@@ -24,7 +24,7 @@ class _Unknown(Enum):
 
 
 UNKNOWN: Final = _Unknown.UNKNOWN
-"""There was a value before, or may have been, and it is not known where it stands."""
+"""There may have been a value before: the checkpoint that would tell was pruned."""
 
 # How many events are read at once where a trail tells which come next.
 _AHEAD = 200
@@ -73,9 +73,6 @@ class Generations:
         parent = self._finder.locate(self._view, event.namespace, event.record.parent)
         if parent is None:
             return UNKNOWN
-        entry = parent.record.manifest.get(self._channel)
-        if entry is not None and entry.written_at is None and not steers(self._channel):
-            return UNKNOWN  # a channel of which only the writes are stored, until now
         return places_of(parent.record, parent.version).get(self._channel)
 
     def added(self, version: int, older: int, serializer: Serializer) -> Callable[[Path], bool] | None:
@@ -93,12 +90,8 @@ class Generations:
         keys = {content(key) for key, _ in load_parts(DICT, inserted.stored, serializer)}
         return lambda place: bool(place) and content(place[0].name) in keys
 
-    def left_since(self, version: int) -> str:
-        """The oldest checkpoint, of those that are shown, which holds a value that nothing is known before."""
-        event = self.located(version)
-        shown = self._finder.locate(self._view, event.namespace, event.id)
-        if shown and shown.version == version:
-            return event.id
+    def oldest_left(self) -> str:
+        """The oldest ancestor of the checkpoint that the search began with which the thread still shows."""
         if self._oldest is None:
             at = self._latest
             while at.parent and (parent := self._finder.locate(self._view, at.namespace, at.parent)):

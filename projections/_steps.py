@@ -103,7 +103,7 @@ class Writes:
         return self._at.get((namespace, checkpoint), ())
 
     def applied(self, located: Located, ran: Collection[str]) -> list[Recorded]:
-        """What a checkpoint applied: of each task that wrote a result at its parent, one event.
+        """What a checkpoint applied, in its order: of each task that wrote a result at its parent, one event.
 
         Of a task that ran twice, by runs that raced, it is that of the checkpoint's own run, if that is known.
 
@@ -122,7 +122,7 @@ class Writes:
             own = located.cause.run is not None and event.cause.run == located.cause.run
             if known is None or (own and known.cause.run != located.cause.run):
                 by_task[event.cause.task] = event
-        return [*by_task.values()]
+        return sorted(by_task.values(), key=lambda event: (event.record.task_path, event.cause.task or ""))
 
 
 def named(writers: Sequence[Writer], ran: Sequence[str], run: str | None) -> list[Writer]:

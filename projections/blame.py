@@ -132,54 +132,60 @@ class Blame:
         if view is None or located is None:
             raise NotFoundError(missing(thread, namespace, checkpoint))
         attribution = Attribution(self._store, self._queries, self._finder, view, channel, serializer)
+        values = Values(self._store, self._queries, view, serializer)
         version = places_of(located.record, located.version).get(channel)
-        if version is None:
-            return self._of_writes(view, located, channel, item, attribution)
-        search = _Search(self._store, self._queries, self._finder, view, located, channel, serializer)
+        if version is None or values.is_snapshot(version, channel):
+            _check_replayed(located, channel, item)
+            return self._of_writes(view, located, channel, attribution, values)
+        search = _Search(view, channel, values, Generations(self._store, self._finder, view, located, channel))
         found = search.search(version, item)
         versions = {each.version for each in found if not each.ends}
         attribution.fetch([search.generations.located(each) for each in versions])
         return [search.origin(each, attribution) for each in found]
 
     def _of_writes(
-        self, view: View, located: Located, channel: str, item: Any, attribution: Attribution
+        self, view: View, located: Located, channel: str, attribution: Attribution, values: Values
     ) -> list[Origin]:
-        """The origins of a channel of which only the writes are stored: each write is one, the oldest first."""
-        if channel not in located.record.manifest:
-            held = ", ".join(sorted(places_of(located.record, located.version))) or "none"
-            raise NotFoundError(f"checkpoint {located.id!r} has no channel {channel!r}: it has {held}")
+        """The origins of a channel of which only the writes are stored: each write is one, the oldest first.
+
+        What a prune hides is gone through, too, as far as the channel is still replayed from it.
+        """
         found: list[Origin] = []
         at: Located | None = located
         while at is not None:
             attribution.fetch([at])
-            for written, writer in reversed(attribution.written(at)):
-                part = _Found((), (), ABSENT, at.version)
-                found.append(_origin(view, at, part, channel, written, (writer,), None))
-            at = self._finder.locate(view, at.namespace, at.parent) if at.parent else None
-        if item is not None:
-            raise BadInputError(
-                f"of channel {channel!r} only the writes are stored: ask for all of it, without an item"
-            )
+            written = attribution.written(at)
+            for value, writer in reversed(written):
+                found.append(_origin(view, at, _Found((), (), ABSENT, at.version), channel, value, (writer,), None))
+            parent = at.record.parent
+            before = self._finder.locate(view, at.namespace, parent, retired=True) if parent else None
+            seed = places_of(at.record, at.version).get(channel)
+            # A run that is saved at its end may leave snapshots without the writes that led there.
+            if seed is not None and (before is None or (seed == at.version and not written)):
+                since = at.id if parent and before is None else None
+                whole = _Found((), (), ABSENT, at.version)
+                found.append(_origin(view, at, whole, channel, values.get(seed, channel), (), since))
+                break
+            at = before
         return [*reversed(found)]
+
+
+def _check_replayed(located: Located, channel: str, item: Any) -> None:
+    if channel not in located.record.manifest:
+        held = ", ".join(sorted(places_of(located.record, located.version))) or "none"
+        raise NotFoundError(f"checkpoint {located.id!r} has no channel {channel!r}: it has {held}")
+    if item is not None:
+        raise BadInputError(f"of channel {channel!r} only the writes are stored: ask for all of it, without an item")
 
 
 class _Search:
     """One search: from a value back through those that it was made of, as far as needed."""
 
-    def __init__(
-        self,
-        store: EventStore,
-        queries: Mapping[str, str],
-        finder: Finder,
-        view: View,
-        located: Located,
-        channel: str,
-        serializer: Serializer,
-    ) -> None:
-        self.generations = Generations(store, finder, view, located, channel)
+    def __init__(self, view: View, channel: str, values: Values, generations: Generations) -> None:
+        self.generations = generations
         self._view = view
         self._channel = channel
-        self._values = Values(store, queries, view, serializer)
+        self._values = values
         self._by_line = False
         self._value: Any = ABSENT
 
@@ -208,7 +214,7 @@ class _Search:
         """What is said of a part."""
         located = self.generations.located(found.version)
         value = value_at(self._value, found.path)
-        since = self.generations.left_since(found.version) if found.ends else None
+        since = self.generations.oldest_left() if found.ends else None
         writers = () if found.ends else attribution.writers(located, found.here, value)
         number = found.path[0].name + 1 if self._by_line else 0
         name = f"{self._channel}:{number}" if self._by_line else spelled(found.path, self._channel)

@@ -196,11 +196,14 @@ class Comparison:
         wanted = [each for each in written if _is_wanted(each.channel, channels)]
         values_a.fetch(each.before for each in wanted if each.before is not None)
         values.fetch(each.after for each in wanted if each.after is not None)
+        # Of a channel that is replayed there may be a snapshot at one of them only.
+        uneven = {each.channel for each in wanted if _is_uneven(each, values_a, values)}
+        replayed = uneven | {channel for channel in _replayed(before, after) if _is_wanted(channel, channels)}
         return CheckpointDiff(
             before=_compared(view_a, before) if before else None,
             after=_compared(view, after),
-            channels=tuple(_of_channel(each, values_a, values) for each in wanted),
-            replayed=tuple(channel for channel in _replayed(before, after) if _is_wanted(channel, channels)),
+            channels=tuple(_of_channel(each, values_a, values) for each in wanted if each.channel not in uneven),
+            replayed=tuple(sorted(replayed)),
             nodes=tuple(nodes_between(before, after)),
             metadata=diff(dict(before.cause.metadata) if before else {}, dict(after.cause.metadata)),
         )
@@ -228,6 +231,14 @@ def _is_wanted(channel: str, channels: Collection[str] | None) -> bool:
     return not steers(channel) if channels is None else channel in channels
 
 
+def _is_uneven(written: Written, before: Values, after: Values) -> bool:
+    """Whether one of two checkpoints has a snapshot of a channel, and the other none."""
+    if written.before is None or written.after is None:
+        sides = ((written.before, before), (written.after, after))
+        return any(values.is_snapshot(place, written.channel) for place, values in sides if place is not None)
+    return False
+
+
 def _of_channel(written: Written, before: Values, after: Values) -> ChannelDiff:
     channel = written.channel
     old = ABSENT if written.before is None else before.get(written.before, channel)
@@ -241,12 +252,12 @@ def _of_channel(written: Written, before: Values, after: Values) -> ChannelDiff:
 def _replayed(before: Located | None, after: Located) -> list[str]:
     """The channels that have no stored value in either, and another version."""
     old = before.record.manifest if before else {}
-    return sorted(
+    return [
         channel
         for channel, entry in after.record.manifest.items()
         if entry.written_at is None
         and (channel not in old or (old[channel].written_at is None and old[channel] != entry))
-    )
+    ]
 
 
 def _compared(view: View, located: Located) -> ComparedCheckpoint:

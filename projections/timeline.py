@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from eventstore import BadInputError, ErasedError
 from eventstore.events import to_microseconds
+from eventstore.ids import MAX_STREAM_BYTES, check_id
 from eventstore.queries import load_queries
 from projections._entries import Entries, TimelineEntry
 from projections._finding import PAGE, Finder, Located
@@ -93,11 +94,12 @@ class Timeline:
         Raises:
             BadInputError: The limit or the cursor is none.
         """
+        names = _checked(threads, namespace)
         if type(limit) is not int or limit < 1:
             raise BadInputError(f"limit is {limit!r}: a page holds at least one checkpoint")
         after = None if before is None else _from_cursor(before)
         # One more, to know whether there is a next page.
-        listed = [*islice(self._listed(_names(threads), namespace, after), limit + 1)]
+        listed = [*islice(self._listed(names, namespace, after), limit + 1)]
         more = len(listed) > limit
         return TimelinePage(
             self._described(listed[:limit], serializer), _to_cursor(listed[limit - 1].place) if more else None
@@ -110,7 +112,7 @@ class Timeline:
 
         Checkpoints are ordered by their ids, which grow with time; see `page` for the arguments.
         """
-        listed = self._listed(_names(threads), namespace, None)
+        listed = self._listed(_checked(threads, namespace), namespace, None)
         while batch := [*islice(listed, PAGE)]:
             yield from self._described(batch, serializer)
 
@@ -125,6 +127,9 @@ class Timeline:
             serializer: Turns bytes into values.
             namespace: Of which namespace.
         """
+        _checked([thread], namespace)
+        if not isinstance(time, datetime):
+            raise BadInputError(f"time is {time!r}: use a datetime")
         moment = to_microseconds(time)
         return again(lambda: self._checkpoints.as_of(thread, moment, serializer, namespace=namespace))
 
@@ -153,6 +158,7 @@ class Timeline:
         Raises:
             NotFoundError: There is no such checkpoint.
         """
+        _checked([thread, thread_b or thread], namespace, a, b)
         return again(
             lambda: self._comparison.of(
                 (thread, a), (thread_b or thread, b), serializer, namespace=namespace, channels=channels
@@ -183,6 +189,7 @@ class Timeline:
         Raises:
             NotFoundError: There is no such checkpoint, channel or item.
         """
+        _checked([thread], namespace, checkpoint)
         return again(
             lambda: self._blame.of(thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=namespace)
         )
@@ -257,7 +264,20 @@ class Timeline:
         return again(attempt)
 
 
-def _names(threads: str | Sequence[str]) -> Sequence[str]:
+def _checked(threads: str | Sequence[str], namespace: str | None, *checkpoints: str | None) -> Sequence[str]:
+    """The threads, if they and what else is named could be stored: no database is asked for anything else.
+
+    Raises:
+        InvalidIdError: One of them could not.
+    """
+    check_id("namespace", namespace or "", longest=MAX_STREAM_BYTES, empty=True)
+    for checkpoint in checkpoints:
+        if checkpoint is not None:
+            check_id("checkpoint id", checkpoint, longest=MAX_STREAM_BYTES)
+    return [check_id("thread", thread, longest=MAX_STREAM_BYTES) for thread in _several(threads)]
+
+
+def _several(threads: str | Sequence[str]) -> Sequence[str]:
     return [threads] if isinstance(threads, str) else threads
 
 
@@ -268,8 +288,7 @@ def _to_cursor(place: _Place) -> str:
 def _from_cursor(cursor: str) -> _Place:
     try:
         checkpoint, namespace, thread = json.loads(base64.urlsafe_b64decode(cursor))
-        if all(isinstance(part, str) for part in (checkpoint, namespace, thread)):
-            return checkpoint, namespace, thread
-    except (binascii.Error, ValueError, TypeError):
-        pass
-    raise BadInputError("this cursor was not made by a timeline: pass next_cursor of the page before")
+        _checked([thread], namespace, checkpoint)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise BadInputError("this cursor was not made by a timeline: pass next_cursor of the page before") from error
+    return checkpoint, namespace, thread

@@ -115,6 +115,6 @@ def _cut(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     # The end of a text that is cut off is quoted, too.
-    quote = next((c for c in text if c in "\"'"), "")
-    tail = _ELLIPSIS + (quote if quote and text.count(quote) == 1 else "")
+    begun = text[: limit - 1].count('"') % 2
+    tail = _ELLIPSIS + '"' * begun
     return text[: max(limit - len(tail), 0)] + tail

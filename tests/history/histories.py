@@ -59,7 +59,7 @@ def ident(number: int) -> str:
     return str(UUID(int=number))
 
 
-def save(  # every argument has its part in one test or another
+def save(
     checkpoints: Checkpoints,
     serializer: Serializer,
     number: int,
@@ -71,6 +71,7 @@ def save(  # every argument has its part in one test or another
     new: Sequence[str] | None = None,
     source: str = "loop",
     seen: Mapping[str, Any] | None = None,
+    run: str | None = None,
 ) -> None:
     """Save a checkpoint with some values, all of them new unless something else is said."""
     versions = versions or dict.fromkeys(values, number)
@@ -88,6 +89,7 @@ def save(  # every argument has its part in one test or another
             values=values,
             versions_seen=seen or {},
             metadata={"source": source, "step": number},
+            run=run,
         ),
         serializer,
     )
@@ -112,12 +114,13 @@ def chain(checkpoints: Checkpoints, serializer: Serializer, states: Sequence[Map
 
 
 def write(
-    checkpoints: Checkpoints, serializer: Serializer, number: int, task: str, *, thread: str = "t", **values: Any
+    checkpoints: Checkpoints, serializer: Serializer, number: int, task: str, *, run: str | None = None, **values: Any
 ) -> None:
     """Save what a task wrote at a checkpoint."""
     writes = [(channel, slot, value) for slot, (channel, value) in enumerate(values.items())]
     checkpoints.save_writes(
-        NewWrites(thread, "", ident(number), f"task {task}", f"~__pregel_pull, {task}", writes, node=task), serializer
+        NewWrites("t", "", ident(number), f"task {task}", f"~__pregel_pull, {task}", writes, node=task, run=run),
+        serializer,
     )
 
 

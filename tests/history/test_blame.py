@@ -18,7 +18,8 @@ from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, Checkpoints, Origin, Timeline
 from projections.differences.content import content
-from tests.graphs.stories import delta_state
+from tests.graphs.stage import Flavour, Stage
+from tests.graphs.stories import STORIES, Story, counting, delta_state, tell
 
 from .histories import an_agent, chain, config, hello, save, timeline, write
 
@@ -49,6 +50,36 @@ def test_each_message_names_the_step_and_the_node_that_brought_it(saver: EventSt
     ]
     assert told(blame(saver, "files")) == [("files['/1.txt']", 2, ("write",))]
     assert told(blame(saver, "count")) == [("count", 1, ("model",))]
+
+
+@pytest.mark.parametrize("story", [story for story in STORIES if "overwritten" not in story.name], ids=str)
+def test_the_origins_are_the_tasks_whose_results_langgraph_shows(
+    saver: EventStoreSaver, make_saver: Any, story: Story
+) -> None:
+    stage = Stage(saver, Flavour.SYNC, "sync", reopen=make_saver)
+    graphs: list[Any] = []
+
+    async def scenario(stage: Stage) -> None:
+        graphs.append(stage.compile(story.graph(), **story.options))
+        await tell(stage, graphs[0], story.before)
+        await tell(stage, graphs[0], story.after)
+
+    stage.perform(scenario)
+    thread = stage.here()["configurable"]["thread_id"]
+    shown = {each.config["configurable"]["checkpoint_id"]: each for each in graphs[0].get_state_history(config(thread))}
+    origins = timeline(saver).blame(thread, "log", saver.serde)
+    words = [
+        word for origin in origins for word in (origin.value if isinstance(origin.value, list) else [origin.value])
+    ]
+    assert words == story.end
+    for origin in origins:
+        parent = shown[shown[origin.checkpoint].parent_config["configurable"]["checkpoint_id"]]
+        held = origin.value if isinstance(origin.value, list) else [origin.value]
+        for writer in origin.writers:
+            [task] = [task for task in parent.tasks if task.id == writer.task]
+            assert task.name == writer.node
+            assert set(held) <= set(task.result["log"])
+        assert origin.writers
 
 
 def test_an_origin_names_its_event_and_that_of_the_task(saver: EventStoreSaver) -> None:
@@ -204,6 +235,30 @@ def test_of_a_channel_that_is_replayed_each_write_has_an_origin(saver: EventStor
     ]
     with pytest.raises(BadInputError, match="only the writes"):
         blame(saver, "log", item=0)
+
+
+@pytest.mark.parametrize("frequency", [2, 4, 50])
+@pytest.mark.parametrize("durability", ["sync", "exit"])
+def test_the_origins_of_a_replayed_channel_hold_all_of_it(
+    saver: EventStoreSaver, frequency: int, durability: Any
+) -> None:
+    graph = counting(delta_state(frequency))().compile(checkpointer=saver)
+    for words in ({"log": ["in"], "step": 0}, {"log": ["more"], "step": 3}):
+        graph.invoke(words, config(), durability=durability)
+    origins = blame(saver, "log")
+    assert [word for origin in origins for word in origin.value] == graph.get_state(config()).values["log"]
+    assert not any(origin.known_since for origin in origins)
+
+
+def test_of_a_replayed_channel_that_was_pruned_what_is_left_has_an_origin(saver: EventStoreSaver) -> None:
+    graph = counting(delta_state(4))().compile(checkpointer=saver)
+    graph.invoke({"log": ["in"], "step": 0}, config(), durability="sync")
+    saver.prune(["t"])
+    seed, *writes = blame(saver, "log")
+    value = [*seed.value, *(word for origin in writes for word in origin.value)]
+    assert value == graph.get_state(config()).values["log"]
+    assert (seed.known_since, seed.writers) == (seed.checkpoint, ())
+    assert {origin.nodes for origin in writes} == {("count",)}
 
 
 def test_a_channel_in_a_subgraph_is_blamed_in_its_namespace(saver: EventStoreSaver) -> None:

@@ -16,7 +16,7 @@ from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import CheckpointDiff, Checkpoints, Timeline
 from projections.differences.content import same
-from tests.graphs.stories import delta_state
+from tests.graphs.stories import counting, delta_state
 
 from .histories import Counting, an_agent, chain, config, hello, ident, save, timeline
 from .patching import patch
@@ -146,6 +146,18 @@ def test_of_channels_that_are_replayed_it_is_said_that_they_were_written(saver: 
     assert difference.replayed == ("log",)
     assert difference
     assert lines(difference) == ["~ log: written (only its writes are stored)"]
+
+
+def test_two_snapshots_of_a_replayed_channel_are_compared(saver: EventStoreSaver) -> None:
+    graph = counting(delta_state(2))().compile(checkpointer=saver)
+    graph.invoke({"log": ["in"], "step": 0}, config(), durability="sync")
+    found = [*saver.list(config())]
+    whole = [each for each in found if "log" in each.checkpoint["channel_values"]]
+    ids = [each.checkpoint["id"] for each in whole]
+    difference = timeline(saver).diff("t", ids[1], ids[0], saver.serde)
+    assert lines(difference)[:2] == ["~ log: +2", "    [0–3] stay"]
+    latest = timeline(saver).diff("t", None, None, saver.serde)
+    assert latest.replayed == ("log",)
 
 
 def test_what_does_not_exist_is_named(saver: EventStoreSaver) -> None:

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import SecretStr
 
+from projections.differences.alignment import Run, aligned
 from projections.differences.content import same, weight
 from projections.differences.difference import diff, spelled
+from projections.differences.glance import glance
 from projections.differences.rendering import render
 from projections.differences.tracing import places, steps_to, trace, value_at
 from tests.values import making
@@ -101,6 +103,13 @@ def test_a_difference_as_data_is_plain_json_and_as_lines_is_printable(chance: Ra
     assert all(str(line).replace("\t", " ").isprintable() for line in lines)
 
 
+@given(chances, st.integers(3, 80))
+def test_a_glance_is_no_longer_than_one_asks_for(chance: Random, limit: int) -> None:
+    seen = glance(making.anything(chance), limit)
+    assert len(seen) <= limit
+    assert seen.isprintable()
+
+
 @given(chances)
 def test_what_a_place_held_before_is_found(chance: Random) -> None:
     before, after = pair(chance)
@@ -116,6 +125,25 @@ def test_what_a_place_held_before_is_found(chance: Random) -> None:
 def test_lists_of_few_values_are_aligned(before: list[int], after: list[int]) -> None:
     difference = diff(before, after)
     assert patch(before, difference) == after
+
+
+@given(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=12))
+def test_as_many_items_stay_as_can(before: list[int], after: list[int]) -> None:
+    longest = [[0] * (len(after) + 1) for _ in range(len(before) + 1)]
+    for i, left in enumerate(before, 1):
+        for j, right in enumerate(after, 1):
+            best = max(longest[i - 1][j], longest[i][j - 1])
+            longest[i][j] = longest[i - 1][j - 1] + 1 if left == right else best
+    runs = [block for block in aligned(before, after) if isinstance(block, Run)]
+    assert sum(run.length for run in runs) == longest[-1][-1]
+    assert all(before[run.before + n] == after[run.after + n] for run in runs for n in range(run.length))
+
+
+@pytest.mark.parametrize("length", [1_000, 100_000])
+def test_an_edit_in_a_long_list_of_few_kinds_leaves_all_else(length: int) -> None:
+    before = [number * number % 7 for number in range(length)]
+    after = [*before[: length // 2], 9, *before[length // 2 + 1 :], 9]
+    assert sum(part.count for part in diff(before, after).parts if part.sign == " ") == length - 1
 
 
 @given(st.text("ab \n", max_size=200), st.text("ab \n", max_size=200))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from operator import attrgetter
 from typing import Annotated, Any, TypedDict
 
@@ -14,16 +15,16 @@ from hypothesis import strategies as st
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 
-from eventstore import BadInputError, EventStore
+from eventstore import BadInputError, EventStore, InvalidIdError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, Timeline, TimelineEntry
 from projections.differences.difference import diff
 from projections.differences.summary import in_short
 from tests.graphs.stage import Flavour, Stage
-from tests.graphs.stories import STORIES, Story, delta_state, tell
+from tests.graphs.stories import STORIES, Plain, Story, counting, delta_state, siblings, tell
 from tests.values.making import Liar
 
-from .histories import Counting, an_agent, chain, config, hello, save, timeline
+from .histories import Counting, an_agent, chain, config, hello, save, timeline, write
 
 
 def entries(saver: EventStoreSaver, *threads: str, namespace: str | None = None) -> list[TimelineEntry]:
@@ -78,6 +79,24 @@ def test_updates_by_hand_name_the_node_they_were_made_for(saver: EventStoreSaver
     assert [str(change) for change in latest.changes] == ["count: 1 → 7"]
 
 
+def test_an_update_of_the_past_is_not_taken_for_what_the_nodes_did_there(saver: EventStoreSaver) -> None:
+    graph = an_agent(saver)
+    graph.invoke(hello(), config(), durability="sync")
+    past = next(entry for entry in entries(saver) if entry.step == 1)
+    graph.update_state(config(checkpoint_id=past.id, checkpoint_ns=""), {"count": 7}, as_node="ask")
+    update, then = entries(saver)[0], entries(saver)[1]
+    assert (update.source, update.parent, then.parent) == ("update", past.id, past.id)
+    assert ([writer.node for writer in update.writers], then.nodes) == (["ask"], ("search", "write"))
+
+
+def test_an_input_in_the_middle_of_a_step_discards_what_tasks_had_finished(saver: EventStoreSaver) -> None:
+    graph = siblings(Plain)().compile(checkpointer=saver)
+    graph.invoke({"log": ["in"]}, config(), durability="sync")
+    assert entries(saver)[0].pending == 1
+    graph.invoke({"log": ["again"]}, config(), durability="sync")
+    assert [entry.writers for entry in entries(saver) if entry.source == "input"] == [(), ()]
+
+
 def test_a_run_that_is_saved_at_its_end_names_all_nodes_that_ran(saver: EventStoreSaver) -> None:
     an_agent(saver).invoke(hello(), config(), durability="exit")
     [entry] = entries(saver)
@@ -103,6 +122,19 @@ def append_all(held: list[str], more: list[str]) -> list[str]:
     return held + more
 
 
+def test_of_runs_that_race_each_is_named_with_its_own_step(saver: EventStoreSaver) -> None:
+    checkpoints, serializer = saver.checkpoints, saver.serde
+    save(checkpoints, serializer, 1, {"log": ["in"]})
+    for run in ("a", "b"):
+        write(checkpoints, serializer, 1, "work", run=run, log=[run])
+    for number, run in ((2, "a"), (3, "b")):
+        save(checkpoints, serializer, number, {"log": ["in", run]}, parent=1, run=run)
+    assert [[writer.run for writer in entry.writers] for entry in entries(saver)] == [["b"], ["a"], []]
+    # A third one has crashed, or its writes were lost: that of the first counts, as it does for LangGraph.
+    save(checkpoints, serializer, 4, {"log": ["in", "a"]}, parent=1, run="c")
+    assert [writer.run for writer in entries(saver)[0].writers] == ["a"]
+
+
 def test_a_failed_task_is_flagged(saver: EventStoreSaver) -> None:
     def fail(state: Any) -> Any:
         raise RuntimeError
@@ -119,6 +151,15 @@ def test_of_a_channel_that_is_replayed_the_writes_are_shown(saver: EventStoreSav
     assert [[str(change) for change in entry.changes] for entry in entries(saver)][:2] == [
         ['log: ["hi"]'],
         ['log: ["in"]'],
+    ]
+
+
+def test_snapshots_of_a_replayed_channel_are_no_change_of_their_own(saver: EventStoreSaver) -> None:
+    graph = counting(delta_state(2))().compile(checkpointer=saver)
+    graph.invoke({"log": ["in"], "step": 0}, config(), durability="sync")
+    log = [change for entry in entries(saver) for change in entry.changes if change.channel == "log"]
+    assert [(change.kind, change.summary) for change in log] == [
+        ("written", f'["{word}"]') for word in ("4", "3", "2", "1", "0", "in")
     ]
 
 
@@ -199,6 +240,25 @@ def test_a_page_holds_at_least_one(saver: EventStoreSaver, limit: Any) -> None:
 def test_a_cursor_of_somewhere_else_is_refused(saver: EventStoreSaver, cursor: str) -> None:
     with pytest.raises(BadInputError, match="next_cursor"):
         timeline(saver).page("t", saver.serde, before=cursor)
+
+
+@pytest.mark.parametrize("name", ["", "a\0b", "\ud800", "x" * 2_000, 7])
+def test_what_no_database_could_hold_is_not_looked_for(saver: EventStoreSaver, name: Any) -> None:
+    history, serializer = timeline(saver), saver.serde
+    now = datetime.now(UTC)
+    asking: list[Callable[[], Any]] = [
+        lambda: history.page([name], serializer),
+        lambda: [*history.entries([name], serializer)],
+        lambda: history.at(name, now, serializer),
+        lambda: history.diff("t", name, None, serializer),
+        lambda: history.diff("t", None, None, serializer, thread_b=name or "\0"),
+        lambda: history.blame("t", "a", serializer, namespace=name or "\0"),
+    ]
+    for ask in asking:
+        with pytest.raises(InvalidIdError):
+            ask()
+    with pytest.raises(BadInputError, match="use a datetime"):
+        history.at("t", "2026-01-01", serializer)  # type: ignore[arg-type]
 
 
 def test_after_a_prune_the_oldest_checkpoint_says_what_it_wrote_itself(saver: EventStoreSaver) -> None:
@@ -306,7 +366,10 @@ def growing(draw: st.DrawFn) -> list[Any]:
     values: list[Any] = [draw(VALUES)]
     for more in draw(st.lists(VALUES, max_size=6)):
         last = values[-1]
-        if type(last) is type(more) and draw(st.integers(0, 3)):
+        if isinstance(last, list) and last and draw(st.booleans()):
+            at = draw(st.integers(0, len(last) - 1))
+            values.append([*last[:at], *draw(st.lists(st.text("ab", min_size=30), max_size=2)), *last[at + 1 :]])
+        elif type(last) is type(more) and draw(st.integers(0, 3)):
             values.append({**last, **more} if isinstance(last, dict) else last + more)
         else:
             values.append(more)
