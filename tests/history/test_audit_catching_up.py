@@ -19,10 +19,13 @@ from eventstore import (
     StoreClosedError,
     UnknownFormatError,
 )
+from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
 from projections.auditing import following
 from tests.failures.processes import Pipe, child, in_processes
+from tests.failures.saving import at, save
 from tests.failures.tables import execute, forge, rows
+from tests.projections.test_query_plans import overheard
 
 MakeStore = Callable[..., EventStore]
 
@@ -183,6 +186,15 @@ def test_nothing_is_written_when_there_is_nothing_new(url: str, store: EventStor
     before = rows(url)
     audit.query(run="run-1")
     assert rows(url) == before
+
+
+def test_an_append_does_not_know_of_the_audit(saver: EventStoreSaver, monkeypatch: pytest.MonkeyPatch) -> None:
+    Audit(saver.store).catch_up()
+    with overheard(saver.store, monkeypatch) as statements:
+        save(saver, 1, {"count": 1})
+        saver.put_writes(at(number=1), [("count", 2)], "task")
+    assert statements
+    assert not [sql for sql, _ in statements if "audit" in sql]
 
 
 # --- PostgreSQL: older transactions ----------------------------------------------------------------------------------
