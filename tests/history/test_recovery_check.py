@@ -157,6 +157,17 @@ def test_whatever_happened_to_threads_they_are_sound(saver: EventStoreSaver, act
         assert report.checkpoints == len([*saver.list({"configurable": {"thread_id": name}})])
 
 
+def test_a_fork_does_not_show_what_a_deleted_run_saved_and_saved_again_after_the_fork(saver: EventStoreSaver) -> None:
+    ofrun: dict[str, Any] = {"metadata": {"run_id": "run"}}
+    save(saver, 1, {"log": ["once"]}, **ofrun)
+    saver.copy_thread("thread", "fork")
+    save(saver, 1, {"log": ["again"]}, **ofrun)
+    saver.delete_for_runs(["run"])
+    for name in ("thread", "fork"):
+        assert [*saver.list({"configurable": {"thread_id": name}})] == []
+        assert check(saver, name).ok
+
+
 def test_a_thread_that_others_write_to_meanwhile_is_sound(make_saver: Callable[..., EventStoreSaver]) -> None:
     saver, stopped = make_saver(), threading.Event()
     step(saver, 1)

@@ -172,9 +172,10 @@ VALUES (:stream_id, :namespace, :checkpoint_id, :event_version)
 ON CONFLICT (stream_id, namespace, checkpoint_id, version) DO NOTHING;
 
 -- name: retire_checkpoint
+-- Also one that was retired before, if it is to be hidden from forks that still show it.
 UPDATE checkpoints SET retired_at = :retired_at
 WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
-    AND shown_from = :shown_from AND retired_at IS NULL;
+    AND shown_from = :shown_from AND (retired_at IS NULL OR retired_at > :retired_at);
 
 -- name: drop_checkpoint
 DELETE FROM checkpoints
