@@ -24,7 +24,7 @@ from projections.model import (
     SavedCheckpoint,
 )
 from projections.recovery import Recovery, RecoveryPoint, StalledPage, StalledThread, TaskState
-from projections.report import Damage, Finding, Report
+from projections.report import Damage, Finding, Progress, Report
 from projections.serializer import Serializer
 from projections.timeline import Timeline, TimelinePage
 from projections.values.ladder import SnapshotPolicy
@@ -57,6 +57,7 @@ __all__ = [
     "Origin",
     "Part",
     "Prepared",
+    "Progress",
     "Promoted",
     "PruneReport",
     "Recovery",

@@ -8,6 +8,7 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.channels import UntrackedValue
 from langgraph.channels.delta import DeltaChannel
+from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Command, Send, interrupt
@@ -83,9 +84,9 @@ def test_each_task_tells_why_it_ran_and_whose_result_it_took(bench: Bench, count
     assert told == {
         "left": (1, "its node changed", None),
         "right": (1, same, recorded["right"]),
-        "left2": (2, "it reads what may be different: left", None),
+        "left2": (2, "it reads what is different: left", None),
         "right2": (2, same, recorded["right2"]),
-        "end": (3, "it reads what may be different: left, log", None),
+        "end": (3, "it reads what is different: left, log", None),
     }
     # The log of the new thread says so, too.
     taken = [event.cause for event in bench.saver.store.read(replayed.thread) if "reused_task" in event.cause.metadata]
@@ -191,6 +192,27 @@ def test_where_the_graph_takes_another_way_than_recorded_the_rest_runs(bench: Be
         ("end", Reason.SAME),
     ]
     assert bench.values(choosing("two"), replayed.thread)["log"] == ["two", "end"]
+
+
+def test_what_a_conditional_edge_reads_belongs_to_what_its_node_reads(bench: Bench, counted: Counted) -> None:
+    def lead(state: Left) -> str:
+        return state["left"]
+
+    def leading(way: str) -> Any:
+        builder = StateGraph(State)
+        builder.add_node("choose", counted.node("choose", lambda state: {"left": way}), input_schema=Question)
+        builder.add_node("between", counted.node("between", lambda state: {"number": 1}), input_schema=Question)
+        for name in ("one", "two"):
+            builder.add_node(name, counted.node(name, lambda state, name=name: {"log": [name]}), input_schema=Question)
+        builder.add_edge(START, "choose").add_edge("choose", "between")
+        return bench.compile(builder.add_conditional_edges("between", lead, ["one", "two"]))
+
+    bench.run(leading("one"), {"question": "?"})
+    counted.taken()
+    replayed = bench.replay(leading("two"), "choose")
+    assert counted.taken() == {"choose": 1, "between": 1, "two": 1}
+    assert [task.verdict.channels for task in replayed.tasks] == [(), ("left",), ()]
+    assert bench.values(leading("two"), replayed.thread)["log"] == ["two"]
 
 
 def test_a_run_that_becomes_longer_than_it_was_recorded_goes_on(bench: Bench, counted: Counted) -> None:
@@ -497,9 +519,9 @@ def test_writes_that_were_recorded_before_their_checkpoint_are_not_taken_for_tho
     bench.run(graph, {"question": "?"})
     for saved in sorted(bench.saver.list(at()), key=lambda saved: saved.checkpoint["id"]):
         here: Any = {"configurable": {**saved.config["configurable"], "thread_id": "quick"}}
-        for task in {task for task, _, _ in saved.pending_writes or []}:
-            written = [(channel, value) for by, channel, value in saved.pending_writes or [] if by == task]
-            bench.saver.put_writes(here, written, task)
+        for writer in {by for by, _, _ in saved.pending_writes or []}:
+            written = [(channel, value) for by, channel, value in saved.pending_writes or [] if by == writer]
+            bench.saver.put_writes(here, written, writer)
         parent = (saved.parent_config or at())["configurable"].get("checkpoint_id")
         before: Any = {"configurable": {"thread_id": "quick", "checkpoint_ns": "", "checkpoint_id": parent}}
         bench.saver.put(before, saved.checkpoint, saved.metadata, saved.checkpoint["channel_versions"])
@@ -577,6 +599,41 @@ def test_nodes_get_the_config_and_the_context_that_the_caller_gives(bench: Bench
     assert seen[1] == ("me", "new", {"question": "2"})
 
 
+def test_a_node_that_failed_and_was_handled_runs_again_and_is_handled_again(bench: Bench, counted: Counted) -> None:
+    def fail(state: Any) -> Any:
+        raise ZeroDivisionError
+
+    def build(word: str) -> Any:
+        builder = StateGraph(State)
+        builder.add_node("fail", counted.node("fail", fail), error_handler=lambda state: {"left": "handled"})
+        builder.add_node("work", counted.node("work", lambda state: {"right": word}), input_schema=Question)
+        return bench.compile(builder.add_edge(START, "fail").add_edge(START, "work"))
+
+    bench.run(build("a"), {"question": "?"})
+    counted.taken()
+    replayed = bench.replay(build("b"), "work")
+    assert counted.taken() == {"fail": 1, "work": 1}
+    assert bench.values(build("b"), replayed.thread) == {**bench.values(build("b")), "right": "b"}
+
+
+def test_a_function_with_tasks_is_one_node(bench: Bench, counted: Counted) -> None:
+    @task
+    def double(number: int) -> int:
+        counted.calls["double"] += 1
+        return number * 2
+
+    @entrypoint(checkpointer=bench.saver)
+    def flow(number: int) -> int:
+        counted.calls["flow"] += 1
+        return double(number).result()
+
+    flow.invoke(4, at(), durability="sync")
+    counted.taken()
+    replayed = bench.replays.replay(flow, "thread", bench.beginning(), "flow")
+    assert counted.taken() == {"flow": 1, "double": 1}
+    assert (replayed.ended, flow.get_state(replayed.config).values) == ("end", 8)
+
+
 # What is refused ------------------------------------------------------------------------------------------------------
 
 
@@ -609,6 +666,19 @@ def test_what_cannot_be_replayed_is_refused_and_nothing_is_stored(
     refused(InvalidIdError, "thread_id", target="")
     refused(ConflictError, "already", target="thread")
     assert [stream.name for stream in bench.saver.store.streams().streams] == streams
+
+
+def test_a_fork_that_was_pruned_cannot_be_forked_in_its_past_and_nothing_is_left_behind(
+    bench: Bench, counted: Counted
+) -> None:
+    graph = bench.compile(asking(counted))
+    bench.run(graph, {"question": "?"})
+    bench.saver.copy_thread("thread", "copy")
+    bench.saver.prune(["copy"])
+    here = graph.get_state(at("copy")).config["configurable"]["checkpoint_id"]
+    with pytest.raises(NotFoundError, match="forgotten"):
+        bench.replay(graph, "ask", thread="copy", checkpoint=here, target="new")
+    assert bench.saver.store.head("new") is None
 
 
 def test_of_a_run_of_which_only_the_end_was_saved_nothing_can_be_replayed(bench: Bench, counted: Counted) -> None:

@@ -18,19 +18,26 @@ from .counted import Bench, Counted, Flavour, nodes
 many = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
+Web = tuple[list[list[int]], list[int], set[int]]
+"""Of each node, which earlier ones it reads and waits for, and how many different values its own may have; and the
+nodes that wait for all others."""
+
+
 @st.composite
-def webs(draw: st.DrawFn) -> tuple[list[list[int]], list[int]]:
-    """Of each node, which earlier ones it reads and waits for; and to how many different values its own comes down."""
+def webs(draw: st.DrawFn) -> Web:
+    """Any web."""
     count = draw(st.integers(2, 7))
     reads = [sorted(draw(st.sets(st.integers(0, node - 1), max_size=3))) if node else [] for node in range(count)]
-    return reads, [draw(st.sampled_from([1, 2, 1_000_003])) for _ in range(count)]
+    late = draw(st.sets(st.integers(0, count - 1), max_size=1))
+    return reads, [draw(st.sampled_from([1, 2, 1_000_003])) for _ in range(count)], late
 
 
-def woven(bench: Bench, counted: Counted, reads: list[list[int]], ranges: list[int], changed: int, version: int) -> Any:
+def woven(bench: Bench, counted: Counted, web: Web, changed: int, version: int) -> Any:
     """A graph of nodes that each read what earlier ones wrote, and write a channel of their own and a common one."""
+    reads, ranges, late = web
     names = [f"n{node}" for node in range(len(reads))]
     common = Annotated[list[str], operator.add]
-    builder = StateGraph(TypedDict("Web", {**dict.fromkeys(names, int), "log": common}, total=False))  # type: ignore[operator]
+    builder = StateGraph(TypedDict("Web", {**dict.fromkeys([*names, "nothing"], int), "log": common}, total=False))  # type: ignore[operator]
     for node, needed in enumerate(reads):
         own = version if node == changed else 0
 
@@ -38,8 +45,8 @@ def woven(bench: Bench, counted: Counted, reads: list[list[int]], ranges: list[i
             seen = sum((at + 2) * state.get(f"n{at}", 0) for at in needed)
             return {f"n{node}": (seen * 31 + node * 7 + own) % ranges[node], "log": [f"n{node}"]}
 
-        schema: Any = TypedDict("schema", dict.fromkeys([names[at] for at in needed] or ["n0"], int))  # type: ignore[misc]
-        builder.add_node(names[node], counted.node(names[node], work), input_schema=schema)
+        schema: Any = TypedDict("schema", dict.fromkeys([names[at] for at in needed] or ["nothing"], int))  # type: ignore[misc]
+        builder.add_node(names[node], counted.node(names[node], work), input_schema=schema, defer=node in late)
         if needed:
             builder.add_edge([names[at] for at in needed] if len(needed) > 1 else names[needed[0]], names[node])
         else:
@@ -50,18 +57,18 @@ def woven(bench: Bench, counted: Counted, reads: list[list[int]], ranges: list[i
 @many
 @given(web=webs(), data=st.data(), flavour=st.sampled_from(list(Flavour)))
 def test_of_nodes_that_depend_on_each_other_in_any_way(
-    saver: EventStoreSaver, web: tuple[list[list[int]], list[int]], data: st.DataObject, flavour: Flavour
+    saver: EventStoreSaver, web: Web, data: st.DataObject, flavour: Flavour
 ) -> None:
-    reads, ranges = web
+    reads = web[0]
     bench, counted = Bench(saver, flavour), Counted()
     changed = data.draw(st.integers(0, len(reads) - 1), label="changed")
     thread = str(uuid4())
-    before = woven(bench, counted, reads, ranges, changed, 0)
+    before = woven(bench, counted, web, changed, 0)
     bench.run(before, {"log": []}, thread)
     plan = bench.planned(before, f"n{changed}", thread)
     counted.taken()
 
-    after = woven(bench, counted, reads, ranges, changed, 1)
+    after = woven(bench, counted, web, changed, 1)
     replayed = bench.replay(after, f"n{changed}", thread=thread)
     called = counted.taken()
 

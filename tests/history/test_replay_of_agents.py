@@ -90,7 +90,7 @@ def test_the_plan_names_the_calls_that_will_be_made_again_and_the_model_that_rea
     plan = bench.planned(graph, "tools", only=is_call_of("look"))
     assert nodes(plan.reused) == ["tools"]
     assert nodes(plan.again) == ["model", "model", "tools", "tools"]
-    assert str(plan.again[1].verdict) == "it reads what may be different: messages"
+    assert str(plan.again[1].verdict) == "it reads what is different: messages"
     assert not calls
 
 

@@ -17,8 +17,8 @@ class Reason(StrEnum):
     """Why a task runs again, or does not."""
 
     CHANGED = "its node changed"
-    READS = "it reads what may be different"
-    SENT = "what it is sent may be different"
+    READS = "it reads what is different"
+    SENT = "what it is sent is different"
     REMEMBERS = "its subgraph remembers earlier calls"
     UNRECORDED = "what it wrote is not recorded"
     NEW = "no such task was recorded"
