@@ -68,8 +68,9 @@ def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
 
 
 _FORK, _STREAMS, _PAGE = "copy_thread", "store.streams()", f"list(limit={PAGE})"
+_FORK_AT, _BACK, _UNDO = "fork at the first checkpoint", "rollback to the first checkpoint", "undo"
 _STEP, _RESUME = "step", "resume"
-_INDEPENDENT = (_FORK, _STREAMS, _PAGE)
+_INDEPENDENT = (_FORK, _FORK_AT, _BACK, _UNDO, _STREAMS, _PAGE)
 _TIMED = (*_INDEPENDENT, _STEP, _RESUME)
 
 
@@ -87,6 +88,13 @@ def _timed(
         for length, thread_of in going.items():
             works: dict[str, Callable[[], object]] = {
                 _FORK: lambda: saver.copy_thread(_name(length), f"fork of {length}, {attempt}"),  # noqa: B023 (run at once)
+                _FORK_AT: lambda: saver.history.fork(
+                    _name(length),  # noqa: B023
+                    f"fork of the first of {length}, {attempt}",  # noqa: B023
+                    at=thread_of.first,  # noqa: B023
+                ),
+                _BACK: lambda: saver.history.rollback(_name(length), thread_of.first),  # noqa: B023
+                _UNDO: lambda: saver.history.undo(_name(length)),  # noqa: B023
                 _STREAMS: lambda: saver.store.streams(prefix=_name(length), limit=PAGE),  # noqa: B023
                 _PAGE: lambda: list(saver.list(thread(_name(length)), limit=PAGE)),  # noqa: B023
                 _STEP: thread_of.step,
@@ -133,6 +141,8 @@ class Going:
         self._saver = saver
         self._number = 0
         self.stepper = Stepper(saver, _name(length))
+        events = saver.store.read(_name(length))
+        self.first = next((event.cause.checkpoint for event in events if event.topic == "checkpoint.saved"), None)
         self.values: dict[str, dict[str, str]] = {"entries": {f"key-{key}": _entries[key] for key in range(KEYS)}}
         if latest := saver.get_tuple(thread(_name(length))):
             self.stepper.resume(latest)
