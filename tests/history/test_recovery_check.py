@@ -251,10 +251,10 @@ def test_rows_that_are_missing_are_named_until_they_are_rebuilt(
 def test_rows_of_what_is_not_in_the_log_are_named_until_they_are_rebuilt(
     ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str
 ) -> None:
-    named = "stream_id, namespace, checkpoint_id, version"
-    new = "SELECT stream_id, '', 'new'"
+    named = "line_id, namespace, checkpoint_id, version"
+    new = "SELECT line_id, '', 'new'"
     execute(
-        url, f"INSERT INTO checkpoints ({named}, shown_from, origin_id) {new}, 5, 5, stream_id FROM checkpoints LIMIT 1"
+        url, f"INSERT INTO checkpoints ({named}, shown_from, origin_id) {new}, 5, 5, line_id FROM checkpoints LIMIT 1"
     )
     execute(url, f"INSERT INTO writes ({named}) {new}, 6 FROM writes LIMIT 1")
     execute(url, f"UPDATE checkpoints SET run_id = 'somebody' WHERE checkpoint_id = '{ident(8)}'")

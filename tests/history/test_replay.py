@@ -668,7 +668,7 @@ def test_what_cannot_be_replayed_is_refused_and_nothing_is_stored(
     assert [stream.name for stream in bench.saver.store.streams().streams] == streams
 
 
-def test_a_fork_that_was_pruned_cannot_be_forked_in_its_past_and_nothing_is_left_behind(
+def test_a_fork_that_was_pruned_is_replayed_from_what_it_has_kept(
     bench: Bench, counted: Counted
 ) -> None:
     graph = bench.compile(asking(counted))
@@ -676,9 +676,9 @@ def test_a_fork_that_was_pruned_cannot_be_forked_in_its_past_and_nothing_is_left
     bench.saver.copy_thread("thread", "copy")
     bench.saver.prune(["copy"])
     here = graph.get_state(at("copy")).config["configurable"]["checkpoint_id"]
-    with pytest.raises(NotFoundError, match="forgotten"):
-        bench.replay(graph, "ask", thread="copy", checkpoint=here, target="new")
-    assert bench.saver.store.head("new") is None
+    replayed = bench.replay(graph, "ask", thread="copy", checkpoint=here, target="new")
+    assert replayed.thread == "new"
+    assert [step.checkpoint["id"] for step in bench.saver.list(at("new"))][-1] == here
 
 
 def test_of_a_run_of_which_only_the_end_was_saved_nothing_can_be_replayed(bench: Bench, counted: Counted) -> None:
