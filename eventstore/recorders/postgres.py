@@ -180,6 +180,9 @@ class PostgresRecorder:
             # and with each BEGIN, since behind a PgBouncer the next statement may meet another session.
             connection.execute("SET default_transaction_isolation = 'read committed'")
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
+            # Statements are short: compiling one, if a table that was not analyzed yet makes it look long, takes a
+            # hundred times as long as carrying it out.
+            connection.execute("SET jit = off")
         except BaseException:
             connection.close()
             raise

@@ -21,7 +21,7 @@ SELECT s.position, (
             SELECT 1 FROM {schema}.feed f WHERE f.stream_id = e.stream_id AND f.version = e.version OFFSET 0
         )
 )
-FROM {schema}.sequencer s;
+FROM (SELECT position, xid FROM {schema}.sequencer LIMIT 1) AS s;
 
 -- name: audit_feed_sizes
 -- How large the payloads of a part of the feed are: what is large stays where it is.
