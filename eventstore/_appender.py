@@ -234,6 +234,8 @@ class Appender:
                 _forget(streams)
                 raise OvertakenError
             for name, append in appends.items():
+                if decided[name][1].begins_era:
+                    streams[name].era = next(_ERAS)
                 streams[name].moved_to(append.rows[-1])
                 if name in closed:
                     # What is remembered of a closed stream would lead the next append of that name into it.
@@ -347,7 +349,7 @@ def new_stream(
 def searchable(metadata: Mapping[Any, Any]) -> dict[str, Any]:
     """The part of metadata by which streams can be searched: scalars that every database's JSON can hold."""
     return {
-        _storable(key): _storable(value) if isinstance(value, str) else value
+        storable(key): storable(value) if isinstance(value, str) else value
         for key, value in metadata.items()
         if isinstance(key, str) and _is_searchable(value)
     }
@@ -357,5 +359,6 @@ def _is_searchable(value: Any) -> bool:
     return value is None or isinstance(value, str | bool | int) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _storable(text: str) -> str:
+def storable(text: str) -> str:
+    """A text as every database can hold it: without NUL, and with ? for a lone surrogate."""
     return text.replace("\0", "").encode(errors="replace").decode()

@@ -21,6 +21,7 @@ class Decision:
         places: Where each event comes among those of all streams that are appended to at once, 0, 1, 2, …, so that the
             feed has them in that order. Without, a stream's events stand together.
         closes: Whether `work` closes the stream: its name then leads to a new one.
+        begins_era: Whether what anyone remembers of the stream by `Head.era` no longer holds.
         result: What to return instead of the append's own place, when there is nothing to append.
     """
 
@@ -30,6 +31,7 @@ class Decision:
     first_version: int | None = None
     places: Sequence[int] = ()
     closes: bool = False
+    begins_era: bool = False
     result: Appended | None = None
 
     @property

@@ -90,7 +90,7 @@ def _origin(recorder: Recorder, queries: Mapping[str, str], segment: Segment) ->
     ancestors = lineage(recorder, queries, segment.stream_id)[:-1]
     if not ancestors:
         rows = recorder.read(queries["stream_by_id"], {"stream_id": segment.stream_id})
-        return chain.genesis(rows[0][0]), None
+        return chain.genesis(rows[0][2]), None
     parent = ancestors[-1]
     rows = recorder.read(queries["hash_at"], {"stream_id": parent.stream_id, "version": parent.upto})
     if not rows:

@@ -3,13 +3,26 @@
 from projections._entries import ChannelChange, TimelineEntry
 from projections._saving import Prepared, prepare_checkpoint, prepare_writes
 from projections._steps import Writer
+from projections.audit import Audit
+from projections.auditing.entries import AuditEntry, AuditPage
 from projections.blame import Origin
+from projections.branches import Branches
 from projections.checkpoints import CACHE_BYTES, Checkpoints
 from projections.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
 from projections.differences.content import ABSENT
 from projections.differences.difference import Difference, Edit, Part, Step, diff
 from projections.differences.rendering import Line, render
-from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
+from projections.model import (
+    Branch,
+    ChannelHistory,
+    Forked,
+    Moved,
+    NewCheckpoint,
+    NewWrites,
+    Promoted,
+    PruneReport,
+    SavedCheckpoint,
+)
 from projections.serializer import Serializer
 from projections.timeline import Timeline, TimelinePage
 from projections.values.ladder import SnapshotPolicy
@@ -17,6 +30,11 @@ from projections.values.ladder import SnapshotPolicy
 __all__ = [
     "ABSENT",
     "CACHE_BYTES",
+    "Audit",
+    "AuditEntry",
+    "AuditPage",
+    "Branch",
+    "Branches",
     "ChannelChange",
     "ChannelDiff",
     "ChannelHistory",
@@ -25,12 +43,15 @@ __all__ = [
     "ComparedCheckpoint",
     "Difference",
     "Edit",
+    "Forked",
     "Line",
+    "Moved",
     "NewCheckpoint",
     "NewWrites",
     "Origin",
     "Part",
     "Prepared",
+    "Promoted",
     "PruneReport",
     "SavedCheckpoint",
     "Serializer",

@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from eventstore.recorders import Recorder, Session
-from projections._view import END
-from projections.records import PruneRecord
+from projections._view import END, line_at
+from projections.records import MoveRecord, PruneRecord
 
 Queries = Mapping[str, str]
 
 
 def apply_prune(
-    session: Session, queries: Queries, recorder: Recorder, stream_id: int, version: int, record: PruneRecord
+    session: Session,
+    queries: Queries,
+    recorder: Recorder,
+    stream_id: int,
+    version: int,
+    topic: str,
+    record: PruneRecord,
 ) -> None:
     """Hide rows: retire those that something still needs, drop the others.
 
@@ -22,11 +28,27 @@ def apply_prune(
         recorder: Knows how lists are bound.
         stream_id: The thread's stream.
         version: The version of the event.
-        record: What the event says.
+        topic: Its topic.
+        record: What it says.
     """
+    line_id = line_at(session.execute, queries, stream_id, END)
+    others = [line for line in _lines(session, queries, stream_id) if line != line_id]
     if record.adopted is not None:
-        _adopt(session, queries, stream_id, version, record)
-    rows = session.execute(queries["rows_of_stream"], {"stream_id": stream_id, "upto": END})
+        _adopt(session, queries, stream_id, line_id, version, record)
+    _hide(session, queries, recorder, line_id, version, record)
+    for line in others:
+        if record.kept is None:
+            _hide(session, queries, recorder, line, version, record)
+        else:  # what a rollback has set aside is forgotten with the rest of the past
+            _drop_after(session, queries, line, record.pinned)
+    _note(session, queries, stream_id, version, topic)
+
+
+def _hide(
+    session: Session, queries: Queries, recorder: Recorder, line_id: int, version: int, record: PruneRecord
+) -> None:
+    """Hide rows of one line."""
+    rows = session.execute(queries["rows_of_stream"], {"line_id": line_id, "upto": END})
     kept, dropped, walked = set(record.kept or ()), set(record.dropped), set(record.walked)
     # What a run wrote is hidden from forks, too; what a thread forgets, they go on to show.
     everywhere = record.kept is None
@@ -34,7 +56,7 @@ def apply_prune(
     hidden_at = 0 if everywhere else version
     hidden_from_forks: dict[str, list[str]] = {}
     for namespace, checkpoint, _, shown_from, parent, _, retired_at in rows:
-        params = {"stream_id": stream_id, "namespace": namespace, "checkpoint_id": checkpoint}
+        params = {"line_id": line_id, "namespace": namespace, "checkpoint_id": checkpoint}
         row = {**params, "shown_from": shown_from}
         hidden = _is_hidden(namespace, checkpoint, record, kept, dropped)
         # Of a checkpoint that was saved again, a DeltaChannel replays through the later row.
@@ -50,12 +72,10 @@ def apply_prune(
             if hidden and everywhere:
                 hidden_from_forks.setdefault(namespace, []).append(checkpoint)
         elif parent is not None and _is_hidden(namespace, parent, record, kept, dropped):
-            session.execute(queries["orphan_checkpoint"], {**params, "orphaned_at": hidden_at})
+            session.execute(queries["orphan_checkpoint"], {**row, "orphaned_at": hidden_at})
     for namespace, checkpoints in hidden_from_forks.items():
         ids = recorder.list_of(checkpoints)
-        session.execute(
-            queries["orphan_in_forks"], {"stream_id": stream_id, "namespace": namespace, "checkpoint_ids": ids}
-        )
+        session.execute(queries["orphan_in_forks"], {"line_id": line_id, "namespace": namespace, "checkpoint_ids": ids})
 
 
 def _is_hidden(
@@ -67,16 +87,84 @@ def _is_hidden(
 
 def apply_delete(session: Session, queries: Queries, stream_id: int, pinned: int) -> None:
     """Drop a stream's rows, but for those up to the version that living forks show."""
-    session.execute(queries["drop_checkpoints_after"], {"stream_id": stream_id, "after": pinned})
-    session.execute(queries["drop_writes_after"], {"stream_id": stream_id, "after": pinned})
+    for line_id in {stream_id, *_lines(session, queries, stream_id)}:
+        _drop_after(session, queries, line_id, pinned)
+        session.execute(queries["cut_sources"], {"line_id": line_id})
     session.execute(queries["drop_segments_after"], {"stream_id": stream_id, "after": pinned})
-    session.execute(queries["cut_sources"], {"stream_id": stream_id})
 
 
-def apply_fork(session: Session, queries: Queries, stream_id: int, parent_id: int, version: int) -> None:
-    """Let a fork show what its parent showed."""
-    params = {"stream_id": stream_id, "parent_id": parent_id, "upto": version}
-    session.execute(queries["inherit_sources"], params)
+def apply_fork(
+    session: Session, queries: Queries, log_queries: Queries, stream_id: int, parent_id: int, version: int
+) -> None:
+    """Let a fork show what its parent showed at a version."""
+    _go_on(session, queries, log_queries, stream_id, parent_id, version)
+
+
+def apply_move(
+    session: Session,
+    queries: Queries,
+    log_queries: Queries,
+    stream_id: int,
+    version: int,
+    topic: str,
+    record: MoveRecord,
+) -> None:
+    """Put a thread on another line: on a new one, or on one that it was on before.
+
+    Args:
+        session: The open transaction.
+        queries: The blocks of this package.
+        log_queries: Those of the log.
+        stream_id: The thread's stream.
+        version: The version of the event.
+        topic: Its topic.
+        record: What it says.
+    """
+    place = {"stream_id": stream_id, "event_version": version}
+    session.execute(queries["note_first_line"], {"stream_id": stream_id})
+    [(left,)] = session.execute(queries["leave_line"], place)
+    if record.returns_to is None:
+        assert record.upto is not None
+        [(line_id,)] = session.execute(queries["begin_line"], place)
+        _go_on(session, queries, log_queries, line_id, stream_id, record.upto)
+        since = version
+    else:
+        since = record.returns_to
+        session.execute(queries["return_to_line"], {"stream_id": stream_id, "since": since})
+    _note(session, queries, stream_id, version, topic, left, since, record.undoes)
+
+
+def _go_on(
+    session: Session, queries: Queries, log_queries: Queries, line_id: int, stream_id: int, version: int
+) -> None:
+    """Let a line show what a stream's thread showed at a version, which may stand in an ancestor's stream."""
+    ancestors = sorted(session.execute(log_queries["lineage"], {"stream_id": stream_id}), key=lambda row: row[1])
+    holder = next((ancestor for ancestor, upto in ancestors if upto >= version), stream_id)
+    source = line_at(session.execute, queries, holder, version)
+    session.execute(queries["inherit_sources"], {"line_id": line_id, "source_id": source, "upto": version})
+
+
+def _note(
+    session: Session,
+    queries: Queries,
+    stream_id: int,
+    version: int,
+    topic: str,
+    left: int | None = None,
+    line: int | None = None,
+    undoes: int | None = None,
+) -> None:
+    params = {"stream_id": stream_id, "event_version": version, "topic": topic}
+    session.execute(queries["note_move"], {**params, "left_since": left, "line_since": line, "undoes": undoes})
+
+
+def _lines(session: Session, queries: Queries, stream_id: int) -> list[int]:
+    return [line_id for line_id, _, _ in session.execute(queries["lines_of_stream"], {"stream_id": stream_id})]
+
+
+def _drop_after(session: Session, queries: Queries, line_id: int, after: int) -> None:
+    session.execute(queries["drop_checkpoints_after"], {"line_id": line_id, "after": after})
+    session.execute(queries["drop_writes_after"], {"line_id": line_id, "after": after})
 
 
 def erase(session: Session, queries: Queries, recorder: Recorder, stream_id: int, versions: list[int]) -> None:
@@ -86,21 +174,23 @@ def erase(session: Session, queries: Queries, recorder: Recorder, stream_id: int
     session.execute(queries["drop_segments"], params)
 
 
-def _adopt(session: Session, queries: Queries, stream_id: int, version: int, record: PruneRecord) -> None:
-    """Take rows over from ancestors, whose other rows are shown no longer."""
+def _adopt(session: Session, queries: Queries, stream_id: int, line_id: int, version: int, record: PruneRecord) -> None:
+    """Take rows over from what a line goes on from, of which other rows are shown no longer."""
     assert record.adopted is not None
     for adopted in record.adopted:
-        row = {"stream_id": stream_id, "namespace": adopted.namespace, "checkpoint_id": adopted.checkpoint}
-        session.execute(
-            queries["adopt_checkpoint"],
-            {
-                **row,
-                "event_version": adopted.version,
-                "shown_from": version,
-                "run_id": adopted.run,
-                "retired_at": None if adopted.shown else version,
-            },
-        )
+        row = {"line_id": line_id, "namespace": adopted.namespace, "checkpoint_id": adopted.checkpoint}
+        if adopted.version is not None:
+            session.execute(
+                queries["adopt_checkpoint"],
+                {
+                    **row,
+                    "stream_id": stream_id,
+                    "event_version": adopted.version,
+                    "shown_from": version,
+                    "run_id": adopted.run,
+                    "retired_at": None if adopted.shown else version,
+                },
+            )
         for written in adopted.writes:
             session.execute(queries["adopt_writes"], {**row, "event_version": written})
-    session.execute(queries["cut_sources"], {"stream_id": stream_id})
+    session.execute(queries["cut_sources"], {"line_id": line_id})

@@ -15,7 +15,7 @@ from eventstore import EventStore, UnknownFormatError
 from eventstore.codec import unpack
 from eventstore.events import Cause
 from eventstore.recorders import Rows
-from projections._view import END, LAST, Source, View, view_of
+from projections._view import END, LAST, Source, View, sources_at, view_of
 from projections.records import CheckpointRecord
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
@@ -39,15 +39,30 @@ class Located:
 
 
 @dataclass(frozen=True, slots=True)
+class SetAside:
+    """A checkpoint's row on a line that its thread has left.
+
+    Attributes:
+        line_id: The line.
+        since: The version since which that has been.
+        shown_from: The version since which it has the row.
+    """
+
+    line_id: int
+    since: int
+    shown_from: int
+
+
+@dataclass(frozen=True, slots=True)
 class _RowOfStore:
     """A checkpoint's row in the listing of all threads.
 
     Attributes:
         thread: The thread that saved it, or took it over from an ancestor.
-        stream_id: Its stream.
-        forked: Whether that is a fork.
+        line_id: The line that the row is on.
+        branched: Whether the thread is a fork, or was moved: then it shows rows of other lines, too.
         shown: Whether it shows the checkpoint.
-        inherited: Whether it has forks, which may show it.
+        inherited: Whether other lines go on from this one, and may show it.
         shown_from: Since which version it has the row.
         retired_at: Since which version it shows it no longer.
         orphaned_at: Since which version it shows its parent no longer.
@@ -55,8 +70,8 @@ class _RowOfStore:
     """
 
     thread: str
-    stream_id: int
-    forked: bool
+    line_id: int
+    branched: bool
     shown: bool
     inherited: bool
     shown_from: int
@@ -67,7 +82,7 @@ class _RowOfStore:
     @property
     def key(self) -> tuple[str, str, int, int]:
         """By which the listing is ordered."""
-        return self.columns[1], self.columns[0], self.stream_id, self.shown_from
+        return self.columns[1], self.columns[0], self.line_id, self.shown_from
 
     def parent(self, upto: int) -> str | None:
         """The checkpoint's parent, as it is shown by who shows the rows up to a version."""
@@ -87,6 +102,19 @@ class Finder:
     def view(self, thread: str) -> View | None:
         """What a thread shows."""
         return view_of(self._store, self._queries, thread)
+
+    def view_at(self, thread: str, version: int) -> View | None:
+        """What a thread showed when its stream was at a version, as far as it was not pruned since."""
+        view = self.view(thread)
+        return view and replace(view, sources=sources_at(self._store, self._queries, view, version))
+
+    def since_when(self, view: View, namespace: str, checkpoint_id: str) -> int | None:
+        """The version of the thread from which on it shows a checkpoint, or `None` if it does not show it."""
+        for source in view.sources:
+            params = {**source.bounds, "namespace": namespace, "checkpoint_id": checkpoint_id}
+            if rows := self._store.recorder.read(self._queries["place_of_checkpoint"], params):
+                return int(rows[0][0])
+        return None
 
     def locate(self, view: View, namespace: str, checkpoint_id: str | None, *, retired: bool = False) -> Located | None:
         """The row and event of one checkpoint, or of the latest of a namespace."""
@@ -108,6 +136,19 @@ class Finder:
                 best = rows[0]
         return _located(best) if best else None
 
+    def set_aside(self, view: View, namespace: str, checkpoint_id: str) -> list[SetAside]:
+        """Where a checkpoint stands on lines that the thread has left, the one that it left last first."""
+        params = {"stream_id": view.stream_id, "namespace": namespace, "checkpoint_id": checkpoint_id}
+        rows = self._store.recorder.read(self._queries["set_aside"], params)
+        return [SetAside(line_id, since, shown_from) for _, shown_from, line_id, since in sorted(rows, reverse=True)]
+
+    def ancestors(self, view: View, namespace: str) -> Iterator[Located]:
+        """A namespace's latest checkpoint, its parent, and so on, as far as the thread shows them."""
+        located = self.locate(view, namespace, None)
+        while located:
+            yield located
+            located = self.locate(view, namespace, located.parent) if located.parent else None
+
     def latest_id(self, view: View, namespace: str) -> str | None:
         """The id of the latest checkpoint of a namespace."""
         found = (
@@ -128,21 +169,21 @@ class Finder:
         What a fork inherits is listed as its own, unless it has saved it again. One that several threads show is listed
         with the thread that saved it, followed by its forks, the youngest first.
         """
-        view_of_stream = lru_cache(_VIEWS)(self._view_of_stream)  # the same object for the same thread
+        view_of_line = lru_cache(_VIEWS)(self._view_of_line)  # the same object for the same thread
         for row in self._rows_of_store(before):
             located: Located | None = None
-            for thread, stream_id, forked, upto in self._who_shows(row):
+            for thread, line_id, branched, upto in self._who_shows(row):
                 # Not before somebody shows it: the content of what nobody shows may be erased.
                 located = located or _located(row.columns)
                 if not matching(located.cause.metadata):
                     break
-                if view := view_of_stream(thread, stream_id, forked):
+                if view := view_of_line(thread, line_id, branched):
                     yield view, replace(located, parent=row.parent(upto))
 
     def _of_source(self, source: Source, namespace: str | None, before: str | None) -> Iterator[Located]:
         if namespace is not None:
             return self._pages(source, namespace, before)
-        params = {"stream_id": source.stream_id, "before": before or LAST}
+        params = {"line_id": source.line_id, "before": before or LAST}
         latest = self._store.recorder.read(self._queries["namespaces_of_thread"], params)
         return self._all_namespaces(source, latest, before)
 
@@ -170,7 +211,7 @@ class Finder:
     def _rows_of_store(self, before: str | None) -> Iterator[_RowOfStore]:
         # The bound itself is not part of the listing.
         key: tuple[str, str, int, int] = (before or LAST, "", 0, 0)
-        names = ("before", "before_namespace", "before_stream", "before_shown_from")
+        names = ("before", "before_namespace", "before_line", "before_shown_from")
         while found := self._store.recorder.read(
             self._queries["page_of_store"], {**dict(zip(names, key, strict=True)), "limit": PAGE}
         ):
@@ -181,31 +222,31 @@ class Finder:
             key = rows[-1].key
 
     def _who_shows(self, row: _RowOfStore) -> Iterator[tuple[str, int, bool, int]]:
-        """The threads that show a row: name, stream, whether it is a fork, and up to which version they show rows."""
+        """The threads that show a row: name, line, whether that is a branch, and up to which version they show rows."""
         if row.shown:
-            yield row.thread, row.stream_id, row.forked, END
+            yield row.thread, row.line_id, row.branched, END
         params = {
-            "stream_id": row.stream_id,
+            "line_id": row.line_id,
             "namespace": row.columns[0],
             "checkpoint_id": row.columns[1],
             "shown_from": row.shown_from,
             "retired_at": END if row.retired_at is None else row.retired_at,
-            "before_stream": END,
+            "before_line": END,
             "limit": PAGE,
         }
         while row.inherited and (forks := self._store.recorder.read(self._queries["forks_that_show"], params)):
             youngest_first = sorted(forks, reverse=True)
-            yield from ((thread, stream_id, True, upto) for stream_id, thread, upto, shows in youngest_first if shows)
+            yield from ((thread, line_id, True, upto) for line_id, thread, upto, shows in youngest_first if shows)
             if len(forks) < PAGE:
                 return
-            params["before_stream"] = youngest_first[-1][0]
+            params["before_line"] = youngest_first[-1][0]
 
-    def _view_of_stream(self, thread: str, stream_id: int, forked: bool) -> View | None:
-        if not forked:
-            return View(thread, [Source(stream_id, END)], forked=False)
+    def _view_of_line(self, thread: str, line_id: int, branched: bool) -> View | None:
+        if not branched:
+            return View(thread, line_id, [Source(line_id, END)], forked=False)
         view = self.view(thread)
-        # It may have been deleted meanwhile, and its name may be another stream's.
-        return view if view and view.stream_id == stream_id else None
+        # It may have been moved or deleted meanwhile, and its name may be another stream's.
+        return view if view and view.line_id == line_id else None
 
 
 def opened(payload: bytes) -> tuple[Cause, bytes]:
@@ -233,8 +274,8 @@ def _located(row: tuple[Any, ...]) -> Located:
 
 
 def _row_of_store(row: tuple[Any, ...]) -> _RowOfStore:
-    thread, stream_id, forked, shown, inherited, shown_from, retired_at, orphaned_at, *columns = row
-    return _RowOfStore(thread, stream_id, forked, shown, inherited, shown_from, retired_at, orphaned_at, tuple(columns))
+    thread, line_id, branched, shown, inherited, shown_from, retired_at, orphaned_at, *columns = row
+    return _RowOfStore(thread, line_id, branched, shown, inherited, shown_from, retired_at, orphaned_at, tuple(columns))
 
 
 def _merged(listings: Sequence[Iterator[Located]]) -> Iterator[Located]:

@@ -7,19 +7,31 @@ from typing import Any
 from eventstore import EventStore
 from eventstore.envelope import is_erased
 from eventstore.recorders import Session
-from projections._applying import Queries, apply_delete, apply_fork, apply_prune
+from projections._applying import Queries, apply_delete, apply_fork, apply_move, apply_prune
 from projections._finding import opened
+from projections._view import line_at
 from projections.records import (
+    BRANCH_DELETED,
     CHECKPOINT_SAVED,
+    MOVES,
     RUNS_DELETED,
     THREAD_DELETED,
     THREAD_PRUNED,
     WRITES_SAVED,
     CheckpointRecord,
+    MoveRecord,
     PruneRecord,
 )
 
 _PAGE = 500
+_BEGINNING = (
+    "lock_rows",
+    "forget_checkpoints",
+    "forget_writes",
+    "forget_sources",
+    "forget_lines",
+    "forget_moves",
+)
 _FORKED = "stream.forked"
 
 
@@ -28,7 +40,7 @@ def rebuild(store: EventStore, queries: Queries) -> None:
     store.recorder.sequence()
 
     def work(session: Session) -> None:
-        for name in ("lock_rows", "forget_checkpoints", "forget_writes", "forget_sources"):
+        for name in _BEGINNING:
             session.execute(queries[name], {})
         position = 0
         while page := session.execute(queries["feed_of_threads"], {"after": position, "limit": _PAGE}):
@@ -45,7 +57,7 @@ def rebuild(store: EventStore, queries: Queries) -> None:
 def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any, ...]) -> None:
     _, stream_id, version, topic, payload, parent_id, parent_version = row
     if topic == _FORKED:
-        apply_fork(session, queries, stream_id, parent_id, parent_version)
+        apply_fork(session, queries, store.queries, stream_id, parent_id, parent_version)
         return
     if topic == THREAD_DELETED:
         [(pinned,)] = session.execute(store.queries["pinned_upto"], {"stream_id": stream_id})
@@ -55,7 +67,7 @@ def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any
         return  # what it said was forgotten since
     cause, data = opened(bytes(payload))
     params: dict[str, Any] = {
-        "stream_id": stream_id,
+        "line_id": line_at(session.execute, queries, stream_id, version),
         "event_version": version,
         "namespace": cause.namespace,
         "checkpoint_id": cause.checkpoint,
@@ -63,8 +75,11 @@ def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any
     if topic == CHECKPOINT_SAVED:
         parent = CheckpointRecord.unpack(data).parent
         session.execute(queries["restore_replaced"], params)
-        session.execute(queries["restore_checkpoint"], {**params, "parent_id": parent, "run_id": cause.run})
+        saved = {**params, "stream_id": stream_id, "parent_id": parent, "run_id": cause.run}
+        session.execute(queries["restore_checkpoint"], saved)
     elif topic == WRITES_SAVED:
         session.execute(queries["adopt_writes"], params)
-    elif topic in (THREAD_PRUNED, RUNS_DELETED):
-        apply_prune(session, queries, store.recorder, stream_id, version, PruneRecord.unpack(data))
+    elif topic in (THREAD_PRUNED, RUNS_DELETED, BRANCH_DELETED):
+        apply_prune(session, queries, store.recorder, stream_id, version, topic, PruneRecord.unpack(data))
+    elif topic in MOVES:
+        apply_move(session, queries, store.queries, stream_id, version, topic, MoveRecord.unpack(data))

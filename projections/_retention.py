@@ -7,15 +7,15 @@ events. Of all other hidden checkpoints the content is erased; the log keeps the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore import EventStore
 from eventstore.envelope import erased
 from projections._chains import Wanted
-from projections._finding import Finder, Located, record_of
-from projections._view import View, payloads
+from projections._finding import Finder, Located, opened, record_of
+from projections._view import END, Source, View, payloads
 from projections.model import PruneReport
 from projections.records import Adopted, CheckpointRecord, PruneRecord
 
@@ -29,12 +29,21 @@ _RECORDS_AT_A_TIME = 200
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A checkpoint's row, in the thread's own stream or in one that it reads through to."""
+    """A checkpoint's row.
+
+    Attributes:
+        version: The version of its event.
+        run: The run that saved it.
+        retired: Whether it is shown no longer.
+        own: Whether it is on the line that the thread is on, and not on one that this goes on from.
+        deletable: Whether it is the thread's own, and not an ancestor's.
+    """
 
     version: int
     run: str | None
     retired: bool
     own: bool
+    deletable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +63,21 @@ class Plan:
 
 @dataclass(slots=True)
 class _Contents:
-    """All that one thread has: rows by key, and the versions of each one's writes."""
+    """All that one thread has.
+
+    Attributes:
+        rows: What it shows, and what is retired underneath.
+        writes: The versions of the events that hold each checkpoint's writes.
+        lent: The checkpoints of which others' lines hold writes.
+        aside: What a rollback, or its undoing, can bring back: on lines that it has left, or saved again since.
+        aside_writes: The versions of the events that hold writes on lines that it has left.
+    """
 
     rows: dict[Key, Row] = field(default_factory=dict)
     writes: dict[Key, list[int]] = field(default_factory=dict)
+    lent: set[Key] = field(default_factory=set)
+    aside: list[tuple[Key, Row]] = field(default_factory=list)
+    aside_writes: list[tuple[Key, int]] = field(default_factory=list)
 
     def shown(self) -> set[Key]:
         return {key for key, row in self.rows.items() if not row.retired}
@@ -88,37 +108,64 @@ class Planner:
         return self._plan(view, record, contents, kept, walked)
 
     def without_runs(self, view: View, runs: Sequence[str], pinned: int) -> Plan:
-        """Hide the checkpoints that some runs saved: here, and in the forks that share them."""
-        contents = self._contents(view)
+        """Hide the checkpoints that some runs saved: here, on lines that were left, and in forks that share them."""
         wanted = set(runs)
-        dropped = {key for key, row in contents.rows.items() if row.own and row.run in wanted}
+        return self._without(view, lambda _, row: row.run in wanted, sorted(wanted), pinned)
+
+    def without(self, view: View, checkpoints: Collection[str], pinned: int) -> Plan:
+        """Hide some checkpoints of the outermost graph, with what was saved by subgraphs that were called from them."""
+        return self._without(view, lambda key, row: self._belongs_to(view, key, row, checkpoints), (), pinned)
+
+    def _belongs_to(self, view: View, key: Key, row: Row, checkpoints: Collection[str]) -> bool:
+        namespace, checkpoint = key
+        if not namespace:
+            return checkpoint in checkpoints
+        for payload in payloads(self._store, view, [row.version]).values():
+            return opened(payload)[0].metadata.get("parents", {}).get("") in checkpoints
+        return False
+
+    def _without(self, view: View, unwanted: Callable[[Key, Row], bool], runs: Sequence[str], pinned: int) -> Plan:
+        contents = self._contents(view)
+        rows = [*contents.rows.items(), *contents.aside]
+        dropped = {key for key, row in rows if row.deletable and unwanted(key, row)}
         kept = contents.shown() - dropped
         walked = self._walked(view, kept) & contents.rows.keys()
-        record = PruneRecord(
-            dropped=sorted(dropped), walked=sorted(walked & dropped), pinned=pinned, runs=sorted(wanted)
-        )
-        return self._plan(view, record, contents, kept, walked)
+        record = PruneRecord(dropped=sorted(dropped), walked=sorted(walked & dropped), pinned=pinned, runs=runs)
+        aside = {row.version for key, row in contents.aside if key not in dropped}
+        aside_writes = {version for key, version in contents.aside_writes if key not in dropped}
+        return self._plan(view, record, contents, kept, walked, aside, aside_writes)
 
     def all_of(self, view: View, pinned: int) -> PruneReport:
         """What the deletion of a whole thread removes: of its own content, all that no fork needs."""
         contents = self._contents(view)
         return self._plan(view, PruneRecord(kept=(), pinned=pinned), contents, set(), set()).report
 
-    def _plan(self, view: View, record: PruneRecord, contents: _Contents, kept: set[Key], walked: set[Key]) -> Plan:
-        needed = self._needed(view, contents, kept | walked)
+    def _plan(
+        self,
+        view: View,
+        record: PruneRecord,
+        contents: _Contents,
+        kept: set[Key],
+        walked: set[Key],
+        aside: Iterable[int] = (),
+        aside_writes: Iterable[int] = (),
+    ) -> Plan:
+        needed = self._needed(view, contents, kept | walked, aside).union(aside_writes)
         sizes = self._store.recorder.read(
             self._queries["content_sizes"], {"stream_id": view.stream_id, "after": record.pinned}
         )
         erase = {version: size for version, size in sizes if version not in needed}
-        hidden = len(contents.shown() - kept)
+        put_aside = {key for key, row in contents.aside if not row.retired} & {*record.dropped}
+        hidden = len(contents.shown() - kept | put_aside)
         freed = sum(max(size - _STUB_BYTES, 0) for size in erase.values())
         report = PruneReport(1 if hidden or erase else 0, hidden, freed)
         return Plan(record, sorted(erase), report)
 
     def _contents(self, view: View) -> _Contents:
         contents = _Contents()
+        lines = {view.stream_id, *(line_id for line_id, _, _ in self._lines(view))}
         for source in view.sources:
-            own = source.stream_id == view.stream_id
+            own, deletable = source.line_id == view.line_id, source.line_id in lines
             for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_stream", source.bounds):
                 retired = retired_at is not None and retired_at <= source.upto
                 key = (namespace, checkpoint)
@@ -126,10 +173,24 @@ class Planner:
                 # What is shown comes before what is retired, then the own row of a checkpoint before an inherited one,
                 # then the later one: it is what a DeltaChannel replays through.
                 if known is None or (known.retired, not known.own) >= (retired, not own):
-                    contents.rows[key] = Row(version, run, retired, own)
+                    if known and known.deletable:
+                        contents.aside.append((key, known))
+                    contents.rows[key] = Row(version, run, retired, own, deletable)
             for namespace, checkpoint, version in self._read("writes_of_stream", source.bounds):
                 contents.writes.setdefault((namespace, checkpoint), []).append(version)
+                if not own:
+                    contents.lent.add((namespace, checkpoint))
+        for line_id in lines - {view.line_id}:
+            everything = Source(line_id, END).bounds
+            for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_stream", everything):
+                row = Row(version, run, retired_at is not None, own=False, deletable=True)
+                contents.aside.append(((namespace, checkpoint), row))
+            for namespace, checkpoint, version in self._read("writes_of_stream", everything):
+                contents.aside_writes.append(((namespace, checkpoint), version))
         return contents
+
+    def _lines(self, view: View) -> list[tuple[Any, ...]]:
+        return self._read("lines_of_stream", {"stream_id": view.stream_id})
 
     def _is_past_call(self, view: View, key: Key, latest: Mapping[str, str], contents: _Contents) -> bool:
         namespace, checkpoint = key
@@ -158,14 +219,14 @@ class Planner:
 
     def _adopted(self, kept: set[Key], walked: set[Key], contents: _Contents) -> list[Adopted]:
         return [
-            Adopted(*key, contents.rows[key].version, contents.rows[key].run, key in kept, contents.writes.get(key, []))
-            for key in sorted(kept | walked)
-            if key in contents.rows and not contents.rows[key].own
+            Adopted(*key, None if row.own else row.version, row.run, key in kept, contents.writes.get(key, []))
+            for key, row in ((key, contents.rows[key]) for key in sorted(kept | walked) if key in contents.rows)
+            if not row.own or key in contents.lent
         ]
 
-    def _needed(self, view: View, contents: _Contents, staying: set[Key]) -> set[int]:
-        """The versions of the events that what stays refers to."""
-        rows = {contents.rows[key].version for key in staying if key in contents.rows}
+    def _needed(self, view: View, contents: _Contents, staying: set[Key], aside: Iterable[int]) -> set[int]:
+        """The versions of the events that what stays refers to; `aside`: of checkpoints on lines that were left."""
+        rows = {contents.rows[key].version for key in staying if key in contents.rows}.union(aside)
         needed = set(rows)
         for key in staying:
             needed.update(contents.writes.get(key, ()))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eventstore import Cause, Decision, EventStore, NewEvent
+from eventstore import Cause, ConflictError, Decision, EventStore, NewEvent
 from eventstore.events import Head
 from eventstore.recorders import Statement
 from projections._bases import Bases
@@ -237,9 +237,17 @@ class _Batch:
             return known
         view = self._finder.view(checkpoint.thread)
         parent = self._finder.locate(view, *key) if view else None
+        if view and parent is None and self._finder.set_aside(view, *key):
+            raise ConflictError(checkpoint.thread, checkpoint.parent, None, _ROLLED_BACK.format(*key[1:]))
         if parent is None:
             return NOBODY
         return Ancestor(_placed(parent.record.manifest, parent.version), parent.record.versions_seen)
+
+
+_ROLLED_BACK = (
+    "the thread was rolled back past checkpoint {!r}, which this one follows; nothing was stored. "
+    "Run it again from where the thread is now, or undo the rollback"
+)
 
 
 def checkpoint_rows(
@@ -307,7 +315,8 @@ def _metadata(item: Prepared) -> Mapping[str, object]:
 
 def _searchable(metadata: Mapping[str, object]) -> dict[str, object]:
     """What a thread can be searched by: the caller's metadata, without what LangGraph says of the single checkpoint."""
-    return {key: value for key, value in metadata.items() if key not in _LANGGRAPH}
+    return {key: value for key, value in metadata.items() if key not in OF_A_CHECKPOINT}
 
 
-_LANGGRAPH = frozenset({"source", "step", "parents", "writes", "run_id", "counters_since_delta_snapshot"})
+OF_A_CHECKPOINT = frozenset({"source", "step", "parents", "writes", "run_id", "counters_since_delta_snapshot"})
+"""What LangGraph says in the metadata of a single checkpoint: all else is the caller's."""

@@ -13,7 +13,7 @@ from eventstore.recorders import Session
 from projections._chains import Chains
 from projections._finding import record_of
 from projections._saving import segment_row
-from projections._view import END, Source, View
+from projections._view import View
 from projections.records import CheckpointRecord
 from projections.values.change import Change
 from projections.values.ladder import SnapshotPolicy
@@ -47,7 +47,7 @@ def _rows(
     if not due:
         return []
     # What stands in the stream's own past, whatever is shown of it now.
-    chains = Chains(store, queries, View("", [Source(stream_id, END)], forked=True))
+    chains = Chains(store, queries, View("", stream_id, [], forked=True))
     rows = []
     for each in due:
         # An event may be kept for one of its values, and what another builds upon be erased. And what was damaged is

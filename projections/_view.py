@@ -1,8 +1,8 @@
-"""Which rows a thread shows: its own, and of a fork those of its ancestors up to the fork."""
+"""Which rows a thread shows: those of its line, and those that the line goes on from, up to a rollback or fork."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -21,15 +21,15 @@ LAST = "\U0010ffff"
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Rows of one stream, up to a version."""
+    """Rows of one line, up to a version."""
 
-    stream_id: int
+    line_id: int
     upto: int
 
     @property
     def bounds(self) -> dict[str, int]:
         """What the queries bind."""
-        return {"stream_id": self.stream_id, "upto": self.upto}
+        return {"line_id": self.line_id, "upto": self.upto}
 
 
 @dataclass(slots=True)
@@ -38,19 +38,21 @@ class View:
 
     Attributes:
         thread: The thread's id.
-        sources: Its own rows first, then its nearest ancestor's, and so on.
+        stream_id: Its stream.
+        sources: The rows of the line that it is on, then those that this line goes on from, the nearest first.
         forked: Whether early versions of its log stand in other streams.
     """
 
     thread: str
+    stream_id: int
     sources: list[Source]
     forked: bool
     segments: list[Segment] = field(default_factory=list)
 
     @property
-    def stream_id(self) -> int:
-        """The thread's own stream."""
-        return self.sources[0].stream_id
+    def line_id(self) -> int:
+        """The line that the thread is on."""
+        return self.sources[0].line_id
 
 
 def view_of(store: EventStore, queries: Mapping[str, str], thread: str) -> View | None:
@@ -58,10 +60,14 @@ def view_of(store: EventStore, queries: Mapping[str, str], thread: str) -> View 
     rows = store.recorder.read(queries["thread_view"], {"name": thread})
     if not rows:
         return None
-    stream_id, forked = rows[0][:2]
-    inherited = [Source(source, upto) for _, _, source, upto in rows if source is not None]
-    nearest_first = sorted(inherited, key=lambda source: source.upto, reverse=True)
-    return View(thread, [Source(stream_id, END), *nearest_first], bool(forked))
+    stream_id, forked, line_id = rows[0][:3]
+    inherited = nearest_first((source, upto) for *_, source, upto in rows if source is not None)
+    return View(thread, stream_id, [Source(line_id, END), *inherited], bool(forked))
+
+
+def nearest_first(rows: Iterable[tuple[int, int]]) -> list[Source]:
+    """What a line goes on from, in the order in which it is looked into."""
+    return sorted((Source(line_id, upto) for line_id, upto in rows), key=lambda source: source.upto, reverse=True)
 
 
 def stored(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, tuple[int, bytes]]:
@@ -103,8 +109,24 @@ def writes_rows(
     return {checkpoint_id: sorted(versions) for checkpoint_id, versions in found.items()}
 
 
+def sources_at(store: EventStore, queries: Mapping[str, str], view: View, version: int) -> list[Source]:
+    """Which rows a thread showed when its stream was at a version."""
+    stream_id = stream_of(store, view, version)
+    line_id = line_at(store.recorder.read, queries, stream_id, version)
+    inherited = nearest_first(store.recorder.read(queries["sources_of_line"], {"line_id": line_id}))
+    return [Source(line_id, version), *(Source(each.line_id, min(each.upto, version)) for each in inherited)]
+
+
+def line_at(
+    read: Callable[[str, Mapping[str, Any]], Rows], queries: Mapping[str, str], stream_id: int, version: int
+) -> int:
+    """The line that a thread was on when its own stream was at a version."""
+    rows = read(queries["line_at"], {"stream_id": stream_id, "version": version})
+    return int(rows[0][0]) if rows else stream_id
+
+
 def stream_of(store: EventStore, view: View, version: int) -> int:
-    """The stream that holds the event which a thread knows by a version: its own, or an ancestor's."""
+    """The stream that holds a version of a thread's log."""
     if not view.forked:
         return view.stream_id
     if not view.segments:
@@ -113,5 +135,9 @@ def stream_of(store: EventStore, view: View, version: int) -> int:
 
 
 def _by_stream(store: EventStore, view: View, versions: list[int]) -> Iterable[tuple[int, list[int]]]:
+    if not versions:
+        return []
+    if not view.forked:
+        return [(view.stream_id, versions)]
     grouped: Any = groupby(versions, lambda version: stream_of(store, view, version))
     return [(stream_id, list(group)) for stream_id, group in grouped]

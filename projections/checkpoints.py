@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
 from typing import Literal
 
 from eventstore import BadInputError, Cause, Decision, ErasedError, EventStore, NewEvent, OvertakenError
-from eventstore.events import Head
+from eventstore.events import Appended, Head
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
 from projections import _applying
 from projections._finding import Finder
 from projections._loading import Loader, Matching
+from projections._moving import Mover, Target, caused
 from projections._rebuilding import rebuild
 from projections._retention import Plan, Planner
 from projections._saving import Prepared, Saver, prepare_checkpoint, prepare_writes
 from projections._segments import rebuild_segments
 from projections._view import END, View
-from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
-from projections.records import RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, PruneRecord
+from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
+from projections.records import BRANCH_DELETED, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, PruneRecord
 from projections.serializer import Serializer
 from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues
@@ -43,6 +45,12 @@ class Checkpoints:
         migrate: Whether this package's tables may be created and updated; if not, they are only verified.
         cache_bytes: How much memory the values of live threads may take, so that their next step costs what changes.
         snapshots: When more is stored than what changed, so that reading stays cheap.
+
+    Attributes:
+        store: The store.
+        queries: For other projections of this package: its SQL.
+        finder: Likewise: finds checkpoints, without their values.
+        mover: Likewise: moves threads.
     """
 
     def __init__(
@@ -60,12 +68,13 @@ class Checkpoints:
         self.store = store
         self._live = LiveValues(cache_bytes)
         store.recorder.migrate("projections", allowed=migrate)
-        self._queries = load_queries("projections", store.recorder.dialect, store.recorder.schema)
-        self._finder = Finder(store, self._queries)
-        self._loader = Loader(store, self._queries, self._finder, self._live)
+        self.queries = load_queries("projections", store.recorder.dialect, store.recorder.schema)
+        self.finder = Finder(store, self.queries)
+        self._loader = Loader(store, self.queries, self.finder, self._live)
         self._snapshots = snapshots or SnapshotPolicy()
-        self._saver = Saver(store, self._queries, self._finder, self._live, self._snapshots)
-        self._planner = Planner(store, self._queries, self._finder)
+        self._saver = Saver(store, self.queries, self.finder, self._live, self._snapshots)
+        self._planner = Planner(store, self.queries, self.finder)
+        self.mover = Mover(store, self.queries, self.finder)
 
     def save(self, checkpoint: NewCheckpoint, serializer: Serializer) -> None:
         """Save a checkpoint; one that is saved again replaces the first.
@@ -101,13 +110,13 @@ class Checkpoints:
 
     def latest_id(self, thread: str, *, namespace: str = "") -> str | None:
         """The id of the latest checkpoint of a namespace."""
-        view = self._finder.view(thread)
-        return self._finder.latest_id(view, namespace) if view else None
+        view = self.finder.view(thread)
+        return self.finder.latest_id(view, namespace) if view else None
 
     def exists(self, thread: str, checkpoint: str, *, namespace: str = "") -> bool:
         """Whether a thread shows a checkpoint of that id."""
-        view = self._finder.view(thread)
-        return view is not None and self._finder.locate(view, namespace, checkpoint) is not None
+        view = self.finder.view(thread)
+        return view is not None and self.finder.locate(view, namespace, checkpoint) is not None
 
     def list(
         self,
@@ -143,7 +152,7 @@ class Checkpoints:
         """What each channel of a checkpoint is replayed from, for channels of which only the writes are stored."""
         return self._loader.history(thread, namespace, checkpoint, channels, serializer)
 
-    def copy(self, source: str, target: str, *, cause: Cause | None = None) -> None:
+    def copy(self, source: str, target: str, *, cause: Cause | None = None) -> Appended:
         """Let `target` begin with all that `source` has now. It is a fork: nothing is copied, whatever the length.
 
         Raises:
@@ -153,11 +162,111 @@ class Checkpoints:
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
             # What was forgotten since may be all that the fork would show.
-            if session.execute(self._queries["forgotten_since"], {"stream_id": parent_id, "after": version}):
+            if session.execute(self.queries["moved_since"], {"stream_id": parent_id, "after": version}):
                 raise OvertakenError
-            _applying.apply_fork(session, self._queries, stream_id, parent_id, version)
+            _applying.apply_fork(session, self.queries, self.store.queries, stream_id, parent_id, version)
 
-        self.store.fork(source, target, cause=cause, work=show)
+        return self.store.fork(source, target, cause=cause, work=show)
+
+    def rollback(  # noqa: PLR0913 (one of four ways to say where to, and why)
+        self,
+        thread: str,
+        *,
+        to: str | None = None,
+        step: int | None = None,
+        time: datetime | None = None,
+        back: int | None = None,
+        namespace: str = "",
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """Put a thread back to where it was when a checkpoint was saved: in all namespaces, with what was pending then.
+
+        What came later is shown no longer, and stays in the log: `undo` brings it back. It costs the same for any
+        length. A run that is under way fails at its next checkpoint, with a `ConflictError`.
+
+        Args:
+            thread: The thread.
+            to: The id of the checkpoint; or, instead:
+            step: Its step, on the way that led to the latest checkpoint;
+            time: The latest one on that way that was saved by then (a naive time is UTC);
+            back: How many checkpoints back on that way; 0: the latest itself, without what was written since.
+            namespace: Of which namespace the checkpoint is.
+            reason: Why, in words; it is recorded with the event.
+            cause: Who, and anything else that is to be recorded.
+            expected_version: The version that the thread's stream must be at; `None`: where it is now.
+
+        Raises:
+            NotFoundError: The thread shows no such checkpoint.
+            ConflictError: The thread moved on meanwhile; nothing was changed.
+        """
+        target = Target(to, step, time, back)
+        return self.mover.rollback(thread, target, namespace, caused(cause, reason), expected_version)
+
+    def undo(
+        self,
+        thread: str,
+        *,
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """Undo the last rollback or switch that was not undone: the thread is again as it was before, exactly.
+
+        What was saved since is set aside, as by a rollback: `Branches.switch` leads there.
+
+        Args:
+            thread: The thread.
+            reason: Why, in words.
+            cause: Who, and anything else that is to be recorded.
+            expected_version: The version that the thread's stream must be at; `None`: where it is now.
+
+        Raises:
+            NotFoundError: There is nothing to undo; after a prune there is nothing left that could come back.
+            ConflictError: The thread moved on meanwhile; nothing was changed.
+        """
+        return self.mover.undo(thread, caused(cause, reason), expected_version)
+
+    async def arollback(  # noqa: PLR0913 (as `rollback`)
+        self,
+        thread: str,
+        *,
+        to: str | None = None,
+        step: int | None = None,
+        time: datetime | None = None,
+        back: int | None = None,
+        namespace: str = "",
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """`rollback`, for async code."""
+        return await self.store.workers.run(
+            self.rollback,
+            thread,
+            to=to,
+            step=step,
+            time=time,
+            back=back,
+            namespace=namespace,
+            reason=reason,
+            cause=cause,
+            expected_version=expected_version,
+        )
+
+    async def aundo(
+        self,
+        thread: str,
+        *,
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """`undo`, for async code."""
+        return await self.store.workers.run(
+            self.undo, thread, reason=reason, cause=cause, expected_version=expected_version
+        )
 
     def delete(self, thread: str, *, cause: Cause | None = None) -> PruneReport:
         """Delete a thread: its checkpoints are gone, and the content of its events is erased.
@@ -174,7 +283,7 @@ class Checkpoints:
             def work(session: Session) -> None:
                 session.execute(self.store.queries["lock_family"], {"stream_id": stream_id})
                 session.execute(self.store.queries["close_stream"], {"stream_id": stream_id})
-                closed = session.execute(self._queries["closed_ancestors"], {"stream_id": stream_id})
+                closed = session.execute(self.queries["closed_ancestors"], {"stream_id": stream_id})
                 # The thread itself, and deleted ancestors that only this fork kept alive.
                 for forgotten in [stream_id, *(int(ancestor) for (ancestor,) in closed)]:
                     self._forget_stream(session, forgotten)
@@ -191,7 +300,7 @@ class Checkpoints:
         """
         params = {"run_ids": self.store.recorder.list_of(list(runs))}
         total = PruneReport()
-        for stream_id, name, closed in self.store.recorder.read(self._queries["streams_of_runs"], params):
+        for stream_id, name, closed in self.store.recorder.read(self.queries["streams_of_runs"], params):
             if closed:
                 self._hide_runs_of_deleted(stream_id, runs, cause)
             else:
@@ -199,6 +308,12 @@ class Checkpoints:
                     name, RUNS_DELETED, cause, lambda view, pinned: self._planner.without_runs(view, runs, pinned)
                 )
         return total
+
+    def delete_branch(self, thread: str, checkpoints: Collection[str], *, cause: Cause | None = None) -> PruneReport:
+        """Delete some of a thread's checkpoints, and what subgraphs saved under them. See `Branches.delete`."""
+        return self._forget(
+            thread, BRANCH_DELETED, cause, lambda view, pinned: self._planner.without(view, checkpoints, pinned)
+        )
 
     def prune(
         self,
@@ -232,17 +347,17 @@ class Checkpoints:
     def rebuild(self) -> None:
         """Drop all rows of this projection and make them anew from the log. No read is different afterwards."""
         self._saver.forget()
-        rebuild(self.store, self._queries)
+        rebuild(self.store, self.queries)
         self.rebuild_segments()
 
     def rebuild_segments(self) -> None:
         """Drop the merged changes that values are read from, and make them anew from the log."""
         self.drop_segments()
-        rebuild_segments(self.store, self._queries, self._snapshots)
+        rebuild_segments(self.store, self.queries, self._snapshots)
 
     def drop_segments(self) -> None:
         """Drop the merged changes that values are read from. Every read is as before, from more rows."""
-        self.store.recorder.write(lambda session: session.execute(self._queries["forget_segments"], {}))
+        self.store.recorder.write(lambda session: session.execute(self.queries["forget_segments"], {}))
 
     def drop_cache(self) -> None:
         """Forget the values of live threads. Their next step reads what it builds upon, nothing else is different."""
@@ -258,7 +373,7 @@ class Checkpoints:
 
         def decide(stream_id: int, head: Head) -> Decision:
             made.clear()
-            view = self._finder.view(thread)
+            view = self.finder.view(thread)
             if view is None:  # it was deleted meanwhile
                 return Decision(())
             pinned = self._pinned(stream_id)
@@ -277,9 +392,9 @@ class Checkpoints:
                 if session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0] != pinned:
                     raise OvertakenError
                 _applying.apply_prune(
-                    session, self._queries, self.store.recorder, stream_id, head.version + 1, planned.record
+                    session, self.queries, self.store.recorder, stream_id, head.version + 1, topic, planned.record
                 )
-                _applying.erase(session, self._queries, self.store.recorder, stream_id, list(planned.erase))
+                _applying.erase(session, self.queries, self.store.recorder, stream_id, list(planned.erase))
 
             return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
 
@@ -287,7 +402,7 @@ class Checkpoints:
         return made[0].report if made else PruneReport()
 
     def _report_of_delete(self, thread: str) -> PruneReport | None:
-        view = self._finder.view(thread)
+        view = self.finder.view(thread)
         if view is None or self.store.head(thread) is None:
             return None
         return self._planner.all_of(view, self._pinned(view.stream_id))
@@ -297,18 +412,22 @@ class Checkpoints:
 
     def _forget_stream(self, session: Session, stream_id: int) -> None:
         pinned = session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0]
-        _applying.apply_delete(session, self._queries, stream_id, pinned)
-        session.execute(self._queries["erase_content_after"], {"stream_id": stream_id, "after": pinned})
+        _applying.apply_delete(session, self.queries, stream_id, pinned)
+        session.execute(self.queries["erase_content_after"], {"stream_id": stream_id, "after": pinned})
 
     def _hide_runs_of_deleted(self, stream_id: int, runs: Sequence[str], cause: Cause | None) -> None:
         """Forks still show what a deleted thread had. Its rows are hidden from them; their content stays, as theirs."""
-        params = {"stream_id": stream_id, "upto": END}
-        rows = self.store.recorder.read(self._queries["rows_of_stream"], params)
+        lines = self.store.recorder.read(self.queries["lines_of_stream"], {"stream_id": stream_id})
+        rows = [
+            row
+            for line_id in {stream_id, *(line[0] for line in lines)}
+            for row in self.store.recorder.read(self.queries["rows_of_stream"], {"line_id": line_id, "upto": END})
+        ]
         deleted = set(runs)
         hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, _, run, _ in rows if run in deleted]
         record = PruneRecord(dropped=hidden, walked=hidden, runs=list(runs))
 
         def work(session: Session, version: int) -> None:
-            _applying.apply_prune(session, self._queries, self.store.recorder, stream_id, version, record)
+            _applying.apply_prune(session, self.queries, self.store.recorder, stream_id, version, RUNS_DELETED, record)
 
         self.store.append_to_closed(stream_id, NewEvent(RUNS_DELETED, record.pack(), cause or Cause()), work)

@@ -24,6 +24,13 @@ WRITES_SAVED = "writes.saved"
 THREAD_PRUNED = "thread.pruned"
 THREAD_DELETED = "thread.deleted"
 RUNS_DELETED = "runs.deleted"
+BRANCH_DELETED = "branch.deleted"
+THREAD_PROMOTED = "thread.promoted"
+THREAD_ROLLED_BACK = "thread.rolled_back"
+HEAD_SWITCHED = "head.switched"
+ROLLBACK_UNDONE = "rollback.undone"
+MOVES = frozenset({THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE})
+"""What puts a thread on another line."""
 
 HERE = 0
 """In a manifest: the value stands in this very event."""
@@ -148,7 +155,7 @@ class Adopted(NamedTuple):
     Attributes:
         namespace: Its namespace.
         checkpoint: Its id.
-        version: The version of its event.
+        version: The version of its event; `None`: it has saved the checkpoint again, and takes over writes only.
         run: Its run.
         shown: Whether the fork shows it; if not, a DeltaChannel replays through it.
         writes: The versions of the events that hold its pending writes.
@@ -156,7 +163,7 @@ class Adopted(NamedTuple):
 
     namespace: str
     checkpoint: str
-    version: int
+    version: int | None
     run: str | None
     shown: bool
     writes: Sequence[int]
@@ -164,7 +171,7 @@ class Adopted(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class PruneRecord:
-    """The data of a `thread.pruned` or `runs.deleted` event: enough to do the same again from the log alone.
+    """The data of a `thread.pruned`, `runs.deleted` or `branch.deleted` event: enough to do it again from the log.
 
     Attributes:
         kept: The checkpoints that the thread goes on to show, as (namespace, id); `None`: all but `dropped`.
@@ -200,6 +207,35 @@ class PruneRecord:
                 adopted=None if adopted is None else [Adopted(*each) for each in adopted],
                 runs=runs,
             )
+
+
+@dataclass(frozen=True, slots=True)
+class MoveRecord:
+    """The data of an event that moves a thread to another line: of its checkpoints it then shows others.
+
+    Attributes:
+        upto: The version as of which the new line shows what the thread showed; `None`: it is no new one.
+        returns_to: The version since which the line has been that the thread returns to; `None`: it is a new one.
+        undoes: The version of the move that this one undoes, if it does.
+        namespace: The namespace of the checkpoint that was asked for, and `checkpoint`, its id.
+    """
+
+    upto: int | None = None
+    returns_to: int | None = None
+    undoes: int | None = None
+    namespace: str = ""
+    checkpoint: str | None = None
+
+    def pack(self) -> bytes:
+        """The event's data."""
+        return _packed([self.upto, self.returns_to, self.undoes, self.namespace, pack_id(self.checkpoint)])
+
+    @classmethod
+    def unpack(cls, data: bytes) -> MoveRecord:
+        """The record of an event's data."""
+        with _layout():
+            upto, returns_to, undoes, namespace, checkpoint = _unpacked(data, 5)
+            return cls(upto, returns_to, undoes, namespace, unpack_id(checkpoint))
 
 
 def pack_segment(change: Change) -> bytes:

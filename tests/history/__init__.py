@@ -1,0 +1,1 @@
+"""What can be told of the past, and got back from it."""

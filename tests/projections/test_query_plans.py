@@ -32,6 +32,8 @@ from tests.failures.tables import path_of
 
 # In one thread; how many threads there are besides, each of them with forks, and with a fork of a fork.
 LENGTH, THREADS, FORKS = 2000, 40, 40
+# How often some of the threads were rolled back.
+ROLLBACKS = 60
 LONG = "thread 0"
 # How often a value changes, of which two changes at a time are merged.
 CHANGES, PAIRS = 300, SnapshotPolicy(rows=2)
@@ -73,6 +75,11 @@ OPERATIONS: dict[str, Callable[[EventStoreSaver], object]] = {
     ),
     "copy_thread": lambda saver: saver.copy_thread(LONG, "another fork"),
     "copy_thread, of a fork": lambda saver: saver.copy_thread("fork 3 of 3", "another fork of a fork"),
+    "rollback": lambda saver: saver.checkpoints.rollback("changes 2", to=ident(30)),
+    "rollback, again": lambda saver: saver.checkpoints.rollback("changes 3", back=0),
+    "undo": lambda saver: saver.checkpoints.undo("changes 4"),
+    "get_tuple, after rollbacks": lambda saver: saver.get_tuple(at("changes 5")),
+    "put, after rollbacks": lambda saver: save(saver, 80, thread="changes 6", parent=7),
     "prune": lambda saver: saver.prune(["thread 5"]),
     "delete_thread": lambda saver: saver.delete_thread("thread 6"),
     "streams, by name": look_at_streams,
@@ -124,6 +131,11 @@ def fill(saver: EventStoreSaver) -> None:
     for thread in range(30):
         for number in range(1, 41):
             save(saver, number, {"log": growing(number)}, thread=f"changes {thread}", parent=number - 1 or None)
+        for _ in range(ROLLBACKS):
+            saver.checkpoints.rollback(f"changes {thread}", back=0)
+        saver.checkpoints.rollback(f"changes {thread}", back=1)
+        save(saver, 41, thread=f"changes {thread}", parent=39)
+        saver.checkpoints.undo(f"changes {thread}")
 
 
 def growing(length: int) -> list[str]:
@@ -247,7 +259,7 @@ def test_a_listing_reads_a_page_ahead_at_most(filled: str, config: Any, monkeypa
     read, yielded, ahead = 0, 0, []
     with EventStoreSaver.from_conn_string(filled) as saver:
         fetch = saver.store.recorder.read
-        listing = {saver.checkpoints._queries[name] for name in ("page_of_namespace", "page_of_store")}
+        listing = {saver.checkpoints.queries[name] for name in ("page_of_namespace", "page_of_store")}
 
         def counting(sql: str, params: Mapping[str, Any]) -> Any:
             nonlocal read

@@ -30,11 +30,16 @@ WHERE s.name = :name AND NOT s.closed;
 -- name: close_stream
 UPDATE {schema}.streams SET closed = true WHERE stream_id = :stream_id;
 
+-- name: rename_stream
+UPDATE {schema}.streams SET name = :new_name, begun_as = coalesce(begun_as, name)
+WHERE name = :name AND NOT closed;
+
 -- name: all_streams
 SELECT stream_id, name, closed FROM {schema}.streams WHERE stream_id > :after ORDER BY stream_id LIMIT :limit;
 
 -- name: stream_by_id
-SELECT name, closed FROM {schema}.streams WHERE stream_id = :stream_id;
+-- With the name that its hash chain began with.
+SELECT name, closed, coalesce(begun_as, name) FROM {schema}.streams WHERE stream_id = :stream_id;
 
 -- name: hash_at
 SELECT hash FROM {schema}.events WHERE stream_id = :stream_id AND version = :version;

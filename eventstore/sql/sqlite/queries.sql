@@ -28,11 +28,16 @@ WHERE s.name = :name AND s.closed = 0;
 -- name: close_stream
 UPDATE streams SET closed = 1 WHERE stream_id = :stream_id;
 
+-- name: rename_stream
+UPDATE streams SET name = :new_name, begun_as = coalesce(begun_as, name)
+WHERE name = :name AND closed = 0;
+
 -- name: all_streams
 SELECT stream_id, name, closed FROM streams WHERE stream_id > :after ORDER BY stream_id LIMIT :limit;
 
 -- name: stream_by_id
-SELECT name, closed FROM streams WHERE stream_id = :stream_id;
+-- With the name that its hash chain began with.
+SELECT name, closed, coalesce(begun_as, name) FROM streams WHERE stream_id = :stream_id;
 
 -- name: hash_at
 SELECT hash FROM events WHERE stream_id = :stream_id AND version = :version;

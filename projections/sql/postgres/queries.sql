@@ -1,20 +1,22 @@
 -- name: thread_view
--- The thread's stream, whether it is a fork, and whose checkpoints it shows besides its own.
-SELECT s.stream_id, s.parent_id IS NOT NULL, v.source_id, v.upto
-FROM {schema}.streams s LEFT JOIN {schema}.sources v ON v.stream_id = s.stream_id
+-- The thread's stream, whether it is a fork, the line that it is on, and which others' rows it shows besides.
+SELECT s.stream_id, s.parent_id IS NOT NULL, coalesce(l.line_id, s.stream_id), v.source_id, v.upto
+FROM {schema}.streams s
+LEFT JOIN {schema}.lines l ON l.stream_id = s.stream_id AND l.left_at IS NULL
+LEFT JOIN {schema}.sources v ON v.line_id = coalesce(l.line_id, s.stream_id)
 WHERE s.name = :name AND NOT s.closed;
 
 -- name: latest_checkpoint
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.shown_from <= :upto
+WHERE c.line_id = :line_id AND c.namespace = :namespace AND c.shown_from <= :upto
     AND (c.retired_at IS NULL OR c.retired_at > :upto)
 ORDER BY c.checkpoint_id DESC LIMIT 1;
 
 -- name: latest_id
 SELECT checkpoint_id FROM {schema}.checkpoints
-WHERE stream_id = :stream_id AND namespace = :namespace AND shown_from <= :upto
+WHERE line_id = :line_id AND namespace = :namespace AND shown_from <= :upto
     AND (retired_at IS NULL OR retired_at > :upto)
 ORDER BY checkpoint_id DESC LIMIT 1;
 
@@ -22,7 +24,7 @@ ORDER BY checkpoint_id DESC LIMIT 1;
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.shown_from <= :upto
+WHERE c.line_id = :line_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.shown_from <= :upto
     AND (c.retired_at IS NULL OR c.retired_at > :upto);
 
 -- name: one_checkpoint_or_retired
@@ -30,14 +32,14 @@ WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id 
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.shown_from <= :upto
+WHERE c.line_id = :line_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.shown_from <= :upto
 ORDER BY c.shown_from DESC LIMIT 1;
 
 -- name: page_of_namespace
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM {schema}.checkpoints c JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.stream_id = :stream_id AND c.namespace = :namespace AND c.checkpoint_id < :before AND c.shown_from <= :upto
+WHERE c.line_id = :line_id AND c.namespace = :namespace AND c.checkpoint_id < :before AND c.shown_from <= :upto
     AND (c.retired_at IS NULL OR c.retired_at > :upto)
 ORDER BY c.checkpoint_id DESC LIMIT :limit;
 
@@ -45,14 +47,14 @@ ORDER BY c.checkpoint_id DESC LIMIT :limit;
 -- Each namespace of a stream, with the latest id in it: looked up one by one in the primary key, so that it costs as
 -- much as there are namespaces, however many checkpoints these have.
 WITH RECURSIVE spaces (namespace) AS (
-    SELECT min(namespace) FROM {schema}.checkpoints WHERE stream_id = :stream_id
+    SELECT min(namespace) FROM {schema}.checkpoints WHERE line_id = :line_id
     UNION ALL
-    SELECT (SELECT min(c.namespace) FROM {schema}.checkpoints c WHERE c.stream_id = :stream_id AND c.namespace > spaces.namespace)
+    SELECT (SELECT min(c.namespace) FROM {schema}.checkpoints c WHERE c.line_id = :line_id AND c.namespace > spaces.namespace)
     FROM spaces WHERE namespace IS NOT NULL
 ), latest (checkpoint_id, namespace) AS (
     SELECT (
         SELECT max(c.checkpoint_id) FROM {schema}.checkpoints c
-        WHERE c.stream_id = :stream_id AND c.namespace = spaces.namespace AND c.checkpoint_id < :before
+        WHERE c.line_id = :line_id AND c.namespace = spaces.namespace AND c.checkpoint_id < :before
     ), namespace
     FROM spaces WHERE namespace IS NOT NULL
 )
@@ -62,160 +64,225 @@ SELECT checkpoint_id, namespace FROM latest WHERE checkpoint_id IS NOT NULL;
 -- The checkpoints that any thread shows, the newest first: whether the thread that saved it does, and whether forks may.
 -- It asks for the smallest fork, since that is always looked up in the index; for whether there is any, the planner may
 -- read all forks.
-SELECT s.name, c.stream_id, s.parent_id IS NOT NULL, NOT s.closed AND c.retired_at IS NULL, (SELECT min(v.stream_id) FROM {schema}.sources v WHERE v.source_id = c.stream_id) IS NOT NULL,
+SELECT s.name, c.line_id, s.parent_id IS NOT NULL OR l.line_id IS NOT NULL, NOT s.closed AND l.left_at IS NULL AND c.retired_at IS NULL, (SELECT min(v.line_id) FROM {schema}.sources v WHERE v.source_id = c.line_id) IS NOT NULL,
     c.shown_from, c.retired_at, c.orphaned_at,
     c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
 FROM {schema}.checkpoints c
-JOIN {schema}.streams s ON s.stream_id = c.stream_id
+LEFT JOIN {schema}.lines l ON l.line_id = c.line_id
+JOIN {schema}.streams s ON s.stream_id = coalesce(l.stream_id, c.line_id)
 JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE (c.checkpoint_id, c.namespace, c.stream_id, c.shown_from)
-        < (:before, :before_namespace, :before_stream, :before_shown_from)
-    AND ((NOT s.closed AND c.retired_at IS NULL) OR (SELECT min(v.stream_id) FROM {schema}.sources v WHERE v.source_id = c.stream_id) IS NOT NULL)
-ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.stream_id DESC, c.shown_from DESC LIMIT :limit;
+WHERE (c.checkpoint_id, c.namespace, c.line_id, c.shown_from)
+        < (:before, :before_namespace, :before_line, :before_shown_from)
+    AND ((NOT s.closed AND l.left_at IS NULL AND c.retired_at IS NULL) OR (SELECT min(v.line_id) FROM {schema}.sources v WHERE v.source_id = c.line_id) IS NOT NULL)
+ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.line_id DESC, c.shown_from DESC LIMIT :limit;
 
 -- name: forks_that_show
--- A page of a stream's forks, and whether each shows one of its rows: the row was shown when the fork was made, and
+-- A page of the lines that show what another has, and whether each shows one of its rows: the row was shown when the fork was made, and
 -- neither the fork itself nor a nearer ancestor has saved the checkpoint again. All forks of the page are returned, so
 -- that it is found without a look at the others; OFFSET 0 keeps the planner from reading all threads for a
 -- page of forks.
-SELECT v.stream_id, s.name, v.upto,
-    NOT s.closed AND v.upto >= :shown_from AND v.upto < :retired_at
+SELECT v.line_id, s.name, v.upto,
+    NOT s.closed AND l.left_at IS NULL AND v.upto >= :shown_from AND v.upto < :retired_at
     AND NOT EXISTS (
         SELECT 1 FROM {schema}.checkpoints c
-        WHERE c.stream_id = v.stream_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
+        WHERE c.line_id = v.line_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
             AND c.retired_at IS NULL OFFSET 0
     )
     AND NOT EXISTS (
-        SELECT 1 FROM {schema}.sources n JOIN {schema}.checkpoints c ON c.stream_id = n.source_id
-        WHERE n.stream_id = v.stream_id AND n.upto > v.upto
+        SELECT 1 FROM {schema}.sources n JOIN {schema}.checkpoints c ON c.line_id = n.source_id
+        WHERE n.line_id = v.line_id AND n.upto > v.upto
             AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
             AND c.shown_from <= n.upto AND (c.retired_at IS NULL OR c.retired_at > n.upto) OFFSET 0
     )
 FROM (
-    SELECT stream_id, upto FROM {schema}.sources WHERE source_id = :stream_id AND stream_id < :before_stream
-    ORDER BY stream_id DESC LIMIT :limit
+    SELECT line_id, upto FROM {schema}.sources WHERE source_id = :line_id AND line_id < :before_line
+    ORDER BY line_id DESC LIMIT :limit
 ) v
-CROSS JOIN LATERAL (SELECT name, closed FROM {schema}.streams WHERE stream_id = v.stream_id OFFSET 0) s;
+LEFT JOIN LATERAL (SELECT stream_id, left_at FROM {schema}.lines WHERE line_id = v.line_id OFFSET 0) l ON true
+CROSS JOIN LATERAL (
+    SELECT name, closed FROM {schema}.streams WHERE stream_id = coalesce(l.stream_id, v.line_id) OFFSET 0
+) s;
 
 -- name: writes_of
 SELECT checkpoint_id, version FROM {schema}.writes
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = ANY (:checkpoint_ids::text[]) AND version <= :upto;
+WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = ANY (:checkpoint_ids::text[]) AND version <= :upto;
 
 -- name: replace_checkpoint
--- A checkpoint that is saved again is shown as it was by forks from before only. Part of the append's own statement,
--- whose result is `appended`: without the event nothing is changed.
+-- A checkpoint that is saved again is shown as it was by forks from before only. (A stream without lines has one, of
+-- its own number.) Part of the append's own statement, whose result is `appended`: without the event nothing is changed.
 UPDATE {schema}.checkpoints SET retired_at = :event_version::bigint
 FROM appended
-WHERE stream_id = :stream_id::bigint AND namespace = :namespace::text AND checkpoint_id = :checkpoint_id::text
-    AND retired_at IS NULL;
+WHERE line_id = coalesce((SELECT line_id FROM {schema}.lines WHERE stream_id = :stream_id::bigint AND left_at IS NULL), :stream_id::bigint)
+    AND namespace = :namespace::text AND checkpoint_id = :checkpoint_id::text AND retired_at IS NULL;
 
 -- name: save_checkpoint
--- Part of the append's own statement.
+-- On the line that the thread is on. Part of the append's own statement.
 INSERT INTO {schema}.checkpoints (
-    stream_id, namespace, checkpoint_id, version, shown_from, origin_id, parent_id, run_id
+    line_id, namespace, checkpoint_id, version, shown_from, origin_id, parent_id, run_id
 )
 SELECT
-    :stream_id::bigint, :namespace::text, :checkpoint_id::text, :event_version::bigint, :event_version::bigint,
+    coalesce((SELECT line_id FROM {schema}.lines WHERE stream_id = :stream_id::bigint AND left_at IS NULL), :stream_id::bigint),
+    :namespace::text, :checkpoint_id::text, :event_version::bigint, :event_version::bigint,
     :stream_id::bigint, :parent_id::text, :run_id::text
 FROM appended;
 
 -- name: restore_checkpoint
 -- The same, when the row is made again from the log.
 INSERT INTO {schema}.checkpoints (
-    stream_id, namespace, checkpoint_id, version, shown_from, origin_id, parent_id, run_id
+    line_id, namespace, checkpoint_id, version, shown_from, origin_id, parent_id, run_id
 )
 VALUES (
-    :stream_id, :namespace, :checkpoint_id, :event_version, :event_version, :stream_id, :parent_id, :run_id
+    :line_id, :namespace, :checkpoint_id, :event_version, :event_version, :stream_id, :parent_id, :run_id
 );
 
 -- name: restore_replaced
 UPDATE {schema}.checkpoints SET retired_at = :event_version
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND retired_at IS NULL;
+WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND retired_at IS NULL;
 
 -- name: save_writes
 -- Part of the append's own statement, whose result is `appended`.
-INSERT INTO {schema}.writes (stream_id, namespace, checkpoint_id, version)
-SELECT :stream_id::bigint, :namespace::text, :checkpoint_id::text, :event_version::bigint FROM appended;
+INSERT INTO {schema}.writes (line_id, namespace, checkpoint_id, version)
+SELECT
+    coalesce((SELECT line_id FROM {schema}.lines WHERE stream_id = :stream_id::bigint AND left_at IS NULL), :stream_id::bigint),
+    :namespace::text, :checkpoint_id::text, :event_version::bigint
+FROM appended;
 
--- name: forgotten_since
--- Whether a thread has forgotten something after a version.
-SELECT 1 FROM {schema}.events
-WHERE stream_id = :stream_id AND version > :after AND topic IN ('thread.pruned', 'runs.deleted') LIMIT 1;
+-- name: sources_of_line
+SELECT source_id, upto FROM {schema}.sources WHERE line_id = :line_id;
+
+-- name: lines_of_stream
+-- The lines of a stream; none: it has one, of its own number.
+SELECT line_id, since, left_at FROM {schema}.lines WHERE stream_id = :stream_id;
+
+-- name: line_at
+-- The line that a thread was on when its stream was at a version; none: its first.
+SELECT l.line_id FROM {schema}.moves m JOIN {schema}.lines l ON l.stream_id = m.stream_id AND l.since = m.line_since
+WHERE m.stream_id = :stream_id AND m.version <= :version AND m.line_since IS NOT NULL
+ORDER BY m.version DESC LIMIT 1;
+
+-- name: note_first_line
+INSERT INTO {schema}.lines (line_id, stream_id, since) VALUES (:stream_id, :stream_id, 0)
+ON CONFLICT (line_id) DO NOTHING;
+
+-- name: leave_line
+UPDATE {schema}.lines SET left_at = :event_version WHERE stream_id = :stream_id AND left_at IS NULL RETURNING since;
+
+-- name: begin_line
+INSERT INTO {schema}.lines (stream_id, since) VALUES (:stream_id, :event_version) RETURNING line_id;
+
+-- name: return_to_line
+UPDATE {schema}.lines SET left_at = NULL WHERE stream_id = :stream_id AND since = :since;
+
+-- name: note_move
+INSERT INTO {schema}.moves (stream_id, version, topic, left_since, line_since, undoes)
+VALUES (:stream_id, :event_version, :topic, :left_since, :line_since, :undoes);
+
+-- name: moves_of_stream
+SELECT version, topic, left_since, line_since, undoes FROM {schema}.moves WHERE stream_id = :stream_id;
+
+-- name: moved_since
+-- Whether a thread has moved to another line, or has forgotten something, after a version.
+SELECT 1 FROM {schema}.moves WHERE stream_id = :stream_id AND version > :after LIMIT 1;
+
+-- name: pruned_at
+-- The version at which a thread was pruned last: of what it showed before, only what it kept is left.
+SELECT coalesce(max(version), 0) FROM {schema}.moves WHERE stream_id = :stream_id AND topic = 'thread.pruned' AND version <= :upto;
+
+-- name: family_of_stream
+-- A stream that was forked from none, and all that descend from it.
+SELECT stream_id, name, closed, parent_id, metadata FROM {schema}.streams
+WHERE stream_id = :root_id OR stream_id IN (SELECT stream_id FROM {schema}.lineage WHERE ancestor_id = :root_id);
+
+-- name: set_aside
+-- Where a checkpoint stands on lines that its thread has left.
+SELECT l.left_at, c.shown_from, l.line_id, l.since
+FROM {schema}.lines l JOIN {schema}.checkpoints c ON c.line_id = l.line_id
+WHERE l.stream_id = :stream_id AND l.left_at IS NOT NULL
+    AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id;
+
+-- name: place_of_checkpoint
+-- Since when a line shows a checkpoint.
+SELECT shown_from FROM {schema}.checkpoints
+WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND shown_from <= :upto
+    AND (retired_at IS NULL OR retired_at > :upto);
 
 -- name: inherit_sources
--- A fork shows what its parent showed at the fork.
-INSERT INTO {schema}.sources (stream_id, source_id, upto)
-SELECT :stream_id::bigint, source_id, least(upto, :upto::bigint) FROM {schema}.sources WHERE stream_id = :parent_id
+-- A line goes on from what another showed at a version.
+INSERT INTO {schema}.sources (line_id, source_id, upto)
+SELECT :line_id::bigint, source_id, least(upto, :upto::bigint) FROM {schema}.sources WHERE line_id = :source_id::bigint
 UNION ALL
-SELECT :stream_id::bigint, :parent_id::bigint, :upto::bigint;
+SELECT :line_id::bigint, :source_id::bigint, :upto::bigint;
 
 -- name: cut_sources
-DELETE FROM {schema}.sources WHERE stream_id = :stream_id;
+DELETE FROM {schema}.sources WHERE line_id = :line_id;
 
 -- name: rows_of_stream
 -- All rows of a stream, also those that are retired; of one checkpoint the latest is the last.
 SELECT namespace, checkpoint_id, version, shown_from, parent_id, run_id, retired_at
-FROM {schema}.checkpoints WHERE stream_id = :stream_id AND shown_from <= :upto
+FROM {schema}.checkpoints WHERE line_id = :line_id AND shown_from <= :upto
 ORDER BY namespace, checkpoint_id, shown_from;
 
 -- name: writes_of_stream
 -- The writes of one checkpoint in their order.
 SELECT namespace, checkpoint_id, version FROM {schema}.writes
-WHERE stream_id = :stream_id AND version <= :upto ORDER BY namespace, checkpoint_id, version;
+WHERE line_id = :line_id AND version <= :upto ORDER BY namespace, checkpoint_id, version;
 
 -- name: adopt_checkpoint
--- A pruned fork takes over what it keeps of its ancestors' checkpoints. The event stays where it is.
-INSERT INTO {schema}.checkpoints (stream_id, namespace, checkpoint_id, version, shown_from, origin_id, run_id, retired_at)
-SELECT :stream_id::bigint, :namespace::text, :checkpoint_id::text, :event_version::bigint, :shown_from::bigint, coalesce(
+-- What is pruned takes over what it keeps of its sources' checkpoints. The event stays where it is.
+INSERT INTO {schema}.checkpoints (line_id, namespace, checkpoint_id, version, shown_from, origin_id, run_id, retired_at)
+SELECT :line_id::bigint, :namespace::text, :checkpoint_id::text, :event_version::bigint, :shown_from::bigint, coalesce(
     (SELECT l.ancestor_id FROM {schema}.lineage l
      WHERE l.stream_id = :stream_id::bigint AND l.upto >= :event_version::bigint ORDER BY l.upto LIMIT 1),
     :stream_id::bigint
 ),
     :run_id::text, :retired_at::bigint
 WHERE true
-ON CONFLICT (stream_id, namespace, checkpoint_id, shown_from) DO NOTHING;
+ON CONFLICT (line_id, namespace, checkpoint_id, shown_from) DO NOTHING;
 
 -- name: adopt_writes
-INSERT INTO {schema}.writes (stream_id, namespace, checkpoint_id, version)
-VALUES (:stream_id, :namespace, :checkpoint_id, :event_version)
-ON CONFLICT (stream_id, namespace, checkpoint_id, version) DO NOTHING;
+INSERT INTO {schema}.writes (line_id, namespace, checkpoint_id, version)
+VALUES (:line_id, :namespace, :checkpoint_id, :event_version)
+ON CONFLICT (line_id, namespace, checkpoint_id, version) DO NOTHING;
 
 -- name: retire_checkpoint
+-- What was retired before is retired from an earlier version on, if that is asked for: from forks, too.
 UPDATE {schema}.checkpoints SET retired_at = :retired_at
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
-    AND shown_from = :shown_from AND retired_at IS NULL;
+WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
+    AND shown_from = :shown_from AND (retired_at IS NULL OR retired_at > :retired_at);
 
 -- name: drop_checkpoint
 DELETE FROM {schema}.checkpoints
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
+WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
     AND shown_from = :shown_from;
 
 -- name: drop_writes
 -- But for those that forks show.
 DELETE FROM {schema}.writes
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND version > :pinned;
+WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND version > :pinned;
 
 -- name: orphan_checkpoint
 -- Its parent is shown no longer.
 UPDATE {schema}.checkpoints SET orphaned_at = :orphaned_at
-WHERE stream_id = :stream_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
-    AND retired_at IS NULL AND orphaned_at IS NULL;
+WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id
+    AND shown_from = :shown_from AND (orphaned_at IS NULL OR orphaned_at > :orphaned_at);
 
 -- name: orphan_in_forks
 -- Of what forks saved on checkpoints that no thread shows any longer.
 UPDATE {schema}.checkpoints SET orphaned_at = 0
-WHERE namespace = :namespace AND parent_id = ANY (:checkpoint_ids::text[]) AND orphaned_at IS NULL
-    AND stream_id IN (SELECT stream_id FROM {schema}.sources WHERE source_id = :stream_id);
+WHERE namespace = :namespace AND parent_id = ANY (:checkpoint_ids::text[]) AND (orphaned_at IS NULL OR orphaned_at > 0)
+    AND line_id IN (SELECT line_id FROM {schema}.sources WHERE source_id = :line_id);
 
 -- name: drop_checkpoints_after
-DELETE FROM {schema}.checkpoints WHERE stream_id = :stream_id AND shown_from > :after;
+DELETE FROM {schema}.checkpoints WHERE line_id = :line_id AND shown_from > :after;
 
 -- name: drop_writes_after
-DELETE FROM {schema}.writes WHERE stream_id = :stream_id AND version > :after;
+DELETE FROM {schema}.writes WHERE line_id = :line_id AND version > :after;
 
 -- name: streams_of_runs
-SELECT DISTINCT c.stream_id, s.name, s.closed
-FROM {schema}.checkpoints c JOIN {schema}.streams s ON s.stream_id = c.stream_id
+SELECT DISTINCT s.stream_id, s.name, s.closed
+FROM {schema}.checkpoints c
+LEFT JOIN {schema}.lines l ON l.line_id = c.line_id
+JOIN {schema}.streams s ON s.stream_id = coalesce(l.stream_id, c.line_id)
 WHERE c.run_id = ANY (:run_ids::text[]);
 
 -- name: content_sizes
@@ -241,7 +308,8 @@ WHERE l.stream_id = :stream_id AND s.closed;
 
 -- name: lock_rows
 -- While the rows are made anew nobody adds to them: this waits for writers that have begun, and makes others wait.
-LOCK TABLE {schema}.checkpoints, {schema}.writes, {schema}.sources IN SHARE ROW EXCLUSIVE MODE;
+LOCK TABLE {schema}.checkpoints, {schema}.writes, {schema}.sources, {schema}.lines,
+    {schema}.moves IN SHARE ROW EXCLUSIVE MODE;
 
 -- name: forget_checkpoints
 DELETE FROM {schema}.checkpoints;
@@ -251,6 +319,12 @@ DELETE FROM {schema}.writes;
 
 -- name: forget_sources
 DELETE FROM {schema}.sources;
+
+-- name: forget_moves
+DELETE FROM {schema}.moves;
+
+-- name: forget_lines
+DELETE FROM {schema}.lines;
 
 -- name: feed_of_threads
 -- All that this projection is made of, in the order of the log.

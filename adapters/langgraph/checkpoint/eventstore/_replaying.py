@@ -1,0 +1,312 @@
+"""How a replay goes: the fork, and then step by step what is reused, until nothing is left to run.
+
+It is a generator that touches the store, but never calls a node: it stops wherever the graph has to take a step, for
+whoever drives it, sync or async.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import WRITES_IDX_MAP
+from langgraph.checkpoint.base.id import uuid6
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from langgraph.errors import GraphRecursionError
+from langgraph.pregel import Pregel
+
+from eventstore import BadInputError, Cause, NotFoundError
+from langgraph.checkpoint.eventstore import _config, _reads
+from langgraph.checkpoint.eventstore._planning import Changed, Verdict, counterparts, judge
+from langgraph.checkpoint.eventstore._recorded import NOBODY, Stand, Task, Writes, run_from, stand
+from projections import Branches, NewCheckpoint, NewWrites, SavedCheckpoint
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._saver import EventStoreSaver
+
+Graph = Pregel[Any, Any, Any, Any]
+Ended = Literal["end", "interrupt", "error"]
+
+# How many steps a replay takes at most, if the config does not say: LangGraph's own limit of a run.
+_STEPS = 10_007
+# LangGraph's `CONFIG_KEY_RESUMING`. A step that follows is no resumption: a subgraph that is called in it begins.
+_RESUMING = "__pregel_resuming"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayedTask:
+    """A task of a replay.
+
+    Attributes:
+        step: The number of its step.
+        node: The node.
+        id: The task's id, in the new thread.
+        verdict: Whether it ran again, and why.
+        recorded: The task whose recorded result was used; `None` if it ran.
+    """
+
+    step: int
+    node: str
+    id: str
+    verdict: Verdict
+    recorded: str | None = None
+
+    @property
+    def reused(self) -> bool:
+        """Whether a recorded result was used, and the node was not called."""
+        return self.recorded is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What came of a replay.
+
+    Attributes:
+        thread: The new thread.
+        source: The thread that was replayed.
+        checkpoint: The source's checkpoint at which the new thread was forked.
+        tasks: The tasks, step by step.
+        ended: At the graph's `end`; at an `interrupt`, where the new thread waits; or with an `error` of a node.
+        error: The error.
+    """
+
+    thread: str
+    source: str
+    checkpoint: str
+    tasks: Sequence[ReplayedTask]
+    ended: Ended
+    error: Exception | None = None
+
+    @property
+    def config(self) -> RunnableConfig:
+        """The config of the new thread: to read its state, or to go on with it."""
+        return {"configurable": {"thread_id": self.thread}}
+
+    @property
+    def reused(self) -> list[ReplayedTask]:
+        """The tasks whose recorded results were used."""
+        return [task for task in self.tasks if task.reused]
+
+    @property
+    def ran(self) -> list[ReplayedTask]:
+        """The tasks that ran."""
+        return [task for task in self.tasks if not task.reused]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step that the graph is to take: with this config, and no further."""
+
+    config: RunnableConfig
+
+
+Steps = Generator[Step, Exception | None, Replayed]
+"""A replay: wherever the graph is to take a step, it waits for what that raised. It returns what came of it all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaying:
+    """One replay.
+
+    Attributes:
+        saver: The saver of the graph.
+        graph: The graph, as it is now.
+        thread: The thread that is replayed.
+        checkpoint: From which of its checkpoints on.
+        node: The node that changed.
+        only: Of its tasks, by their input, only those that it accepts.
+        target: The new thread's id, if it is given.
+        reason: Why, for the record.
+        config: What else nodes expect in their config.
+    """
+
+    saver: EventStoreSaver
+    graph: Graph
+    thread: str
+    checkpoint: str
+    node: str
+    only: Callable[[Any], bool] | None = None
+    target: str | None = None
+    reason: str | None = None
+    config: RunnableConfig | None = field(default=None)
+
+    def changed(self) -> Changed:
+        """What changed, and what the graph's nodes depend on.
+
+        Raises:
+            BadInputError: It is no graph of this saver, has no such node, or cannot be replayed.
+        """
+        graph = self.graph
+        if not isinstance(graph, Pregel):
+            raise BadInputError("a replay needs the compiled graph: pass what builder.compile(checkpointer=saver) gave")
+        if graph.checkpointer is not self.saver:
+            raise BadInputError("the graph saves elsewhere: compile it with this saver as its checkpointer")
+        if self.node not in graph.nodes:
+            raise BadInputError(f"the graph has no node {self.node!r}: it has {', '.join(sorted(graph.nodes))}")
+        if lost := _reads.unrecorded(graph):
+            raise BadInputError(f"channel {lost[0]!r} is untracked: what it held is in no record to be replayed")
+        return Changed(
+            self.node,
+            self.only,
+            lambda node, sent: _reads.channels_read(graph, node, sent=sent),
+            _reads.overwritten(graph),
+            {node for node in graph.nodes if _reads.keeps_state(graph, node)},
+            frozenset(graph.stream_channels_list),
+        )
+
+    def record(self, changed: Changed) -> list[SavedCheckpoint]:
+        """The recorded run, from the first step on in which the changed node has a task.
+
+        Raises:
+            NotFoundError: There is no such checkpoint, or the node did not run after it.
+        """
+        thread = _config.thread_id(self.thread)
+        checkpoint = _config.checkpoint_id(self.checkpoint) or ""
+        run = run_from(self.saver.checkpoints, self.saver.serde, thread, checkpoint)
+        for index, saved in enumerate(run):
+            here = stand(self.graph, saved)
+            if any(changed.concerns(task, here.values) for task in here.tasks):
+                return run[index:]
+        raise NotFoundError(
+            f"thread {thread!r} has no task of {self.node!r} from checkpoint {checkpoint!r} on: pass an earlier one. "
+            "(Of a run with durability='exit' only the end is recorded.)"
+        )
+
+    def steps(self) -> Steps:
+        """The replay: see `Steps`."""
+        changed = self.changed()
+        limit = _limit(self.graph, self.config)
+        record = self.record(changed)
+        then = {_step_after(saved): saved for saved in record}
+        fork = self._fork(record[0])
+        tasks: list[ReplayedTask] = []
+
+        def ended(how: Ended, error: Exception | None = None) -> Replayed:
+            return Replayed(fork, record[0].thread, record[0].id, tuple(tasks), how, error)
+
+        for left in range(limit, 0, -1):
+            here, due, results = self._due(fork, then, changed)
+            if not due:
+                return ended("end")
+            again = [task.node for task in due if not task.reused]
+            # Who replays a changed node asks for it to run. Further breakpoints are for a person to pass.
+            if left < limit and _breaks(self.graph.interrupt_before_nodes, again):
+                return ended("interrupt")
+            tasks += due
+            for task, result in results:
+                about = {"reused_from": record[0].thread, "reused_task": result.id}
+                self._write(here, fork, task.id, task.path, result.result or (), task.node, about)
+            if error := (yield Step(_for_one_step(self.config, fork, left))):
+                return ended("error", error)
+            if self.saver.checkpoints.latest_id(fork) == here.checkpoint:  # a task asks
+                return ended("interrupt")
+            if _breaks(self.graph.interrupt_after_nodes, again):
+                return ended("interrupt")
+        return ended("error", GraphRecursionError(f"{limit} steps did not reach an end: raise recursion_limit"))
+
+    def _due(
+        self, fork: str, record: Mapping[int, SavedCheckpoint], changed: Changed
+    ) -> tuple[Stand, list[ReplayedTask], list[tuple[Task, Task]]]:
+        """Where the fork stands, what is due there, and of which tasks the recorded results hold."""
+        here = self._latest(fork)
+        then = stand(self.graph, record[here.step]) if here.step in record else None
+        if then and then.given and {task.node for task in here.tasks} == {task.node for task in then.tasks}:
+            # An update that came with an answer.
+            self._write(here, fork, NOBODY, "", then.given, None, {})
+            here = self._latest(fork)
+        found = counterparts(here, then) if then else {}
+        due: list[ReplayedTask] = []
+        results: list[tuple[Task, Task]] = []
+        for task in here.tasks:
+            counterpart = found.get(task.id)
+            verdict = judge(task, here, then, counterpart, changed)
+            if counterpart and not verdict.again:
+                results.append((task, counterpart))
+                due.append(ReplayedTask(here.step, task.node, task.id, verdict, counterpart.id))
+            else:
+                due.append(ReplayedTask(here.step, task.node, task.id, verdict))
+        return here, due, results
+
+    def _fork(self, at: SavedCheckpoint) -> str:
+        """A new thread that stands where the changed node's first task is about to start; its id.
+
+        What tasks wrote to the checkpoint may have been recorded before the checkpoint was: LangGraph saves beside the
+        next step. So the new thread goes on from a copy of the checkpoint, which nobody has written to.
+        """
+        fork = f"{at.thread}/replay-{uuid4().hex[:12]}" if self.target is None else _config.thread_id(self.target)
+        about = {"replayed_from": at.thread, **({"reason": self.reason} if self.reason else {})}
+        cause = Cause(node=self.node, metadata=about)
+        Branches(self.saver.checkpoints).fork(at.thread, fork, at=at.id, namespace=at.namespace, cause=cause)
+        # What is replayed from writes stands in the copy whole: it is no child that the checkpoint's writes lead to.
+        whole = self._whole(replace(at, thread=fork))
+        metadata = {**at.metadata, "source": "fork"}
+        metadata.pop("counters_since_delta_snapshot", None)
+        copy = NewCheckpoint(
+            thread=fork,
+            namespace="",
+            id=str(uuid6(clock_seq=_step_after(at))),
+            parent=at.id,
+            format=at.format,
+            ts=datetime.now(UTC).isoformat(),
+            channel_versions=at.channel_versions,
+            new_versions={channel: at.channel_versions[channel] for channel in whole},
+            values={**at.values, **whole},
+            versions_seen=at.versions_seen,
+            updated_channels=at.updated_channels,
+            extras=at.extras,
+            metadata=metadata,
+        )
+        self.saver.checkpoints.save(copy, self.saver.serde)
+        return fork
+
+    def _whole(self, at: SavedCheckpoint) -> Mapping[str, Any]:
+        channels = _reads.replayed_from_writes(self.graph) & at.channel_versions.keys()
+        if not channels:
+            return {}
+        values = stand(self.graph, at).values
+        return {channel: _DeltaSnapshot(values[channel]) for channel in channels if channel in values}
+
+    def _latest(self, fork: str) -> Stand:
+        saved = self.saver.checkpoints.get(fork, self.saver.serde)
+        if saved is None:
+            raise NotFoundError(f"thread {fork!r} was deleted before it was complete: replay once more")
+        return stand(self.graph, saved)
+
+    def _write(
+        self, here: Stand, fork: str, task: str, path: str, writes: Writes, node: str | None, about: Mapping[str, str]
+    ) -> None:
+        """Record what a task is to have written: LangGraph takes the task for finished."""
+        slots = [(channel, WRITES_IDX_MAP.get(channel, at), value) for at, (channel, value) in enumerate(writes)]
+        new = NewWrites(fork, "", here.checkpoint, task, path, slots, node=node, metadata=about)
+        self.saver.checkpoints.save_writes(new, self.saver.serde)
+
+
+def _step_after(saved: SavedCheckpoint) -> int:
+    return int(saved.metadata.get("step", -2)) + 1
+
+
+def _for_one_step(config: RunnableConfig | None, fork: str, left: int) -> RunnableConfig:
+    """The caller's config, for one step of the fork of which so many are left."""
+    given = _config.configurable(config)
+    addressed = {"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
+    configurable = {key: value for key, value in given.items() if key not in addressed}
+    found: RunnableConfig = {**config} if config else {}
+    found["configurable"] = {**configurable, "thread_id": fork, _RESUMING: False}
+    found["recursion_limit"] = left
+    return found
+
+
+def _limit(graph: Graph, config: RunnableConfig | None) -> int:
+    given = (config or {}).get("recursion_limit")
+    limit = (graph.config or {}).get("recursion_limit", _STEPS) if given is None else given
+    if limit < 1:
+        raise BadInputError(f"recursion_limit is {limit}: a replay takes at least one step")
+    return limit
+
+
+def _breaks(breakpoints: Any, nodes: Sequence[str]) -> bool:
+    return bool(nodes) and (breakpoints == "*" or not set(nodes).isdisjoint(breakpoints))

@@ -1,0 +1,169 @@
+"""What a thread should show, by its log alone. A fold over the events, without a database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from eventstore import Cause, CorruptionError
+from projections.records import (
+    BRANCH_DELETED,
+    CHECKPOINT_SAVED,
+    MOVES,
+    RUNS_DELETED,
+    THREAD_PRUNED,
+    WRITES_SAVED,
+    CheckpointRecord,
+    MoveRecord,
+    PruneRecord,
+)
+
+Key = tuple[str, str]
+"""Namespace and checkpoint id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """What the log says of one event that a row may lead to.
+
+    Attributes:
+        topic: `checkpoint.saved` or `writes.saved`.
+        key: Of which checkpoint; `None` if its content was erased.
+        parent: The parent that the checkpoint names.
+        run: The run that saved it.
+    """
+
+    topic: str
+    key: Key | None
+    parent: str | None = None
+    run: str | None = None
+
+
+@dataclass(slots=True)
+class _Rows:
+    """What a thread shows, while its log is gone through.
+
+    Attributes:
+        shown: The version of each checkpoint.
+        writes: The versions of what was written to checkpoints.
+        saved: The checkpoints that were saved; what waits for others belongs to a run on its way.
+    """
+
+    shown: dict[Key, int] = field(default_factory=dict)
+    writes: dict[Key, set[int]] = field(default_factory=dict)
+    saved: set[Key] = field(default_factory=set)
+
+    def save(self, key: Key, version: int) -> None:
+        self.shown[key] = version
+        self.saved.add(key)
+
+    def write(self, key: Key, version: int) -> None:
+        self.writes.setdefault(key, set()).add(version)
+
+    def keep(self, kept: Collection[Key]) -> None:
+        self.hide(self.shown.keys() - set(kept))
+
+    def hide(self, keys: Collection[Key]) -> None:
+        for key in keys:
+            self.shown.pop(key, None)
+        for key in [key for key in self.writes if key in self.saved and key not in self.shown]:
+            del self.writes[key]
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A line: since when it has been, and what it goes on from, up to a version."""
+
+    since: int
+    source: _Line | None = None
+    upto: int = 0
+
+    def holds(self, line: _Line | None, version: int) -> bool:
+        """Whether what happened on a line (`None`: on all of them) at a version is part of what this one shows."""
+        at: _Line | None = self
+        while at is not None:
+            if line is None or line is at:
+                return True
+            if version > at.upto:
+                return False
+            at = at.source
+        return False
+
+
+@dataclass(slots=True)
+class Expected:
+    """The rows that a thread's events give. Let each event `apply`, in order; then `finish`.
+
+    Attributes:
+        events: The events that rows may lead to, by version.
+        shown: The version of each checkpoint that the thread shows.
+        writes: The versions of what was written to checkpoints that it shows, or that are not saved yet.
+    """
+
+    events: dict[int, Logged] = field(default_factory=dict)
+    shown: dict[Key, int] = field(default_factory=dict)
+    writes: dict[Key, set[int]] = field(default_factory=dict)
+    # On which line the thread was, from which version on.
+    _moves: list[tuple[int, _Line]] = field(default_factory=lambda: [(-1, _Line(0))])
+    _effects: list[tuple[int, _Line | None, Callable[[_Rows], None]]] = field(default_factory=list)
+    _rows: _Rows = field(default_factory=_Rows)
+
+    def erased(self, version: int, topic: str) -> None:
+        """Take note of an event of which only the digest is left: nothing needs it."""
+        self.events[version] = Logged(topic, None)
+
+    def apply(self, version: int, topic: str, cause: Cause, data: bytes) -> None:
+        """Take note of what an event does to the rows.
+
+        Raises:
+            CorruptionError: Its data is not what its topic says.
+        """
+        key = (cause.namespace, cause.checkpoint or "")
+        if topic == CHECKPOINT_SAVED:
+            self.events[version] = Logged(topic, key, CheckpointRecord.unpack(data).parent, cause.run)
+            self._effects.append((version, self._line, lambda rows: rows.save(key, version)))
+        elif topic == WRITES_SAVED:
+            self.events[version] = Logged(topic, key)
+            self._effects.append((version, self._line, lambda rows: rows.write(key, version)))
+        elif topic == THREAD_PRUNED:
+            kept = PruneRecord.unpack(data).kept or ()
+            self._effects.append((version, self._line, lambda rows: rows.keep(kept)))
+        elif topic in (RUNS_DELETED, BRANCH_DELETED):
+            dropped = PruneRecord.unpack(data).dropped
+            self._effects.append((version, None, lambda rows: rows.hide(dropped)))
+        elif topic in MOVES:
+            self._move(version, MoveRecord.unpack(data))
+
+    def finish(self) -> None:
+        """Tell what the thread shows now."""
+        rows = _Rows()
+        for version, line, effect in self._effects:
+            if self._line.holds(line, version):
+                effect(rows)
+        self.shown, self.writes = rows.shown, rows.writes
+        self._rows = rows
+
+    def hide_of_ancestor(self, data: bytes, after: int, upto: int) -> None:
+        """Let the deletion of runs do what it does to forks that were made before. After `finish`.
+
+        Args:
+            data: What the ancestor's event says.
+            after: The fork shares the ancestor's versions from behind this one,
+            upto: and up to this one.
+        """
+        dropped = PruneRecord.unpack(data).dropped
+        self._rows.hide([key for key in dropped if after < self.shown.get(key, 0) <= upto])
+
+    @property
+    def _line(self) -> _Line:
+        return self._moves[-1][1]
+
+    def _move(self, version: int, move: MoveRecord) -> None:
+        if move.upto is not None:
+            source = next(line for moved_at, line in reversed(self._moves) if moved_at <= move.upto)
+            self._moves.append((version, _Line(version, source, move.upto)))
+        else:
+            before = next((line for _, line in self._moves if line.since == move.returns_to), None)
+            if before is None:
+                raise CorruptionError(f"the thread returns to a line of version {move.returns_to}, which never was")
+            self._moves.append((version, before))

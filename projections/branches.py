@@ -1,0 +1,236 @@
+"""Branches: forks of threads, and what stands side by side within one thread, as one tree."""
+
+from __future__ import annotations
+
+from eventstore import BadInputError, BusyError, Cause, NotFoundError
+from eventstore.recorders import Session
+from projections import _applying
+from projections._moving import caused
+from projections._promoting import promote
+from projections._tree import Family
+from projections.checkpoints import Checkpoints
+from projections.model import Branch, Forked, Moved, Promoted, PruneReport
+
+
+class Branches:
+    """Forks threads, lists what has branched, and moves threads from one branch to another.
+
+    Args:
+        checkpoints: The checkpoints of the threads.
+    """
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+        self._store = checkpoints.store
+
+    def fork(
+        self,
+        source: str,
+        target: str,
+        *,
+        at: str | None = None,
+        namespace: str = "",
+        name: str | None = None,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> Forked:
+        """Begin a new thread with the past of another one: up to its head, or as it was when a checkpoint was saved.
+
+        Nothing is copied, whatever the length, and neither is changed by what becomes of the other.
+
+        Args:
+            source: The thread to fork.
+            target: The id of the new thread.
+            at: The id of a checkpoint, also of one that was rolled back; `None`: the head, with what is pending.
+            namespace: Of which namespace that checkpoint is.
+            name: What to call the branch in listings.
+            reason: Why, in words.
+            cause: Who, and anything else that is to be recorded.
+
+        Raises:
+            NotFoundError: There is no such thread or checkpoint.
+            ConflictError: The target exists.
+        """
+        its = caused(cause, reason, forked_from=source, name=name)
+        if at is None:
+            forked = self._checkpoints.copy(source, target, cause=its)
+            return Forked(target, source, forked.first - 1, None)
+        view = self._checkpoints.finder.view(source)
+        if view is None:
+            raise NotFoundError(f"there is no thread {source!r} that could be forked")
+        mover, queries = self._checkpoints.mover, self._checkpoints.queries
+        version = mover.version_of(view, namespace, at)
+
+        def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
+            if mover.pruned_at(view, version, session.execute) > version:
+                raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
+            _applying.apply_fork(session, queries, self._store.queries, stream_id, parent_id, version)
+
+        its = Cause(namespace, at, its.run, its.node, its.task, its.metadata)
+        self._store.fork(source, target, at=version, cause=its, work=show)
+        return Forked(target, source, version, at)
+
+    def tree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
+        """All that has branched from a thread, and what it branched from itself: usually one tree, by its trunk.
+
+        A branch is a thread that was forked, or what stands beside the head of one: what was run after going back in
+        time, by racing runs, or before a rollback. It costs as much as there are checkpoints in all of these threads.
+
+        Args:
+            thread: Any thread of the tree.
+            namespace: Of which namespace.
+
+        Raises:
+            NotFoundError: There is no such thread.
+        """
+        return self._family(thread, namespace).branches()
+
+    def switch(
+        self,
+        thread: str,
+        checkpoint: str,
+        *,
+        namespace: str = "",
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """Put a thread on another of its branches, at any checkpoint of it; `Checkpoints.undo` leads back.
+
+        The thread is then as it was when the checkpoint was saved; if that was the last of what a rollback has set
+        aside, as it was before the rollback, with what is pending.
+
+        Raises:
+            NotFoundError: The thread has no such checkpoint, on any branch.
+            ConflictError: The thread moved on meanwhile; nothing was changed.
+        """
+        mover = self._checkpoints.mover
+        return mover.switch(thread, checkpoint, namespace, caused(cause, reason), expected_version)
+
+    def promote(
+        self,
+        branch: str,
+        over: str,
+        *,
+        keep_as: str | None = None,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> Promoted:
+        """Let a forked thread take another's place: its id becomes that of the other, which is kept under a new one.
+
+        Args:
+            branch: The thread that takes the place.
+            over: The thread whose id it gets.
+            keep_as: The id that the other is kept under; by default its own, with `~` and its version.
+            reason: Why, in words.
+            cause: Who, and anything else that is to be recorded.
+
+        Raises:
+            NotFoundError: There is no such thread.
+            ConflictError: A thread of the id `keep_as` exists, or a run writes to one of them; nothing was changed.
+        """
+        return promote(self._store, branch, over, keep_as, caused(cause, reason))
+
+    def delete(
+        self,
+        thread: str,
+        checkpoint: str | None = None,
+        *,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> PruneReport:
+        """Delete a forked thread; or, within a thread, the branch that ends at a checkpoint.
+
+        Of a branch those checkpoints go that no other has, and what subgraphs saved under them. Their content is
+        erased: this cannot be undone.
+
+        Args:
+            thread: The thread.
+            checkpoint: The last checkpoint of the branch; `None`: the thread itself.
+            reason: Why, in words.
+            cause: Who, and anything else that is to be recorded.
+
+        Raises:
+            NotFoundError: There is no such thread, or no branch that ends there.
+            BadInputError: The thread stands on that branch.
+        """
+        if checkpoint is None:
+            if self._store.head(thread) is None:
+                raise NotFoundError(f"there is no thread {thread!r}")
+            return self._checkpoints.delete(thread, cause=caused(cause, reason))
+        family = self._family(thread, "")
+        doomed = family.path(checkpoint)
+        if not doomed:
+            raise NotFoundError(f"no branch of thread {thread!r} ends at checkpoint {checkpoint!r}: look at its tree")
+        if family.is_head(checkpoint):
+            raise BadInputError(f"thread {thread!r} stands on that branch: switch to another one first")
+        return self._checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))
+
+    def _family(self, thread: str, namespace: str) -> Family:
+        return Family.of(self._store, self._checkpoints.queries, self._checkpoints.finder, thread, namespace)
+
+    # --- the same for async code -------------------------------------------------------------------------------------
+
+    async def afork(
+        self,
+        source: str,
+        target: str,
+        *,
+        at: str | None = None,
+        namespace: str = "",
+        name: str | None = None,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> Forked:
+        """`fork`."""
+        return await self._store.workers.run(
+            self.fork, source, target, at=at, namespace=namespace, name=name, reason=reason, cause=cause
+        )
+
+    async def atree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
+        """`tree`."""
+        return await self._store.workers.run(self.tree, thread, namespace=namespace)
+
+    async def aswitch(
+        self,
+        thread: str,
+        checkpoint: str,
+        *,
+        namespace: str = "",
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """`switch`."""
+        return await self._store.workers.run(
+            self.switch,
+            thread,
+            checkpoint,
+            namespace=namespace,
+            reason=reason,
+            cause=cause,
+            expected_version=expected_version,
+        )
+
+    async def apromote(
+        self,
+        branch: str,
+        over: str,
+        *,
+        keep_as: str | None = None,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> Promoted:
+        """`promote`."""
+        return await self._store.workers.run(self.promote, branch, over, keep_as=keep_as, reason=reason, cause=cause)
+
+    async def adelete(
+        self,
+        thread: str,
+        checkpoint: str | None = None,
+        *,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> PruneReport:
+        """`delete`."""
+        return await self._store.workers.run(self.delete, thread, checkpoint, reason=reason, cause=cause)

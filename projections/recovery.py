@@ -1,0 +1,387 @@
+"""Where a thread can go on from, which threads stopped in the middle, and whether a thread is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, islice
+from typing import Any, Literal, TypeVar
+
+from eventstore import BadInputError, BusyError, CorruptionError, ErasedError, EventStoreError, NotFoundError
+from eventstore.events import from_microseconds
+from eventstore.ids import check_stream
+from eventstore.queries import load_queries
+from projections._chains import Chains
+from projections._checking import Check, ProgressCallback
+from projections._contents import Contents
+from projections._due import SENDS, Recorded, Status, Written, due, sends, statuses
+from projections._finding import Located, opened
+from projections._view import View, payloads, writes_rows
+from projections.checkpoints import Checkpoints
+from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, WritesRecord
+from projections.report import Report
+from projections.serializer import Serializer
+from projections.values.change import load
+
+T = TypeVar("T")
+
+Why = Literal["interrupt", "error", "died", "pending", "damaged"]
+"""Why a thread stopped in the middle.
+
+`"interrupt"`: a task asked, and nobody answered. `"error"`: a task failed. `"died"`: something is due, and nothing was
+recorded for as long as was asked for; `"pending"`: something is due, and nobody asked how long nothing was recorded.
+The log does not tell a run that died from one that stopped at a breakpoint, or that is still at it. `"damaged"`: where
+it stands cannot be read; `Recovery.check` tells more.
+"""
+
+# How many checkpoints, and threads, are looked at together.
+_BATCH = 50
+# How many threads one page looks at: it may have less than it was asked for, and the next one goes on.
+_LOOKED_AT = 1_000
+# How often a check begins anew that prunes keep changing the ground under.
+_ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """What became of a task that wrote something.
+
+    Attributes:
+        id: Its id.
+        node: The node that it runs, if the writer knew.
+        status: `"finished"`; `"interrupted"`: it asked; `"resumed"`: it was answered, and was not heard of since;
+            `"failed"`.
+        interrupts: The ids of its questions, where there is a serializer that can read them.
+        error: What it failed with, where there is a serializer that can read it.
+    """
+
+    id: str
+    node: str | None
+    status: Status
+    interrupts: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecoveryPoint:
+    """A checkpoint that a run can be resumed from, or the thread rolled back to.
+
+    Attributes:
+        thread: The thread's id.
+        namespace: The subgraph's path, empty for the outermost graph.
+        id: The checkpoint's id.
+        parent: The id of the one before, if it is shown.
+        version: The version of its event in the thread's log.
+        step: The step that it was saved after; -1 for an input.
+        source: What saved it: `"input"`, `"loop"`, `"update"` or `"fork"`.
+        saved_at: When, UTC.
+        run: The run that saved it.
+        next: The nodes that were due then, each as often as it has tasks; `"__pregel_tasks"` stands for packets that
+            could not be read.
+        tasks: What became of those that wrote something since.
+    """
+
+    thread: str
+    namespace: str
+    id: str
+    parent: str | None
+    version: int
+    step: int
+    source: str
+    saved_at: datetime
+    run: str | None
+    next: tuple[str, ...]
+    tasks: tuple[TaskState, ...]
+
+    @property
+    def clean(self) -> bool:
+        """Whether a run had ended there: nothing was due, and no task is unfinished."""
+        return not self.next and all(task.status == "finished" for task in self.tasks)
+
+
+@dataclass(frozen=True, slots=True)
+class StalledThread:
+    """A thread that stopped in the middle.
+
+    Attributes:
+        thread: The thread's id.
+        why: Why; several reasons if tasks beside each other came to different ends.
+        since: When its last event was recorded, UTC.
+        head: Its latest checkpoint, which a run would go on from; `None` if it cannot be read.
+    """
+
+    thread: str
+    why: tuple[Why, ...]
+    since: datetime
+    head: RecoveryPoint | None
+
+
+@dataclass(frozen=True, slots=True)
+class StalledPage:
+    """Some of the threads that stopped; pass `next_cursor` to get those after them (`None`: there are no more).
+
+    A page may hold less than it was asked for, even nothing: it ends when it has looked at enough threads.
+    """
+
+    threads: Sequence[StalledThread]
+    next_cursor: str | None
+
+
+class Recovery:
+    """Tells what can be recovered. It changes nothing.
+
+    What comes next at a checkpoint is known without the graph as `projections._due` describes it: for all graphs that
+    LangGraph's `StateGraph` makes.
+
+    Args:
+        checkpoints: The checkpoints of a store.
+    """
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+        self._store = checkpoints.store
+        recorder = checkpoints.store.recorder
+        self._queries: Mapping[str, str] = {
+            **checkpoints.queries,
+            **load_queries("projections", recorder.dialect, recorder.schema, file="recovery"),
+        }
+
+    def points(
+        self,
+        thread: str,
+        *,
+        namespace: str = "",
+        before: str | None = None,
+        limit: int = 50,
+        serializer: Serializer | None = None,
+    ) -> list[RecoveryPoint]:
+        """The recovery points of a thread, the latest first.
+
+        Args:
+            thread: The thread's id; of one that does not exist there are none.
+            namespace: Of which namespace.
+            before: Only those whose id is smaller.
+            limit: At most so many.
+            serializer: Reads questions, errors and packets. What it cannot read is left out.
+        """
+        check_stream(thread)
+        _check_limit(limit)
+
+        def read(view: View) -> list[RecoveryPoint]:
+            found = islice(self._checkpoints.finder.of_thread(view, namespace, before), limit)
+            batches = _batches(found)
+            return [point for batch in batches for point in self._points(view, namespace, batch, serializer)]
+
+        return self._of_thread(thread, read) or []
+
+    def stalled(
+        self,
+        *,
+        prefix: str = "",
+        older_than: timedelta | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        serializer: Serializer | None = None,
+    ) -> StalledPage:
+        """Threads that stopped in the middle, by name, and why.
+
+        Args:
+            prefix: How their names begin.
+            older_than: A thread of which something is due is taken to have died if its last event is at least so old,
+                and to be at work otherwise: then it is not listed. `None`: all are listed, as `"pending"`. One that
+                asks, or has failed, is listed in any case.
+            limit: At most so many.
+            cursor: `next_cursor` of the page before, with the other arguments unchanged.
+            serializer: Reads questions, errors and packets. What it cannot read is left out.
+        """
+        _check_limit(limit)
+        if older_than is not None and not isinstance(older_than, timedelta):
+            raise BadInputError(f"older_than is {older_than!r}: use a timedelta")
+        found: list[StalledThread] = []
+        looked_at = 0
+        while len(found) < limit and looked_at < _LOOKED_AT:
+            size = min(limit - len(found), _BATCH)
+            page = self._store.streams(prefix=prefix, limit=size, cursor=cursor)
+            for stream in page.streams:
+                try:
+                    head = self._head(stream.name, serializer)
+                except CorruptionError:
+                    found.append(StalledThread(stream.name, ("damaged",), stream.active_at, None))
+                    continue
+                if head and (why := _why(head, stream.active_at, older_than)):
+                    found.append(StalledThread(stream.name, why, stream.active_at, head))
+            looked_at += size
+            cursor = page.next_cursor
+            if cursor is None:
+                break
+        return StalledPage(found, cursor)
+
+    def check(self, thread: str, serializer: Serializer, *, progress: ProgressCallback | None = None) -> Report:
+        """Check a thread: its log's hash chain, its rows against the log, and all its values.
+
+        It does not stop at the first damage. Each value is read as a checkpoint would read it; of a type that the
+        serializer may not make again nothing is made. Nothing is changed. Others may write meanwhile.
+
+        Args:
+            thread: The thread's id.
+            serializer: Turns bytes into values.
+            progress: Is called now and then, by the thread that checks.
+
+        Raises:
+            NotFoundError: There is no such thread.
+            BusyError: Prunes keep changing it.
+        """
+        check_stream(thread)
+        tell = progress or (lambda _: None)
+        for _ in range(_ATTEMPTS):
+            head = self._store.head(thread)
+            view = self._checkpoints.finder.view(thread)
+            if head is None or view is None:
+                raise NotFoundError(f"there is no thread {thread!r} to check")
+            report = Check(self._store, self._queries, view, head.version, serializer, tell).run()
+            # What was forgotten meanwhile looks as if it were lost.
+            if report.ok or not self._forgotten_since(thread, head.version):
+                return report
+        raise BusyError(f"thread {thread!r} is pruned all the time: try again")
+
+    async def apoints(
+        self,
+        thread: str,
+        *,
+        namespace: str = "",
+        before: str | None = None,
+        limit: int = 50,
+        serializer: Serializer | None = None,
+    ) -> list[RecoveryPoint]:
+        """`points`."""
+        return await self._store.workers.run(
+            self.points, thread, namespace=namespace, before=before, limit=limit, serializer=serializer
+        )
+
+    async def astalled(
+        self,
+        *,
+        prefix: str = "",
+        older_than: timedelta | None = None,
+        limit: int = 100,
+        cursor: str | None = None,
+        serializer: Serializer | None = None,
+    ) -> StalledPage:
+        """`stalled`."""
+        return await self._store.workers.run(
+            self.stalled, prefix=prefix, older_than=older_than, limit=limit, cursor=cursor, serializer=serializer
+        )
+
+    async def acheck(self, thread: str, serializer: Serializer, *, progress: ProgressCallback | None = None) -> Report:
+        """`check`; `progress` is called on a thread of the store's own."""
+        return await self._store.workers.run(self.check, thread, serializer, progress=progress)
+
+    def _head(self, thread: str, serializer: Serializer | None) -> RecoveryPoint | None:
+        def read(view: View) -> RecoveryPoint | None:
+            located = self._checkpoints.finder.locate(view, "", None)
+            return next(self._points(view, "", [located], serializer)) if located else None
+
+        return self._of_thread(thread, read)
+
+    def _of_thread(self, thread: str, read: Callable[[View], T]) -> T | None:
+        """What is read of a thread; of one that does not exist, nothing."""
+        for _ in range(_ATTEMPTS - 1):
+            view = self._checkpoints.finder.view(thread)
+            with suppress(ErasedError):  # a prune came in between: what it left is found by looking again
+                return read(view) if view else None
+        view = self._checkpoints.finder.view(thread)
+        return read(view) if view else None
+
+    def _forgotten_since(self, thread: str, version: int) -> bool:
+        kept = {CHECKPOINT_SAVED, WRITES_SAVED}
+        head = self._store.head(thread)
+        return (
+            head is None
+            or head.version < version
+            or any(event.topic not in kept for event in self._store.read(thread, after=version))
+        )
+
+    def _points(
+        self, view: View, namespace: str, batch: Sequence[Located], serializer: Serializer | None
+    ) -> Iterator[RecoveryPoint]:
+        at = writes_rows(self._store.recorder, self._queries, view, namespace, [located.id for located in batch])
+        stored = payloads(self._store, view, {version for versions in at.values() for version in versions})
+        for located in batch:
+            events = [_written(version, stored[version]) for version in at.get(located.id, ()) if version in stored]
+            metadata = located.cause.metadata
+            yield RecoveryPoint(
+                thread=view.thread,
+                namespace=namespace,
+                id=located.id,
+                parent=located.parent,
+                version=located.version,
+                step=int(metadata.get("step", -2)),
+                source=str(metadata.get("source", "")),
+                saved_at=from_microseconds(located.recorded_at),
+                run=located.cause.run,
+                next=(*due(located.record), *self._sent(view, located, serializer)),
+                tasks=tuple(_state(recorded, serializer) for recorded in statuses(events)),
+            )
+
+    def _sent(self, view: View, located: Located, serializer: Serializer | None) -> Iterable[str]:
+        """The nodes that packets wait for."""
+        if not sends(located.record):
+            return ()
+        if serializer is None:
+            return (SENDS,)
+        chains = Chains(self._store, self._queries, view)
+        try:
+            contents = Contents(self._store, self._queries, view, [located], chains, only=[SENDS])
+            packets = contents.values(located, serializer)[SENDS]
+        except ErasedError:
+            raise
+        except EventStoreError:
+            return (SENDS,)
+        return [getattr(packet, "node", SENDS) for packet in packets]
+
+
+def _written(version: int, payload: bytes) -> Written:
+    cause, data = opened(payload)
+    return Written(version, cause.task or "", cause.node, WritesRecord.unpack(data))
+
+
+def _state(recorded: Recorded, serializer: Serializer | None) -> TaskState:
+    said: Any = None
+    if recorded.said and serializer:
+        try:
+            said = load(recorded.said.encoding, recorded.said.data, serializer)
+        except EventStoreError:
+            said = None  # of a type that may not be made again, for one
+    if recorded.status == "failed":
+        return TaskState(recorded.id, recorded.node, "failed", error=None if said is None else str(said))
+    asked = said if isinstance(said, list | tuple) else ()
+    ids = tuple(str(question.id) for question in asked if hasattr(question, "id"))
+    return TaskState(recorded.id, recorded.node, recorded.status, ids)
+
+
+def _why(head: RecoveryPoint, active_at: datetime, older_than: timedelta | None) -> tuple[Why, ...]:
+    if head.clean:
+        return ()
+    reached = {task.status for task in head.tasks}
+    why: list[Why] = []
+    if "interrupted" in reached:
+        why.append("interrupt")
+    if "failed" in reached:
+        why.append("error")
+    if why:
+        return tuple(why)
+    if older_than is None:
+        return ("pending",)
+    return ("died",) if datetime.now(UTC) - active_at >= older_than else ()
+
+
+def _check_limit(limit: int) -> None:
+    if limit < 1:
+        raise BadInputError(f"limit is {limit}: at least one is needed")
+
+
+def _batches(found: Iterable[Located]) -> Iterator[list[Located]]:
+    for _, batch in groupby(enumerate(found), lambda numbered: numbered[0] // _BATCH):
+        yield [located for _, located in batch]

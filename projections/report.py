@@ -1,0 +1,112 @@
+"""What the consistency check of a thread found: plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from eventstore import ErasedError, EventStoreError, TypeNotAllowedError, UnknownFormatError, UnreadableError
+
+
+class Damage(StrEnum):
+    """What may be wrong with a thread."""
+
+    CHAIN = "chain"
+    """An event is not what was written, or it is missing."""
+    MISSING_ROW = "missing row"
+    """The log has a checkpoint or writes that reads do not find: `Checkpoints.rebuild()` brings them back."""
+    EXTRA_ROW = "extra row"
+    """Reads find what the log does not have, or has hidden: `Checkpoints.rebuild()` removes it."""
+    ERASED = "erased"
+    """Something that is shown needs content that was erased."""
+    VALUE = "value"
+    """Stored bytes are not what was stored."""
+    TYPE = "type"
+    """A value of a type that the serializer may not make again. It was not made, and stays as it is."""
+    UNREADABLE = "unreadable"
+    """The serializer cannot read a value that is stored intact: it may have been another one, or another key."""
+    FORMAT = "format"
+    """Bytes of a format that this version of the package does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong.
+
+    Attributes:
+        kind: What it is.
+        version: The version, in the thread's log, of the event that it is about.
+        channel: The channel whose value it is about, if it is about one.
+        message: What was found, and what to do.
+    """
+
+    kind: Damage
+    version: int
+    channel: str | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What the check of a thread found.
+
+    Attributes:
+        thread: The thread's id.
+        version: The head up to which it was checked.
+        events: How many events its log has, with the past that it shares with its ancestors.
+        erased: Of how many of them only the digest is left.
+        checkpoints: How many checkpoints it shows.
+        writes: How many events hold what tasks wrote to them.
+        values: How many values of channels were read; those that several checkpoints share, once.
+        findings: What is wrong, in the order of the versions.
+    """
+
+    thread: str
+    version: int
+    events: int
+    erased: int
+    checkpoints: int
+    writes: int
+    values: int
+    findings: Sequence[Finding] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a check has come.
+
+    Attributes:
+        stage: `"log"`: events are verified; `"values"`: checkpoints and writes are read.
+        done: How many of these.
+        total: Of how many.
+    """
+
+    stage: str
+    done: int
+    total: int
+
+
+def finding_of(error: EventStoreError, version: int, channel: str | None = None) -> Finding:
+    """What an error says that was raised when something was read.
+
+    Args:
+        error: The error.
+        version: The event that was read, if the error does not name another.
+        channel: The channel that was read, if the error does not name another.
+    """
+    kind = next((kind for known, kind in _KINDS.items() if isinstance(error, known)), Damage.VALUE)
+    return Finding(kind, getattr(error, "version", version), getattr(error, "channel", channel), str(error))
+
+
+_KINDS = {
+    ErasedError: Damage.ERASED,
+    TypeNotAllowedError: Damage.TYPE,
+    UnreadableError: Damage.UNREADABLE,
+    UnknownFormatError: Damage.FORMAT,
+}

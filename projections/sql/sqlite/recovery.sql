@@ -1,0 +1,4 @@
+-- name: runs_deleted_after
+-- What was deleted of a stream after a version: forks from before do not show it either.
+SELECT version, payload FROM events WHERE stream_id = :stream_id AND version > :after AND topic IN ('runs.deleted', 'branch.deleted')
+ORDER BY version;

@@ -1,0 +1,265 @@
+"""Runs, rollbacks, undos, switches, forks, prunes and deletes in any order: a thread shows what the model shows.
+
+The laws: the log only grows, but for what a prune or a delete erases; undo after rollback is the identity; no fork is
+changed by what becomes of its parent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+
+from eventstore import ConflictError, NotFoundError
+from projections import Branches
+from tests.failures.model import Kept, Model, Place, Thread, child_of
+from tests.failures.saving import Calls, Flavour, ident
+from tests.failures.test_against_a_model import RUNS, SaverAndModel
+
+THREADS = st.sampled_from(["one", "one", "one", "two", "two", "three"])
+SPACES = st.sampled_from(["", "", "", "inner"])
+
+
+@dataclass
+class Line(Thread):
+    """What a thread shows while it is on one line.
+
+    Attributes:
+        moments: What the thread showed when each checkpoint was saved.
+        own: The checkpoints that were saved on this very line.
+    """
+
+    moments: dict[Place, Line] = field(default_factory=dict)
+    own: set[Place] = field(default_factory=set)
+
+    def snapshot(self) -> Line:
+        """The same, which nothing that happens to this one changes."""
+        writes = {place: dict(waiting) for place, waiting in self.writes.items()}
+        shown = {place: copy(kept) for place, kept in self.shown.items()}
+        return Line(shown, writes, dict(self.moments), set())
+
+
+@dataclass
+class Moves:
+    """Where a thread has been.
+
+    Attributes:
+        left: The lines that it has left, the last one last.
+        undoable: The lines that the moves which can be undone left.
+    """
+
+    left: list[Line] = field(default_factory=list)
+    undoable: list[Line] = field(default_factory=list)
+
+
+class ModelWithMoves(Model):
+    """The model of a saver, with a past that can come back."""
+
+    threads: dict[str, Line]  # type: ignore[assignment]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moves: dict[str, Moves] = {}
+
+    def put(self, thread: str, namespace: str, kept: Kept) -> None:
+        line = self.threads.setdefault(thread, Line())
+        self.moves.setdefault(thread, Moves())
+        super().put(thread, namespace, kept)
+        place = (namespace, kept.number)
+        line.own.add(place)
+        line.moments[place] = line.snapshot()
+        line.moments[place].moments[place] = line.moments[place]
+
+    def put_writes(
+        self, thread: str, namespace: str, number: int, writes: Sequence[tuple[str, Any]], task: str, path: str
+    ) -> None:
+        self.threads.setdefault(thread, Line())
+        self.moves.setdefault(thread, Moves())
+        super().put_writes(thread, namespace, number, writes, task, path)
+
+    def copy(self, source: str, target: str) -> None:
+        self.threads[target] = self.threads[source].snapshot()
+        self.moves[target] = Moves()
+
+    def delete(self, thread: str) -> None:
+        super().delete(thread)
+        self.moves.pop(thread, None)
+
+    def forget_the_past(self, thread: str) -> None:
+        """What a prune does besides: nothing of what was set aside, or was shown before, can come back."""
+        line = self.threads[thread]
+        self.moves[thread] = Moves()
+        pruned = line.snapshot()
+        line.own = set(line.shown)
+        line.moments = dict.fromkeys(line.shown, pruned)
+        pruned.moments = dict(line.moments)
+
+    def delete_runs(self, runs: Sequence[str]) -> None:
+        for line in self.lines():
+            self._forget(line, {place for place, kept in line.shown.items() if kept.run in runs})
+            line.moments = {place: moment for place, moment in line.moments.items() if place in line.shown}
+            line.own &= line.shown.keys()
+
+    def lines(self) -> list[Line]:
+        """Every state that can still be seen, or come back."""
+        found: dict[int, Line] = {}
+        waiting = [*self.threads.values()]
+        for moves in self.moves.values():
+            waiting += [*moves.left, *moves.undoable]
+        while waiting:
+            line = waiting.pop()
+            if id(line) not in found:
+                found[id(line)] = line
+                waiting += line.moments.values()
+        return [*found.values()]
+
+    def move(self, thread: str, line: Line) -> None:
+        """Leave the line that the thread is on for another."""
+        moves = self.moves[thread]
+        moves.left = [each for each in moves.left if each is not line] + [self.threads[thread]]
+        self.threads[thread] = line
+
+    def rollback(self, thread: str, place: Place) -> None:
+        self.moves[thread].undoable.append(self.threads[thread])
+        self.move(thread, self.threads[thread].moments[place].snapshot())
+
+    def undo(self, thread: str) -> None:
+        self.move(thread, self.moves[thread].undoable.pop())
+
+    def hidden(self, thread: str) -> list[Place]:
+        """The checkpoints that a thread has set aside."""
+        moves = self.moves.get(thread, Moves())
+        shown = self.shown(thread)
+        return sorted({place for line in moves.left for place in line.own if place not in shown})
+
+    def line_of(self, thread: str, place: Place) -> Line:
+        """The line that the thread left last, of those on which a checkpoint was saved."""
+        return next(line for line in reversed(self.moves[thread].left) if place in line.own)
+
+    def switch(self, thread: str, place: Place) -> None:
+        line = self.threads[thread]
+        self.moves[thread].undoable.append(line)
+        if place in line.shown:
+            self.move(thread, line.moments[place].snapshot())
+            return
+        left = self.line_of(thread, place)
+        whole = max(number for space, number in left.own if space == place[0]) == place[1]
+        self.move(thread, left if whole else left.moments[place].snapshot())
+
+
+class History(SaverAndModel):
+    """Everything that the other machine does, and moves."""
+
+    calls = SaverAndModel.calls
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model: ModelWithMoves = ModelWithMoves()
+        self.events = 0
+
+    def checkpoints(self, caller: tuple[int, Flavour]) -> Any:
+        return Calls(self.savers[caller[0]].checkpoints, caller[1])  # type: ignore[arg-type]
+
+    def branches(self, caller: tuple[int, Flavour]) -> Any:
+        return Calls(Branches(self.savers[caller[0]].checkpoints), caller[1])  # type: ignore[arg-type]
+
+    @initialize(caller=calls)
+    def begin(self, caller: tuple[int, Flavour]) -> None:
+        for thread in ("one", "two"):
+            self.run(caller, thread, [""] * 4 + ["inner"] * 2 + [""], run="run 1")
+
+    @rule(caller=calls, thread=THREADS, spaces=st.lists(SPACES, min_size=1, max_size=4), run=RUNS)
+    def run(self, caller: tuple[int, Flavour], thread: str, spaces: list[str], run: str | None) -> None:
+        """Some steps in a row, each with a task's write before the next."""
+        for space in spaces:
+            self.put(caller, thread, space, {"count": self.latest}, {"source": "loop"}, run, back=0)
+            self.put_writes(caller, thread, space, [("count", self.latest)], "task a", "", which=0)
+
+    @rule(caller=calls, thread=THREADS)
+    def prune(self, caller: tuple[int, Flavour], thread: str) -> None:
+        report = self.by(caller).prune([thread])
+        assert report.checkpoints == self.model.prune(thread)
+        if report.threads:
+            self.model.forget_the_past(thread)
+
+    @rule(caller=calls, thread=THREADS, space=SPACES, which=st.integers(0, 5))
+    def rollback(self, caller: tuple[int, Flavour], thread: str, space: str, which: int) -> None:
+        if numbers := self.numbers(thread, space):
+            number = numbers[-1 - which % len(numbers)]
+            moved = self.checkpoints(caller).rollback(thread, to=ident(number), namespace=space, reason="to see")
+            assert (moved.thread, moved.checkpoint) == (thread, ident(number))
+            self.model.rollback(thread, (space, number))
+
+    @rule(caller=calls, thread=THREADS)
+    def undo(self, caller: tuple[int, Flavour], thread: str) -> None:
+        if self.model.moves.get(thread, Moves()).undoable:
+            self.checkpoints(caller).undo(thread)
+            self.model.undo(thread)
+        else:
+            with pytest.raises(NotFoundError):
+                self.checkpoints(caller).undo(thread)
+
+    @rule(caller=calls, thread=THREADS, space=SPACES, which=st.integers(0, 5))
+    def rollback_and_undo(self, caller: tuple[int, Flavour], thread: str, space: str, which: int) -> None:
+        """The identity, in whatever is done between."""
+        if numbers := self.numbers(thread, space):
+            checkpoints = self.checkpoints(caller)
+            before = self.by(caller).list({"configurable": {"thread_id": thread}})
+            checkpoints.rollback(thread, to=ident(numbers[-1 - which % len(numbers)]), namespace=space)
+            checkpoints.undo(thread)
+            assert self.by(caller).list({"configurable": {"thread_id": thread}}) == before
+
+    @rule(caller=calls, thread=THREADS, which=st.integers(0, 5))
+    def switch(self, caller: tuple[int, Flavour], thread: str, which: int) -> None:
+        if hidden := self.model.hidden(thread):
+            space, number = hidden[-1 - which % len(hidden)]
+            self.branches(caller).switch(thread, ident(number), namespace=space)
+            self.model.switch(thread, (space, number))
+
+    @rule(caller=calls, thread=THREADS, which=st.integers(0, 5))
+    def go_on_from_what_was_rolled_back(self, caller: tuple[int, Flavour], thread: str, which: int) -> None:
+        """As a run does that was under way: it fails, and stores nothing."""
+        if hidden := self.model.hidden(thread):
+            space, number = hidden[-1 - which % len(hidden)]
+            self.latest += 1
+            kept = child_of(None, self.latest, {"late": 1}, {"source": "loop"}, None)
+            with pytest.raises(ConflictError, match="rolled back"):
+                self.save(caller, thread, space, replace(kept, parent=number), ["late"])
+
+    @rule(caller=calls, thread=THREADS, which=st.integers(0, 5))
+    def rollback_to_what_is_hidden(self, caller: tuple[int, Flavour], thread: str, which: int) -> None:
+        if hidden := self.model.hidden(thread):
+            space, number = hidden[-1 - which % len(hidden)]
+            with pytest.raises(NotFoundError, match="undo"):
+                self.checkpoints(caller).rollback(thread, to=ident(number), namespace=space)
+
+    @rule(caller=calls, source=THREADS, name=THREADS, space=SPACES, which=st.integers(0, 5))
+    def fork(self, caller: tuple[int, Flavour], source: str, name: str, space: str, which: int) -> None:
+        numbers = self.numbers(source, space)
+        if numbers and name not in self.model.threads:
+            number = numbers[-1 - which % len(numbers)]
+            self.branches(caller).fork(source, name, at=ident(number), namespace=space, reason="to try")
+            self.model.threads[name] = self.model.threads[source].moments[space, number].snapshot()
+            self.model.moves[name] = Moves()
+
+    @invariant()
+    def the_log_only_grows(self) -> None:
+        events = sum(1 for _ in self.savers[0].store.feed())
+        assert events >= self.events
+        self.events = events
+
+
+def test_a_thread_shows_what_the_model_shows_wherever_it_is_moved(url: str) -> None:
+    History.url = url
+    run_state_machine_as_test(
+        History,
+        settings=settings(
+            max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
