@@ -50,7 +50,7 @@ class Loader:
             contents = Contents(
                 self._store, self._queries, view, [located], Chains(self._store, self._queries, view), live=self._live
             )
-            return _saved(view, located, contents, serializer)
+            return saved(view, located, contents, serializer)
 
         return again(attempt)
 
@@ -132,7 +132,7 @@ class Loader:
             nonlocal batch
             try:
                 contents = Contents(self._store, self._queries, view, batch, chains)
-                return [_saved(view, located, contents, serializer) for located in batch]
+                return [saved(view, located, contents, serializer) for located in batch]
             except ErasedError:
                 fresh = [self._finder.locate(view, located.namespace, located.id) for located in batch]
                 batch = [located for located in fresh if located]
@@ -149,7 +149,8 @@ class Loader:
         return chains
 
 
-def _saved(view: View, located: Located, contents: Contents, serializer: Serializer) -> SavedCheckpoint:
+def saved(view: View, located: Located, contents: Contents, serializer: Serializer) -> SavedCheckpoint:
+    """A checkpoint as it is read."""
     record = located.record
     return SavedCheckpoint(
         thread=view.thread,

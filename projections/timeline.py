@@ -6,6 +6,7 @@ import base64
 import binascii
 import heapq
 import json
+from bisect import bisect_right
 from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,10 +18,12 @@ from eventstore import BadInputError, ErasedError
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from eventstore.queries import load_queries
+from projections._chains import Chains
+from projections._contents import Contents
 from projections._entries import Entries, TimelineEntry
 from projections._finding import PAGE, Finder, Located
-from projections._loading import again
-from projections._view import View
+from projections._loading import again, saved
+from projections._view import View, stored
 from projections.blame import Blame, Origin
 from projections.checkpoints import Checkpoints
 from projections.comparison import CheckpointDiff, Comparison
@@ -117,7 +120,9 @@ class Timeline:
             yield from self._described(batch, serializer)
 
     def at(self, thread: str, time: datetime, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint | None:
-        """The checkpoint that was a thread's latest at a time; `None` if it had none yet.
+        """The checkpoint that was a thread's latest at a time; `None` if it had none yet, or a prune has forgotten it.
+
+        What a rollback has hidden since is shown. Its pending writes are those that were recorded by then.
 
         Args:
             thread: The thread.
@@ -131,14 +136,13 @@ class Timeline:
         moment = to_microseconds(time)
 
         def attempt() -> SavedCheckpoint | None:
-            view = self._finder.view(thread)
-            located = self._located_at(view, namespace, moment) if view else None
-            if located is None:
+            view = self._view_at(thread, moment)
+            located = self._finder.locate(view, namespace, None) if view else None
+            if view is None or located is None:
                 return None
-            found = self._checkpoints.get(thread, serializer, namespace=namespace, checkpoint=located.id)
-            if found is None:  # a prune was faster
-                raise ErasedError(f"checkpoint {located.id!r} of thread {thread!r} was pruned meanwhile: ask again")
-            return found
+            chains = Chains(self._store, self._queries, view)
+            contents = Contents(self._store, self._queries, view, [located], chains)
+            return saved(view, located, contents, serializer)
 
         return again(attempt)
 
@@ -272,9 +276,18 @@ class Timeline:
 
         return again(attempt)
 
-    def _located_at(self, view: View, namespace: str, moment: int) -> Located | None:
-        listed = self._finder.of_thread(view, namespace, None)
-        return next((located for located in listed if located.recorded_at <= moment), None)
+    def _view_at(self, thread: str, moment: int) -> View | None:
+        """What a thread showed at a time: also what it has left since by a rollback."""
+        view, head = self._finder.view(thread), self._store.head(thread)
+        if view is None or head is None:
+            return None
+
+        def recorded_at(version: int) -> int:
+            return stored(self._store, view, [version])[version][0]
+
+        # The times of a log grow with its versions: of a million events, twenty are looked at.
+        version = bisect_right(range(1, head.version + 1), moment, key=recorded_at)
+        return self._finder.view_at(thread, version) if version else None
 
 
 def _checked(threads: str | Sequence[str], namespace: str | None, *checkpoints: str | None) -> Sequence[str]:
