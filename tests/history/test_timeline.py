@@ -318,6 +318,17 @@ def test_a_state_as_of_a_time_is_what_it_was_before_a_rollback(saver: EventStore
     assert [each.step for each in timeline(saver).blame("t", "messages", saver.serde)] == [0, 1]
 
 
+def test_what_was_pruned_is_no_state_of_any_time(saver: EventStoreSaver) -> None:
+    an_agent(saver).invoke(hello(), config(), durability="sync")
+    latest, *older = entries(saver)
+    saver.prune(["t"])
+    at = timeline(saver).at
+    assert [at("t", entry.saved_at, saver.serde) for entry in older] == [None] * 3
+    left = at("t", latest.saved_at, saver.serde)
+    assert left is not None
+    assert left.id == latest.id
+
+
 async def test_async_code_sees_the_same(saver: EventStoreSaver) -> None:
     await an_agent(saver).ainvoke(hello(), config(), durability="sync")
     history = timeline(saver)
