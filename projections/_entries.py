@@ -11,7 +11,7 @@ from eventstore import EventStore, TypeNotAllowedError, UnreadableError
 from eventstore.events import from_microseconds
 from projections._channels import Values, Written, due, places_of, steers, written_between
 from projections._finding import Finder, Located
-from projections._steps import Recorded, Writer, Writes, failed, interrupted, named, nodes_between, source_of
+from projections._steps import Recorded, Writer, Writes, failed, interrupted, named, nodes_between, source_of, step_of
 from projections._view import View
 from projections.differences.content import ABSENT, ITEMS, KEYS, TEXT
 from projections.differences.difference import Difference, Part, diff
@@ -147,8 +147,7 @@ class Entries:
     def of(self, located: Located) -> TimelineEntry:
         """The entry of one of the checkpoints."""
         parent = self._parent(located)
-        metadata, own = located.cause.metadata, self._writes.at(located.namespace, located.id)
-        step, source = metadata.get("step"), source_of(located)
+        own = self._writes.at(located.namespace, located.id)
         ran = nodes_between(parent, located)
         applied = self._writes.applied(located, ran)
         return TimelineEntry(
@@ -158,8 +157,8 @@ class Entries:
             parent=located.parent,
             version=located.version,
             saved_at=from_microseconds(located.recorded_at),
-            step=step if type(step) is int else None,
-            source=source if isinstance(source, str) else None,
+            step=step_of(located),
+            source=source_of(located),
             run=located.cause.run,
             writers=tuple(named([event.writer() for event in applied], ran, located.cause.run)),
             due=tuple(due(located.record.manifest)),
@@ -187,8 +186,11 @@ class Entries:
     def _changes(self, located: Located, parent: Located | None, applied: Sequence[Recorded]) -> list[ChannelChange]:
         replayed = self._replayed(located, parent, applied)
         written = self._written[located.namespace, located.id]
-        found = [ChannelChange(each.channel, each.kind, self._summary(each)) for each in written
-                 if each.channel not in replayed]  # fmt: skip
+        found = [
+            ChannelChange(each.channel, each.kind, self._summary(each))
+            for each in written
+            if each.channel not in replayed
+        ]
         found += [ChannelChange(channel, "written", summary) for channel, summary in replayed.items()]
         return sorted(found, key=lambda change: change.channel)
 

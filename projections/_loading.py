@@ -59,7 +59,7 @@ class Loader:
         """
         chains = Chains(self._store, self._queries, view)
         contents = Contents(self._store, self._queries, view, [located], chains, live=self._live)
-        return _saved(view, located, contents, serializer)
+        return saved(view, located, contents, serializer)
 
     def list_thread(
         self, thread: str, namespace: str | None, before: str | None, matching: Matching, serializer: Serializer
@@ -139,7 +139,7 @@ class Loader:
             nonlocal batch
             try:
                 contents = Contents(self._store, self._queries, view, batch, chains)
-                return [_saved(view, located, contents, serializer) for located in batch]
+                return [saved(view, located, contents, serializer) for located in batch]
             except ErasedError:
                 fresh = [self._finder.locate(view, located.namespace, located.id) for located in batch]
                 batch = [located for located in fresh if located]
@@ -156,7 +156,8 @@ class Loader:
         return chains
 
 
-def _saved(view: View, located: Located, contents: Contents, serializer: Serializer) -> SavedCheckpoint:
+def saved(view: View, located: Located, contents: Contents, serializer: Serializer) -> SavedCheckpoint:
+    """A checkpoint as it is read."""
     record = located.record
     return SavedCheckpoint(
         thread=view.thread,

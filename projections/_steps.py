@@ -133,9 +133,16 @@ def named(writers: Sequence[Writer], ran: Sequence[str], run: str | None) -> lis
     return [*writers, *(Writer(node, run=run) for node in missing)]
 
 
-def source_of(located: Located) -> object:
-    """What made a checkpoint, in LangGraph's words: `input`, `loop`, `update` or `fork`."""
-    return located.cause.metadata.get("source")
+def source_of(located: Located) -> str | None:
+    """What made a checkpoint, in LangGraph's words: `input`, `loop`, `update` or `fork`; `None` if it does not say."""
+    source = located.cause.metadata.get("source")
+    return source if isinstance(source, str) else None
+
+
+def step_of(located: Located) -> int | None:
+    """LangGraph's number of the step, if the checkpoint has one."""
+    step = located.cause.metadata.get("step")
+    return step if type(step) is int else None
 
 
 def nodes_between(parent: Located | None, located: Located) -> list[str]:
@@ -164,7 +171,7 @@ def _wrote(events: Iterable[Recorded], channel: str) -> bool:
     return any(write.channel == channel for event in events for write in event.record.writes)
 
 
-def _may_be_of(event: Recorded, source: object, ran: Collection[str]) -> bool:
+def _may_be_of(event: Recorded, source: str | None, ran: Collection[str]) -> bool:
     """Whether a checkpoint may have applied an event, which another child of its parent may have applied instead."""
     by_hand = event.record.task_path.startswith(_UPDATE)
     if source == "update":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
@@ -15,7 +15,7 @@ from projections._attribution import Attribution
 from projections._channels import Values, places_of
 from projections._finding import Finder, Located
 from projections._generations import UNKNOWN, Generations
-from projections._steps import Writer, source_of
+from projections._steps import Writer, source_of, step_of
 from projections._view import View
 from projections.comparison import missing
 from projections.differences.content import ABSENT
@@ -224,11 +224,7 @@ class _Search:
         """The parts that were not there in the older value, or not so; the places of the others are moved there."""
         added = None if self._by_line else self.generations.added(version, older, self._values.serializer)
         if added is not None:
-            # What was added to a list stands behind all else: a long one need not be looked through at each step.
-            last_first = reversed(sought.items())
-            new = takewhile(lambda each: added(each[1]), last_first) if _is_of_items(sought) else (
-                each for each in last_first if added(each[1]))  # fmt: skip
-            return [_Found(path, here, ABSENT, version) for path, here in new]
+            return [_Found(path, here, ABSENT, version) for path, here in _added(sought, added)]
         values = (self._shown(self._values.get(each, self._channel)) for each in (older, version))
         difference = diff(*values)
         found = []
@@ -253,8 +249,13 @@ class _Search:
         return path
 
 
-def _is_of_items(sought: Mapping[Path, Path]) -> bool:
-    return all(path and path[0].kind == "item" for path in [*sought][:1])
+def _added(sought: dict[Path, Path], added: Callable[[Path], bool]) -> list[tuple[Path, Path]]:
+    """Those of some parts that were added behind all else."""
+    first = next(iter(sought))
+    if first and first[0].kind == "item":
+        # In a list they are the last: a long one need not be looked through at each step.
+        return [*takewhile(lambda part: added(part[1]), reversed(sought.items()))]
+    return [(path, here) for path, here in sought.items() if added(here)]
 
 
 def _origin(
@@ -266,7 +267,6 @@ def _origin(
     writers: Sequence[Writer],
     known_since: str | None,
 ) -> Origin:
-    step, source = located.cause.metadata.get("step"), source_of(located)
     return Origin(
         name=printable(name),
         path=found.path,
@@ -277,8 +277,8 @@ def _origin(
         checkpoint=located.id,
         version=located.version,
         saved_at=from_microseconds(located.recorded_at),
-        step=step if type(step) is int else None,
-        source=source if isinstance(source, str) else None,
+        step=step_of(located),
+        source=source_of(located),
         run=located.cause.run,
         writers=tuple(writers),
         known_since=known_since,

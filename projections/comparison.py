@@ -11,7 +11,7 @@ from eventstore import BadInputError, EventStore, NotFoundError
 from eventstore.events import from_microseconds
 from projections._channels import Values, Written, due, places_of, steers, written_between
 from projections._finding import Finder, Located
-from projections._steps import nodes_between, source_of
+from projections._steps import nodes_between, source_of, step_of
 from projections._view import View, stream_of
 from projections.differences.content import ABSENT
 from projections.differences.difference import Difference, diff
@@ -261,8 +261,6 @@ def _replayed(before: Located | None, after: Located) -> list[str]:
 
 
 def _compared(view: View, located: Located) -> ComparedCheckpoint:
-    metadata = located.cause.metadata
-    step, source = metadata.get("step"), source_of(located)
     return ComparedCheckpoint(
         thread=view.thread,
         namespace=located.namespace,
@@ -270,9 +268,9 @@ def _compared(view: View, located: Located) -> ComparedCheckpoint:
         parent=located.parent,
         version=located.version,
         saved_at=from_microseconds(located.recorded_at),
-        step=step if type(step) is int else None,
-        source=source if isinstance(source, str) else None,
+        step=step_of(located),
+        source=source_of(located),
         run=located.cause.run,
         due=tuple(due(located.record.manifest)),
-        metadata=metadata,
+        metadata=located.cause.metadata,
     )

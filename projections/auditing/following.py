@@ -15,7 +15,7 @@ from eventstore.recorders import Rows, Session
 from projections.auditing.extract import Extract, extract
 from projections.auditing.searching import SPAN
 from projections.auditing.terms import content_terms, thread_term, topic_term
-from projections.records import RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED
+from projections.records import BRANCH_DELETED, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED
 
 Progress = Callable[[int, int], object]
 """Is told how far the feed was followed, and how far it goes."""
@@ -28,7 +28,7 @@ _BLANKED = 500
 _PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 10.0, 0.001, 0.05
 _END = 2**63 - 1
 # Who appends these erases the content of older events: of the thread, and of deleted ones that it read through.
-_FORGETTING = frozenset({THREAD_PRUNED, RUNS_DELETED, THREAD_DELETED, "branch.deleted"})
+_FORGETTING = frozenset({THREAD_PRUNED, RUNS_DELETED, THREAD_DELETED, BRANCH_DELETED})
 
 
 class State(NamedTuple):

@@ -71,13 +71,16 @@ def _lines(difference: Difference, name: str, depth: int, limit: int) -> Iterato
 def _replaced(difference: Difference, name: str, depth: int, limit: int) -> Iterator[Line]:
     before, after = glance(difference.before, limit), glance(difference.after, limit)
     if before == after:  # they differ where one line does not show it
-        before, after = (f"{side} ({type(value).__qualname__})" for side, value in (
-            (before, difference.before), (after, difference.after)))  # fmt: skip
+        before, after = _with_type(before, difference.before), _with_type(after, difference.after)
     if len(before) <= _ONE_LINE or len(after) <= _ONE_LINE:
         yield Line("~", depth, _named(name, f"{before} → {after}"))
     else:
         yield Line("-", depth, _named(name, before))
         yield Line("+", depth, _named(name, after))
+
+
+def _with_type(shown: str, value: object) -> str:
+    return f"{shown} ({type(value).__qualname__})"
 
 
 def _parts(difference: Difference, name: str, depth: int, limit: int) -> Iterator[Line]:

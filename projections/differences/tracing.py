@@ -43,11 +43,11 @@ def steps_to(value: Any, item: Any) -> Path | None:
 
 
 def places(value: Any) -> Iterator[Path]:
-    """The paths to all parts of a value; of one that is not taken apart, the empty one."""
+    """The paths to all parts of a value; of one that is not taken apart, or has none, the empty one."""
     shape = shape_of(value)
-    if shape == ITEMS:
+    if shape == ITEMS and len(value):
         yield from ((Step("item", index),) for index in range(len(value)))
-    elif shape == KEYS:
+    elif shape == KEYS and value:
         yield from ((Step("key", key),) for key in value)
     else:
         yield ()

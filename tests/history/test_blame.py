@@ -142,6 +142,13 @@ def test_a_value_that_was_overwritten_names_the_last_who_changed_it(saver: Event
     assert (origin.step, origin.before) == (2, 1)
 
 
+def test_of_an_empty_value_the_one_who_emptied_it_is_named(saver: EventStoreSaver) -> None:
+    chain(saver.checkpoints, saver.serde, [{"a": [1], "b": {}}, {"a": [], "b": {}}, {"a": [], "b": {}}])
+    [emptied] = blame(saver, "a")
+    assert (emptied.name, emptied.step, emptied.before) == ("a", 2, [1])
+    assert [origin.step for origin in blame(saver, "b")] == [1]
+
+
 def test_a_text_is_blamed_line_by_line(saver: EventStoreSaver) -> None:
     texts = ["one\ntwo\nthree\n", "one\n2\nthree\n", "zero\none\n2\nthree\nfour"]
     chain(saver.checkpoints, saver.serde, [{"draft": text} for text in texts])

@@ -198,10 +198,14 @@ def test_the_differences_lead_from_one_checkpoint_to_the_other(
     histories: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     states = [
-        {"messages": [HumanMessage(f"number {number} of {len(each['log'])}", id=f"{number}") for number in each["log"]],
-         "text": each["text"]}
+        {
+            "messages": [
+                HumanMessage(f"number {number} of {len(each['log'])}", id=f"{number}") for number in each["log"]
+            ],
+            "text": each["text"],
+        }
         for each in histories
-    ]  # fmt: skip
+    ]
     with EventStore.open("sqlite:///:memory:") as store:
         checkpoints, serializer = Checkpoints(store), EventStoreSaver(store).serde
         chain(checkpoints, serializer, states)

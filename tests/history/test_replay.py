@@ -668,9 +668,7 @@ def test_what_cannot_be_replayed_is_refused_and_nothing_is_stored(
     assert [stream.name for stream in bench.saver.store.streams().streams] == streams
 
 
-def test_a_fork_that_was_pruned_is_replayed_from_what_it_has_kept(
-    bench: Bench, counted: Counted
-) -> None:
+def test_a_fork_that_was_pruned_is_replayed_from_what_it_has_kept(bench: Bench, counted: Counted) -> None:
     graph = bench.compile(asking(counted))
     bench.run(graph, {"question": "?"})
     bench.saver.copy_thread("thread", "copy")

@@ -300,6 +300,35 @@ def test_a_state_as_of_a_time_is_the_one_that_was_there(saver: EventStoreSaver) 
     assert latest.values["count"] == 1
 
 
+def test_a_state_as_of_a_time_is_what_it_was_before_a_rollback(saver: EventStoreSaver) -> None:
+    graph = an_agent(saver)
+    graph.invoke(hello(), config(), durability="sync")
+    graph.invoke(Command(resume="Yes"), config(), durability="sync")
+    left = entries(saver)
+    saver.checkpoints.rollback("t", back=2)
+    at = timeline(saver).at
+    for entry in left:
+        shown = at("t", entry.saved_at, saver.serde)
+        assert shown is not None
+        assert (shown.id, shown.version) == (entry.id, entry.version)
+    now = at("t", datetime.now(UTC) + timedelta(days=1), saver.serde)
+    assert now is not None
+    assert now.id == left[2].id
+    assert [entry.id for entry in entries(saver)] == [entry.id for entry in left[2:]]
+    assert [each.step for each in timeline(saver).blame("t", "messages", saver.serde)] == [0, 1]
+
+
+def test_what_was_pruned_is_no_state_of_any_time(saver: EventStoreSaver) -> None:
+    an_agent(saver).invoke(hello(), config(), durability="sync")
+    latest, *older = entries(saver)
+    saver.prune(["t"])
+    at = timeline(saver).at
+    assert [at("t", entry.saved_at, saver.serde) for entry in older] == [None] * 3
+    left = at("t", latest.saved_at, saver.serde)
+    assert left is not None
+    assert left.id == latest.id
+
+
 async def test_async_code_sees_the_same(saver: EventStoreSaver) -> None:
     await an_agent(saver).ainvoke(hello(), config(), durability="sync")
     history = timeline(saver)
