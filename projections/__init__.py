@@ -3,7 +3,8 @@
 from projections._saving import Prepared, prepare_checkpoint, prepare_writes
 from projections.checkpoints import CACHE_BYTES, Checkpoints
 from projections.model import ChannelHistory, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
-from projections.recovery import Recovery, RecoveryPoint, StalledPage, StalledThread, TaskState
+from projections.points import RecoveryPoint, StalledPage, StalledThread, TaskState
+from projections.recovery import Recovery
 from projections.report import Damage, Finding, Progress, Report
 from projections.serializer import Serializer
 from projections.values.ladder import SnapshotPolicy

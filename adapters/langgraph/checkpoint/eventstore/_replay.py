@@ -16,7 +16,8 @@ from langchain_core.runnables import RunnableConfig
 from eventstore import EventStoreError
 from langgraph.checkpoint.eventstore._planning import ReplayPlan, plan
 from langgraph.checkpoint.eventstore._recorded import stand
-from langgraph.checkpoint.eventstore._replaying import Graph, Replayed, Replaying, Step, Steps
+from langgraph.checkpoint.eventstore._replayed import Replayed
+from langgraph.checkpoint.eventstore._replaying import Graph, Replaying, Step, Steps
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._saver import EventStoreSaver
