@@ -293,6 +293,20 @@ def test_content_that_was_erased_and_is_still_needed_is_named(
     assert (Damage.ERASED, 2, "overwritten") in found(report)
 
 
+def test_segments_that_were_damaged_are_named_as_what_can_be_made_again(
+    make_saver: Callable[..., EventStoreSaver], url: str, flavour: Flavour
+) -> None:
+    saver = make_saver()
+    for number in range(1, 101):
+        save(saver, number, values(number), parent=number - 1 or None)
+    execute(url, "UPDATE segments SET change = substr(change, 1, length(change) - 3)")
+    fresh = make_saver()
+    report = check(fresh, flavour=flavour)
+    assert {kind for kind, _, _ in found(report)} == {Damage.SEGMENT}
+    fresh.checkpoints.rebuild_segments()
+    assert check(fresh).ok
+
+
 def test_a_write_that_was_damaged_is_named(
     ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str
 ) -> None:

@@ -90,7 +90,8 @@ class SelectiveReplay:
         It goes on to the end of the run, to a question that a node asks, to a breakpoint in front of or behind a node
         that runs again, or to an error. Where the graph takes another way than it was recorded to take, all that has no
         counterpart in the record runs. A task that runs again asks again; what a task was told whose result is used is
-        part of that. Inputs that the thread was given later are not given again.
+        part of that. Inputs that the thread was given later are not given again, nor what a person changed by hand
+        meanwhile (`update_state`), unless in a node's place: that counts as the node's result.
 
         Args:
             graph: The graph, as it is now.
