@@ -23,7 +23,8 @@ from projections.model import (
     PruneReport,
     SavedCheckpoint,
 )
-from projections.recovery import Recovery, RecoveryPoint, StalledPage, StalledThread, TaskState
+from projections.points import RecoveryPoint, StalledPage, StalledThread, TaskState
+from projections.recovery import Recovery
 from projections.report import Damage, Finding, Progress, Report
 from projections.serializer import Serializer
 from projections.timeline import Timeline, TimelinePage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 
-from eventstore import EventStore, EventStoreError, UnknownFormatError, chain
+from eventstore import CorruptionError, EventStore, EventStoreError, UnknownFormatError, chain
 from eventstore._lineage import Segment, lineage
 from eventstore.envelope import digest, is_erased
 from projections._chains import Chains, Wanted
@@ -215,6 +215,7 @@ class Check:
                 self._check_checkpoint(version, payload, chains, seen)
             done += len(batch)
             self._progress(Progress("values", done, total))
+        self._check_segments()
         for batch in _batches(writes):
             for version, payload in sorted(payloads(self._store, self._view, batch).items()):
                 self._check_writes(version, payload)
@@ -236,8 +237,42 @@ class Check:
                 self._values += 1
                 try:
                     self._read(wanted, chains)
+                except CorruptionError as error:
+                    self._add(self._of_segment(wanted) or finding_of(error, *wanted))
                 except EventStoreError as error:
                     self._add(finding_of(error, *wanted))
+
+    def _check_segments(self) -> None:
+        """Read where the thread stands as one would who has read nothing before: that goes by segments."""
+        latest: dict[str, str] = {}
+        for namespace, checkpoint in self._expected.shown:
+            latest[namespace] = max(checkpoint, latest.get(namespace, ""))
+        versions = [self._expected.shown[key] for key in latest.items()]
+        for version, payload in payloads(self._store, self._view, versions).items():
+            chains = Chains(self._store, self._queries, self._view)
+            try:
+                manifest = record_of(payload).manifest
+            except EventStoreError:
+                continue  # that was found already
+            for channel, entry in manifest.items():
+                wanted = (entry.written_at or version, channel)
+                if entry.written_at is not None:
+                    try:
+                        self._read(wanted, chains)
+                    except EventStoreError:
+                        if damaged := self._of_segment(wanted):
+                            self._add(damaged)
+
+    def _of_segment(self, wanted: Wanted) -> Finding | None:
+        """What is wrong with a value that cannot be read, if the log alone gives it."""
+        without = {**self._queries, "segments_at": self._queries["no_segments"]}
+        try:
+            self._read(wanted, Chains(self._store, without, self._view))
+        except EventStoreError:
+            return None
+        version, channel = wanted
+        message = f"what changes of {channel!r} are merged into is damaged, the log is not: rebuild the segments"
+        return Finding(Damage.SEGMENT, version, channel, message)
 
     def _read(self, wanted: Wanted, chains: Chains) -> None:
         version, channel = wanted

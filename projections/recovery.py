@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from eventstore import BadInputError, BusyError, CorruptionError, ErasedError, EventStoreError, NotFoundError
 from eventstore.events import from_microseconds
@@ -16,10 +15,11 @@ from eventstore.queries import load_queries
 from projections._chains import Chains
 from projections._checking import Check, ProgressCallback
 from projections._contents import Contents
-from projections._due import SENDS, Recorded, Status, Written, due, sends, statuses
+from projections._due import SENDS, Recorded, Written, due, sends, statuses
 from projections._finding import Located, opened
 from projections._view import View, payloads, writes_rows
 from projections.checkpoints import Checkpoints
+from projections.points import RecoveryPoint, StalledPage, StalledThread, TaskState, Why
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, WritesRecord
 from projections.report import Report
 from projections.serializer import Serializer
@@ -27,106 +27,12 @@ from projections.values.change import load
 
 T = TypeVar("T")
 
-Why = Literal["interrupt", "error", "died", "pending", "damaged"]
-"""Why a thread stopped in the middle.
-
-`"interrupt"`: a task asked, and nobody answered. `"error"`: a task failed. `"died"`: something is due, and nothing was
-recorded for as long as was asked for; `"pending"`: something is due, and nobody asked how long nothing was recorded.
-The log does not tell a run that died from one that stopped at a breakpoint, or that is still at it. `"damaged"`: where
-it stands cannot be read; `Recovery.check` tells more.
-"""
-
 # How many checkpoints, and threads, are looked at together.
 _BATCH = 50
 # How many threads one page looks at: it may have less than it was asked for, and the next one goes on.
 _LOOKED_AT = 1_000
 # How often a check begins anew that prunes keep changing the ground under.
 _ATTEMPTS = 5
-
-
-@dataclass(frozen=True, slots=True)
-class TaskState:
-    """What became of a task that wrote something.
-
-    Attributes:
-        id: Its id.
-        node: The node that it runs, if the writer knew.
-        status: `"finished"`; `"interrupted"`: it asked; `"resumed"`: it was answered, and was not heard of since;
-            `"failed"`.
-        interrupts: The ids of its questions, where there is a serializer that can read them.
-        error: What it failed with, where there is a serializer that can read it.
-    """
-
-    id: str
-    node: str | None
-    status: Status
-    interrupts: tuple[str, ...] = ()
-    error: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RecoveryPoint:
-    """A checkpoint that a run can be resumed from, or the thread rolled back to.
-
-    Attributes:
-        thread: The thread's id.
-        namespace: The subgraph's path, empty for the outermost graph.
-        id: The checkpoint's id.
-        parent: The id of the one before, if it is shown.
-        version: The version of its event in the thread's log.
-        step: The step that it was saved after; -1 for an input.
-        source: What saved it: `"input"`, `"loop"`, `"update"` or `"fork"`.
-        saved_at: When, UTC.
-        run: The run that saved it.
-        next: The nodes that were due then, each as often as it has tasks; `"__pregel_tasks"` stands for packets that
-            could not be read.
-        tasks: What became of those that wrote something since.
-    """
-
-    thread: str
-    namespace: str
-    id: str
-    parent: str | None
-    version: int
-    step: int
-    source: str
-    saved_at: datetime
-    run: str | None
-    next: tuple[str, ...]
-    tasks: tuple[TaskState, ...]
-
-    @property
-    def clean(self) -> bool:
-        """Whether a run had ended there: nothing was due, and no task is unfinished."""
-        return not self.next and all(task.status == "finished" for task in self.tasks)
-
-
-@dataclass(frozen=True, slots=True)
-class StalledThread:
-    """A thread that stopped in the middle.
-
-    Attributes:
-        thread: The thread's id.
-        why: Why; several reasons if tasks beside each other came to different ends.
-        since: When its last event was recorded, UTC.
-        head: Its latest checkpoint, which a run would go on from; `None` if it cannot be read.
-    """
-
-    thread: str
-    why: tuple[Why, ...]
-    since: datetime
-    head: RecoveryPoint | None
-
-
-@dataclass(frozen=True, slots=True)
-class StalledPage:
-    """Some of the threads that stopped; pass `next_cursor` to get those after them (`None`: there are no more).
-
-    A page may hold less than it was asked for, even nothing: it ends when it has looked at enough threads.
-    """
-
-    threads: Sequence[StalledThread]
-    next_cursor: str | None
 
 
 class Recovery:

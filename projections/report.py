@@ -22,6 +22,8 @@ class Damage(StrEnum):
     """Something that is shown needs content that was erased."""
     VALUE = "value"
     """Stored bytes are not what was stored."""
+    SEGMENT = "segment"
+    """What changes are merged into is damaged; the log is not: `Checkpoints.rebuild_segments()` makes it anew."""
     TYPE = "type"
     """A value of a type that the serializer may not make again. It was not made, and stays as it is."""
     UNREADABLE = "unreadable"

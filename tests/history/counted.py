@@ -15,7 +15,7 @@ from langgraph.pregel import Pregel
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._replay import SelectiveReplay
-from langgraph.checkpoint.eventstore._replaying import Replayed
+from langgraph.checkpoint.eventstore._replayed import Replayed
 
 Flavour = StrEnum("Flavour", ["SYNC", "ASYNC"])
 

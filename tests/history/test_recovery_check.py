@@ -293,6 +293,20 @@ def test_content_that_was_erased_and_is_still_needed_is_named(
     assert (Damage.ERASED, 2, "overwritten") in found(report)
 
 
+def test_segments_that_were_damaged_are_named_as_what_can_be_made_again(
+    make_saver: Callable[..., EventStoreSaver], url: str, flavour: Flavour
+) -> None:
+    saver = make_saver()
+    for number in range(1, 101):
+        save(saver, number, values(number), parent=number - 1 or None)
+    execute(url, "UPDATE segments SET change = substr(change, 1, length(change) - 3)")
+    fresh = make_saver()
+    report = check(fresh, flavour=flavour)
+    assert {kind for kind, _, _ in found(report)} == {Damage.SEGMENT}
+    fresh.checkpoints.rebuild_segments()
+    assert check(fresh).ok
+
+
 def test_a_write_that_was_damaged_is_named(
     ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str
 ) -> None:
@@ -341,12 +355,12 @@ def test_values_of_types_that_may_not_be_made_are_named_and_not_made(
     make_saver: Callable[..., EventStoreSaver], url: str
 ) -> None:
     saver = make_saver(allowed_types=[Model])
-    save(saver, 1, {"model": Model(text="x"), "plain": 1})
+    save(saver, 1, {"model": Model(text="x"), "models": [Model(text=str(n)) for n in range(9)], "plain": 1})
     saver.put_writes(at(number=1), [("model", Model(text="y")), ("plain", 2)], "task")
     assert check(saver).ok
     strict = make_saver()
     report = check(strict)
-    assert found(report) == [(Damage.TYPE, 1, "model"), (Damage.TYPE, 2, "model")]
+    assert found(report) == [(Damage.TYPE, 1, "model"), (Damage.TYPE, 1, "models"), (Damage.TYPE, 2, "model")]
     assert "Model" in report.findings[0].message
 
 

@@ -563,6 +563,27 @@ def test_after_time_travel_the_way_is_replayed_that_the_thread_took_last(bench: 
     assert nodes(replayed.reused) == ["end", "left2", "right", "right2"]
 
 
+def test_what_a_person_wrote_in_a_nodes_place_counts_as_its_result(bench: Bench, counted: Counted) -> None:
+    """LangGraph records it as that."""
+
+    def line(word: str) -> Any:
+        builder = StateGraph(State)
+        builder.add_node("a", counted.node("a", lambda state: {"right": word}), input_schema=Question)
+        builder.add_node("b", counted.node("b", lambda state: {"left": "by b"}), input_schema=Question)
+        builder.add_node("c", counted.node("c", lambda state: {"log": [state["left"]]}), input_schema=Left)
+        return bench.compile(builder.add_edge(START, "a").add_edge("a", "b").add_edge("b", "c"))
+
+    bench.run(line("a"), {"question": "?"}, interrupt_before=["b"])
+    line("a").update_state(at(), {"left": "by hand"}, as_node="b")
+    bench.run(line("a"), None)
+    assert counted.taken() == {"a": 1, "c": 1}
+    replayed = bench.replay(line("A"), "a")
+    assert counted.taken() == {"a": 1}
+    assert nodes(replayed.reused) == ["b", "c"]
+    expected = {"question": "?", "right": "A", "left": "by hand", "log": ["by hand"]}
+    assert bench.values(line("A"), replayed.thread) == expected
+
+
 def test_a_saver_that_lets_runs_take_turns_replays_as_well(make_saver: Any, counted: Counted) -> None:
     bench = Bench(make_saver(concurrent_runs="reject"))
     bench.run(bench.compile(branching(counted)), {"question": "?"})

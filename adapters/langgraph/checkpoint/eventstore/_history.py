@@ -12,7 +12,6 @@ from langgraph.checkpoint.base import CheckpointTuple
 
 from eventstore import BadInputError, Cause
 from langgraph.checkpoint.eventstore import _config
-from langgraph.checkpoint.eventstore._replay import SelectiveReplay
 from langgraph.checkpoint.eventstore._translation import to_tuple
 from projections import (
     Audit,
@@ -35,6 +34,7 @@ from projections import (
 )
 
 if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._replay import SelectiveReplay
     from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 
 Thread = str | RunnableConfig
@@ -62,12 +62,18 @@ class History:
         self._branches = Branches(saver.checkpoints)
         self._timeline = Timeline(saver.checkpoints)
         self._recovery = Recovery(saver.checkpoints)
-        self.replay = SelectiveReplay(saver)
 
     @cached_property
     def audit(self) -> Audit:
         """Who did what, when."""
         return Audit(self._saver.store)
+
+    @cached_property
+    def replay(self) -> SelectiveReplay:
+        """Runs again what a changed node concerns. It takes LangGraph itself, which a saver does without."""
+        from langgraph.checkpoint.eventstore._replay import SelectiveReplay  # noqa: PLC0415
+
+        return SelectiveReplay(self._saver)
 
     # --- back and forth ----------------------------------------------------------------------------------------------
 

@@ -16,7 +16,8 @@ from langchain_core.runnables import RunnableConfig
 from eventstore import EventStoreError
 from langgraph.checkpoint.eventstore._planning import ReplayPlan, plan
 from langgraph.checkpoint.eventstore._recorded import stand
-from langgraph.checkpoint.eventstore._replaying import Graph, Replayed, Replaying, Step, Steps
+from langgraph.checkpoint.eventstore._replayed import Replayed
+from langgraph.checkpoint.eventstore._replaying import Graph, Replaying, Step, Steps
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._saver import EventStoreSaver
@@ -89,7 +90,8 @@ class SelectiveReplay:
         It goes on to the end of the run, to a question that a node asks, to a breakpoint in front of or behind a node
         that runs again, or to an error. Where the graph takes another way than it was recorded to take, all that has no
         counterpart in the record runs. A task that runs again asks again; what a task was told whose result is used is
-        part of that. Inputs that the thread was given later are not given again.
+        part of that. Inputs that the thread was given later are not given again, nor what a person changed by hand
+        meanwhile (`update_state`), unless in a node's place: that counts as the node's result.
 
         Args:
             graph: The graph, as it is now.

@@ -7,9 +7,9 @@ whoever drives it, sync or async.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from langchain_core.runnables import RunnableConfig
@@ -21,80 +21,20 @@ from langgraph.pregel import Pregel
 
 from eventstore import BadInputError, Cause, NotFoundError
 from langgraph.checkpoint.eventstore import _config, _reads
-from langgraph.checkpoint.eventstore._planning import Changed, Verdict, counterparts, judge
+from langgraph.checkpoint.eventstore._planning import Changed, counterparts, judge
 from langgraph.checkpoint.eventstore._recorded import NOBODY, Stand, Task, Writes, run_from, stand
+from langgraph.checkpoint.eventstore._replayed import Ended, Replayed, ReplayedTask
 from projections import Branches, NewCheckpoint, NewWrites, SavedCheckpoint
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 
 Graph = Pregel[Any, Any, Any, Any]
-Ended = Literal["end", "interrupt", "error"]
 
 # How many steps a replay takes at most, if the config does not say: LangGraph's own limit of a run.
 _STEPS = 10_007
 # LangGraph's `CONFIG_KEY_RESUMING`. A step that follows is no resumption: a subgraph that is called in it begins.
 _RESUMING = "__pregel_resuming"
-
-
-@dataclass(frozen=True, slots=True)
-class ReplayedTask:
-    """A task of a replay.
-
-    Attributes:
-        step: The number of its step.
-        node: The node.
-        id: The task's id, in the new thread.
-        verdict: Whether it ran again, and why.
-        recorded: The task whose recorded result was used; `None` if it ran.
-    """
-
-    step: int
-    node: str
-    id: str
-    verdict: Verdict
-    recorded: str | None = None
-
-    @property
-    def reused(self) -> bool:
-        """Whether a recorded result was used, and the node was not called."""
-        return self.recorded is not None
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """What came of a replay.
-
-    Attributes:
-        thread: The new thread.
-        source: The thread that was replayed.
-        checkpoint: The source's checkpoint at which the new thread was forked.
-        tasks: The tasks, step by step.
-        ended: At the graph's `end`; at an `interrupt`, where the new thread waits; or with an `error` of a node.
-        error: The error.
-    """
-
-    thread: str
-    source: str
-    checkpoint: str
-    tasks: Sequence[ReplayedTask]
-    ended: Ended
-    error: Exception | None = None
-
-    @property
-    def config(self) -> RunnableConfig:
-        """The config of the new thread: to read its state, or to go on with it."""
-        return {"configurable": {"thread_id": self.thread}}
-
-    @property
-    def reused(self) -> list[ReplayedTask]:
-        """The tasks whose recorded results were used."""
-        return [task for task in self.tasks if task.reused]
-
-    @property
-    def ran(self) -> list[ReplayedTask]:
-        """The tasks that ran."""
-        return [task for task in self.tasks if not task.reused]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +72,7 @@ class Replaying:
     only: Callable[[Any], bool] | None = None
     target: str | None = None
     reason: str | None = None
-    config: RunnableConfig | None = field(default=None)
+    config: RunnableConfig | None = None
 
     def changed(self) -> Changed:
         """What changed, and what the graph's nodes depend on.
