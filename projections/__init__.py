@@ -12,6 +12,7 @@ from projections.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoi
 from projections.differences.content import ABSENT
 from projections.differences.difference import Difference, Edit, Part, Step, diff
 from projections.differences.rendering import Line, render
+from projections.ids import CheckpointId, checkpoint_ids
 from projections.model import (
     Branch,
     ChannelHistory,
@@ -24,6 +25,7 @@ from projections.model import (
     SavedCheckpoint,
 )
 from projections.serializer import Serializer
+from projections.statistics import Statistics, TopicStatistics, statistics_of
 from projections.timeline import Timeline, TimelinePage
 from projections.values.ladder import SnapshotPolicy
 
@@ -39,6 +41,7 @@ __all__ = [
     "ChannelDiff",
     "ChannelHistory",
     "CheckpointDiff",
+    "CheckpointId",
     "Checkpoints",
     "ComparedCheckpoint",
     "Difference",
@@ -56,13 +59,17 @@ __all__ = [
     "SavedCheckpoint",
     "Serializer",
     "SnapshotPolicy",
+    "Statistics",
     "Step",
     "Timeline",
     "TimelineEntry",
     "TimelinePage",
+    "TopicStatistics",
     "Writer",
+    "checkpoint_ids",
     "diff",
     "prepare_checkpoint",
     "prepare_writes",
     "render",
+    "statistics_of",
 ]
