@@ -12,6 +12,7 @@ from projections.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoi
 from projections.differences.content import ABSENT
 from projections.differences.difference import Difference, Edit, Part, Step, diff
 from projections.differences.rendering import Line, render
+from projections.ids import CheckpointId, checkpoint_ids
 from projections.model import (
     Branch,
     ChannelHistory,
@@ -27,6 +28,7 @@ from projections.points import RecoveryPoint, StalledPage, StalledThread, TaskSt
 from projections.recovery import Recovery
 from projections.report import Damage, Finding, Progress, Report
 from projections.serializer import Serializer
+from projections.statistics import Statistics, TopicStatistics, statistics_of
 from projections.timeline import Timeline, TimelinePage
 from projections.values.ladder import SnapshotPolicy
 
@@ -44,6 +46,7 @@ __all__ = [
     "ChannelDiff",
     "ChannelHistory",
     "CheckpointDiff",
+    "CheckpointId",
     "Checkpoints",
     "ComparedCheckpoint",
     "Damage",
@@ -69,14 +72,18 @@ __all__ = [
     "SnapshotPolicy",
     "StalledPage",
     "StalledThread",
+    "Statistics",
     "Step",
     "TaskState",
     "Timeline",
     "TimelineEntry",
     "TimelinePage",
+    "TopicStatistics",
     "Writer",
+    "checkpoint_ids",
     "diff",
     "prepare_checkpoint",
     "prepare_writes",
     "render",
+    "statistics_of",
 ]

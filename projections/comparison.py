@@ -256,6 +256,7 @@ def _replayed(before: Located | None, after: Located) -> list[str]:
         channel
         for channel, entry in after.record.manifest.items()
         if entry.written_at is None
+        and not channel.startswith("__")  # an input that was taken
         and (channel not in old or (old[channel].written_at is None and old[channel] != entry))
     ]
 

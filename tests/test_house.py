@@ -18,11 +18,12 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # From the bottom to the top: each may import those before it.
-LAYERS = ("eventstore", "projections", "langgraph.checkpoint.eventstore")
+LAYERS = ("eventstore", "projections", "langgraph.checkpoint.eventstore", "eventstore_cli")
 SOURCES = {
     "eventstore": ROOT / "eventstore",
     "projections": ROOT / "projections",
     "langgraph.checkpoint.eventstore": ROOT / "adapters" / "langgraph" / "checkpoint" / "eventstore",
+    "eventstore_cli": ROOT / "adapters" / "eventstore_cli",
 }
 DRIVERS = {"aiosqlite", "psycopg", "psycopg_pool", "sqlite3"}
 SHAPELESS = re.compile(r"_?(utils?|helpers?|common|managers?|misc|tools)")

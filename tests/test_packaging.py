@@ -40,7 +40,7 @@ import importlib, importlib.resources, sys, sysconfig
 from pathlib import Path
 
 home = Path(sysconfig.get_path("purelib")).resolve()
-for name in ("eventstore", "projections", "langgraph.checkpoint.eventstore"):
+for name in ("eventstore", "projections", "langgraph.checkpoint.eventstore", "eventstore_cli"):
     module = importlib.import_module(name)
     folder = Path(module.__file__).resolve().parent
     assert folder == home.joinpath(*name.split(".")), folder
@@ -67,7 +67,12 @@ def wheel(distributions: Path) -> Path:
 def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert names == _files("eventstore") | _files("projections") | _files("adapters/langgraph", strip="adapters")
+    assert names == (
+        _files("eventstore")
+        | _files("projections")
+        | _files("adapters/langgraph", strip="adapters")
+        | _files("adapters/eventstore_cli", strip="adapters")
+    )
 
 
 def test_the_wheel_leaves_the_shared_packages_open(wheel: Path) -> None:

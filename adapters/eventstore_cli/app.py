@@ -1,0 +1,18 @@
+"""Where `eventstore` begins. What it is built with is optional: this module needs none of it."""
+
+from __future__ import annotations
+
+import sys
+from importlib.util import find_spec
+
+from eventstore_cli.exits import Exit
+
+
+def main() -> None:
+    """Run the command line, and end the process with its exit code."""
+    if not (find_spec("typer") and find_spec("rich")):
+        sys.stderr.write('eventstore: its command line needs: pip install "langgraph-checkpoint-eventstore[cli]"\n')
+        sys.exit(Exit.UNAVAILABLE)
+    from eventstore_cli.program import program  # noqa: PLC0415 (typer is optional)
+
+    program()

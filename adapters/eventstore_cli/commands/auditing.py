@@ -1,0 +1,205 @@
+"""`audit` and `export`: who did what, when."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from eventstore import BadInputError
+from eventstore_cli import completion, times
+from eventstore_cli.filtering import Where, where
+from eventstore_cli.options import Yes, on_a_store
+from eventstore_cli.output import Cell, Output, columns
+from eventstore_cli.session import Session
+from eventstore_cli.values import size
+from projections import AuditEntry
+from projections.auditing.exporting import plain
+from projections.auditing.wanted import Filters
+from projections.differences.glance import glance, printable
+
+_WHICH = "Which events"
+
+ThreadFilter = Annotated[
+    str | None,
+    typer.Option("--thread", "-t", help="Of this thread.", rich_help_panel=_WHICH, autocompletion=completion.threads),
+]
+Prefix = Annotated[str | None, typer.Option(help="Of threads whose ids begin so.", rich_help_panel=_WHICH)]
+Run = Annotated[str | None, typer.Option(help="Of this run.", rich_help_panel=_WHICH)]
+Node = Annotated[str | None, typer.Option(help="Written by tasks of this node.", rich_help_panel=_WHICH)]
+Channel = Annotated[
+    str | None, typer.Option("--channel", "-c", help="That wrote this channel.", rich_help_panel=_WHICH)
+]
+Topics = Annotated[
+    list[str],
+    typer.Option("--topic", help="Of this kind: thread.rolled_back; several: of any.", rich_help_panel=_WHICH),
+]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help="Not older: 1d, 2026-11-21.", rich_help_panel=_WHICH)]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Older.", rich_help_panel=_WHICH)]
+OldestFirst = Annotated[bool, typer.Option("--oldest-first", help="The first first.")]
+
+
+class Format(StrEnum):
+    """How an export is written."""
+
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+def add_to(program: typer.Typer) -> None:
+    """Add these commands to the program."""
+    program.command(rich_help_panel="Look")(on_a_store(audit))
+    program.command(rich_help_panel="Look")(on_a_store(export))
+
+
+def audit(
+    session: Session,
+    out: Output,
+    thread: ThreadFilter = None,
+    prefix: Prefix = None,
+    run: Run = None,
+    node: Node = None,
+    channel: Channel = None,
+    topic: Topics = [],  # noqa: B006 (typer copies it)
+    metadata: Where = [],  # noqa: B006
+    since: Since = None,
+    until: Until = None,
+    oldest_first: OldestFirst = False,
+    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 50,
+) -> None:
+    """Show who did what, when: the events of all threads, the last first.
+
+    All that is given has to hold; of several topics, one.
+
+    Examples:
+      eventstore audit --thread thread-1
+      eventstore audit --node tools --since 1d
+      eventstore audit --topic thread.rolled_back --topic thread.deleted
+      eventstore audit --where user=ann --json -n 0
+    """
+    wanted = _filters(thread, prefix, run, node, channel, topic, metadata, since, until, oldest_first)
+    _catch_up(session, out)
+    entries = session.audit.entries(**wanted)
+    listed = islice(entries, number) if number else entries
+    if out.json:
+        for entry in listed:
+            out.document(plain(entry))
+        return
+    rows = [_row(entry, out) for entry in listed]
+    if not rows:
+        out.note("there are no such events")
+    head = ("POSITION", "RECORDED", "THREAD", "VERSION", "WHAT", "BY", "RUN", "SIZE", "CHANNELS", "METADATA")
+    out.say(columns(rows, head=head, right=[0, 3, 7]))
+    if number and len(rows) == number:
+        out.note(f"these are {number}; -n 0 shows all")
+
+
+def export(
+    session: Session,
+    out: Output,
+    file: Annotated[str, typer.Argument(help="The file; -: standard output, as JSON lines.")],
+    format_: Annotated[
+        Format | None, typer.Option("--format", "-f", help="By default as the file's name ends.")
+    ] = None,
+    thread: ThreadFilter = None,
+    prefix: Prefix = None,
+    run: Run = None,
+    node: Node = None,
+    channel: Channel = None,
+    topic: Topics = [],  # noqa: B006 (typer copies it)
+    metadata: Where = [],  # noqa: B006
+    since: Since = None,
+    until: Until = None,
+    newest_first: Annotated[bool, typer.Option("--newest-first", help="The last first.")] = False,
+    yes: Yes = False,
+) -> None:
+    """Write events into a file, as JSON lines or Parquet.
+
+    It takes constant memory. If the file is there, it asks.
+
+    Examples:
+      eventstore export audit.jsonl --since 30d
+      eventstore export audit.parquet --where tenant=acme
+      eventstore export - --thread thread-1 | jq .topic
+    """
+    wanted = _filters(thread, prefix, run, node, channel, topic, metadata, since, until, not newest_first)
+    form = _format(file, format_)
+    if file != "-" and Path(file).exists():
+        out.confirm(f"Write over {file}?", yes=yes)
+    _catch_up(session, out)
+    if file == "-":
+        session.audit.export_jsonl(sys.stdout, **wanted)
+        return
+    write = session.audit.export_parquet if form is Format.PARQUET else session.audit.export_jsonl
+    count = write(file, **wanted)
+    if out.json:
+        out.document({"file": file, "format": form.value, "entries": count})
+    else:
+        out.say([Text(f"{count:,} events written to {file}")])
+
+
+def _filters(
+    thread: str | None,
+    prefix: str | None,
+    run: str | None,
+    node: str | None,
+    channel: str | None,
+    topics: list[str],
+    metadata: list[str],
+    since: str | None,
+    until: str | None,
+    oldest_first: bool,
+) -> Filters:
+    return {
+        "thread": thread,
+        "thread_prefix": prefix,
+        "run": run,
+        "node": node,
+        "channel": channel,
+        "topics": topics,
+        "metadata": where(metadata) or None,
+        "since": times.past_if_given(since),
+        "until": times.past_if_given(until),
+        "newest_first": not oldest_first,
+    }
+
+
+def _catch_up(session: Session, out: Output) -> None:
+    with out.progress() as advance:
+        session.audit.catch_up(progress=lambda done, total: advance("reading the log", done, total))
+
+
+def _format(file: str, given: Format | None) -> Format:
+    if given is None:
+        given = Format.PARQUET if file.endswith((".parquet", ".pq")) else Format.JSONL
+    if file == "-" and given is Format.PARQUET:
+        raise BadInputError("Parquet needs a file, and not standard output")
+    return given
+
+
+def _row(entry: AuditEntry, out: Output) -> tuple[Cell, ...]:
+    own = {key: value for key, value in entry.metadata.items() if key not in ("by", "thread_id", "run_id")}
+    described = ", ".join(f"{key}={value if isinstance(value, str) else glance(value)}" for key, value in own.items())
+    return (
+        Text(f"{entry.position:,}", "dim"),
+        Text(out.time(entry.recorded_at), "dim"),
+        entry.thread,
+        f"{entry.version:,}",
+        Text(printable(entry.topic), _STYLES.get(entry.topic, "bold yellow")).append(
+            " erased" if entry.erased else "", "dim"
+        ),
+        Text(printable(str(entry.node or entry.metadata.get("by") or "")), "bold"),
+        Text((entry.run or "")[:8], "dim"),
+        size(entry.size),
+        Text(printable(", ".join(channel for channel in entry.channels if ":" not in channel)), "cyan"),
+        Text(printable(described), "dim"),
+    )
+
+
+# What every run records, beside what somebody did on purpose.
+_STYLES = {"checkpoint.saved": "", "writes.saved": ""}

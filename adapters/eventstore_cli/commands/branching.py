@@ -1,0 +1,218 @@
+"""`tree`, `fork`, `promote` and `delete`: the branches of threads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+from rich.tree import Tree
+
+from eventstore import NotFoundError
+from eventstore_cli import completion, times
+from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
+from eventstore_cli.output import Output
+from eventstore_cli.session import Session, cause
+from eventstore_cli.values import size
+from projections import Branch
+from projections.differences.glance import printable
+
+At = Annotated[
+    str | None,
+    typer.Option(
+        "--at", metavar="CHECKPOINT", help="Which; see `eventstore help`.", autocompletion=completion.checkpoints
+    ),
+]
+
+
+def add_to(program: typer.Typer) -> None:
+    """Add these commands to the program."""
+    program.command(rich_help_panel="Look")(on_a_store(tree))
+    program.command(rich_help_panel="Change")(on_a_store(fork))
+    program.command(rich_help_panel="Change")(on_a_store(promote))
+    program.command(rich_help_panel="Change")(on_a_store(delete))
+
+
+def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = "") -> None:
+    """Draw all that has branched from a thread, and what it branched from.
+
+    ● is where a thread stands. What a rollback has set aside is dim; `eventstore switch` leads there.
+
+    Examples:
+      eventstore tree thread-1
+      eventstore tree thread-1 --json
+    """
+    session.ids(thread)  # says if there is no such thread
+    trunks = session.branches.tree(thread, namespace=namespace)
+    if out.json:
+        out.document([_json(trunk) for trunk in trunks])
+        return
+    shown = _Shown(session, out, namespace)
+    drawn = []
+    for trunk in trunks:
+        root = Tree(shown.label(trunk), guide_style="dim")
+        shown.grow(root, trunk.children)
+        drawn.append(root)
+    out.say(drawn)
+
+
+def fork(
+    session: Session,
+    out: Output,
+    source: Annotated[str, typer.Argument(help="The thread to fork.", autocompletion=completion.threads)],
+    target: Annotated[str, typer.Argument(help="The new thread's id.")],
+    at: At = None,
+    name: Annotated[str | None, typer.Option(help="What to call the branch.")] = None,
+    namespace: Namespace = "",
+    reason: Reason = None,
+) -> None:
+    """Begin a new thread with the past of another one.
+
+    Nothing is copied, and the other is not changed.
+
+    Examples:
+      eventstore fork thread-1 what-if
+      eventstore fork thread-1 what-if --at step:4 --name "other model" --reason "try it"
+    """
+    checkpoint = None if at is None else session.find(source, at, namespace=namespace, set_aside=True)
+    if checkpoint is None:
+        session.ids(source)  # says if there is no such thread
+    made = session.branches.fork(
+        source, target, at=checkpoint, namespace=namespace, name=name, reason=reason, cause=cause("fork")
+    )
+    if out.json:
+        out.document(asdict(made))
+    else:
+        where = f"at {session.short(source)(checkpoint)}" if checkpoint else "as it is now"
+        out.say([Text(f"{printable(target)} begins as {printable(source)} {where}")])
+
+
+def promote(
+    session: Session,
+    out: Output,
+    branch: Annotated[str, typer.Argument(help="The fork.", autocompletion=completion.threads)],
+    over: Annotated[str, typer.Argument(help="The thread whose id it gets.", autocompletion=completion.threads)],
+    keep_as: Annotated[str | None, typer.Option(metavar="ID", help="The id under which the other is kept.")] = None,
+    reason: Reason = None,
+    yes: Yes = False,
+) -> None:
+    """Let a fork take the place of another thread.
+
+    It gets its id, and the other is kept under a new one.
+
+    Examples:
+      eventstore promote what-if thread-1 --reason "it was better"
+      eventstore promote what-if thread-1 --keep-as thread-1-old --yes
+    """
+    for thread in (branch, over):
+        session.ids(thread)  # says if there is no such thread
+    out.confirm(f"Give the id {printable(over)!r} to the thread {printable(branch)!r}?", yes=yes)
+    made = session.branches.promote(branch, over, keep_as=keep_as, reason=reason, cause=cause("promote"))
+    if out.json:
+        out.document(asdict(made))
+    else:
+        now, before, kept = printable(made.thread), printable(made.was), printable(made.kept_as)
+        out.say([Text(f"{now} is now what was {before}; what was {now} is kept as {kept}")])
+
+
+def delete(
+    session: Session,
+    out: Output,
+    thread: Thread,
+    checkpoint: Annotated[
+        str | None,
+        typer.Argument(help="The last checkpoint of the branch.", autocompletion=completion.checkpoints),
+    ] = None,
+    reason: Reason = None,
+    yes: Yes = False,
+) -> None:
+    """Delete a thread, or the branch of it that ends at a checkpoint.
+
+    This cannot be undone. Its content is erased from the log. What living forks share with it stays.
+
+    Examples:
+      eventstore delete what-if
+      eventstore delete thread-1 a3f9c1 --reason "it was a mistake"
+    """
+    tip = None if checkpoint is None else session.find(thread, checkpoint, set_aside=True)
+    shown = sum(each.shown for each in session.ids(thread))
+    what = (
+        f"the thread {printable(thread)!r} with its {shown:,} checkpoints"
+        if tip is None
+        else f"the branch of {printable(thread)!r} that ends at {session.short(thread)(tip)}"
+    )
+    out.confirm(f"Delete {what}? This cannot be undone.", yes=yes)
+    report = session.branches.delete(thread, tip, reason=reason, cause=cause("delete"))
+    if out.json:
+        out.document({"thread": thread, "checkpoint": tip, **asdict(report)})
+    else:
+        out.say([Text(f"deleted {report.checkpoints:,} checkpoints; {size(report.bytes)} of content erased")])
+
+
+class _Shown:
+    """How branches are drawn."""
+
+    def __init__(self, session: Session, out: Output, namespace: str) -> None:
+        self._session = session
+        self._out = out
+        self._namespace = namespace
+
+    def grow(self, tree: Tree, branches: Sequence[Branch]) -> None:
+        """Add branches to a tree."""
+        for branch in branches:
+            self.grow(tree.add(self.label(branch)), branch.children)
+
+    def label(self, branch: Branch) -> Text:
+        """What is said of a branch, in a line or two."""
+        aside = not branch.shown
+        line = Text(style="dim" if aside else "")
+        line.append(self._kind(branch), "bold" if branch.base is None or branch.forked else "")
+        line.append(f"  {branch.checkpoints:,} {'checkpoint' if branch.checkpoints == 1 else 'checkpoints'}", "dim")
+        if branch.base is not None:
+            line.append(f" from {self._id(branch.thread, branch.base)}{self._step(branch)}", "dim")
+        line.append(" → ", "dim").append(self._id(branch.thread, branch.tip), "dim" if aside else "yellow")
+        line.append(f"  step {branch.step}" if branch.step is not None else "")
+        line.append(f"  {self._out.time(branch.saved_at)}", "dim")
+        line.append("  ● head" if branch.head else "", "green bold")
+        line.append("  set aside" if aside else "", "dim italic")
+        if branch.reason:
+            line.append(f"\n{printable(branch.reason)}", "dim italic")
+        return line
+
+    def _kind(self, branch: Branch) -> str:
+        if branch.base is None or branch.forked:
+            return printable(branch.thread) + (f" “{printable(branch.name)}”" if branch.forked and branch.name else "")
+        return "branch"
+
+    def _step(self, branch: Branch) -> str:
+        """The step of the checkpoint that it leaves from, where the thread still shows that."""
+        finder = self._session.checkpoints.finder
+        view = finder.view(branch.thread)
+        base = finder.locate(view, self._namespace, branch.base) if view else None
+        step = base.cause.metadata.get("step") if base else None
+        return "" if step is None else f" (step {step})"
+
+    def _id(self, thread: str, checkpoint: str) -> str:
+        try:
+            return self._session.short(thread)(checkpoint)
+        except NotFoundError:  # a deleted thread, of which forks are left
+            return checkpoint[-12:]
+
+
+def _json(branch: Branch) -> dict[str, Any]:
+    return {
+        "thread": branch.thread,
+        "tip": branch.tip,
+        "base": branch.base,
+        "checkpoints": branch.checkpoints,
+        "head": branch.head,
+        "shown": branch.shown,
+        "step": branch.step,
+        "saved_at": times.iso(branch.saved_at),
+        "forked": branch.forked,
+        "name": branch.name,
+        "reason": branch.reason,
+        "children": [_json(child) for child in branch.children],
+    }

@@ -1,0 +1,217 @@
+"""`stalled` and `verify`: which threads stopped in the middle, and whether all is as it was written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import timedelta
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from eventstore import ChainError
+from eventstore_cli import completion, times
+from eventstore_cli.exits import Exit
+from eventstore_cli.options import on_a_store
+from eventstore_cli.output import Advance, Cell, Output, columns
+from eventstore_cli.session import SERIALIZER, Session
+from projections.differences.content import fields_of
+from projections.differences.glance import glance, printable
+from projections.differences.plain import plain
+from projections.recovery import StalledThread
+from projections.report import Finding, Report
+
+_QUESTION = "__interrupt__"
+_PAGE = 100
+_STYLES = {"interrupt": "yellow", "error": "red", "died": "red", "damaged": "red bold", "pending": ""}
+
+
+def add_to(program: typer.Typer) -> None:
+    """Add these commands to the program."""
+    program.command(rich_help_panel="Check")(on_a_store(stalled))
+    program.command(rich_help_panel="Check")(on_a_store(verify))
+
+
+def stalled(
+    session: Session,
+    out: Output,
+    prefix: Annotated[str, typer.Argument(help="How their ids begin.", autocompletion=completion.threads)] = "",
+    older_than: Annotated[
+        str | None,
+        typer.Option(metavar="DURATION", help="Taken to have died if nothing was recorded for so long: 10m."),
+    ] = None,
+    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 100,
+) -> None:
+    """List threads that stopped in the middle, and why.
+
+    A question, an error, or a run that died: of which something is due, and nothing was heard since.
+    Without --older-than, a thread at which something is due is `pending`: its run may be at work.
+
+    Examples:
+      eventstore stalled
+      eventstore stalled support- --older-than 10m --json
+    """
+    found = _stalled(session, prefix, None if older_than is None else times.duration(older_than))
+    listed = islice(found, number) if number else found
+    if out.json:
+        for thread in listed:
+            out.document(_stalled_json(session, thread))
+        return
+    rows = [_stalled_row(session, thread, out) for thread in listed]
+    if not rows:
+        out.note("no thread stopped in the middle")
+    out.say(columns(rows, head=("THREAD", "WHY", "SINCE", "AT", "STEP", "NEXT", "WHAT"), right=[4]))
+
+
+def verify(
+    session: Session,
+    out: Output,
+    threads: Annotated[
+        list[str] | None, typer.Argument(help="These threads; none: all.", autocompletion=completion.threads)
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Only the hashes of the log.")] = False,
+) -> None:
+    """Check that everything is as it was written.
+
+    Every hash, and of every thread its rows and values. It ends with 1 if something is wrong.
+    Values are read, but objects of your own types are not made.
+
+    Examples:
+      eventstore verify
+      eventstore verify thread-1
+      eventstore verify --quick && echo sound
+    """
+    with out.progress() as advance:
+        log = None if threads else _log(session, advance)
+        reports = [] if quick and not threads else [*_reports(session, threads, advance)]
+    findings = sum(len(report.findings) for report in reports) + (log is not None and "damage" in log)
+    if out.json:
+        out.document({"ok": not findings, "log": log, "threads": [_report_json(report) for report in reports]})
+    else:
+        out.say([*_of_log(log), *(line for report in reports for line in _of_report(report, bool(threads)))])
+        if not findings and reports and not threads:
+            out.say([Text(f"✓ {len(reports):,} threads: all is as it was written", "green")])
+    if findings:
+        raise typer.Exit(Exit.FINDINGS)
+
+
+def _stalled(session: Session, prefix: str, older_than: timedelta | None) -> Iterator[StalledThread]:
+    cursor: str | None = None
+    while True:
+        page = session.recovery.stalled(
+            prefix=prefix, older_than=older_than, limit=_PAGE, cursor=cursor, serializer=SERIALIZER
+        )
+        yield from page.threads
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _questions(session: Session, thread: StalledThread) -> list[Any]:
+    """What the thread's tasks ask."""
+    if "interrupt" not in thread.why or thread.head is None:
+        return []
+    saved = session.checkpoints.get(thread.thread, SERIALIZER, checkpoint=thread.head.id)
+    asked = [value for _, channel, value in saved.pending if channel == _QUESTION] if saved else []
+    flat = [each for value in asked for each in (value if type(value) is list else [value])]
+    return [(fields_of(each) or {}).get("value", each) for each in flat]
+
+
+def _stalled_row(session: Session, thread: StalledThread, out: Output) -> tuple[Cell, ...]:
+    head = thread.head
+    why = Text()
+    for number, reason in enumerate(thread.why):
+        why.append(", " if number else "").append(reason, _STYLES[reason])
+    errors = [task.error for task in head.tasks if task.error] if head else []
+    said = [*(glance(question, 80) for question in _questions(session, thread)), *errors]
+    return (
+        Text(printable(thread.thread), "bold"),
+        why,
+        Text(out.time(thread.since), "dim"),
+        Text(session.short(thread.thread)(head.id), "yellow") if head else "",
+        str(head.step) if head else "",
+        printable(", ".join(head.next)) if head else "",
+        "; ".join(said),
+    )
+
+
+def _stalled_json(session: Session, thread: StalledThread) -> dict[str, Any]:
+    head = thread.head
+    return {
+        "thread": thread.thread,
+        "why": [*thread.why],
+        "since": times.iso(thread.since),
+        "checkpoint": head and head.id,
+        "step": head and head.step,
+        "next": [*head.next] if head else [],
+        "questions": [plain(question) for question in _questions(session, thread)],
+        "tasks": [asdict(task) | {"interrupts": [*task.interrupts]} for task in head.tasks] if head else [],
+    }
+
+
+def _log(session: Session, advance: Advance) -> dict[str, Any]:
+    """What the check of all hash chains found."""
+    advance("the log's hashes", 0, 0)
+    try:
+        return asdict(session.store.verify())
+    except ChainError as error:
+        return {"damage": str(error), "stream": error.stream, "version": error.version}
+
+
+def _reports(session: Session, threads: list[str] | None, advance: Advance) -> Iterator[Report]:
+    names = threads or [*_all_threads(session)]
+    for name in names:
+        yield session.recovery.check(
+            name,
+            SERIALIZER,
+            progress=lambda told, name=name: advance(  # type: ignore[misc]
+                f"{printable(name)}: {told.stage}", told.done, told.total
+            ),
+        )
+        if not threads:
+            advance(printable(name), 1, 1)
+
+
+def _all_threads(session: Session) -> Iterator[str]:
+    cursor: str | None = None
+    while True:
+        page = session.store.streams(limit=_PAGE, cursor=cursor)
+        yield from (stream.name for stream in page.streams)
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _of_log(log: dict[str, Any] | None) -> Iterator[Text]:
+    if log is None:
+        return
+    if "damage" in log:
+        yield Text(f"✗ {printable(log['damage'])}", "red")
+    else:
+        erased = f", {log['erased']:,} of them erased" if log["erased"] else ""
+        yield Text(f"✓ the log: {log['events']:,} events of {log['streams']:,} streams{erased}", "green")
+
+
+def _of_report(report: Report, each: bool) -> Iterator[Text]:
+    name = printable(report.thread)
+    if report.ok:
+        if each:
+            counted = f"{report.events:,} events, {report.checkpoints:,} checkpoints, {report.values:,} values"
+            yield Text(f"✓ {name}: {counted}: all is as it was written", "green")
+        return
+    yield Text(f"✗ {name}: {len(report.findings):,} found", "red bold")
+    for finding in report.findings:
+        channel = f", channel {printable(finding.channel)}" if finding.channel else ""
+        yield Text(
+            f"    {finding.kind}, event {finding.version}{channel}: {printable(finding.message)}", overflow="fold"
+        )
+
+
+def _report_json(report: Report) -> dict[str, Any]:
+    return {**asdict(report), "ok": report.ok, "findings": [_finding_json(each) for each in report.findings]}
+
+
+def _finding_json(finding: Finding) -> dict[str, Any]:
+    return {**asdict(finding), "kind": finding.kind.value}

@@ -1,0 +1,175 @@
+"""`diff` and `blame`: what changed between two checkpoints, and where each part of a value comes from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from eventstore import NotFoundError
+from eventstore_cli import completion
+from eventstore_cli.exits import Exit
+from eventstore_cli.naming import Short
+from eventstore_cli.options import Full, Namespace, Thread, on_a_store
+from eventstore_cli.output import Cell, Output, columns
+from eventstore_cli.session import SERIALIZER, Session
+from projections import ABSENT, ComparedCheckpoint, Line, Origin
+from projections.differences.glance import glance, printable
+
+_SIGNS = {"+": "green", "-": "red", "~": "yellow", " ": "dim"}
+_SHORT, _FULL = 100, 100_000
+
+Checkpoint = Annotated[str | None, typer.Argument(help="See `eventstore help`.", autocompletion=completion.checkpoints)]
+
+
+def add_to(program: typer.Typer) -> None:
+    """Add these commands to the program."""
+    program.command(rich_help_panel="Look")(on_a_store(diff))
+    program.command(rich_help_panel="Look")(on_a_store(blame))
+
+
+def diff(
+    session: Session,
+    out: Output,
+    thread: Thread,
+    a: Checkpoint = None,
+    b: Checkpoint = None,
+    channel: Annotated[
+        list[str], typer.Option("--channel", "-c", help="Only this channel.", autocompletion=completion.channels)
+    ] = [],  # noqa: B006 (typer copies it)
+    other: Annotated[
+        str | None,
+        typer.Option("--with", metavar="THREAD", help="B is of this thread.", autocompletion=completion.threads),
+    ] = None,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 if they differ.")] = False,
+    namespace: Namespace = "",
+    full: Full = False,
+) -> None:
+    """Show how checkpoint A became checkpoint B.
+
+    Without A: what the last step changed. Without B: how A became what the thread is now.
+
+    Examples:
+      eventstore diff thread-1                        the last step
+      eventstore diff thread-1 ~3                     the last three
+      eventstore diff thread-1 step:2 step:5 -c messages
+      eventstore diff thread-1 @ @ --with what-if     two threads
+    """
+    first = None if a is None else session.find(thread, a, namespace=namespace)
+    second = None if b is None else session.find(other or thread, b, namespace=namespace)
+    found = session.timeline.diff(
+        thread,
+        first,
+        second or session.find(other or thread, "@", namespace=namespace),
+        SERIALIZER,
+        namespace=namespace,
+        thread_b=other,
+        channels=channel or None,
+    )
+    if out.json:
+        out.document(found.to_json())
+    else:
+        lines = [_side("---", "red", found.before, session, out), _side("+++", "green", found.after, session, out)]
+        if found.nodes:
+            lines.append(Text(f"    {printable(', '.join(found.nodes))} ran in between", "dim"))
+        changed = found.lines(limit=_FULL if full else _SHORT)
+        out.say([*lines, *map(_coloured, changed), *([] if changed else [Text("no channel differs", "dim")])])
+    if exit_code and found:
+        raise typer.Exit(Exit.FINDINGS)
+
+
+def blame(
+    session: Session,
+    out: Output,
+    thread: Thread,
+    channel: Annotated[str, typer.Argument(help="The channel.", autocompletion=completion.channels)],
+    item: Annotated[
+        list[str] | None, typer.Argument(help="An index, a message's id, or a key; several lead further inside.")
+    ] = None,
+    at: Annotated[
+        str,
+        typer.Option("--at", metavar="CHECKPOINT", help="As it was there.", autocompletion=completion.checkpoints),
+    ] = "@",
+    namespace: Namespace = "",
+    full: Full = False,
+) -> None:
+    """Show where what a channel holds comes from: which checkpoint, node and run put it there.
+
+    Examples:
+      eventstore blame thread-1 messages           every message
+      eventstore blame thread-1 messages -- -1     the last one, and what stood there before
+      eventstore blame thread-1 files /a.txt
+    """
+    checkpoint = session.find(thread, at, namespace=namespace)
+    found = _origins(session, thread, channel, item or [], checkpoint, namespace)
+    if out.json:
+        for origin in found:
+            out.document(origin.to_json())
+        return
+    short = session.short(thread)
+    head = ("ID", "STEP", "SAVED", "NODE", "RUN", "ITEM", "VALUE")
+    lines: list[Text] = columns([_row(origin, short, out, full) for origin in found], head=head, right=[1])
+    if item:
+        lines += [_before(origin, full) for origin in found]
+    out.say(lines)
+    for origin in found[:1]:
+        if origin.known_since:
+            out.note(f"what came before {short(origin.known_since)} was pruned: older parts may be older still")
+
+
+def _origins(
+    session: Session, thread: str, channel: str, item: list[str], checkpoint: str, namespace: str
+) -> list[Origin]:
+    def ask(steps: list[Any]) -> list[Origin]:
+        wanted = None if not steps else steps[0] if len(steps) == 1 else tuple(steps)
+        return session.timeline.blame(
+            thread, channel, SERIALIZER, item=wanted, checkpoint=checkpoint, namespace=namespace
+        )
+
+    try:
+        return ask([_step(part) for part in item])
+    except NotFoundError:
+        if not any(isinstance(_step(part), int) for part in item):
+            raise
+        return ask([*item])  # a key that looks like a number
+
+
+def _step(part: str) -> str | int:
+    return int(part) if part.removeprefix("-").isdecimal() else part
+
+
+def _side(sign: str, style: str, side: ComparedCheckpoint | None, session: Session, out: Output) -> Text:
+    if side is None:
+        return Text(f"{sign} nothing", style)
+    short = session.short(side.thread)(side.id)
+    step = "" if side.step is None else f"  step {side.step}"
+    return (
+        Text(f"{sign} {printable(side.thread)} ", style)
+        .append(short, "yellow")
+        .append(f"{step}  {out.time(side.saved_at)}", "dim")
+    )
+
+
+def _coloured(line: Line) -> Text:
+    return Text(str(line), _SIGNS[line.sign], overflow="fold")
+
+
+def _row(origin: Origin, short: Short, out: Output, full: bool) -> tuple[Cell, ...]:
+    by = ", ".join(origin.nodes) or f"({origin.source or '?'})"
+    run = next((writer.run for writer in origin.writers if writer.run), origin.run) or ""
+    return (
+        Text(("^" if origin.known_since else "") + short(origin.checkpoint), "yellow"),
+        "" if origin.step is None else str(origin.step),
+        Text(out.time(origin.saved_at), "dim"),
+        Text(printable(by), "bold" if origin.nodes else "dim"),
+        Text(run[:8], "dim"),
+        Text(origin.name, "cyan"),
+        glance(origin.value, _FULL if full else 80),
+    )
+
+
+def _before(origin: Origin, full: bool) -> Text:
+    if origin.before is ABSENT:
+        return Text("nothing stood there before", "dim")
+    return Text(f"before: {glance(origin.before, _FULL if full else _SHORT)}", "red")

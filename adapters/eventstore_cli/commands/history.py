@@ -1,0 +1,215 @@
+"""`log` and `show`: what happened to a thread, and what it was at any point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated, Any
+
+import typer
+from rich.text import Text
+
+from eventstore import NotFoundError
+from eventstore_cli import completion, times
+from eventstore_cli.naming import Short
+from eventstore_cli.options import Full, Namespace, Thread, on_a_store
+from eventstore_cli.output import Cell, Output, columns
+from eventstore_cli.session import SERIALIZER, Session
+from eventstore_cli.values import described, size
+from projections import SavedCheckpoint, TimelineEntry
+from projections.differences.glance import glance, printable
+from projections.differences.plain import plain
+from projections.recovery import RecoveryPoint
+
+# Sorts right behind an id.
+_BEHIND = "\x01"
+# What leads the graph on, and is not shown unless it is asked for.
+_INTERNAL = ("branch:", "join:", "__")
+_RUN = 8
+
+
+def add_to(program: typer.Typer) -> None:
+    """Add these commands to the program."""
+    program.command(rich_help_panel="Look")(on_a_store(log))
+    program.command(rich_help_panel="Look")(on_a_store(show))
+
+
+def log(
+    session: Session,
+    out: Output,
+    thread: Thread,
+    namespace: Namespace = "",
+    all_: Annotated[bool, typer.Option("--all", "-a", help="Of all namespaces: of subgraphs, too.")] = False,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only what was saved since.")] = None,
+    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 30,
+) -> None:
+    """Show the checkpoints of a thread, the latest first, with what each changed.
+
+    ● is where the thread stands, ⏸ a question, ✗ an error. SIZE is what the checkpoint and the writes at it take.
+
+    Examples:
+      eventstore log thread-1
+      eventstore log thread-1 --all -n 0      everything, subgraphs too
+      eventstore log thread-1 --since 1h --json
+    """
+    short = session.short(thread)
+    earliest = times.past_if_given(since)
+    entries = session.timeline.entries(thread, SERIALIZER, namespace=None if all_ else namespace)
+    listed: Iterator[TimelineEntry] = (each for each in entries if earliest is None or each.saved_at >= earliest)
+    listed = islice(listed, number) if number else listed
+    if out.json:
+        for entry in listed:
+            out.document(entry.to_json())
+        return
+    heads = {entry_namespace: session.checkpoints.latest_id(thread, namespace=entry_namespace)
+             for entry_namespace in {each.namespace for each in session.ids(thread)}}  # fmt: skip
+    rows = [_row(entry, short, heads, out) for entry in listed]
+    head = ("ID", "", "STEP", "SAVED", "NODE", "RUN", "SIZE", "NAMESPACE", "CHANGES")
+    out.say(columns(rows, head=head, right=[2, 6]))
+    if number and len(rows) == number:
+        out.note(f"these are the last {number}; -n 0 shows all")
+
+
+def show(
+    session: Session,
+    out: Output,
+    thread: Thread,
+    checkpoint: Annotated[
+        str, typer.Argument(help="Which; see `eventstore help`.", autocompletion=completion.checkpoints)
+    ] = "@",
+    channel: Annotated[
+        list[str], typer.Option("--channel", "-c", help="Only this channel.", autocompletion=completion.channels)
+    ] = [],  # noqa: B006 (typer copies it)
+    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="As it was then.")] = None,
+    namespace: Namespace = "",
+    full: Full = False,
+) -> None:
+    """Show a checkpoint: its channels, what is pending at it, and what comes next.
+
+    Examples:
+      eventstore show thread-1                       where it stands
+      eventstore show thread-1 ~1 -c messages        a channel, one checkpoint before
+      eventstore show thread-1 --at '10m ago'
+    """
+    saved = _saved(session, thread, checkpoint, at, namespace)
+    point = _point(session, saved)
+    values = _chosen(saved, channel)
+    if out.json:
+        out.document(_json(saved, point, values))
+        return
+    lines = [] if channel else [*_about(saved, point, session.short(thread), out), Text()]
+    for name, value in values.items():
+        if channel or not name.startswith(_INTERNAL):
+            lines += described(name, value, full=full)
+    out.say(lines + ([] if channel else _pending(saved, point)))
+
+
+def _row(entry: TimelineEntry, short: Short, heads: dict[str, str | None], out: Output) -> tuple[Cell, ...]:
+    stands = heads.get(entry.namespace) == entry.id
+    marks = Text("●" if stands else " ", "green bold")
+    marks.append("⏸" if entry.interrupted else "", "yellow")
+    marks.append("✗" if entry.failed else "", "red bold")
+    changes = Text()
+    for number, change in enumerate(entry.changes):
+        changes.append("; " if number else "", "dim")
+        changes.append(printable(change.channel), "cyan")
+        changes.append(f" {change.summary or 'as it was'}")
+    return (
+        Text(short(entry.id), "yellow"),
+        marks if marks.plain.strip() else "",
+        "" if entry.step is None else str(entry.step),
+        Text(out.time(entry.saved_at), "dim"),
+        _made_by(entry),
+        Text((entry.run or "")[:_RUN], "dim"),
+        size(entry.size + entry.writes_size),
+        entry.namespace,
+        changes,
+    )
+
+
+def _made_by(entry: TimelineEntry) -> Text:
+    if entry.nodes and entry.source not in ("input", "fork"):
+        by = Text(printable(", ".join(entry.nodes)), "bold")
+        return by.append(" (update)", "dim not bold") if entry.source == "update" else by
+    return Text(f"({entry.source or '?'})", "dim")
+
+
+def _saved(session: Session, thread: str, checkpoint: str, at: str | None, namespace: str) -> SavedCheckpoint:
+    if at is None:
+        id_ = session.find(thread, checkpoint, namespace=namespace)
+        saved = session.checkpoints.get(thread, SERIALIZER, namespace=namespace, checkpoint=id_)
+    else:
+        session.ids(thread)  # says if there is no such thread
+        saved = session.timeline.at(thread, times.past(at), SERIALIZER, namespace=namespace)
+    if saved is None:
+        raise NotFoundError(f"thread {thread!r} had no checkpoint {f'by {at}' if at else 'there'}: see eventstore log")
+    return saved
+
+
+def _point(session: Session, saved: SavedCheckpoint) -> RecoveryPoint | None:
+    found = session.recovery.points(
+        saved.thread, namespace=saved.namespace, before=saved.id + _BEHIND, limit=1, serializer=SERIALIZER
+    )
+    return found[0] if found and found[0].id == saved.id else None
+
+
+def _chosen(saved: SavedCheckpoint, channels: list[str]) -> dict[str, Any]:
+    for channel in channels:
+        if channel not in saved.values:
+            held = ", ".join(sorted(name for name in saved.values if not name.startswith(_INTERNAL))) or "none"
+            raise NotFoundError(f"checkpoint {saved.id!r} has no channel {channel!r}: it has {held}")
+    return {name: saved.values[name] for name in channels or sorted(saved.values)}
+
+
+def _about(saved: SavedCheckpoint, point: RecoveryPoint | None, short: Short, out: Output) -> list[Text]:
+    before = saved.id.removesuffix(ending := short(saved.id))
+    rows: list[tuple[Cell, Cell]] = [
+        ("checkpoint", Text(before, "dim").append(ending, "yellow not dim")),
+        ("thread", saved.thread),
+        ("namespace", saved.namespace),
+        ("parent", Text(short(saved.parent), "yellow") if saved.parent else ""),
+        ("step", f"{saved.metadata.get('step', '')} ({saved.metadata.get('source', '?')})"),
+        ("saved", out.time(saved.saved_at)),
+        ("size", f"{size(saved.size)}, event {saved.version}"),
+        ("run", (point and point.run) or ""),
+        ("next", Text(printable(", ".join(point.next)), "bold") if point and point.next else "(nothing: it had ended)"),
+        ("metadata", _metadata(saved)),
+    ]
+    facts = [(Text(name, "dim") if isinstance(name, str) else name, value) for name, value in rows if str(value)]
+    return columns(facts)
+
+
+def _metadata(saved: SavedCheckpoint) -> str:
+    own = {key: value for key, value in saved.metadata.items() if key not in ("step", "source", "parents", "run_id")}
+    return ", ".join(f"{key}={glance(value, 60)}" for key, value in own.items())
+
+
+def _pending(saved: SavedCheckpoint, point: RecoveryPoint | None) -> list[Text]:
+    if not saved.pending:
+        return []
+    nodes = {task.id: (task.node, task.status) for task in point.tasks} if point else {}
+    lines = [Text(), Text("pending writes", "bold")]
+    for task, channel, value in saved.pending:
+        node, status = nodes.get(task, (None, ""))
+        line = Text(f"  {printable(node or task)} ", "cyan").append(f"{status} " if status else "", "dim")
+        lines.append(line.append(f"{printable(channel)} = {glance(value, 120)}", "default"))
+    return lines
+
+
+def _json(saved: SavedCheckpoint, point: RecoveryPoint | None, values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "thread": saved.thread,
+        "namespace": saved.namespace,
+        "id": saved.id,
+        "parent": saved.parent,
+        "version": saved.version,
+        "saved_at": times.iso(saved.saved_at),
+        "size": saved.size,
+        "run": point.run if point else None,
+        "next": [*point.next] if point else [],
+        "metadata": plain(dict(saved.metadata)),
+        "channels": {name: plain(value) for name, value in values.items()},
+        "pending": [
+            {"task": task, "channel": channel, "value": plain(value)} for task, channel, value in saved.pending
+        ],
+    }

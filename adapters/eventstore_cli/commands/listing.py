@@ -1,0 +1,148 @@
+"""`threads` and `stats`: what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from eventstore import StreamInfo
+from eventstore_cli import completion, times
+from eventstore_cli.filtering import Where, where
+from eventstore_cli.options import on_a_store
+from eventstore_cli.output import Output, columns
+from eventstore_cli.session import Session
+from eventstore_cli.values import size
+from projections import Statistics, statistics_of
+from projections.differences.glance import glance
+
+_PAGE = 100
+
+
+def add_to(program: typer.Typer) -> None:
+    """Add these commands to the program."""
+    program.command(rich_help_panel="Look")(on_a_store(threads))
+    program.command(rich_help_panel="Check")(on_a_store(stats))
+
+
+def threads(
+    session: Session,
+    out: Output,
+    prefix: Annotated[str, typer.Argument(help="How their ids begin.", autocompletion=completion.threads)] = "",
+    metadata: Where = (),  # type: ignore[assignment]
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="Active since then.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="Not active since then.")] = None,
+    by_name: Annotated[bool, typer.Option("--by-name", help="By name, not the last active first.")] = False,
+    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 50,
+) -> None:
+    """List threads, the last active first.
+
+    Examples:
+      eventstore threads                            the last 50
+      eventstore threads support- --since 1d        those whose ids begin so
+      eventstore threads --where user=ann --json    one line of JSON each
+    """
+    found = _streams(session, prefix, metadata, since, until, by_name)
+    listed = islice(found, number) if number else found
+    if out.json:
+        for stream in listed:
+            out.document(_stream_json(stream))
+        return
+    rows = [_row(stream, out) for stream in listed]
+    if not rows:
+        out.note("there are no such threads")
+    out.say(columns(rows, head=("THREAD", "EVENTS", "LAST ACTIVE", "BEGUN", "FORKED FROM", "METADATA"), right=[1]))
+
+
+def stats(
+    session: Session,
+    out: Output,
+    thread: Annotated[str | None, typer.Argument(help="Only this thread.", autocompletion=completion.threads)] = None,
+) -> None:
+    """Count what the store holds, or a thread.
+
+    It looks at every event.
+
+    Examples:
+      eventstore stats
+      eventstore stats thread-1 --json
+    """
+    found = statistics_of(session.store, thread)
+    shown = None if thread is None else sum(each.shown for each in session.ids(thread))
+    if out.json:
+        out.document(_stats_json(found, thread, shown))
+        return
+    rows: list[tuple[str, str]] = [("thread", thread or "")]
+    if thread is None:
+        rows += [("threads", f"{found.threads:,}"), ("forks among them", f"{found.forks:,}")]
+        rows += [("deleted", f"{found.deleted:,}")] if found.deleted else []
+    else:
+        rows += [("checkpoints", f"{shown:,}")]
+    rows += [("events", f"{found.events:,}"), ("first", out.time(found.first)), ("last", out.time(found.last))]
+    rows += [("content", size(found.bytes))]
+    rows += [] if found.disk is None else [("on disk", size(found.disk))]
+    kinds = [(topic.topic, f"{topic.events:,}", size(topic.bytes)) for topic in found.topics]
+    facts = [(name, value) for name, value in rows if value]
+    out.say([*columns(facts), Text(), *columns(kinds, head=("KIND OF EVENT", "EVENTS", "CONTENT"), right=[1, 2])])
+
+
+def _streams(
+    session: Session, prefix: str, metadata: Where, since: str | None, until: str | None, by_name: bool
+) -> Iterator[StreamInfo]:
+    cursor: str | None = None
+    wanted = where(metadata)
+    since_when, until_when = times.past_if_given(since), times.past_if_given(until)
+    while True:
+        page = session.store.streams(
+            prefix=prefix,
+            metadata=wanted,
+            active_since=since_when,
+            active_until=until_when,
+            newest_first=not by_name,
+            limit=_PAGE,
+            cursor=cursor,
+        )
+        yield from page.streams
+        cursor = page.next_cursor
+        if cursor is None:
+            return
+
+
+def _row(stream: StreamInfo, out: Output) -> tuple[str, ...]:
+    described = ", ".join(
+        f"{key}={value if isinstance(value, str) else glance(value, 40)}" for key, value in stream.metadata.items()
+    )
+    forked = f"{stream.parent} at {stream.parent_version}" if stream.parent else ""
+    begun, active = out.time(stream.created_at), out.time(stream.active_at)
+    return stream.name, f"{stream.version:,}", active, begun, forked, described
+
+
+def _stream_json(stream: StreamInfo) -> dict[str, object]:
+    return {
+        "thread": stream.name,
+        "version": stream.version,
+        "created_at": times.iso(stream.created_at),
+        "active_at": times.iso(stream.active_at),
+        "parent": stream.parent,
+        "parent_version": stream.parent_version,
+        "metadata": dict(stream.metadata),
+    }
+
+
+def _stats_json(found: Statistics, thread: str | None, shown: int | None) -> dict[str, object]:
+    counted: dict[str, object] = (
+        {"threads": found.threads, "forks": found.forks, "deleted": found.deleted, "disk": found.disk}
+        if thread is None
+        else {"thread": thread, "checkpoints": shown}
+    )
+    return {
+        **counted,
+        "events": found.events,
+        "bytes": found.bytes,
+        "first": times.iso(found.first),
+        "last": times.iso(found.last),
+        "topics": {topic.topic: {"events": topic.events, "bytes": topic.bytes} for topic in found.topics},
+    }

@@ -1,0 +1,119 @@
+"""`rollback`, `undo` and `switch`: where a thread stands."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from eventstore import NotFoundError
+from eventstore_cli import completion
+from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
+from eventstore_cli.output import Output
+from eventstore_cli.session import Session, cause
+from projections import Moved
+from projections.differences.glance import printable
+
+Checkpoint = Annotated[str, typer.Argument(help="Which; see `eventstore help`.", autocompletion=completion.checkpoints)]
+
+
+def add_to(program: typer.Typer) -> None:
+    """Add these commands to the program."""
+    for command in (rollback, undo, switch):
+        program.command(rich_help_panel="Change")(on_a_store(command))
+
+
+def rollback(
+    session: Session,
+    out: Output,
+    thread: Thread,
+    checkpoint: Checkpoint,
+    namespace: Namespace = "",
+    reason: Reason = None,
+    yes: Yes = False,
+) -> None:
+    """Put a thread back to where it was at a checkpoint.
+
+    What came later is shown no longer, in all namespaces, and stays in the log: `eventstore undo` brings it back.
+    If a run is writing, nothing is changed.
+
+    Examples:
+      eventstore rollback thread-1 ~2 --reason "it took a wrong turn"
+      eventstore rollback thread-1 '1h ago' --yes
+    """
+    version = _version(session, thread)
+    id_ = session.find(thread, checkpoint, namespace=namespace)
+    later = sum(each.shown and each.namespace == namespace and each.id > id_ for each in session.ids(thread))
+    where = f"{session.short(thread)(id_)}{_step(session, thread, namespace, id_)}"
+    out.confirm(f"Put {printable(thread)!r} back to {where}, and set {later:,} later checkpoints aside?", yes=yes)
+    moved = session.checkpoints.rollback(
+        thread, to=id_, namespace=namespace, reason=reason, cause=cause("rollback"), expected_version=version
+    )
+    _told(out, moved, f"{printable(thread)} is back at {where}; eventstore undo brings {later:,} checkpoints back")
+
+
+def undo(session: Session, out: Output, thread: Thread, reason: Reason = None, yes: Yes = False) -> None:
+    """Undo the last rollback or switch of a thread.
+
+    It is again exactly as it was before.
+
+    Example:
+      eventstore undo thread-1
+    """
+    version = _version(session, thread)
+    out.confirm(f"Undo the last rollback or switch of {printable(thread)!r}?", yes=yes)
+    moved = session.checkpoints.undo(thread, reason=reason, cause=cause("undo"), expected_version=version)
+    at = session.checkpoints.latest_id(thread)
+    where = f": it stands at {session.short(thread)(at)}" if at else ""
+    _told(out, moved, f"undone what event {moved.undoes} did to {printable(thread)}{where}")
+
+
+def switch(
+    session: Session,
+    out: Output,
+    thread: Thread,
+    checkpoint: Checkpoint,
+    namespace: Namespace = "",
+    reason: Reason = None,
+    yes: Yes = False,
+) -> None:
+    """Put a thread on another of its branches.
+
+    Also on one that a rollback has set aside: see `eventstore tree`. `eventstore undo` leads back.
+
+    Example:
+      eventstore switch thread-1 a3f9c1
+    """
+    version = _version(session, thread)
+    id_ = session.find(thread, checkpoint, namespace=namespace, set_aside=True)
+    where = f"{session.short(thread)(id_)}{_step(session, thread, namespace, id_)}"
+    out.confirm(f"Put {printable(thread)!r} on {where}?", yes=yes)
+    moved = session.branches.switch(
+        thread, id_, namespace=namespace, reason=reason, cause=cause("switch"), expected_version=version
+    )
+    _told(out, moved, f"{printable(thread)} stands at {where}; eventstore undo leads back")
+
+
+def _version(session: Session, thread: str) -> int:
+    """Where the thread is before anybody looks: what is decided then is carried out on that, or not at all."""
+    head = session.store.head(thread)
+    if head is None:
+        raise NotFoundError(f"there is no thread {thread!r}: see eventstore threads")
+    return head.version
+
+
+def _step(session: Session, thread: str, namespace: str, checkpoint: str) -> str:
+    finder = session.checkpoints.finder
+    view = finder.view(thread)
+    located = finder.locate(view, namespace, checkpoint) if view else None
+    step = located.cause.metadata.get("step") if located else None
+    return "" if step is None else f" (step {step})"
+
+
+def _told(out: Output, moved: Moved, words: str) -> None:
+    if out.json:
+        out.document(asdict(moved))
+    else:
+        out.say([Text(words)])

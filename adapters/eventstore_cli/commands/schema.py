@@ -1,0 +1,104 @@
+"""`migrate`: the tables."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from eventstore import EventStore, SchemaError, migration_sql
+from eventstore.address import SQLiteAddress, parse
+from eventstore.migrations import load_migrations
+from eventstore.queries import Dialect
+from eventstore_cli.options import Yes, without_a_store
+from eventstore_cli.output import Output
+from eventstore_cli.session import existing, named
+from projections import Checkpoints
+
+_COMPONENTS = ("eventstore", "projections")
+
+
+class DialectName(StrEnum):
+    """A kind of database."""
+
+    SQLITE = "sqlite"
+    POSTGRES = "postgres"
+
+
+def add_to(program: typer.Typer) -> None:
+    """Add this command to the program."""
+    program.command(rich_help_panel="Check")(without_a_store(migrate))
+
+
+def migrate(
+    store: str | None,
+    schema: str,
+    out: Output,
+    sql: Annotated[bool, typer.Option("--sql", help="Only print the SQL that makes a new store.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Only look: ends with 6 if there is something to do.")] = False,
+    dialect: Annotated[
+        DialectName | None, typer.Option(help="With --sql, for which database, if no store is named.")
+    ] = None,
+    yes: Yes = False,
+) -> None:
+    """Create the tables of a store, or bring them up to date.
+
+    Examples:
+      eventstore migrate --store sqlite:///agents.db
+      eventstore migrate --check
+      eventstore migrate --sql --dialect postgres --schema agents > agents.sql
+    """
+    if sql:
+        _print_sql(store, schema, dialect, out)
+        return
+    if check:
+        _open(existing(store), schema, allowed=False)
+        _tell(out, "up to date", changed=False)
+        return
+    if _is_up_to_date(store, schema):
+        _tell(out, "up to date: nothing to do", changed=False)
+        return
+    out.confirm(f"Create or update the tables of {parse(named(store))}?", yes=yes)
+    _open(named(store), schema, allowed=True)
+    _tell(out, f"{parse(named(store))} is up to date", changed=True)
+
+
+def _print_sql(store: str | None, schema: str, dialect: DialectName | None, out: Output) -> None:
+    wanted: Dialect = (
+        dialect.value if dialect else "sqlite" if isinstance(parse(named(store)), SQLiteAddress) else "postgres"
+    )
+    scripts = {component: migration_sql(component, wanted, schema) for component in _COMPONENTS}
+    if out.json:
+        out.document({"dialect": wanted, "sql": scripts})
+    else:
+        sys.stdout.write("\n".join(scripts.values()))
+
+
+def _is_up_to_date(store: str | None, schema: str) -> bool:
+    address = parse(named(store))
+    if isinstance(address, SQLiteAddress) and (address.path is None or not Path(address.path).exists()):
+        return False
+    try:
+        _open(named(store), schema, allowed=False)
+    except SchemaError as error:
+        if error.found > error.known:
+            raise
+        return False
+    return True
+
+
+def _open(store: str, schema: str, *, allowed: bool) -> None:
+    with EventStore.open(store, migrate=allowed, schema=schema, pool_size=1) as opened:
+        Checkpoints(opened, migrate=allowed)
+
+
+def _tell(out: Output, words: str, *, changed: bool) -> None:
+    if out.json:
+        components = {component: load_migrations(component, "sqlite")[-1].number for component in _COMPONENTS}
+        out.document({"up_to_date": True, "changed": changed, "migrations": components})
+    else:
+        out.say([Text(words)])

@@ -1,0 +1,69 @@
+"""What a shell offers when somebody presses Tab: the threads of the store that is named, and their checkpoints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import TypeVar
+
+import typer
+
+from eventstore_cli.session import Session, opened
+
+T = TypeVar("T")
+
+_MOST = 100
+
+
+def threads(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The threads whose ids begin so."""
+    return _offered(ctx, lambda session: _thread_names(session, incomplete))
+
+
+def checkpoints(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+    """The checkpoints of the thread that stands before it, the latest first: short ids, or whole ones once begun."""
+    thread = ctx.params.get("thread") or ctx.params.get("source")
+    if not isinstance(thread, str):
+        return []
+    return _offered(ctx, lambda session: _checkpoints_of(session, thread, incomplete))
+
+
+def channels(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The channels of the thread that stands before it."""
+    thread = ctx.params.get("thread")
+    if not isinstance(thread, str):
+        return []
+    return _offered(ctx, lambda session: _channels_of(session, thread, incomplete))
+
+
+def _offered(ctx: typer.Context, ask: Callable[[Session], list[T]]) -> list[T]:
+    url = ctx.params.get("store") or os.environ.get("EVENTSTORE_URL")
+    schema = ctx.params.get("schema") or os.environ.get("EVENTSTORE_SCHEMA") or "eventstore"
+    try:
+        with opened(url, schema) as session:
+            return ask(session)
+    except Exception:  # noqa: BLE001 (a shell shows no errors: nothing is offered)
+        return []
+
+
+def _thread_names(session: Session, incomplete: str) -> list[str]:
+    return [stream.name for stream in session.store.streams(prefix=incomplete, limit=_MOST).streams]
+
+
+def _checkpoints_of(session: Session, thread: str, incomplete: str) -> list[tuple[str, str]]:
+    short = session.short(thread)
+    points = session.recovery.points(thread, limit=_MOST)
+    found = ((short(point.id), point.id, f"step {point.step}, {point.source}") for point in points)
+    return [
+        (name if name.startswith(incomplete) else whole, about)
+        for name, whole, about in found
+        if name.startswith(incomplete) or whole.startswith(incomplete)
+    ]
+
+
+def _channels_of(session: Session, thread: str, incomplete: str) -> list[str]:
+    finder = session.checkpoints.finder
+    view = finder.view(thread)
+    located = finder.locate(view, "", None) if view else None
+    names = located.record.manifest if located else {}
+    return sorted(name for name in names if name.startswith(incomplete) and ":" not in name)

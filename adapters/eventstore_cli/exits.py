@@ -1,0 +1,74 @@
+"""With which code the command line ends, and why."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from eventstore import (
+    BadInputError,
+    ConflictError,
+    CorruptionError,
+    NotAStoreError,
+    NotFoundError,
+    SchemaError,
+    StorageError,
+    StoreClosedError,
+    TypeNotAllowedError,
+)
+
+
+class Exit(IntEnum):
+    """The exit codes. They are part of the interface: scripts go by them."""
+
+    OK = 0
+    FINDINGS = 1
+    USAGE = 2
+    NOT_FOUND = 3
+    CONFLICT = 4
+    UNAVAILABLE = 5
+    SCHEMA = 6
+    DAMAGED = 7
+    DECLINED = 8
+    INTERNAL = 70
+    INTERRUPTED = 130
+    BROKEN_PIPE = 141
+
+    @property
+    def meaning(self) -> str:
+        """When the command line ends so."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Exit.OK: "done",
+    Exit.FINDINGS: "verify found damage; diff --exit-code found differences",
+    Exit.USAGE: "the command cannot be carried out as given, or a name is ambiguous",
+    Exit.NOT_FOUND: "no such thread, checkpoint, channel or item; nothing to undo",
+    Exit.CONFLICT: "the thread moved on meanwhile, or the target exists; nothing was changed",
+    Exit.UNAVAILABLE: "the store cannot be reached, is busy, full or read-only; a package is missing",
+    Exit.SCHEMA: "not a store, or one that an older or newer version made: see eventstore migrate",
+    Exit.DAMAGED: "what was asked for is damaged, erased, or of an unknown format",
+    Exit.DECLINED: "not confirmed; nothing was changed",
+    Exit.INTERNAL: "an error that nobody expected: --debug shows where",
+    Exit.INTERRUPTED: "Ctrl-C",
+    Exit.BROKEN_PIPE: "whoever read the output went away (| head)",
+}
+
+# The first that fits: the narrower before the wider.
+_OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
+    (NotFoundError, Exit.NOT_FOUND),
+    (ConflictError, Exit.CONFLICT),
+    (BadInputError, Exit.USAGE),
+    (SchemaError, Exit.SCHEMA),
+    (NotAStoreError, Exit.SCHEMA),
+    (StorageError, Exit.UNAVAILABLE),
+    (StoreClosedError, Exit.UNAVAILABLE),
+    (CorruptionError, Exit.DAMAGED),
+    (TypeNotAllowedError, Exit.DAMAGED),
+    (OSError, Exit.UNAVAILABLE),
+)
+
+
+def exit_of(error: Exception) -> Exit:
+    """The exit code that an error leads to."""
+    return next((code for kind, code in _OF_ERRORS if isinstance(error, kind)), Exit.INTERNAL)

@@ -1,0 +1,121 @@
+"""Which checkpoint is meant, and what each is called for short.
+
+LangGraph's ids begin with the time, so those of a thread share their beginnings; the end tells them apart. An id is
+shown by as much of its end as no other of the thread has, and found again by any beginning or end that only it has.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+
+from eventstore import BadInputError, NotFoundError
+from eventstore_cli import times
+
+SHORTEST = 6
+"""An id is shown by at least so many characters, so that it stays unique for a while."""
+_CANDIDATES = 5
+
+_BACK = re.compile(r"(?P<of>.*?)~(?P<back>\d{0,9})")
+_STEP = re.compile(r"step:(?P<step>-?\d{1,18})")
+_HEAD = ("", "@", "HEAD", "head")
+
+FORMS = """A checkpoint is named by
+
+  @, HEAD          the latest (~ alone counts from there)
+  ~2, a3f9c1~2     so many before it, on the way that led to it
+  step:5           the one of that step, on the way that led to the latest
+  a3f9c1           the end, or the beginning, of its id: as much as only it has
+  2026-11-21T17:55, 17:55, '10m ago'
+                   the latest that was saved by then"""
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """What a person wrote for a checkpoint, taken apart.
+
+    Attributes:
+        id: The beginning or end of an id; `None`: the latest, unless one of the others is given.
+        step: The step that it was saved after.
+        time: By when it was saved.
+        back: How many before that one are to be counted back.
+    """
+
+    id: str | None = None
+    step: int | None = None
+    time: datetime | None = None
+    back: int = 0
+
+
+def parse(text: str) -> Name:
+    """What is meant by a text; see `FORMS`.
+
+    Raises:
+        BadInputError: It means nothing.
+    """
+    back = 0
+    of = text.strip()
+    if found := _BACK.fullmatch(of):
+        of, back = found["of"], int(found["back"] or 1)
+    if of in _HEAD:
+        return Name(back=back)
+    if of.startswith("step:"):
+        step = _STEP.fullmatch(of)
+        if step is None:
+            raise BadInputError(f"{text!r} is no step: use step:5")
+        return Name(step=int(step["step"]), back=back)
+    if times.is_moment(of):
+        return Name(time=times.moment(of), back=back)
+    return Name(id=of, back=back)
+
+
+def find(part: str, ids: Collection[str], thread: str) -> str:
+    """The one id that begins or ends so.
+
+    Raises:
+        NotFoundError: None does.
+        BadInputError: Several do.
+    """
+    if part in ids:
+        return part
+    found = sorted(id_ for id_ in ids if id_.endswith(part) or id_.startswith(part))
+    if not found:
+        raise NotFoundError(
+            f"thread {thread!r} has no checkpoint that begins or ends with {part!r}: see eventstore log"
+        )
+    if len(found) > 1:
+        more = f", and {len(found) - _CANDIDATES} more" if len(found) > _CANDIDATES else ""
+        candidates = ", ".join(found[:_CANDIDATES]) + more
+        raise BadInputError(f"{part!r} is ambiguous in thread {thread!r}: say more of one of {candidates}")
+    return found[0]
+
+
+class Short:
+    """Short names for the ids of one thread.
+
+    Args:
+        ids: All of them.
+    """
+
+    def __init__(self, ids: Iterable[str]) -> None:
+        self._lengths = dict(_unique_ends(sorted({id_[::-1] for id_ in ids})))
+
+    def __call__(self, id_: str) -> str:
+        """The end of an id that no other has; of one that is not known, its usual end."""
+        return id_[-self._lengths.get(id_, SHORTEST) :]
+
+
+def _unique_ends(turned: Sequence[str]) -> Iterable[tuple[str, int]]:
+    """Each id with the length of its unique end, from all of them turned around and sorted."""
+    # Whoever shares most of an end with an id stands right beside it.
+    shared = [0, *(_common(*pair) for pair in pairwise(turned)), 0]
+    for place, id_ in enumerate(turned):
+        yield id_[::-1], max(SHORTEST, 1 + max(shared[place], shared[place + 1]))
+
+
+def _common(left: str, right: str) -> int:
+    """How many characters two texts begin with alike."""
+    return next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))

@@ -1,0 +1,178 @@
+"""What a command says: to people in lines, to programs in JSON; and what it asks them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import typer
+from rich.cells import cell_len
+from rich.console import Console, ConsoleRenderable
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from eventstore_cli import times
+from eventstore_cli.exits import Exit
+from projections.differences.glance import printable
+
+Advance = Callable[[str, int, int], None]
+"""Tells of progress: what is done now, how much of it, of how much."""
+
+Cell = str | Text
+
+_GAP = 2
+# A line of a pipe is as long as it is; where a person looks, it ends at the edge.
+_PIPE_WIDTH = 100_000
+
+
+class _Console(Console):
+    """A console that leaves it to the program what to do when nobody reads any more."""
+
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process, with the code of an error."""
+        raise BrokenPipeError
+
+
+def _console(*, stderr: bool = False) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else _PIPE_WIDTH
+    return _Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width)
+
+
+@dataclass
+class Output:
+    """Where a command's words go.
+
+    Attributes:
+        json: Whether a program reads: then there is nothing but JSON on standard output.
+        utc: Whether times are shown in UTC.
+        paged: Whether a pager may be used.
+        console: Standard output, for people.
+        notes: Standard error.
+    """
+
+    json: bool = False
+    utc: bool = False
+    paged: bool = True
+    console: Console = field(default_factory=_console)
+    notes: Console = field(default_factory=lambda: _console(stderr=True))
+
+    def __post_init__(self) -> None:
+        # A terminal that cannot show a character shows another in its place.
+        for stream in (sys.stdout, sys.stderr):
+            if hasattr(stream, "reconfigure"):
+                stream.reconfigure(errors="replace")
+
+    def time(self, moment: datetime | None) -> str:
+        """A time to read."""
+        return "" if moment is None else times.shown(moment, utc=self.utc)
+
+    def document(self, value: Any) -> None:
+        """Say something to a program: one line of JSON."""
+        ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+        sys.stdout.write(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False) + "\n")
+
+    def say(self, lines: Iterable[ConsoleRenderable | str]) -> None:
+        """Say something to people, through a pager if it is longer than their screen."""
+        said = list(lines)
+        if self.paged and self.console.is_terminal and sys.stdin.isatty() and self._is_long(said):
+            # As git has it: in colour, and gone at once if it fits.
+            os.environ.setdefault("LESS", "FRX")
+            with self.console.pager(styles=True):
+                self._print(said)
+        else:
+            self._print(said)
+
+    def note(self, text: str) -> None:
+        """Say something beside, to people only."""
+        if not self.json:
+            self.notes.print(Text(text, "dim"), soft_wrap=True)
+
+    def confirm(self, question: str, *, yes: bool) -> None:
+        """Ask a person whether to go on; end the command if they do not want to, or if there is nobody to ask.
+
+        Args:
+            question: What is about to be done.
+            yes: Whether that is answered already.
+        """
+        if yes:
+            return
+        if not sys.stdin.isatty():
+            self.refuse(f"{question} There is nobody to ask: say --yes")
+        if not typer.confirm(question, err=True):
+            self.refuse("nothing was changed")
+
+    def refuse(self, why: str) -> None:
+        """End the command without doing anything."""
+        complain(why)
+        raise typer.Exit(Exit.DECLINED)
+
+    @contextmanager
+    def progress(self) -> Iterator[Advance]:
+        """A bar on standard error, if that is a terminal."""
+        if not self.notes.is_terminal:
+            yield lambda *_: None
+            return
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=self.notes,
+            transient=True,
+        )
+        with bar:
+            task = bar.add_task("", total=None)
+            yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+
+    def _is_long(self, said: Sequence[ConsoleRenderable | str]) -> bool:
+        height = self.console.height - 2
+        return len(said) > height or sum(len(self.console.render_lines(each)) for each in said) > height
+
+    def _print(self, said: Iterable[ConsoleRenderable | str]) -> None:
+        for each in said:
+            self.console.print(each)
+
+
+def complain(message: str) -> None:
+    """One line on standard error."""
+    lines = " ".join(printable(message.replace("\n", " ")).split())
+    sys.stderr.write(f"eventstore: {lines}\n")
+
+
+def columns(rows: Sequence[Sequence[Cell]], *, head: Sequence[str] = (), right: Iterable[int] = ()) -> list[Text]:
+    """Rows as aligned lines; a column that is empty in all of them is left out.
+
+    Args:
+        rows: The rows, all of one length.
+        head: What the columns are called.
+        right: Which are aligned at their right.
+    """
+    cells = [[_text(cell) for cell in row] for row in rows]
+    kept = [at for at in range(len(cells[0]) if cells else 0) if any(row[at].plain for row in cells)]
+    right = set(right)
+    if head and rows:
+        cells.insert(0, [Text(name, "dim") for name in head])
+    widths = {at: max(cell_len(row[at].plain) for row in cells) for at in kept}
+    return [_line([(row[at], widths[at], at in right) for at in kept]) for row in cells]
+
+
+def _text(cell: Cell) -> Text:
+    return cell if isinstance(cell, Text) else Text(printable(cell))
+
+
+def _line(cells: Iterable[tuple[Text, int, bool]]) -> Text:
+    line = Text(no_wrap=True, overflow="ellipsis", end="\n")
+    for cell, width, is_right in cells:
+        room = " " * (width - cell_len(cell.plain))
+        line.append(room if is_right else "")
+        line.append_text(cell)
+        line.append(" " * _GAP if is_right else room + " " * _GAP)
+    line.rstrip()
+    return line

@@ -1,0 +1,174 @@
+"""The store that a command works on, and what is asked of it."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+from eventstore import BadInputError, Cause, EventStore, NotFoundError, UnavailableError
+from eventstore.address import SQLiteAddress, parse
+from eventstore_cli import naming
+from eventstore_cli.showing import Showing
+from projections import Audit, Branches, CheckpointId, Checkpoints, Timeline, checkpoint_ids
+from projections._finding import Located
+from projections.recovery import Recovery
+
+SERIALIZER = Showing()
+"""How every value is read here."""
+
+
+class Session:
+    """One open store. What is asked of it is made when it is needed.
+
+    Args:
+        store: The store.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        self.store = store
+        self._ids: dict[str, list[CheckpointId]] = {}
+
+    @cached_property
+    def checkpoints(self) -> Checkpoints:
+        """The checkpoints of the threads."""
+        return Checkpoints(self.store, migrate=False)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """The history of the threads."""
+        return Timeline(self.checkpoints)
+
+    @cached_property
+    def branches(self) -> Branches:
+        """What has branched."""
+        return Branches(self.checkpoints)
+
+    @cached_property
+    def recovery(self) -> Recovery:
+        """What can be recovered."""
+        return Recovery(self.checkpoints)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Who did what."""
+        return Audit(self.store, migrate=False)
+
+    def ids(self, thread: str) -> list[CheckpointId]:
+        """All checkpoints of a thread.
+
+        Raises:
+            NotFoundError: There is no such thread.
+        """
+        if thread not in self._ids:
+            if self.store.head(thread) is None:
+                raise NotFoundError(f"there is no thread {thread!r}: see eventstore threads")
+            self._ids[thread] = checkpoint_ids(self.checkpoints, thread)
+        return self._ids[thread]
+
+    def short(self, thread: str) -> naming.Short:
+        """Short names for the checkpoints of a thread."""
+        return naming.Short(each.id for each in self.ids(thread))
+
+    def find(self, thread: str, text: str, *, namespace: str = "", set_aside: bool = False) -> str:
+        """The id of the checkpoint that a text names; see `naming.FORMS`.
+
+        Args:
+            thread: The thread.
+            text: What a person wrote.
+            namespace: The namespace of the checkpoint.
+            set_aside: Whether it may be one that a rollback has set aside.
+
+        Raises:
+            NotFoundError: There is none.
+            BadInputError: There are several.
+        """
+        name = naming.parse(text)
+        ids = {each.id: each.shown for each in self.ids(thread) if each.namespace == namespace}
+        id_ = None if name.id is None else naming.find(name.id, ids, thread)
+        if id_ is not None and not ids[id_]:
+            if set_aside and not name.back:
+                return id_
+            raise NotFoundError(
+                f"checkpoint {id_!r} of thread {thread!r} was set aside by a rollback: eventstore undo or switch "
+                "brings it back, and eventstore fork --at makes a thread of it"
+            )
+        for number, located in enumerate(self._ancestors(thread, namespace, id_, name)):
+            if number == name.back:
+                return located.id
+        raise NotFoundError(f"thread {thread!r} has no checkpoint {text!r}: see eventstore log")
+
+    def _ancestors(self, thread: str, namespace: str, id_: str | None, name: naming.Name) -> Iterator[Located]:
+        """The checkpoint that is named, but for how far to go back from it, and those before it."""
+        finder = self.checkpoints.finder
+        view = finder.view(thread)
+        located = finder.locate(view, namespace, id_) if view else None
+        met = name.step is None and name.time is None
+        while view and located:
+            met = (
+                met
+                or (name.step is not None and located.cause.metadata.get("step") == name.step)
+                or (name.time is not None and located.recorded_at <= name.time.timestamp() * 1e6)
+            )
+            if met:
+                yield located
+            located = finder.locate(view, namespace, located.parent) if located.parent else None
+
+
+@contextmanager
+def opened(url: str | None, schema: str) -> Iterator[Session]:
+    """The store of that address, which is there and up to date; nothing is created.
+
+    Raises:
+        UnavailableError: There is no such file or server.
+        SchemaError: It is of another version of this package.
+    """
+    with EventStore.open(existing(url), migrate=False, schema=schema, pool_size=2) as store:
+        yield Session(store)
+
+
+def existing(url: str | None) -> str:
+    """The address of a store; if it is a file, of one that is there.
+
+    Raises:
+        BadInputError: None was given.
+        UnavailableError: There is no such file.
+    """
+    address = parse(named(url))
+    if isinstance(address, SQLiteAddress) and address.path and not _holds_something(address.path):
+        raise UnavailableError(
+            f"there is no store in {address.path}: check --store, or make one with eventstore migrate"
+        )
+    return named(url)
+
+
+def named(url: str | None) -> str:
+    """The address that was given.
+
+    Raises:
+        BadInputError: None was given.
+    """
+    if not url:
+        raise BadInputError(
+            "which store? Name it by --store sqlite:///agents.db (or postgresql://…), or by EVENTSTORE_URL"
+        )
+    return url
+
+
+def cause(command: str) -> Cause:
+    """Who does something, and by what."""
+    return Cause(metadata={**_user(), "via": f"eventstore {command}"})
+
+
+def _holds_something(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _user() -> dict[str, str]:
+    try:
+        return {"by": getpass.getuser()}
+    except (OSError, KeyError, ImportError):  # a user without a name, in a container for one
+        return {"by": f"uid {os.getuid()}"} if hasattr(os, "getuid") else {}

@@ -1,0 +1,143 @@
+"""Values as lines to read: messages as who says what, long ones shortened with their size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.text import Text
+
+from eventstore_cli.showing import Sealed
+from projections.differences.content import FIELDS, ITEMS, KEYS, MEMBERS, TEXT, fields_of, identity, shape_of, weight
+from projections.differences.glance import glance, is_message, printable, text_of
+
+# What is shown of a value unless all of it is asked for.
+_LINE = 160
+_LINES = 6
+_ITEMS = 10
+# Nobody reads deeper; `--json` has it all.
+_DEEPEST = 12
+
+_ROLES = {"human": "green", "ai": "cyan", "tool": "yellow", "system": "magenta"}
+_INDENT = "  "
+
+
+def size(count: int) -> str:
+    """Bytes to read: `812 B`, `3.4 kB`, `1.2 MB`."""
+    if count < 1_000:
+        return f"{count} B"
+    number, unit = (count / 1e3, "kB") if count < 1e6 else (count / 1e6, "MB") if count < 1e9 else (count / 1e9, "GB")
+    return f"{number:,.1f} {unit}"
+
+
+def kind_of(value: Any) -> str:
+    """What a value is, and how much of it: `list of 12`, `text of 3,400 characters`."""
+    shape = shape_of(value)
+    name = type(value).__name__
+    if isinstance(value, Sealed):
+        return "cannot be read here"
+    if shape == TEXT:
+        return f"text of {len(value):,} characters" if len(value) > _LINE or "\n" in value else "text"
+    if shape in (ITEMS, MEMBERS, KEYS):
+        return f"{name} of {len(value):,}"
+    return name
+
+
+def described(name: str, value: Any, *, full: bool) -> Iterator[Text]:
+    """A named value: a line that says what it is, and what it holds."""
+    first = Text(printable(name), "bold")
+    if _is_short(value):
+        yield first.append_text(Text(f" = {glance(value, _LINE)}", "default not bold"))
+        return
+    first.append(f"  {kind_of(value)}", "dim not bold")
+    yield first
+    yield from _held(value, 1, full)
+
+
+def _is_short(value: Any) -> bool:
+    if is_message(value) or (shape_of(value) in (ITEMS, KEYS) and any(map(is_message, _parts_of(value)))):
+        return False
+    return weight(value) < 100 and (shape_of(value) != TEXT or "\n" not in value)
+
+
+def _parts_of(value: Any) -> Any:
+    return value.values() if shape_of(value) == KEYS else value
+
+
+def _held(value: Any, depth: int, full: bool) -> Iterator[Text]:
+    """The content of a value, indented."""
+    shape = shape_of(value)
+    if depth > _DEEPEST:
+        yield _at(depth, Text("…", "dim"))
+    elif is_message(value):
+        yield from _message("", value, depth, full)
+    elif shape == TEXT:
+        yield from _text(value, depth, full)
+    elif shape in (ITEMS, MEMBERS):
+        items = [*value]
+        hidden = 0 if full else max(len(items) - _ITEMS, 0)
+        if hidden:
+            yield _at(depth, Text(f"… {hidden:,} before these; --full shows all", "dim"))
+        for number, item in enumerate(items[hidden:], hidden):
+            yield from _part(f"[{number}]", item, depth, full)
+    elif shape in (KEYS, FIELDS):
+        parts = [*(value if shape == KEYS else fields_of(value) or {}).items()]
+        shown = parts if full else parts[: 2 * _ITEMS]
+        for key, item in shown:
+            yield from _part(printable(key) if type(key) is str else glance(key), item, depth, full)
+        if len(shown) < len(parts):
+            yield _at(depth, Text(f"… {len(parts) - len(shown):,} more; --full shows all", "dim"))
+    else:
+        yield _at(depth, Text(glance(value, 100_000 if full else _LINE)))
+
+
+def _part(name: str, value: Any, depth: int, full: bool) -> Iterator[Text]:
+    if is_message(value):
+        yield from _message(name, value, depth, full)
+    elif _is_short(value):
+        yield _at(depth, Text(f"{name} ", "dim").append(glance(value, _LINE), "default not dim"))
+    else:
+        yield _at(depth, Text(f"{name} {kind_of(value)}", "dim"))
+        yield from _held(value, depth + 1, full)
+
+
+def _message(name: str, value: Any, depth: int, full: bool) -> Iterator[Text]:
+    """`role: text`, and a line for each tool call."""
+    fields = fields_of(value) or {}
+    role = printable(fields["type"])
+    named = f" {printable(str(fields['name']))}" if fields.get("name") else ""
+    line = Text(f"{name} " if name else "", "dim")
+    line.append(f"{role}{named}: ", f"{_ROLES.get(role, 'blue')} not dim")
+    said = [*_text(text_of(fields["content"]), 0, full)]
+    if said:
+        line.append_text(said[0])
+    if identity(value) and full:
+        line.append(f"  id={identity(value)}", "dim")
+    yield _at(depth, line)
+    yield from (_at(depth + 2, rest) for rest in said[1:])
+    calls = fields.get("tool_calls")
+    for call in calls if type(calls) is list else []:
+        yield _at(depth + 1, _call(call, full))
+
+
+def _call(call: Any, full: bool) -> Text:
+    parts = call if type(call) is dict else {}
+    arguments = parts.get("args")
+    given = arguments if type(arguments) is dict else {}
+    limit = 100_000 if full else 60
+    written = ", ".join(f"{printable(str(name))}={glance(value, limit)}" for name, value in given.items())
+    return Text("→ ", "cyan").append(f"{printable(str(parts.get('name')))}({written})", "default")
+
+
+def _text(text: str, depth: int, full: bool) -> Iterator[Text]:
+    lines = text.splitlines() or ([text] if text else [])
+    shown = lines if full else [line[:_LINE] for line in lines[:_LINES]]
+    cut = sum(map(len, shown)) < sum(map(len, lines))
+    for number, line in enumerate(shown):
+        last = cut and number == len(shown) - 1
+        more = Text(f" … ({len(text):,} characters)", "dim") if last else Text()
+        yield _at(depth, Text(printable(line)).append_text(more))
+
+
+def _at(depth: int, text: Text) -> Text:
+    return Text(_INDENT * depth).append_text(text)
