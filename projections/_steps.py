@@ -128,8 +128,8 @@ class Writes:
 def named(writers: Sequence[Writer], ran: Sequence[str], run: str | None) -> list[Writer]:
     """Writers whose nodes are named as far as they are known; nodes that have run besides come without a task."""
     missing = [node for node in ran if node not in {writer.node for writer in writers}]
-    if len(missing) == 1 and any(writer.node is None for writer in writers):
-        return [replace(writer, node=writer.node or missing[0]) for writer in writers]
+    if any(writer.node is None for writer in writers) and len(candidates := missing or [*dict.fromkeys(ran)]) == 1:
+        return [replace(writer, node=writer.node or candidates[0]) for writer in writers]
     return [*writers, *(Writer(node, run=run) for node in missing)]
 
 

@@ -17,14 +17,14 @@ from langgraph.types import Command, Send
 
 from eventstore import BadInputError, EventStore, InvalidIdError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from projections import Checkpoints, Timeline, TimelineEntry
+from projections import Checkpoints, NewWrites, Timeline, TimelineEntry
 from projections.differences.difference import diff
 from projections.differences.summary import in_short
 from tests.graphs.stage import Flavour, Stage
 from tests.graphs.stories import STORIES, Plain, Story, counting, delta_state, siblings, tell
 from tests.values.making import Liar
 
-from .histories import Counting, an_agent, chain, config, hello, save, timeline, write
+from .histories import Counting, an_agent, chain, config, hello, ident, save, timeline, write
 
 
 def entries(saver: EventStoreSaver, *threads: str, namespace: str | None = None) -> list[TimelineEntry]:
@@ -430,3 +430,15 @@ def test_what_was_written_and_is_the_same_says_so(saver: EventStoreSaver) -> Non
     save(saver.checkpoints, saver.serde, 1, {"a": [1]})
     save(saver.checkpoints, saver.serde, 2, {"a": [1]}, parent=1)
     assert str(entries(saver)[0].changes[0]) == "a: as it was"
+
+
+def test_a_task_whose_node_nobody_noted_is_of_the_only_one_that_ran(saver: EventStoreSaver) -> None:
+    """Such as a packet's, of which a task had written before the checkpoint was saved."""
+    checkpoints, serde = saver.checkpoints, saver.serde
+    save(checkpoints, serde, 1, {"log": ["a"]})
+    for task, node in (("one", "tools"), ("two", None)):
+        writes = [("log", 0, task)]
+        checkpoints.save_writes(NewWrites("t", "", ident(1), task, f"~__pregel_push, {task}", writes, node=node), serde)
+    save(checkpoints, serde, 2, {"log": ["a", "one", "two"]}, parent=1, seen={"tools": {"log": 1}})
+    latest = next(timeline(saver).entries("t", serde))
+    assert [(writer.task, writer.node) for writer in latest.writers] == [("one", "tools"), ("two", "tools")]

@@ -17,10 +17,10 @@ from eventstore_cli.exits import Exit
 from eventstore_cli.options import on_a_store
 from eventstore_cli.output import Advance, Cell, Output, columns
 from eventstore_cli.session import SERIALIZER, Session
+from projections import StalledThread
 from projections.differences.content import fields_of
 from projections.differences.glance import glance, printable
 from projections.differences.plain import plain
-from projections.recovery import StalledThread
 from projections.report import Finding, Report
 
 _QUESTION = "__interrupt__"

@@ -16,10 +16,9 @@ from eventstore_cli.options import Full, Namespace, Thread, on_a_store
 from eventstore_cli.output import Cell, Output, columns
 from eventstore_cli.session import SERIALIZER, Session
 from eventstore_cli.values import described, size
-from projections import SavedCheckpoint, TimelineEntry
+from projections import RecoveryPoint, SavedCheckpoint, TimelineEntry
 from projections.differences.glance import glance, printable
 from projections.differences.plain import plain
-from projections.recovery import RecoveryPoint
 
 # Sorts right behind an id.
 _BEHIND = "\x01"
