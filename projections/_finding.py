@@ -104,7 +104,7 @@ class Finder:
         return view_of(self._store, self._queries, thread)
 
     def view_as_of(self, thread: str, moment: int) -> View | None:
-        """What a thread showed at a time; of what was before a prune, only what that kept is left.
+        """What a thread showed at a time, as far as it was not pruned since.
 
         Args:
             thread: The thread.
@@ -117,8 +117,7 @@ class Finder:
         version = bisect_right(range(head.version + 1), moment, key=lambda at: self._recorded_at(view, at)) - 1
         if version < 0:
             return replace(view, sources=[])
-        pruned = self.pruned_at(view, version, self._store.recorder.read)
-        return replace(view, sources=sources_at(self._store, self._queries, view, max(version, pruned)))
+        return replace(view, sources=sources_at(self._store, self._queries, view, version))
 
     def _recorded_at(self, view: View, version: int) -> int:
         found = stored(self._store, view, [version])

@@ -119,7 +119,7 @@ class Timeline:
     def at(self, thread: str, time: datetime, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint | None:
         """The checkpoint that was a thread's latest at a time, as the thread was then; `None` if it had none yet.
 
-        A rollback since then makes no difference. Of what was before a prune, only what that kept can be told.
+        A rollback since then makes no difference. What was pruned since is no state of any time.
 
         Args:
             thread: The thread.

@@ -92,11 +92,21 @@ def test_an_agent_is_killed_and_goes_on_and_asks_and_takes_another_way(url: str,
     rows = re.findall(r"── +-?\d+  [\d:]{8}\.\d{3} +([\d,]+) B  \w+", history)
     assert len(rows) == len(checkpoints)
     assert all(int(size.replace(",", "")) > 0 for size in rows)
+    history, commands = history.split("Any of it back")
     trunk, first, second = re.split(r"── branch [12]\n", history)
     assert "✗ killed here" in trunk
     assert "⏸ paused: Publish notes.md?" in first
     assert "⏸ paused: Publish customers.md?" in second
     assert ["● head" in part for part in (trunk, first, second)] == [False, False, True]
+
+    # And the command line goes back, and back again, and tells the branches apart.
+    _, rolled_back, tree, undone, diff, blame = commands.split("\n$ eventstore ")
+    assert "is back at" in rolled_back
+    assert [line.endswith("set aside") for line in tree.strip().splitlines()[1:]] == [False, True, True]
+    assert "undone" in undone
+    assert re.search(r"^-.*published/notes.md", diff, re.MULTILINE)
+    assert re.search(r"^\+.*customers.md stays a draft", diff, re.MULTILINE)
+    assert re.search(r" tools +messages\[6\] +tool build: ", blame)
 
 
 def test_it_fits_a_plain_terminal_and_starts_afresh(tmp_path: Path):
@@ -106,7 +116,8 @@ def test_it_fits_a_plain_terminal_and_starts_afresh(tmp_path: Path):
     (left / "agents.db").write_text("of an earlier run, and no database\n")
     demo = run_demo(tmp_path)
     assert demo.returncode == 0, demo.stdout + demo.stderr
-    assert max(map(len, demo.stdout.splitlines())) <= 80
+    story, _ = demo.stdout.split("Any of it back")  # what the commands show is for a terminal to wrap
+    assert max(map(len, story.splitlines())) <= 80
     assert "\x1b" not in demo.stdout
     assert (left / "agents.db").read_bytes().startswith(b"SQLite format 3")
 

@@ -10,6 +10,7 @@ share is the store. Nothing is staged: the SIGKILL is real, and the history at t
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -74,6 +75,16 @@ def main(url: str) -> None:
 
         act("The history, from the store")
         show_history(graph, saver, config, {killed_at: "killed here while build ran, and resumed"})
+
+        act("Any of it back, on the command line")
+        os.environ["EVENTSTORE_URL"] = store
+        eventstore("rollback", thread, "step:4", "--yes", "--reason", "as if nothing had been written")
+        eventstore("tree", thread)
+        eventstore("undo", thread, "--yes")
+        [trunk] = saver.history.tree(thread)
+        [other] = trunk.children
+        eventstore("diff", thread, other.tip, "@")
+        eventstore("blame", thread, "messages")
     calls = journal.check(journal.read())
     console.print(f"{calls} tool calls are done, none of them twice. See for yourself in {journal.FOLDER}/.")
 
@@ -150,6 +161,13 @@ def spawn(action: str, **environment: str) -> subprocess.Popen[bytes]:
     agent = subprocess.Popen([sys.executable, AGENT, action], env=os.environ | environment)
     line("python", f"agent.py {action}", agent.pid)
     return agent
+
+
+def eventstore(*arguments: str) -> None:
+    """Run a command of the command line in a process of its own, as one would in a shell."""
+    console.print(f"\n[dim]$[/] eventstore {shlex.join(arguments)}")
+    if subprocess.run([sys.executable, "-m", "eventstore_cli", *arguments], check=False).returncode:
+        raise SystemExit(f"eventstore {arguments[0]} failed: see above")
 
 
 def show_journal() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from projections.differences.content import ITEMS, TEXT
 from projections.differences.difference import REPLACED, Difference, Part, spelled_step, step_of
@@ -91,7 +92,7 @@ def _parts(difference: Difference, name: str, depth: int, limit: int) -> Iterato
         return
     said = [counts(difference.parts)] if changed else []
     yield Line("~", depth, _named(name, ", ".join([*said, "keys in another order"] if difference.reordered else said)))
-    for part in difference.parts:
+    for part in _removed_first(difference.parts):
         step = _step(difference, part)
         if part.sign == " ":
             yield Line(" ", depth + 1, f"{_run(part)} {'stays' if part.count == 1 else 'stay'}")
@@ -99,6 +100,12 @@ def _parts(difference: Difference, name: str, depth: int, limit: int) -> Iterato
             yield from _lines(part.inner, step, depth + 1, limit)
         else:
             yield Line(part.sign, depth + 1, _named(step, glance(_side(part), limit)))
+
+
+def _removed_first(parts: Sequence[Part]) -> Iterator[Part]:
+    """Where parts were exchanged for others: those that went, then those that came."""
+    for _, run in groupby(parts, lambda part: part.sign in "-+"):
+        yield from sorted(run, key=lambda part: part.sign == "+")
 
 
 def _side(part: Part) -> object:
