@@ -83,7 +83,7 @@ def main(url: str) -> None:
         eventstore("undo", thread, "--yes")
         [trunk] = saver.history.tree(thread)
         [other] = trunk.children
-        eventstore("diff", thread, other.tip, "@")
+        eventstore("diff", thread, other.tip[-6:], "@")
         eventstore("blame", thread, "messages")
     calls = journal.check(journal.read())
     console.print(f"{calls} tool calls are done, none of them twice. See for yourself in {journal.FOLDER}/.")
