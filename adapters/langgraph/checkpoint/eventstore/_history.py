@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,10 @@ from projections import (
 )
 
 if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._planning import ReplayPlan
     from langgraph.checkpoint.eventstore._replay import SelectiveReplay
+    from langgraph.checkpoint.eventstore._replayed import Replayed
+    from langgraph.checkpoint.eventstore._replaying import Graph
     from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 
 Thread = str | RunnableConfig
@@ -52,7 +55,6 @@ class History:
 
     Attributes:
         audit: Who did what, when: see `projections.Audit`.
-        replay: Runs again what a changed node concerns, and nothing else: see `SelectiveReplay`.
     """
 
     def __init__(self, saver: EventStoreSaver) -> None:
@@ -69,8 +71,8 @@ class History:
         return Audit(self._saver.store)
 
     @cached_property
-    def replay(self) -> SelectiveReplay:
-        """Runs again what a changed node concerns. It takes LangGraph itself, which a saver does without."""
+    def _replaying(self) -> SelectiveReplay:
+        # It takes LangGraph itself, which a saver does without.
         from langgraph.checkpoint.eventstore._replay import SelectiveReplay  # noqa: PLC0415
 
         return SelectiveReplay(self._saver)
@@ -151,11 +153,8 @@ class History:
         self, thread: Thread, to: Checkpoint, *, reason: str | None = None, by: Mapping[str, Any] | None = None
     ) -> Moved:
         """Put a thread on another of its branches; see `Branches.switch`."""
-        checkpoint = _checkpoint(to)
-        if checkpoint is None:
-            raise BadInputError("say which checkpoint to switch to: by its id, or by a config that names it")
         return self._branches.switch(
-            _thread(thread), checkpoint, namespace=_namespace(None, to), reason=reason, cause=_cause(by)
+            _thread(thread), _required(to), namespace=_namespace(None, to), reason=reason, cause=_cause(by)
         )
 
     def promote(
@@ -266,6 +265,45 @@ class History:
         """Whether a thread is sound: its chain, its rows, its values; see `Recovery.check`."""
         return self._recovery.check(_thread(thread), self._saver.serde)
 
+    # --- what a changed node concerns --------------------------------------------------------------------------------
+
+    def affected(
+        self,
+        graph: Graph,
+        thread: Thread,
+        checkpoint: Checkpoint,
+        node: str,
+        *,
+        only: Callable[[Any], bool] | None = None,
+    ) -> ReplayPlan:
+        """Which later tasks read what a changed node wrote; nothing is run. See `SelectiveReplay.affected`."""
+        return self._replaying.affected(graph, _thread(thread), _required(checkpoint), node, only=only)
+
+    def replay(self, graph: Graph, thread: Thread, checkpoint: Checkpoint, node: str, **options: Any) -> Replayed:
+        """Run again what a changed node concerns, in a fork; of all else, use the recorded results.
+
+        See `SelectiveReplay.replay` for the options: `only`, `target`, `reason`, `config`, `context`.
+        """
+        return self._replaying.replay(graph, _thread(thread), _required(checkpoint), node, **options)
+
+    async def aaffected(
+        self,
+        graph: Graph,
+        thread: Thread,
+        checkpoint: Checkpoint,
+        node: str,
+        *,
+        only: Callable[[Any], bool] | None = None,
+    ) -> ReplayPlan:
+        """`affected`."""
+        return await self._replaying.aaffected(graph, _thread(thread), _required(checkpoint), node, only=only)
+
+    async def areplay(
+        self, graph: Graph, thread: Thread, checkpoint: Checkpoint, node: str, **options: Any
+    ) -> Replayed:
+        """`replay`; the nodes run in the caller's event loop."""
+        return await self._replaying.areplay(graph, _thread(thread), _required(checkpoint), node, **options)
+
     # --- the same for async code: on a thread of the store's own -----------------------------------------------------
 
     async def arollback(self, thread: Thread, to: Checkpoint | None = None, **options: Any) -> Moved:
@@ -353,6 +391,13 @@ def _checkpoint(checkpoint: Checkpoint | None) -> str | None:
     named = _config.address(checkpoint).checkpoint
     if named is None:
         raise BadInputError("this config names no checkpoint: take one of a StateSnapshot, or give a checkpoint's id")
+    return named
+
+
+def _required(checkpoint: Checkpoint) -> str:
+    named = _checkpoint(checkpoint)
+    if named is None:
+        raise BadInputError("say which checkpoint is meant: by its id, or by a config that names it")
     return named
 
 
