@@ -1,17 +1,17 @@
 """What the log means: the checkpoints of threads, and what can be done with them."""
 
-from projections._entries import ChannelChange, TimelineEntry
 from projections._saving import Prepared, prepare_checkpoint, prepare_writes
-from projections._steps import Writer
 from projections.audit import Audit
 from projections.auditing.entries import AuditEntry, AuditPage
-from projections.blame import Origin
 from projections.branches import BranchDiff, Branches, BranchSide
 from projections.checkpoints import CACHE_BYTES, Checkpoints
-from projections.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
 from projections.differences.content import ABSENT
 from projections.differences.difference import Difference, Edit, Part, Step, diff
 from projections.differences.rendering import Line, render
+from projections.history.blame import Origin
+from projections.history.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
+from projections.history.entries import ChannelChange, TimelineEntry
+from projections.history.steps import Writer
 from projections.ids import CheckpointId, checkpoint_ids
 from projections.model import (
     Branch,
@@ -24,9 +24,9 @@ from projections.model import (
     PruneReport,
     SavedCheckpoint,
 )
-from projections.points import RecoveryPoint, StalledPage, StalledThread, TaskState
+from projections.recovering.points import RecoveryPoint, StalledPage, StalledThread, TaskState
+from projections.recovering.report import Damage, Finding, Progress, Report
 from projections.recovery import Recovery
-from projections.report import Damage, Finding, Progress, Report
 from projections.serializer import Serializer
 from projections.statistics import Statistics, TopicStatistics, statistics_of
 from projections.timeline import Timeline, TimelinePage

@@ -13,7 +13,7 @@ from projections._moving import caused
 from projections._promoting import promote
 from projections._tree import Family
 from projections.checkpoints import Checkpoints
-from projections.comparison import CheckpointDiff, missing
+from projections.history.comparison import CheckpointDiff, missing
 from projections.model import Branch, Forked, Moved, Promoted, PruneReport
 from projections.serializer import Serializer
 from projections.timeline import Timeline

@@ -13,15 +13,15 @@ from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
 from projections._chains import Chains
-from projections._checking import Check, ProgressCallback
 from projections._contents import Contents
-from projections._due import SENDS, Recorded, Written, due, sends, statuses
 from projections._finding import Located, opened
 from projections._view import View, payloads, writes_rows
 from projections.checkpoints import Checkpoints
-from projections.points import RecoveryPoint, StalledPage, StalledThread, TaskState, Why
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, WritesRecord
-from projections.report import Report
+from projections.recovering.checking import Check, ProgressCallback
+from projections.recovering.due import SENDS, Recorded, Written, due, sends, statuses
+from projections.recovering.points import RecoveryPoint, StalledPage, StalledThread, TaskState, Why
+from projections.recovering.report import Report
 from projections.serializer import Serializer
 from projections.values.change import load
 
@@ -38,8 +38,8 @@ _ATTEMPTS = 5
 class Recovery:
     """Tells what can be recovered. It changes nothing.
 
-    What comes next at a checkpoint is known without the graph as `projections._due` describes it: for all graphs that
-    LangGraph's `StateGraph` makes.
+    What comes next at a checkpoint is known without the graph as `projections.recovering.due` describes it: for all
+    graphs that LangGraph's `StateGraph` makes.
 
     Args:
         checkpoints: The checkpoints of a store.

@@ -17,13 +17,13 @@ from eventstore import BadInputError, ErasedError
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from eventstore.queries import load_queries
-from projections._entries import Entries, TimelineEntry
 from projections._finding import PAGE, Finder, Located
 from projections._loading import again
 from projections._view import View
-from projections.blame import Blame, Origin
 from projections.checkpoints import Checkpoints
-from projections.comparison import CheckpointDiff, Comparison
+from projections.history.blame import Blame, Origin
+from projections.history.comparison import CheckpointDiff, Comparison
+from projections.history.entries import Entries, TimelineEntry
 from projections.model import SavedCheckpoint
 from projections.serializer import Serializer
 

@@ -21,7 +21,7 @@ from projections import StalledThread
 from projections.differences.content import fields_of
 from projections.differences.glance import glance, printable
 from projections.differences.plain import plain
-from projections.report import Finding, Report
+from projections.recovering.report import Finding, Report
 
 _QUESTION = "__interrupt__"
 _PAGE = 100

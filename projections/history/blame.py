@@ -11,18 +11,18 @@ from typing import Any
 
 from eventstore import BadInputError, EventStore, NotFoundError
 from eventstore.events import from_microseconds
-from projections._attribution import Attribution
-from projections._channels import Values, places_of
 from projections._finding import Finder, Located
-from projections._generations import UNKNOWN, Generations
-from projections._steps import Writer, source_of, step_of
 from projections._view import View
-from projections.comparison import missing
 from projections.differences.content import ABSENT
 from projections.differences.difference import diff, plain_path, spelled
 from projections.differences.glance import printable
 from projections.differences.plain import plain
 from projections.differences.tracing import Path, places, steps_to, trace, value_at
+from projections.history.attribution import Attribution
+from projections.history.channels import Values, places_of
+from projections.history.comparison import missing
+from projections.history.generations import UNKNOWN, Generations
+from projections.history.steps import Writer, source_of, step_of
 from projections.serializer import Serializer
 
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")

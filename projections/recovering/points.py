@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from projections._due import Status
+from projections.recovering.due import Status
 
 Why = Literal["interrupt", "error", "died", "pending", "damaged"]
 """Why a thread stopped in the middle.

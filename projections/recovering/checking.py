@@ -9,11 +9,11 @@ from eventstore import CorruptionError, EventStore, EventStoreError, UnknownForm
 from eventstore._lineage import Segment, lineage
 from eventstore.envelope import digest, is_erased
 from projections._chains import Chains, Wanted
-from projections._expecting import Expected, Key, Logged
 from projections._finding import opened, record_of
 from projections._view import View, payloads
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
-from projections.report import Damage, Finding, Progress, Report, finding_of
+from projections.recovering.expecting import Expected, Key, Logged
+from projections.recovering.report import Damage, Finding, Progress, Report, finding_of
 from projections.serializer import Serializer
 from projections.values.change import WHOLE, Place, checksum, load, restore
 

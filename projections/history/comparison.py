@@ -9,15 +9,15 @@ from typing import Any, Literal
 
 from eventstore import BadInputError, EventStore, NotFoundError
 from eventstore.events import from_microseconds
-from projections._channels import Values, Written, due, places_of, steers, written_between
 from projections._finding import Finder, Located
-from projections._steps import nodes_between, source_of, step_of
 from projections._view import View, stream_of
 from projections.differences.content import ABSENT
 from projections.differences.difference import Difference, diff
 from projections.differences.glance import glance, printable
 from projections.differences.plain import plain
 from projections.differences.rendering import Line, render
+from projections.history.channels import Values, Written, due, places_of, steers, written_between
+from projections.history.steps import nodes_between, source_of, step_of
 from projections.serializer import Serializer
 
 _Named = tuple[str, str | None]

@@ -7,11 +7,11 @@ from typing import Any
 
 from eventstore import ChecksumError, EventStore
 from projections._finding import Finder, Located
-from projections._steps import Recorded, Writer, Writes, named, nodes_between, source_of
 from projections._view import View
 from projections.differences.content import content, fields_of, identity
 from projections.differences.glance import is_message, text_of
 from projections.differences.tracing import Path
+from projections.history.steps import Recorded, Writer, Writes, named, nodes_between, source_of
 from projections.serializer import Serializer
 from projections.values.change import checksum, load
 

@@ -9,15 +9,25 @@ from typing import Any
 
 from eventstore import EventStore, TypeNotAllowedError, UnreadableError
 from eventstore.events import from_microseconds
-from projections._channels import Values, Written, due, places_of, steers, written_between
 from projections._finding import Finder, Located
-from projections._steps import Recorded, Writer, Writes, failed, interrupted, named, nodes_between, source_of, step_of
 from projections._view import View
 from projections.differences.content import ABSENT, ITEMS, KEYS, TEXT
 from projections.differences.difference import Difference, Part, diff
 from projections.differences.glance import glance, printable
 from projections.differences.summary import in_short
 from projections.differences.texts import Piece
+from projections.history.channels import Values, Written, due, places_of, steers, written_between
+from projections.history.steps import (
+    Recorded,
+    Writer,
+    Writes,
+    failed,
+    interrupted,
+    named,
+    nodes_between,
+    source_of,
+    step_of,
+)
 from projections.records import Write
 from projections.serializer import Serializer
 from projections.values.change import DICT, LIST, Change, load

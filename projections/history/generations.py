@@ -7,11 +7,11 @@ from enum import Enum
 from typing import Final
 
 from eventstore import ErasedError, EventStore
-from projections._channels import places_of
 from projections._finding import Finder, Located, opened
 from projections._view import View, stored
 from projections.differences.content import content
 from projections.differences.tracing import Path
+from projections.history.channels import places_of
 from projections.records import CheckpointRecord
 from projections.serializer import Serializer
 from projections.values.change import DICT, LIST
