@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import islice
 from types import TracebackType
 from typing import Any, Literal
@@ -70,7 +71,6 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
     Attributes:
         store: The store.
         checkpoints: The checkpoints in it, without LangGraph.
-        history: Rollback and undo, branches, timeline, diff, blame, audit, recovery and selective replay.
 
     All methods raise `eventstore.EventStoreError`s: `InvalidIdError` for ids that cannot be stored,
     `UnserializableError` for values that the serializer refuses, `StorageError`s for what the database refuses.
@@ -98,7 +98,6 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         super().__init__(serde=serde or StrictSerializer(allowed_types))
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
-        self.history = History(self)
         self._nodes = Nodes()
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
 
@@ -145,6 +144,11 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
                 raise
 
         return OpeningSaver(open_saver)
+
+    @cached_property
+    def history(self) -> History:
+        """Rollback and undo, branches, timeline, diff, blame, audit, recovery and selective replay."""
+        return History(self)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
