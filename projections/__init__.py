@@ -1,18 +1,10 @@
 """What the log means: the checkpoints of threads, and what can be done with them."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from projections._saving import Prepared, prepare_checkpoint, prepare_writes
-from projections.audit import Audit
-from projections.auditing.entries import AuditEntry, AuditPage
-from projections.branches import BranchDiff, Branches, BranchSide
 from projections.checkpoints import CACHE_BYTES, Checkpoints
-from projections.differences.content import ABSENT
-from projections.differences.difference import Difference, Edit, Part, Step, diff
-from projections.differences.rendering import Line, render
-from projections.history.blame import Origin
-from projections.history.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
-from projections.history.entries import ChannelChange, TimelineEntry
-from projections.history.steps import Writer
-from projections.ids import CheckpointId, checkpoint_ids
 from projections.model import (
     Branch,
     ChannelHistory,
@@ -24,13 +16,26 @@ from projections.model import (
     PruneReport,
     SavedCheckpoint,
 )
-from projections.recovering.points import RecoveryPoint, StalledPage, StalledThread, TaskState
-from projections.recovering.report import Damage, Finding, Progress, Report
-from projections.recovery import Recovery
 from projections.serializer import Serializer
-from projections.statistics import Statistics, TopicStatistics, statistics_of
-from projections.timeline import Timeline, TimelinePage
 from projections.values.ladder import SnapshotPolicy
+
+if TYPE_CHECKING:
+    from projections.audit import Audit
+    from projections.auditing.entries import AuditEntry, AuditPage
+    from projections.branches import BranchDiff, Branches, BranchSide
+    from projections.differences.content import ABSENT
+    from projections.differences.difference import Difference, Edit, Part, Step, diff
+    from projections.differences.rendering import Line, render
+    from projections.history.blame import Origin
+    from projections.history.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
+    from projections.history.entries import ChannelChange, TimelineEntry
+    from projections.history.steps import Writer
+    from projections.ids import CheckpointId, checkpoint_ids
+    from projections.recovering.points import RecoveryPoint, StalledPage, StalledThread, TaskState
+    from projections.recovering.report import Damage, Finding, Progress, Report
+    from projections.recovery import Recovery
+    from projections.statistics import Statistics, TopicStatistics, statistics_of
+    from projections.timeline import Timeline, TimelinePage
 
 __all__ = [
     "ABSENT",
@@ -87,3 +92,74 @@ __all__ = [
     "render",
     "statistics_of",
 ]
+
+# What tells the past is imported when it is asked for: a saver starts without it.
+_LATER = {
+    "projections.audit": ("Audit",),
+    "projections.auditing.entries": (
+        "AuditEntry",
+        "AuditPage",
+    ),
+    "projections.branches": (
+        "BranchDiff",
+        "Branches",
+        "BranchSide",
+    ),
+    "projections.differences.content": ("ABSENT",),
+    "projections.differences.difference": (
+        "Difference",
+        "Edit",
+        "Part",
+        "Step",
+        "diff",
+    ),
+    "projections.differences.rendering": (
+        "Line",
+        "render",
+    ),
+    "projections.history.blame": ("Origin",),
+    "projections.history.comparison": (
+        "ChannelDiff",
+        "CheckpointDiff",
+        "ComparedCheckpoint",
+    ),
+    "projections.history.entries": (
+        "ChannelChange",
+        "TimelineEntry",
+    ),
+    "projections.history.steps": ("Writer",),
+    "projections.ids": (
+        "CheckpointId",
+        "checkpoint_ids",
+    ),
+    "projections.recovering.points": (
+        "RecoveryPoint",
+        "StalledPage",
+        "StalledThread",
+        "TaskState",
+    ),
+    "projections.recovering.report": (
+        "Damage",
+        "Finding",
+        "Progress",
+        "Report",
+    ),
+    "projections.recovery": ("Recovery",),
+    "projections.statistics": (
+        "Statistics",
+        "TopicStatistics",
+        "statistics_of",
+    ),
+    "projections.timeline": (
+        "Timeline",
+        "TimelinePage",
+    ),
+}
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _LATER.items():
+        if name in names:
+            globals()[name] = getattr(import_module(module), name)
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

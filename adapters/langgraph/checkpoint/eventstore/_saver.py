@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
 from types import TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -23,7 +23,6 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BadInputError, Cause, EventStore
 from langgraph.checkpoint.eventstore import _config
-from langgraph.checkpoint.eventstore._history import History
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer
 from langgraph.checkpoint.eventstore._translation import (
@@ -35,6 +34,9 @@ from langgraph.checkpoint.eventstore._translation import (
 )
 from langgraph.checkpoint.eventstore._turns import Run, Ticket, Turns
 from projections import CACHE_BYTES, Checkpoints, PruneReport, SavedCheckpoint, SnapshotPolicy
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._history import History
 
 ConcurrentRuns = Literal["keep", "reject"]
 
@@ -148,6 +150,9 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
     @cached_property
     def history(self) -> History:
         """Rollback and undo, branches, timeline, diff, blame, audit, recovery and selective replay."""
+        # Most savers never look back: they start without what that takes.
+        from langgraph.checkpoint.eventstore._history import History  # noqa: PLC0415
+
         return History(self)
 
     # --- reading -----------------------------------------------------------------------------------------------------
