@@ -73,7 +73,7 @@ def parse(text: str) -> Name:
 
 
 def find(part: str, ids: Collection[str], thread: str) -> str:
-    """The one id that begins or ends so.
+    """The one id that ends so, or else begins so.
 
     Raises:
         NotFoundError: None does.
@@ -81,7 +81,8 @@ def find(part: str, ids: Collection[str], thread: str) -> str:
     """
     if part in ids:
         return part
-    found = sorted(id_ for id_ in ids if id_.endswith(part) or id_.startswith(part))
+    # The ends first: they are what is shown.
+    found = sorted(id_ for id_ in ids if id_.endswith(part)) or sorted(id_ for id_ in ids if id_.startswith(part))
     if not found:
         raise NotFoundError(
             f"thread {thread!r} has no checkpoint that begins or ends with {part!r}: see eventstore log"

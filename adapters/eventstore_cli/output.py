@@ -73,6 +73,10 @@ class Output:
         """A time to read."""
         return "" if moment is None else times.shown(moment, utc=self.utc)
 
+    def fits(self, lines: Sequence[Text]) -> bool:
+        """Whether no line is longer than the screen is wide."""
+        return all(line.cell_len <= self.console.width for line in lines)
+
     def document(self, value: Any) -> None:
         """Say something to a program: one line of JSON."""
         ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
@@ -133,11 +137,18 @@ class Output:
 
     def _is_long(self, said: Sequence[ConsoleRenderable | str]) -> bool:
         height = self.console.height - 2
-        return len(said) > height or sum(len(self.console.render_lines(each)) for each in said) > height
+        return len(said) > height or sum(map(self._height, said)) > height
+
+    def _height(self, said: ConsoleRenderable | str) -> int:
+        return 1 if isinstance(said, Text) and said.no_wrap else len(self.console.render_lines(said))
 
     def _print(self, said: Iterable[ConsoleRenderable | str]) -> None:
         for each in said:
-            self.console.print(each)
+            # What is aligned is cut off at the edge; anything else goes on in the next line.
+            if isinstance(each, Text) and each.no_wrap:
+                self.console.print(each, no_wrap=True, overflow="ellipsis")
+            else:
+                self.console.print(each)
 
 
 def complain(message: str) -> None:

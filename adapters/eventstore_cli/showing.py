@@ -118,7 +118,7 @@ def _of_object(kind: int, module: str, name: str, held: Any) -> Any:
     if make := _PLAIN.get((module, name)):
         try:
             return make(held)
-        except (TypeError, ValueError, ArithmeticError):
+        except (TypeError, ValueError, ArithmeticError, AttributeError):
             return Called(f"{module}.{name}", held)
     if kind == _ARGUMENTS:
         if places := _PLACES.get((module, name)):

@@ -30,6 +30,11 @@ def size(count: int) -> str:
     return f"{number:,.1f} {unit}"
 
 
+def counted(count: int, what: str) -> str:
+    """How many there are of something: `1 checkpoint`, `2 checkpoints`."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def kind_of(value: Any) -> str:
     """What a value is, and how much of it: `list of 12`, `text of 3,400 characters`."""
     shape = shape_of(value)

@@ -17,7 +17,7 @@ from eventstore_cli.filtering import Where, where
 from eventstore_cli.options import Yes, on_a_store
 from eventstore_cli.output import Cell, Output, columns
 from eventstore_cli.session import Session
-from eventstore_cli.values import size
+from eventstore_cli.values import counted, size
 from projections import AuditEntry
 from projections.auditing.exporting import plain
 from projections.auditing.wanted import Filters
@@ -140,7 +140,7 @@ def export(
     if out.json:
         out.document({"file": file, "format": form.value, "entries": count})
     else:
-        out.say([Text(f"{count:,} events written to {file}")])
+        out.say([Text(f"{counted(count, 'event')} written to {file}")])
 
 
 def _filters(

@@ -15,7 +15,7 @@ from eventstore_cli import completion, times
 from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
 from eventstore_cli.output import Output
 from eventstore_cli.session import Session, cause
-from eventstore_cli.values import size
+from eventstore_cli.values import counted, size
 from projections import Branch
 from projections.differences.glance import printable
 
@@ -139,7 +139,7 @@ def delete(
     tip = None if checkpoint is None else session.find(thread, checkpoint, set_aside=True)
     shown = sum(each.shown for each in session.ids(thread))
     what = (
-        f"the thread {printable(thread)!r} with its {shown:,} checkpoints"
+        f"the thread {printable(thread)!r} with its {counted(shown, 'checkpoint')}"
         if tip is None
         else f"the branch of {printable(thread)!r} that ends at {session.short(thread)(tip)}"
     )
@@ -148,7 +148,7 @@ def delete(
     if out.json:
         out.document({"thread": thread, "checkpoint": tip, **asdict(report)})
     else:
-        out.say([Text(f"deleted {report.checkpoints:,} checkpoints; {size(report.bytes)} of content erased")])
+        out.say([Text(f"deleted {counted(report.checkpoints, 'checkpoint')}; {size(report.bytes)} of content erased")])
 
 
 class _Shown:
@@ -169,7 +169,7 @@ class _Shown:
         aside = not branch.shown
         line = Text(style="dim" if aside else "")
         line.append(self._kind(branch), "bold" if branch.base is None or branch.forked else "")
-        line.append(f"  {branch.checkpoints:,} {'checkpoint' if branch.checkpoints == 1 else 'checkpoints'}", "dim")
+        line.append(f"  {counted(branch.checkpoints, 'checkpoint')}", "dim")
         if branch.base is not None:
             line.append(f" from {self._id(branch.thread, branch.base)}{self._step(branch)}", "dim")
         line.append(" → ", "dim").append(self._id(branch.thread, branch.tip), "dim" if aside else "yellow")

@@ -17,6 +17,7 @@ from eventstore_cli.exits import Exit
 from eventstore_cli.options import on_a_store
 from eventstore_cli.output import Advance, Cell, Output, columns
 from eventstore_cli.session import SERIALIZER, Session
+from eventstore_cli.values import counted
 from projections import StalledThread
 from projections.differences.content import fields_of
 from projections.differences.glance import glance, printable
@@ -92,7 +93,7 @@ def verify(
     else:
         out.say([*_of_log(log), *(line for report in reports for line in _of_report(report, bool(threads)))])
         if not findings and reports and not threads:
-            out.say([Text(f"✓ {len(reports):,} threads: all is as it was written", "green")])
+            out.say([Text(f"✓ {counted(len(reports), 'thread')}: all is as it was written", "green")])
     if findings:
         raise typer.Exit(Exit.FINDINGS)
 
@@ -191,15 +192,17 @@ def _of_log(log: dict[str, Any] | None) -> Iterator[Text]:
         yield Text(f"✗ {printable(log['damage'])}", "red")
     else:
         erased = f", {log['erased']:,} of them erased" if log["erased"] else ""
-        yield Text(f"✓ the log: {log['events']:,} events of {log['streams']:,} streams{erased}", "green")
+        yield Text(
+            f"✓ the log: {counted(log['events'], 'event')} of {counted(log['streams'], 'stream')}{erased}", "green"
+        )
 
 
 def _of_report(report: Report, each: bool) -> Iterator[Text]:
     name = printable(report.thread)
     if report.ok:
         if each:
-            counted = f"{report.events:,} events, {report.checkpoints:,} checkpoints, {report.values:,} values"
-            yield Text(f"✓ {name}: {counted}: all is as it was written", "green")
+            found = ((report.events, "event"), (report.checkpoints, "checkpoint"), (report.values, "value"))
+            yield Text(f"✓ {name}: {', '.join(counted(*each) for each in found)}: all is as it was written", "green")
         return
     yield Text(f"✗ {name}: {len(report.findings):,} found", "red bold")
     for finding in report.findings:

@@ -26,7 +26,9 @@ Checkpoint = Annotated[str | None, typer.Argument(help="See `eventstore help`.",
 def add_to(program: typer.Typer) -> None:
     """Add these commands to the program."""
     program.command(rich_help_panel="Look")(on_a_store(diff))
-    program.command(rich_help_panel="Look")(on_a_store(blame))
+    # -1 is the last item, and no option.
+    negative = {"ignore_unknown_options": True}
+    program.command(rich_help_panel="Look", context_settings=negative)(on_a_store(blame))
 
 
 def diff(
@@ -98,7 +100,7 @@ def blame(
 
     Examples:
       eventstore blame thread-1 messages           every message
-      eventstore blame thread-1 messages -- -1     the last one, and what stood there before
+      eventstore blame thread-1 messages -1        the last one, and what stood there before
       eventstore blame thread-1 files /a.txt
     """
     checkpoint = session.find(thread, at, namespace=namespace)

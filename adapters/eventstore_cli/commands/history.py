@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ from eventstore_cli.options import Full, Namespace, Thread, on_a_store
 from eventstore_cli.output import Cell, Output, columns
 from eventstore_cli.session import SERIALIZER, Session
 from eventstore_cli.values import described, size
-from projections import RecoveryPoint, SavedCheckpoint, TimelineEntry
+from projections import ChannelChange, RecoveryPoint, SavedCheckpoint, TimelineEntry
 from projections.differences.glance import glance, printable
 from projections.differences.plain import plain
 
@@ -25,6 +25,7 @@ _BEHIND = "\x01"
 # What leads the graph on, and is not shown unless it is asked for.
 _INTERNAL = ("branch:", "join:", "__")
 _RUN = 8
+_INDENT = 8
 
 
 def add_to(program: typer.Typer) -> None:
@@ -62,10 +63,9 @@ def log(
         return
     heads = {entry_namespace: session.checkpoints.latest_id(thread, namespace=entry_namespace)
              for entry_namespace in {each.namespace for each in session.ids(thread)}}  # fmt: skip
-    rows = [_row(entry, short, heads, out) for entry in listed]
-    head = ("ID", "", "STEP", "SAVED", "NODE", "RUN", "SIZE", "NAMESPACE", "CHANGES")
-    out.say(columns(rows, head=head, right=[2, 6]))
-    if number and len(rows) == number:
+    found = [*listed]
+    out.say(_lines(found, [_row(entry, short, heads, out) for entry in found], out))
+    if number and len(found) == number:
         out.note(f"these are the last {number}; -n 0 shows all")
 
 
@@ -103,16 +103,30 @@ def show(
     out.say(lines + ([] if channel else _pending(saved, point)))
 
 
+def _lines(entries: Sequence[TimelineEntry], rows: Sequence[Sequence[Cell]], out: Output) -> list[Text]:
+    """A line for each checkpoint; where these are too long for the screen, what changed stands below them."""
+    head = ("ID", "", "STEP", "SAVED", "NODE", "RUN", "SIZE", "NAMESPACE", "CHANGES")
+    lines = columns(rows, head=head, right=[2, 6])
+    if out.fits(lines):
+        return lines
+    lines = columns([row[:-1] for row in rows], head=head[:-1], right=[2, 6])
+    below = [[_below(_change(change)) for change in entry.changes] for entry in entries]
+    return [*lines[:1], *(line for first, rest in zip(lines[1:], below, strict=True) for line in (first, *rest))]
+
+
+def _change(change: ChannelChange) -> Text:
+    return Text(printable(change.channel), "cyan").append(f" {change.summary or 'as it was'}", "default")
+
+
+def _below(change: Text) -> Text:
+    return Text(" " * _INDENT, no_wrap=True).append_text(change)
+
+
 def _row(entry: TimelineEntry, short: Short, heads: dict[str, str | None], out: Output) -> tuple[Cell, ...]:
     stands = heads.get(entry.namespace) == entry.id
     marks = Text("●" if stands else " ", "green bold")
     marks.append("⏸" if entry.interrupted else "", "yellow")
     marks.append("✗" if entry.failed else "", "red bold")
-    changes = Text()
-    for number, change in enumerate(entry.changes):
-        changes.append("; " if number else "", "dim")
-        changes.append(printable(change.channel), "cyan")
-        changes.append(f" {change.summary or 'as it was'}")
     return (
         Text(short(entry.id), "yellow"),
         marks if marks.plain.strip() else "",
@@ -122,7 +136,7 @@ def _row(entry: TimelineEntry, short: Short, heads: dict[str, str | None], out: 
         Text((entry.run or "")[:_RUN], "dim"),
         size(entry.size + entry.writes_size),
         entry.namespace,
-        changes,
+        Text("; ").join(map(_change, entry.changes)),
     )
 
 

@@ -13,6 +13,7 @@ from eventstore_cli import completion
 from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
 from eventstore_cli.output import Output
 from eventstore_cli.session import Session, cause
+from eventstore_cli.values import counted
 from projections import Moved
 from projections.differences.glance import printable
 
@@ -47,11 +48,17 @@ def rollback(
     id_ = session.find(thread, checkpoint, namespace=namespace)
     later = sum(each.shown and each.namespace == namespace and each.id > id_ for each in session.ids(thread))
     where = f"{session.short(thread)(id_)}{_step(session, thread, namespace, id_)}"
-    out.confirm(f"Put {printable(thread)!r} back to {where}, and set {later:,} later checkpoints aside?", yes=yes)
+    out.confirm(
+        f"Put {printable(thread)!r} back to {where}, and set {counted(later, 'later checkpoint')} aside?", yes=yes
+    )
     moved = session.checkpoints.rollback(
         thread, to=id_, namespace=namespace, reason=reason, cause=cause("rollback"), expected_version=version
     )
-    _told(out, moved, f"{printable(thread)} is back at {where}; eventstore undo brings {later:,} checkpoints back")
+    _told(
+        out,
+        moved,
+        f"{printable(thread)} is back at {where}; eventstore undo brings {counted(later, 'checkpoint')} back",
+    )
 
 
 def undo(session: Session, out: Output, thread: Thread, reason: Reason = None, yes: Yes = False) -> None:

@@ -1,0 +1,110 @@
+"""Running the command line: in this process, in one of its own, and at a terminal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import select
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from fcntl import ioctl
+from pathlib import Path
+from typing import Any
+
+from typer.testing import CliRunner
+
+from eventstore_cli.program import program
+
+ROOT = Path(__file__).parent.parent.parent
+_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What came of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[Any]:
+        """Its output, as JSON lines."""
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def document(self) -> Any:
+        """Its output, as one JSON document."""
+        [document] = self.lines
+        return document
+
+
+class Shell:
+    """A shell in which a store is named."""
+
+    def __init__(self, url: str) -> None:
+        self.environment = {"EVENTSTORE_URL": url, "EVENTSTORE_SCHEMA": None, "TZ": "UTC"}
+
+    def __call__(self, *arguments: str, **environment: str | None) -> Ran:
+        """Run a command in this process, without a terminal."""
+        result = CliRunner().invoke(
+            program, list(arguments), env=self.environment | environment, prog_name="eventstore"
+        )
+        return Ran(result.exit_code, result.stdout, result.stderr)
+
+    def ok(self, *arguments: str) -> Ran:
+        """Run a command that is done without a word of complaint."""
+        ran = self(*arguments)
+        assert ran.code == 0, ran
+        return ran
+
+    def process(self, *arguments: str, **environment: str) -> Ran:
+        """Run a command in a process of its own."""
+        done = subprocess.run(
+            command(arguments),
+            env=self._environment(environment),
+            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            text=True,
+            timeout=_SECONDS,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
+
+    def terminal(self, *arguments: str, typed: str = "", columns: int = 100, **environment: str) -> Ran:
+        """Run a command at a terminal, where somebody types; what it shows is all in `out`."""
+        ours, theirs = pty.openpty()
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 20, columns, 0, 0))
+        process = subprocess.Popen(
+            command(arguments),
+            env=self._environment({"TERM": "xterm-256color", **environment}),
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+        os.write(ours, typed.encode())
+        shown = b""
+        with suppress(OSError):  # the other side was closed
+            while select.select([ours], [], [], _SECONDS)[0] and (some := os.read(ours, 4096)):
+                shown += some
+        os.close(ours)
+        return Ran(process.wait(_SECONDS), shown.decode().replace("\r\n", "\n"), "")
+
+    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+        named = {name: value for name, value in self.environment.items() if value is not None}
+        path = os.pathsep.join([str(ROOT), str(ROOT / "adapters")])
+        inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+        return inherited | named | {"PYTHONPATH": path} | more
+
+
+def command(arguments: Sequence[str]) -> list[str]:
+    """The command line of a process that runs a command."""
+    return [sys.executable, "-m", "eventstore_cli", *arguments]

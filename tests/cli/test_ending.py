@@ -1,0 +1,176 @@
+"""How a command ends: with which code, in one line, and quietly where somebody left."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import typer
+from typer.main import get_command
+
+from eventstore import errors
+from eventstore_cli.commands import listing
+from eventstore_cli.exits import Exit, exit_of
+from eventstore_cli.program import program
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.cli.shell import ROOT, Shell, command
+
+COMMANDS = sorted(name for name in get_command(program).commands if name != "help")  # type: ignore[attr-defined]
+
+
+def test_every_command_is_there() -> None:
+    assert set(COMMANDS) == {
+        *("threads", "log", "show", "diff", "blame", "tree", "fork", "rollback", "undo", "switch", "promote", "delete"),
+        *("audit", "export", "stalled", "verify", "stats", "migrate"),
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_examples_and_json(sqlite_url: str, name: str) -> None:
+    ran = Shell(sqlite_url).ok(name, "--help")
+    assert "Example" in ran.out
+    assert f"eventstore {name}" in ran.out
+    assert "--json" in ran.out
+    assert "--store" in ran.out
+
+
+def test_the_exit_codes_are_in_the_help_and_in_the_document() -> None:
+    shown = " ".join(Shell("").ok("--help").out.split())
+    document = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    for code in Exit:
+        assert f"{code:d} {code.meaning.split(':')[0]}" in shown
+        assert f"| {code:d} | {code.meaning} |" in document
+
+
+def test_every_error_has_an_exit_code() -> None:
+    tree = [value for name, value in vars(errors).items() if name.endswith("Error")]
+    base = {errors.EventStoreError, errors.OvertakenError}
+    made = [kind.__new__(kind) for kind in tree if kind not in base]
+    assert not [error for error in made if exit_of(error) in (Exit.INTERNAL, Exit.OK)]
+
+
+def test_how_checkpoints_are_named_is_told() -> None:
+    assert "step:5" in Shell("").ok("help").out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["log"], "Missing argument"),
+        (["lgo", "t"], "Did you mean 'log'"),
+        (["log", "t", "--nope"], "--nope"),
+        (["log", "t", "-n", "many"], "many"),
+        (["--json"], "--json"),
+    ],
+)
+def test_wrong_arguments_are_one_line_that_says_where_help_is(sqlite_url: str, arguments: list[str], says: str) -> None:
+    ran = Shell(sqlite_url)(*arguments)
+    assert ran.code == 2
+    assert ran.err.startswith("eventstore: ")
+    assert says in ran.err
+    assert "--help" in ran.err
+    assert ran.err.count("\n") == 1
+    assert ran.out == ""
+
+
+def test_an_unexpected_error_is_one_line_and_a_traceback_if_asked_for(
+    shell: Shell, saver: EventStoreSaver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> Any:
+        raise RuntimeError("the moon\nis full")
+
+    monkeypatch.setattr(listing, "statistics_of", broken)
+    ran = shell("stats")
+    assert ran.code == 70
+    assert ran.err == "eventstore: unexpected RuntimeError: the moon is full (--debug shows where)\n"
+    assert "Traceback" in shell("stats", "--debug").err
+
+
+def test_ctrl_c_ends_quietly(shell: Shell, saver: EventStoreSaver, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(listing, "statistics_of", interrupted)
+    ran = shell("stats")
+    assert (ran.code, ran.out, ran.err) == (130, "", "")
+
+
+def test_ctrl_c_at_a_question_changes_nothing(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:
+    before = saver.store.head("t")
+    ran = shell.terminal("rollback", "t", "~1", typed="\x03")
+    assert ran.code == 130
+    assert "Traceback" not in ran.out
+    assert saver.store.head("t") == before
+
+
+def test_a_reader_that_goes_away_is_no_error(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:
+    from eventstore import NewEvent
+
+    for number in range(40):
+        saver.store.append("s", [NewEvent("n" * 200, b"")] * 50 if number else [NewEvent("n")])
+    for arguments in (["export", "-"], ["audit", "-n", "0"], ["audit", "-n", "0", "--json"]):
+        process = subprocess.Popen(
+            command(arguments),
+            env=shell._environment({}),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        process.stderr.close()
+        assert process.wait(60) == 141
+
+
+def test_the_process_answers_a_signal_with_its_code(shell: Shell, agent: Any) -> None:
+    script = "import os, signal, sys\nfrom eventstore_cli.commands import listing\n"
+    script += "def stop(*_):\n    os.kill(os.getpid(), signal.SIGINT)\n    signal.pause()\n"
+    script += "listing.statistics_of = stop\nsys.argv = ['eventstore', 'stats']\n"
+    script += "from eventstore_cli.app import main\nmain()\n"
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=shell._environment({}), capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+    assert signal.SIGINT
+
+
+READING: list[list[str]] = [
+    ["threads"],
+    ["log", "t"],
+    ["show", "t"],
+    ["diff", "t"],
+    ["blame", "t", "messages"],
+    ["tree", "t"],
+    ["audit"],
+    ["stalled"],
+    ["verify"],
+    ["stats"],
+    ["migrate"],
+    ["rollback", "t", "~1", "-y"],
+    ["fork", "t", "fork"],
+]
+
+
+@pytest.mark.parametrize("arguments", READING, ids=lambda arguments: arguments[0])
+def test_a_real_process_gives_json_and_nothing_else(shell: Shell, agent: Any, arguments: list[str]) -> None:
+    ran = shell.process(*arguments, "--json")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()
+    for line in ran.out.splitlines():
+        json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def test_a_console_that_knows_only_ascii_is_served(shell: Shell, agent: Any) -> None:
+    ran = shell.process("log", "t", PYTHONIOENCODING="ascii")
+    assert (ran.code, ran.err) == (0, "")
+    assert shell.process("tree", "t", "--json", PYTHONIOENCODING="ascii").code == 0
+
+
+def test_the_program_is_a_typer_app() -> None:
+    assert isinstance(program, typer.Typer)
