@@ -19,7 +19,7 @@ def failing(saver: EventStoreSaver) -> None:
     def fail(state: Any) -> Any:
         raise RuntimeError("the printer is on fire")
 
-    graph = StateGraph(MessagesState).add_node(fail).add_edge(START, "fail").compile(checkpointer=saver)
+    graph: Any = StateGraph(MessagesState).add_node(fail).add_edge(START, "fail").compile(checkpointer=saver)
     with pytest.raises(RuntimeError):
         graph.invoke(hello(), config("failed"))
 
