@@ -111,7 +111,7 @@ class Shell:
         named = {name: value for name, value in self.environment.items() if value is not None}
         path = os.pathsep.join([str(ROOT), str(ROOT / "adapters")])
         inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
-        return inherited | named | {"PYTHONPATH": path} | more
+        return {**inherited, **named, "PYTHONPATH": path, **more}
 
 
 def command(arguments: Sequence[str]) -> list[str]:

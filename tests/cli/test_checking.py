@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langgraph.graph import START, MessagesState, StateGraph
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.cli.conftest import answer
@@ -14,7 +15,6 @@ from tests.history.histories import config, hello
 
 def failing(saver: EventStoreSaver) -> None:
     """Leave a thread with an error."""
-    from langgraph.graph import START, MessagesState, StateGraph
 
     def fail(state: Any) -> Any:
         raise RuntimeError("the printer is on fire")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from eventstore import errors
+from eventstore import NewEvent, errors
 from eventstore_cli.commands import listing
 from eventstore_cli.exits import Exit, exit_of
 from eventstore_cli.program import program
@@ -106,8 +106,6 @@ def test_ctrl_c_at_a_question_changes_nothing(shell: Shell, agent: Any, saver: E
 
 
 def test_a_reader_that_goes_away_is_no_error(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:
-    from eventstore import NewEvent
-
     for number in range(40):
         saver.store.append("s", [NewEvent("n" * 200, b"")] * 50 if number else [NewEvent("n")])
     for arguments in (["export", "-"], ["audit", "-n", "0"], ["audit", "-n", "0", "--json"]):

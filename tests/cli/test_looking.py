@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langgraph.graph import START, MessagesState, StateGraph
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branches
@@ -71,15 +72,12 @@ def test_times_are_shown_in_utc_if_asked_for(shell: Shell, agent: Any) -> None:
 
 
 def test_subgraphs_are_shown_with_their_namespaces(shell: Shell, saver: EventStoreSaver) -> None:
-    from langgraph.graph import START, MessagesState, StateGraph
-
     def inner(state: Any) -> Any:
         return {"messages": [("ai", "inside")]}
 
     subgraph = StateGraph(MessagesState).add_node(inner).add_edge(START, "inner").compile(checkpointer=True)
-    graph: Any = (
-        StateGraph(MessagesState).add_node("outer", subgraph).add_edge(START, "outer").compile(checkpointer=saver)
-    )
+    builder = StateGraph(MessagesState).add_node("outer", subgraph).add_edge(START, "outer")
+    graph: Any = builder.compile(checkpointer=saver)
     graph.invoke(hello(), config("t"))
     only = {line["namespace"] for line in shell.ok("log", "t", "--json").lines}
     every = {line["namespace"] for line in shell.ok("log", "t", "--all", "--json").lines}

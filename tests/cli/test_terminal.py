@@ -10,7 +10,7 @@ import pytest
 from tests.cli.shell import Shell
 
 ESCAPE = "\x1b["
-PAGER = {"PAGER": "sed s/^/paged:/"}
+PAGER = "sed s/^/paged:/"
 
 
 def test_a_terminal_has_colours_and_a_pipe_has_none(shell: Shell, agent: Any, ids: list[str]) -> None:
@@ -24,11 +24,11 @@ def test_no_color_is_respected(shell: Shell, agent: Any) -> None:
 
 
 def test_what_is_long_goes_through_the_pager(shell: Shell, agent: Any) -> None:
-    assert "paged:" not in shell.terminal("show", "t", "-c", "count", **PAGER).out
-    assert "paged:" not in shell.terminal("log", "t", "-n", "1", **PAGER).out
-    assert "paged:" in shell.terminal("audit", **PAGER).out
-    assert "paged:" not in shell.terminal("audit", "--no-pager", **PAGER).out
-    assert "paged:" not in shell.terminal("audit", "--json", **PAGER).out
+    assert "paged:" not in shell.terminal("show", "t", "-c", "count", PAGER=PAGER).out
+    assert "paged:" not in shell.terminal("log", "t", "-n", "1", PAGER=PAGER).out
+    assert "paged:" in shell.terminal("audit", PAGER=PAGER).out
+    assert "paged:" not in shell.terminal("audit", "--no-pager", PAGER=PAGER).out
+    assert "paged:" not in shell.terminal("audit", "--json", PAGER=PAGER).out
 
 
 def test_what_changed_stands_below_where_the_screen_is_narrow(shell: Shell, agent: Any) -> None:
