@@ -97,13 +97,15 @@ def test_the_wheel_works_in_a_fresh_environment(
     _run(sys.executable, "-m", "venv", environment, cwd=tmp_path)
     python = environment / "bin" / "python"
     lock = ROOT / "requirements-dev.lock"
-    _run(python, "-m", "pip", "install", "--quiet", "--constraint", lock, f"{wheel}[postgres]", cwd=tmp_path)
+    _run(python, "-m", "pip", "install", "--quiet", "--constraint", lock, f"{wheel}[cli,postgres]", cwd=tmp_path)
 
     _run(python, "-I", "-c", WHERE, cwd=tmp_path)
     for url in (sqlite_url, postgres_url):
         _run(python, "-I", "-c", SAVE, url, cwd=tmp_path)
         loaded = _run(python, "-I", "-c", LOAD, url, cwd=tmp_path)
         assert loaded == "{'greeting': ['hello', 'world']} [('task', 'answer', 42)]\n"
+        shown = _run(environment / "bin" / "eventstore", "show", "1", "-c", "greeting", "--store", url, cwd=tmp_path)
+        assert shown == 'greeting = ["hello", "world"]\n'
 
 
 def _files(folder: str, strip: str = "") -> set[str]:

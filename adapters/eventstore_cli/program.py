@@ -56,7 +56,7 @@ def _told(error: Exception, *, debug: bool) -> int:
     # What is wrong with the arguments themselves is an exception of typer's, which differ between its versions.
     if usage := getattr(error, "format_message", None):
         context = getattr(error, "ctx", None)
-        complain(f"{usage()} See {context.command_path if context else 'eventstore'} --help")
+        complain(f"{usage().rstrip('.')}. See {context.command_path if context else 'eventstore'} --help")
         return Exit.USAGE
     code = exit_of(error)
     complain(

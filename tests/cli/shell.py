@@ -22,7 +22,13 @@ from typer.testing import CliRunner
 from eventstore_cli.program import program
 
 ROOT = Path(__file__).parent.parent.parent
-_SECONDS = 120
+_SECONDS = 60
+# Ctrl-C is a signal only to whom the terminal controls.
+_CONTROLLED = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class Shell:
         """Run a command in a process of its own."""
         done = subprocess.run(
             command(arguments),
-            env=self._environment(environment),
+            env=self.variables(environment),
             capture_output=True,
             stdin=subprocess.DEVNULL,
             text=True,
@@ -78,31 +84,34 @@ class Shell:
         return Ran(done.returncode, done.stdout, done.stderr)
 
     def terminal(self, *arguments: str, typed: str = "", columns: int = 100, **environment: str) -> Ran:
-        """Run a command at a terminal, where somebody types; what it shows is all in `out`."""
+        """Run a command at a terminal, where somebody answers its question; what it shows is all in `out`."""
         ours, theirs = pty.openpty()
-        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 20, columns, 0, 0))
+        ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 10, columns, 0, 0))
         process = subprocess.Popen(
-            command(arguments),
-            env=self._environment({"TERM": "xterm-256color", **environment}),
+            [sys.executable, "-c", _CONTROLLED, *command(arguments)],
+            env=self.variables({"TERM": "xterm-256color", "PAGER": "cat", **environment}),
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
         )
         os.close(theirs)
-        os.write(ours, typed.encode())
-        shown = b""
+        shown, asked = b"", False
         with suppress(OSError):  # the other side was closed
             while select.select([ours], [], [], _SECONDS)[0] and (some := os.read(ours, 4096)):
                 shown += some
+                if not asked and b"[y/N]" in shown:
+                    asked = True
+                    os.write(ours, typed.encode())
         os.close(ours)
         return Ran(process.wait(_SECONDS), shown.decode().replace("\r\n", "\n"), "")
 
-    def _environment(self, more: Mapping[str, str]) -> dict[str, str]:
+    def variables(self, more: Mapping[str, str]) -> dict[str, str]:
+        """The environment of a process of its own."""
         named = {name: value for name, value in self.environment.items() if value is not None}
         path = os.pathsep.join([str(ROOT), str(ROOT / "adapters")])
         inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
-        return inherited | named | {"PYTHONPATH": path} | more
+        return {**inherited, **named, "PYTHONPATH": path, **more}
 
 
 def command(arguments: Sequence[str]) -> list[str]:

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pyarrow import parquet
+from pyarrow import parquet  # type: ignore[import-untyped]
 
+from eventstore import Cause, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.cli.conftest import RUN
 from tests.cli.shell import Shell
@@ -54,8 +55,6 @@ def test_other_events_are_not(shell: Shell, agent: Any, filters: list[str]) -> N
 
 
 def test_metadata_is_compared_to_the_type(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:
-    from eventstore import Cause, NewEvent
-
     saver.store.append("s", [NewEvent("n", cause=Cause(metadata={"attempt": 2, "test": True, "name": "2x"}))])
     for wanted in ("attempt=2", "test=true", "name=2x", 'name="2x"'):
         assert len(shell.ok("audit", "--where", wanted, "--json").lines) == 1

@@ -7,6 +7,10 @@ from typing import Any
 
 import pytest
 
+from eventstore import ConflictError
+from eventstore_cli.commands import moving
+from eventstore_cli.output import Output
+from eventstore_cli.session import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.cli.conftest import answer
 from tests.cli.shell import Shell
@@ -141,15 +145,9 @@ def test_nothing_to_undo_is_not_found(shell: Shell, agent: Any) -> None:
 
 
 def test_a_thread_that_moves_on_while_a_person_thinks_is_left_alone(shell: Shell, agent: Any, saver: Any) -> None:
-    from eventstore_cli.commands import moving
-    from eventstore_cli.output import Output
-    from eventstore_cli.session import Session
-
     class Slow(Output):
         def confirm(self, question: str, *, yes: bool) -> None:
             answer(agent)
-
-    from eventstore import ConflictError
 
     with pytest.raises(ConflictError):
         moving.rollback(Session(saver.store), Slow(), "t", "~1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langgraph.graph import START, MessagesState, StateGraph
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.cli.conftest import answer
@@ -14,12 +15,11 @@ from tests.history.histories import config, hello
 
 def failing(saver: EventStoreSaver) -> None:
     """Leave a thread with an error."""
-    from langgraph.graph import START, MessagesState, StateGraph
 
     def fail(state: Any) -> Any:
         raise RuntimeError("the printer is on fire")
 
-    graph = StateGraph(MessagesState).add_node(fail).add_edge(START, "fail").compile(checkpointer=saver)
+    graph: Any = StateGraph(MessagesState).add_node(fail).add_edge(START, "fail").compile(checkpointer=saver)
     with pytest.raises(RuntimeError):
         graph.invoke(hello(), config("failed"))
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from typing import Any
 
 import pytest
-import typer
 from typer.main import get_command
 
-from eventstore import errors
+from eventstore import NewEvent, errors
 from eventstore_cli.commands import listing
 from eventstore_cli.exits import Exit, exit_of
 from eventstore_cli.program import program
@@ -43,7 +41,7 @@ def test_the_exit_codes_are_in_the_help_and_in_the_document() -> None:
     document = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     for code in Exit:
         assert f"{code:d} {code.meaning.split(':')[0]}" in shown
-        assert f"| {code:d} | {code.meaning} |" in document
+        assert f"| {code:d} | {code.meaning.replace('|', '&#124;')} |" in document
 
 
 def test_every_error_has_an_exit_code() -> None:
@@ -63,7 +61,7 @@ def test_how_checkpoints_are_named_is_told() -> None:
         (["log"], "Missing argument"),
         (["lgo", "t"], "Did you mean 'log'"),
         (["log", "t", "--nope"], "--nope"),
-        (["log", "t", "-n", "many"], "many"),
+        (["log", "t", "-n", "many"], "'-n'"),
         (["--json"], "--json"),
     ],
 )
@@ -108,14 +106,12 @@ def test_ctrl_c_at_a_question_changes_nothing(shell: Shell, agent: Any, saver: E
 
 
 def test_a_reader_that_goes_away_is_no_error(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:
-    from eventstore import NewEvent
-
     for number in range(40):
         saver.store.append("s", [NewEvent("n" * 200, b"")] * 50 if number else [NewEvent("n")])
     for arguments in (["export", "-"], ["audit", "-n", "0"], ["audit", "-n", "0", "--json"]):
         process = subprocess.Popen(
             command(arguments),
-            env=shell._environment({}),
+            env=shell.variables({}),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
@@ -134,10 +130,9 @@ def test_the_process_answers_a_signal_with_its_code(shell: Shell, agent: Any) ->
     script += "listing.statistics_of = stop\nsys.argv = ['eventstore', 'stats']\n"
     script += "from eventstore_cli.app import main\nmain()\n"
     done = subprocess.run(
-        [sys.executable, "-c", script], env=shell._environment({}), capture_output=True, text=True, check=False
+        [sys.executable, "-c", script], env=shell.variables({}), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
-    assert signal.SIGINT
 
 
 READING: list[list[str]] = [
@@ -170,7 +165,3 @@ def test_a_console_that_knows_only_ascii_is_served(shell: Shell, agent: Any) -> 
     ran = shell.process("log", "t", PYTHONIOENCODING="ascii")
     assert (ran.code, ran.err) == (0, "")
     assert shell.process("tree", "t", "--json", PYTHONIOENCODING="ascii").code == 0
-
-
-def test_the_program_is_a_typer_app() -> None:
-    assert isinstance(program, typer.Typer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from langgraph.graph import START, MessagesState, StateGraph
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branches
@@ -29,9 +30,8 @@ def test_threads_are_picked_by_prefix_metadata_and_time(shell: Shell, agent: Any
     def found(*arguments: str) -> list[str]:
         return [line["thread"] for line in shell.ok("threads", "--json", *arguments).lines]
 
-    assert (
-        found("t") == found("--where", "user=ann") == found("--since", "1h") == found("--by-name", "-n", "0") == ["t"]
-    )
+    assert found("t") == found("--where", "user=ann") == found("--since", "1h") == ["t"]
+    assert found("--by-name", "-n", "0") == ["t"]
     assert found("x") == found("--where", "user=bob") == found("--until", "1h") == []
     assert shell("threads", "--where", "user").code == 2
 
@@ -72,13 +72,12 @@ def test_times_are_shown_in_utc_if_asked_for(shell: Shell, agent: Any) -> None:
 
 
 def test_subgraphs_are_shown_with_their_namespaces(shell: Shell, saver: EventStoreSaver) -> None:
-    from langgraph.graph import START, MessagesState, StateGraph
-
     def inner(state: Any) -> Any:
         return {"messages": [("ai", "inside")]}
 
     subgraph = StateGraph(MessagesState).add_node(inner).add_edge(START, "inner").compile(checkpointer=True)
-    graph = StateGraph(MessagesState).add_node("outer", subgraph).add_edge(START, "outer").compile(checkpointer=saver)
+    builder = StateGraph(MessagesState).add_node("outer", subgraph).add_edge(START, "outer")
+    graph: Any = builder.compile(checkpointer=saver)
     graph.invoke(hello(), config("t"))
     only = {line["namespace"] for line in shell.ok("log", "t", "--json").lines}
     every = {line["namespace"] for line in shell.ok("log", "t", "--all", "--json").lines}
@@ -198,7 +197,7 @@ def test_blame_tells_who_put_each_item_there(shell: Shell, agent: Any, ids: list
 
 def test_blame_of_one_item_tells_what_stood_there_before(shell: Shell, agent: Any) -> None:
     assert "nothing stood there before" in shell.ok("blame", "t", "files", "/1.txt").out
-    assert shell.ok("blame", "t", "messages", "--json", "--", "-1").document["value"]["fields"]["content"] == "wrote 2"
+    assert shell.ok("blame", "t", "messages", "-1", "--json").document["value"]["fields"]["content"] == "wrote 1"
     assert shell.ok("blame", "t", "messages", "ai-1").out.splitlines()[1].endswith('ai: "Answer 1"')
     assert shell.ok("blame", "t", "messages", "0", "--at", "step:0", "--json").document["step"] == 0
     answer(agent)

@@ -79,7 +79,7 @@ def test_no_object_is_made_and_no_module_imported() -> None:
 
 
 @pytest.mark.parametrize(
-    "held", [None, 1, [1], ["os", "system", "ls"], ["uuid", "UUID", {}], [{}, [], 1], [1, 2, 3, 4]]
+    "held", [None, 1, [1], ["os", "system", "ls"], ["uuid", "UUID", {}], [{}, [], 1], [1, 2, 3, 4]], ids=repr
 )
 def test_what_is_not_as_langgraph_writes_it_is_shown_too(held: Any) -> None:
     for kind in range(10):
@@ -164,10 +164,9 @@ def test_an_enciphered_value_is_shown_as_its_encoding_and_size() -> None:
 def test_a_thread_that_is_enciphered_can_be_looked_at(saver: EventStoreSaver, shell: Shell) -> None:
     strict = JsonPlusSerializer(allowed_msgpack_modules=None)
     serializer = EncryptedSerializer.from_pycryptodome_aes(strict, key=b"0" * 16)
-    items: list[Any] = ["one"]
-    states = [{"items": [*items], "files": {"/a": "text"}, "draft": "some text", "number": 1}]
-    states += [
-        {"items": [*items, "two"], "files": {"/a": "text", "/b": "more"}, "draft": "some text, more", "number": 2}
+    states: list[dict[str, Any]] = [
+        {"items": ["one"], "files": {"/a": "secret"}, "draft": "some text", "number": 1},
+        {"items": ["one", "two"], "files": {"/a": "secret", "/b": "more"}, "draft": "some text, more", "number": 2},
     ]
     chain(saver.checkpoints, serializer, states)
     channels = shell.ok("show", "t", "--json").document["channels"]

@@ -139,6 +139,14 @@ def test_a_channel_that_was_written_and_holds_the_same_is_rewritten(saver: Event
     assert lines(difference) == []
 
 
+def test_an_input_that_was_taken_is_no_difference(saver: EventStoreSaver) -> None:
+    ids = played(saver)
+    agent = an_agent(saver)
+    agent.invoke(hello(2), config(), durability="sync")
+    difference = timeline(saver).diff("t", ids[1], None, saver.serde)
+    assert difference.replayed == ()
+
+
 def test_of_channels_that_are_replayed_it_is_said_that_they_were_written(saver: EventStoreSaver) -> None:
     graph = StateGraph(delta_state(50)).add_node("say", lambda state: {"log": ["hi"]}).add_edge(START, "say")
     graph.compile(checkpointer=saver).invoke({"log": ["in"]}, config(), durability="sync")

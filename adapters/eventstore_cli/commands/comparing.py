@@ -117,7 +117,7 @@ def blame(
     out.say(lines)
     for origin in found[:1]:
         if origin.known_since:
-            out.note(f"what came before {short(origin.known_since)} was pruned: older parts may be older still")
+            out.note(f"^ may be older: what came before {short(origin.known_since)} is not there any more")
 
 
 def _origins(
