@@ -41,7 +41,7 @@ def apply_prune(
             _hide(session, queries, recorder, line, version, record)
         else:  # what a rollback has set aside is forgotten with the rest of the past
             _drop_after(session, queries, line, record.pinned)
-    _note(session, queries, stream_id, version, topic)
+    note_move(session, queries, stream_id, version, topic)
 
 
 def _hide(
@@ -89,7 +89,8 @@ def apply_delete(session: Session, queries: Queries, stream_id: int, pinned: int
     """Drop a stream's rows, but for those up to the version that living forks show."""
     for line_id in {stream_id, *_lines(session, queries, stream_id)}:
         _drop_after(session, queries, line_id, pinned)
-        session.execute(queries["cut_sources"], {"line_id": line_id})
+        if not pinned:  # or what forks show of it goes on from there
+            session.execute(queries["drop_sources"], {"line_id": line_id})
     session.execute(queries["drop_segments_after"], {"stream_id": stream_id, "after": pinned})
 
 
@@ -131,7 +132,7 @@ def apply_move(
     else:
         since = record.returns_to
         session.execute(queries["return_to_line"], {"stream_id": stream_id, "since": since})
-    _note(session, queries, stream_id, version, topic, left, since, record.undoes)
+    note_move(session, queries, stream_id, version, topic, left, since, record.undoes)
 
 
 def _go_on(
@@ -144,7 +145,7 @@ def _go_on(
     session.execute(queries["inherit_sources"], {"line_id": line_id, "source_id": source, "upto": version})
 
 
-def _note(
+def note_move(
     session: Session,
     queries: Queries,
     stream_id: int,
@@ -154,6 +155,7 @@ def _note(
     line: int | None = None,
     undoes: int | None = None,
 ) -> None:
+    """Note an event that changed what a thread shows: see the table `moves`."""
     params = {"stream_id": stream_id, "event_version": version, "topic": topic}
     session.execute(queries["note_move"], {**params, "left_since": left, "line_since": line, "undoes": undoes})
 
@@ -193,4 +195,4 @@ def _adopt(session: Session, queries: Queries, stream_id: int, line_id: int, ver
             )
         for written in adopted.writes:
             session.execute(queries["adopt_writes"], {**row, "event_version": written})
-    session.execute(queries["cut_sources"], {"line_id": line_id})
+    session.execute(queries["cut_sources"], {"line_id": line_id, "cut_at": version})

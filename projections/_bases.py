@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from eventstore import ErasedError, EventStore
+from eventstore import ConflictError, ErasedError, EventStore
 from projections._chains import Chains
 from projections._finding import Finder
 from projections.values.change import WHOLE
@@ -28,6 +28,8 @@ class Bases:
         view = self._finder.view(thread)
         if view is None:
             return None
+        if view.stream_id != slot.stream_id:
+            raise ConflictError(thread, version, None, _REPLACED.format(thread))
         chains = Chains(self._store, self._queries, view)
         wanted = (version, slot.channel)
         try:
@@ -37,3 +39,6 @@ class Bases:
             return chains.restore([wanted])[wanted]
         except ErasedError:
             return None  # a prune of another process: what is saved now stands alone
+
+
+_REPLACED = "another thread took the place of {!r} meanwhile; nothing was stored"

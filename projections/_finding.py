@@ -6,7 +6,7 @@ import heapq
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -16,7 +16,7 @@ from eventstore.codec import unpack
 from eventstore.events import Cause
 from eventstore.recorders import Rows
 from projections._view import END, LAST, Source, View, sources_at, stored, stream_of, view_of
-from projections.records import CheckpointRecord
+from projections.records import THREAD_PROMOTED, CheckpointRecord
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
 PAGE = 50
@@ -103,21 +103,28 @@ class Finder:
         """What a thread shows."""
         return view_of(self._store, self._queries, thread)
 
-    def view_as_of(self, thread: str, moment: int) -> View | None:
-        """What a thread showed at a time, as far as it was not pruned since.
+    def as_of(self, thread: str, namespace: str, moment: int) -> tuple[View, Located] | None:
+        """The checkpoint that was the latest of a namespace at a time, in what the thread showed then.
+
+        If it was pruned since, only what the prune kept is left.
 
         Args:
             thread: The thread.
+            namespace: The namespace.
             moment: The time, in microseconds since 1970-01-01T00:00Z.
         """
         view, head = self.view(thread), self._store.head(thread)
         if view is None or head is None:
             return None
         # Times grow with versions: the last one that is not later.
-        version = bisect_right(range(head.version + 1), moment, key=lambda at: self._recorded_at(view, at)) - 1
+        recorded_at = partial(self._recorded_at, view)
+        version = bisect_right(range(head.version + 1), moment, key=recorded_at) - 1
         if version < 0:
-            return replace(view, sources=[])
-        return replace(view, sources=sources_at(self._store, self._queries, view, version))
+            return None
+        since = max(version, self.pruned_at(view, version, self._store.recorder.read))
+        view = replace(view, sources=sources_at(self._store, self._queries, view, since))
+        located = self.locate(view, namespace, None)
+        return (view, located) if located and located.version <= version else None
 
     def _recorded_at(self, view: View, version: int) -> int:
         found = stored(self._store, view, [version])
@@ -128,10 +135,18 @@ class Finder:
 
         Of what the thread showed before, only what the prune kept is left.
         """
-        stream_id = stream_of(self._store, view, version)
-        upto = next((segment.upto for segment in view.segments if segment.stream_id == stream_id), None)
-        rows = read(self._queries["pruned_at"], {"stream_id": stream_id, "upto": END if upto is None else upto})
-        return int(rows[0][0])
+        since = [(view.stream_id, END)]
+        if view.forked:
+            stream_of(self._store, view, version)  # reads the segments
+            since = [
+                (segment.stream_id, END if segment.upto is None else segment.upto)
+                for segment in view.segments
+                if segment.upto is None or segment.upto >= version
+            ]
+        return max(
+            int(read(self._queries["pruned_at"], {"stream_id": stream_id, "upto": upto})[0][0])
+            for stream_id, upto in since
+        )
 
     def since_when(self, view: View, namespace: str, checkpoint_id: str) -> int | None:
         """The version of the thread from which on it shows a checkpoint, or `None` if it does not show it."""
@@ -166,6 +181,16 @@ class Finder:
         params = {"stream_id": view.stream_id, "namespace": namespace, "checkpoint_id": checkpoint_id}
         rows = self._store.recorder.read(self._queries["set_aside"], params)
         return [SetAside(line_id, since, shown_from) for _, shown_from, line_id, since in sorted(rows, reverse=True)]
+
+    def was_promoted(self, view: View) -> bool:
+        """Whether a thread's id was another thread's before."""
+        moves = self._store.recorder.read(self._queries["moves_of_stream"], {"stream_id": view.stream_id})
+        return any(topic == THREAD_PROMOTED for _, topic, *_ in moves)
+
+    def is_saved(self, namespace: str, checkpoint_id: str) -> bool:
+        """Whether any thread has saved a checkpoint of that id."""
+        params = {"namespace": namespace, "checkpoint_id": checkpoint_id}
+        return bool(self._store.recorder.read(self._queries["saved_anywhere"], params))
 
     def ancestors(self, view: View, namespace: str, checkpoint_id: str | None = None) -> Iterator[Located]:
         """A checkpoint, or a namespace's latest, its parent, and so on, as far as the thread shows them."""

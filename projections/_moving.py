@@ -134,6 +134,9 @@ class Mover:
                 if topic == THREAD_PRUNED:
                     break
                 if topic in _UNDOABLE and version not in undone:
+                    # A line that the thread was on again may have grown.
+                    if any(line == left and moved_at > version for moved_at, _, _, line, _ in moves):
+                        return MoveRecord(upto=version - 1, undoes=version)
                     return MoveRecord(returns_to=left, undoes=version)
             raise NotFoundError(
                 f"there is nothing to undo in thread {thread!r}: it was not rolled back, or was pruned since"

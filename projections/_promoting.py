@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import ormsgpack
@@ -11,11 +11,14 @@ from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore
 from eventstore.events import Head
 from eventstore.ids import check_stream
 from eventstore.recorders import Session
+from projections._applying import note_move
 from projections.model import Promoted
 from projections.records import THREAD_PROMOTED
 
 
-def promote(store: EventStore, branch: str, over: str, keep_as: str | None, cause: Cause) -> Promoted:
+def promote(
+    store: EventStore, queries: Mapping[str, str], branch: str, over: str, keep_as: str | None, cause: Cause
+) -> Promoted:
     """See `Branches.promote`."""
     if branch == over:
         raise BadInputError(f"thread {branch!r} cannot take its own place")
@@ -32,15 +35,20 @@ def promote(store: EventStore, branch: str, over: str, keep_as: str | None, caus
         for name, new_name in ((over, kept), (branch, over)):
             session.execute(store.queries["rename_stream"], {"name": name, "new_name": new_name})
 
-    def decide(thread: str, work: Callable[[Session], None] | None, _: int, head: Head) -> Decision:
+    def decide(thread: str, then: Callable[[Session], None], stream_id: int, head: Head) -> Decision:
         if head != heads[thread]:
             message = f"thread {thread!r} moved on while it was looked at: a run is writing to it; nothing was changed"
             raise ConflictError(thread, heads[thread].version, head.version, message)
+
+        def work(session: Session) -> None:
+            note_move(session, queries, stream_id, head.version + 1, THREAD_PROMOTED)
+            then(session)
+
         # Its name leads to another stream from here on.
         return Decision([NewEvent(THREAD_PROMOTED, data, cause)], work=work, closes=True)
 
     # They are renamed when both have their event: with the last one.
-    decides = {branch: partial(decide, branch, None), over: partial(decide, over, rename)}
+    decides = {branch: partial(decide, branch, lambda _: None), over: partial(decide, over, rename)}
     appended = store.commit_all(decides)
     return Promoted(over, branch, kept, appended[branch].last)
 

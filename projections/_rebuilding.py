@@ -7,7 +7,7 @@ from typing import Any
 from eventstore import EventStore
 from eventstore.envelope import is_erased
 from eventstore.recorders import Session
-from projections._applying import Queries, apply_delete, apply_fork, apply_move, apply_prune
+from projections._applying import Queries, apply_delete, apply_fork, apply_move, apply_prune, note_move
 from projections._finding import opened
 from projections._view import line_at
 from projections.records import (
@@ -16,6 +16,7 @@ from projections.records import (
     MOVES,
     RUNS_DELETED,
     THREAD_DELETED,
+    THREAD_PROMOTED,
     THREAD_PRUNED,
     WRITES_SAVED,
     CheckpointRecord,
@@ -81,5 +82,7 @@ def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any
         session.execute(queries["adopt_writes"], params)
     elif topic in (THREAD_PRUNED, RUNS_DELETED, BRANCH_DELETED):
         apply_prune(session, queries, store.recorder, stream_id, version, topic, PruneRecord.unpack(data))
+    elif topic == THREAD_PROMOTED:
+        note_move(session, queries, stream_id, version, topic)
     elif topic in MOVES:
         apply_move(session, queries, store.queries, stream_id, version, topic, MoveRecord.unpack(data))

@@ -8,14 +8,14 @@ events. Of all other hidden checkpoints the content is erased; the log keeps the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from eventstore import EventStore
-from eventstore.envelope import erased
+from eventstore import ConflictError, EventStore
+from eventstore.envelope import erased, is_erased
 from projections._chains import Wanted
 from projections._finding import Finder, Located, opened, record_of
-from projections._view import END, Source, View, payloads
+from projections._view import END, Source, View, nearest_first, payloads
 from projections.model import PruneReport
 from projections.records import Adopted, CheckpointRecord, PruneRecord
 
@@ -114,13 +114,26 @@ class Planner:
 
     def without(self, view: View, checkpoints: Collection[str], pinned: int) -> Plan:
         """Hide some checkpoints of the outermost graph, with what was saved by subgraphs that were called from them."""
-        return self._without(view, lambda key, row: self._belongs_to(view, key, row, checkpoints), (), pinned)
+
+        def unwanted(key: Key, row: Row) -> bool:
+            doomed = self._belongs_to(view, key, row, checkpoints)
+            if doomed and row.version <= pinned:
+                message = (
+                    f"a fork shares this branch of thread {view.thread!r}, from checkpoint {key[1]!r} on: "
+                    "delete the fork first, or keep the branch"
+                )
+                raise ConflictError(view.thread, row.version, pinned, message)
+            return doomed
+
+        return self._without(view, unwanted, (), pinned)
 
     def _belongs_to(self, view: View, key: Key, row: Row, checkpoints: Collection[str]) -> bool:
         namespace, checkpoint = key
         if not namespace:
             return checkpoint in checkpoints
         for payload in payloads(self._store, view, [row.version]).values():
+            if is_erased(payload):
+                return False  # retired, and forgotten since
             return opened(payload)[0].metadata.get("parents", {}).get("") in checkpoints
         return False
 
@@ -129,10 +142,14 @@ class Planner:
         rows = [*contents.rows.items(), *contents.aside]
         dropped = {key for key, row in rows if row.deletable and unwanted(key, row)}
         kept = contents.shown() - dropped
-        walked = self._walked(view, kept) & contents.rows.keys()
+        walked = self._walked(view, kept)
+        for line in self._left(view):
+            shown = {(each.namespace, each.id) for each in self._finder.of_thread(line, None, None)}
+            walked |= self._walked(line, shown - dropped)
+        walked &= contents.rows.keys() | {key for key, _ in contents.aside}
         record = PruneRecord(dropped=sorted(dropped), walked=sorted(walked & dropped), pinned=pinned, runs=runs)
-        aside = {row.version for key, row in contents.aside if key not in dropped}
-        aside_writes = {version for key, version in contents.aside_writes if key not in dropped}
+        aside = {row.version for key, row in contents.aside if key not in dropped or key in walked}
+        aside_writes = {version for key, version in contents.aside_writes if key not in dropped or key in walked}
         return self._plan(view, record, contents, kept, walked, aside, aside_writes)
 
     def all_of(self, view: View, pinned: int) -> PruneReport:
@@ -165,6 +182,7 @@ class Planner:
         contents = _Contents()
         lines = {view.stream_id, *(line_id for line_id, _, _ in self._lines(view))}
         for source in view.sources:
+            nearer = {key for key, row in contents.rows.items() if not row.retired}
             own, deletable = source.line_id == view.line_id, source.line_id in lines
             for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_stream", source.bounds):
                 retired = retired_at is not None and retired_at <= source.upto
@@ -172,7 +190,7 @@ class Planner:
                 known = contents.rows.get(key)
                 # What is shown comes before what is retired, then the own row of a checkpoint before an inherited one,
                 # then the later one: it is what a DeltaChannel replays through.
-                if known is None or (known.retired, not known.own) >= (retired, not own):
+                if known is None or (key not in nearer and (known.retired, not known.own) >= (retired, not own)):
                     if known and known.deletable:
                         contents.aside.append((key, known))
                     contents.rows[key] = Row(version, run, retired, own, deletable)
@@ -188,6 +206,13 @@ class Planner:
             for namespace, checkpoint, version in self._read("writes_of_stream", everything):
                 contents.aside_writes.append(((namespace, checkpoint), version))
         return contents
+
+    def _left(self, view: View) -> Iterator[View]:
+        """What the thread shows if it returns to a line that it has left."""
+        for line_id, _, left_at in self._lines(view):
+            if left_at is not None:
+                inherited = nearest_first(self._read("sources_of_line", {"line_id": line_id, "version": END}))
+                yield replace(view, sources=[Source(line_id, END), *inherited])
 
     def _lines(self, view: View) -> list[tuple[Any, ...]]:
         return self._read("lines_of_stream", {"stream_id": view.stream_id})
@@ -226,7 +251,9 @@ class Planner:
 
     def _needed(self, view: View, contents: _Contents, staying: set[Key], aside: Iterable[int]) -> set[int]:
         """The versions of the events that what stays refers to; `aside`: of checkpoints on lines that were left."""
-        rows = {contents.rows[key].version for key in staying if key in contents.rows}.union(aside)
+        rows = {contents.rows[key].version for key in staying if key in contents.rows}
+        # What is hidden for good may have been erased already.
+        rows |= {version for version, payload in payloads(self._store, view, aside).items() if not is_erased(payload)}
         needed = set(rows)
         for key in staying:
             needed.update(contents.writes.get(key, ()))

@@ -236,14 +236,22 @@ class _Batch:
         if known is not None:
             return known
         view = self._finder.view(checkpoint.thread)
+        if view and view.stream_id != self.stream_id:
+            raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
         parent = self._finder.locate(view, *key) if view else None
         if view and parent is None and self._finder.set_aside(view, *key):
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _ROLLED_BACK.format(*key[1:]))
+        if view and parent is None and self._finder.was_promoted(view) and self._finder.is_saved(*key):
+            raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
         if parent is None:
             return NOBODY
         return Ancestor(_placed(parent.record.manifest, parent.version), parent.record.versions_seen)
 
 
+_PROMOTED = (
+    "another branch was promoted to be thread {!r}, and what this checkpoint follows is not of it; nothing was stored. "
+    "Run it again from where the thread is now"
+)
 _ROLLED_BACK = (
     "the thread was rolled back past checkpoint {!r}, which this one follows; nothing was stored. "
     "Run it again from where the thread is now, or undo the rollback"

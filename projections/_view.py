@@ -113,7 +113,7 @@ def sources_at(store: EventStore, queries: Mapping[str, str], view: View, versio
     """Which rows a thread showed when its stream was at a version."""
     stream_id = stream_of(store, view, version)
     line_id = line_at(store.recorder.read, queries, stream_id, version)
-    inherited = nearest_first(store.recorder.read(queries["sources_of_line"], {"line_id": line_id}))
+    inherited = nearest_first(store.recorder.read(queries["sources_of_line"], {"line_id": line_id, "version": version}))
     return [Source(line_id, version), *(Source(each.line_id, min(each.upto, version)) for each in inherited)]
 
 

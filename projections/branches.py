@@ -110,6 +110,8 @@ class Branches:
         version = mover.version_of(view, namespace, at)
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
+            if parent_id != view.stream_id:
+                raise BusyError(f"thread {source!r} was replaced while it was forked: try again")
             if self._checkpoints.finder.pruned_at(view, version, session.execute) > version:
                 raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
             _applying.apply_fork(session, queries, self._store.queries, stream_id, parent_id, version)
@@ -220,7 +222,7 @@ class Branches:
             NotFoundError: There is no such thread.
             ConflictError: A thread of the id `keep_as` exists, or a run writes to one of them; nothing was changed.
         """
-        return promote(self._store, branch, over, keep_as, caused(cause, reason))
+        return promote(self._store, self._checkpoints.queries, branch, over, keep_as, caused(cause, reason))
 
     def delete(
         self,
@@ -244,6 +246,7 @@ class Branches:
         Raises:
             NotFoundError: There is no such thread, or no branch that ends there.
             BadInputError: The thread stands on that branch.
+            ConflictError: A fork shares the branch, which no fork would lose by this; nothing was deleted.
         """
         if checkpoint is None:
             if self._store.head(thread) is None:

@@ -114,9 +114,8 @@ class Checkpoints:
         Raises:
             ErasedError: A prune has erased it meanwhile.
         """
-        view = self.finder.view_as_of(thread, moment)
-        located = self.finder.locate(view, namespace, None) if view else None
-        return self._loader.complete(view, located, serializer) if view and located else None
+        found = self.finder.as_of(thread, namespace, moment)
+        return self._loader.complete(*found, serializer) if found else None
 
     def latest_id(self, thread: str, *, namespace: str = "") -> str | None:
         """The id of the latest checkpoint of a namespace."""
@@ -310,17 +309,31 @@ class Checkpoints:
         """
         params = {"run_ids": self.store.recorder.list_of(list(runs))}
         total = PruneReport()
-        for stream_id, name, closed in self.store.recorder.read(self.queries["streams_of_runs"], params):
-            if closed:
-                self._hide_runs_of_deleted(stream_id, runs, cause)
-            else:
-                total += self._forget(
-                    name, RUNS_DELETED, cause, lambda view, pinned: self._planner.without_runs(view, runs, pinned)
-                )
+        done: set[int] = set()
+        # Once more than there is something new to find: a thread may get another's name meanwhile.
+        while found := {
+            stream_id: (name, closed)
+            for stream_id, name, closed in self.store.recorder.read(self.queries["streams_of_runs"], params)
+            if stream_id not in done
+        }:
+            for stream_id, (name, closed) in found.items():
+                if closed:
+                    self._hide_runs_of_deleted(stream_id, runs, cause)
+                else:
+                    total += self._forget(
+                        name, RUNS_DELETED, cause, lambda view, pinned: self._planner.without_runs(view, runs, pinned)
+                    )
+                view = self.finder.view(name)
+                if closed or view is None or view.stream_id == stream_id:
+                    done.add(stream_id)
         return total
 
     def delete_branch(self, thread: str, checkpoints: Collection[str], *, cause: Cause | None = None) -> PruneReport:
-        """Delete some of a thread's checkpoints, and what subgraphs saved under them. See `Branches.delete`."""
+        """Delete some of a thread's checkpoints, and what subgraphs saved under them. See `Branches.delete`.
+
+        Raises:
+            ConflictError: A fork shares one of them.
+        """
         return self._forget(
             thread, BRANCH_DELETED, cause, lambda view, pinned: self._planner.without(view, checkpoints, pinned)
         )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from eventstore import Cause, CorruptionError
+from eventstore._forker import FORKED
 from projections.records import (
     BRANCH_DELETED,
     CHECKPOINT_SAVED,
@@ -131,6 +132,9 @@ class Expected:
         elif topic in (RUNS_DELETED, BRANCH_DELETED):
             dropped = PruneRecord.unpack(data).dropped
             self._effects.append((version, None, lambda rows: rows.hide(dropped)))
+        elif topic == FORKED:
+            # The fork's own first line: what its moves call the one since 0.
+            self._moves.append((version, _Line(0, self._line, version - 1)))
         elif topic in MOVES:
             self._move(version, MoveRecord.unpack(data))
 
@@ -163,7 +167,7 @@ class Expected:
             source = next(line for moved_at, line in reversed(self._moves) if moved_at <= move.upto)
             self._moves.append((version, _Line(version, source, move.upto)))
         else:
-            before = next((line for _, line in self._moves if line.since == move.returns_to), None)
+            before = next((line for _, line in reversed(self._moves) if line.since == move.returns_to), None)
             if before is None:
                 raise CorruptionError(f"the thread returns to a line of version {move.returns_to}, which never was")
             self._moves.append((version, before))

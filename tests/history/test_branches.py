@@ -263,9 +263,11 @@ def test_a_run_of_another_process_on_the_old_thread_does_not_write_to_the_new_on
     step(other, 6)  # it remembers the thread's head
     five.history.fork("thread", "fork", at=ident(3))
     five.history.promote("fork", "thread")
-    step(other, 7)
-    assert numbers(five)[0] == 7
-    assert numbers(five, "thread~11")[0] == 6
+    with pytest.raises(ConflictError, match="promoted"):
+        step(other, 7)
+    assert (numbers(five), numbers(five, "thread~11")[0]) == ([3, 2, 1], 6)
+    step(other, 4)
+    assert numbers(five) == [4, 3, 2, 1]
     five.store.verify()
 
 
@@ -313,12 +315,15 @@ def test_what_was_set_aside_is_deleted_and_does_not_come_back(five: EventStoreSa
     assert [assert_true(item) for item in shown(five)] == [3, 2, 1]
 
 
-def test_forks_keep_nothing_of_a_deleted_branch(five: EventStoreSaver) -> None:
-    """As with runs that are deleted: it is gone everywhere."""
+def test_a_branch_that_a_fork_shares_is_not_deleted(five: EventStoreSaver) -> None:
     five.history.fork("thread", "fork")
     save(five, 6, parent=2)
+    with pytest.raises(ConflictError, match="delete the fork first"):
+        five.history.delete_branch("thread", ident(5))
+    assert (numbers(five), numbers(five, "fork")) == ([6, 5, 4, 3, 2, 1], [5, 4, 3, 2, 1])
+    five.delete_thread("fork")
     five.history.delete_branch("thread", ident(5))
-    assert (numbers(five), numbers(five, "fork")) == ([6, 2, 1], [2, 1])
+    assert numbers(five) == [6, 2, 1]
 
 
 def test_a_forked_thread_is_deleted_whole(five: EventStoreSaver) -> None:

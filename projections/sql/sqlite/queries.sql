@@ -3,7 +3,7 @@
 SELECT s.stream_id, s.parent_id IS NOT NULL, coalesce(l.line_id, s.stream_id), v.source_id, v.upto
 FROM streams s
 LEFT JOIN lines l ON l.stream_id = s.stream_id AND l.left_at IS NULL
-LEFT JOIN sources v ON v.line_id = coalesce(l.line_id, s.stream_id)
+LEFT JOIN sources v ON v.line_id = coalesce(l.line_id, s.stream_id) AND v.cut_at IS NULL
 WHERE s.name = :name AND s.closed = 0;
 
 -- name: latest_checkpoint
@@ -62,7 +62,7 @@ SELECT checkpoint_id, namespace FROM latest WHERE checkpoint_id IS NOT NULL;
 
 -- name: page_of_store
 -- The checkpoints that any thread shows, the newest first: whether the thread that saved it does, and whether forks may.
-SELECT s.name, c.line_id, s.parent_id IS NOT NULL OR l.line_id IS NOT NULL, s.closed = 0 AND l.left_at IS NULL AND c.retired_at IS NULL, EXISTS (SELECT 1 FROM sources v WHERE v.source_id = c.line_id),
+SELECT s.name, c.line_id, s.parent_id IS NOT NULL OR l.line_id IS NOT NULL, s.closed = 0 AND l.left_at IS NULL AND c.retired_at IS NULL, EXISTS (SELECT 1 FROM sources v WHERE v.source_id = c.line_id AND v.cut_at IS NULL),
     c.shown_from, c.retired_at, c.orphaned_at,
     c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
 FROM checkpoints c
@@ -71,7 +71,7 @@ JOIN streams s ON s.stream_id = coalesce(l.stream_id, c.line_id)
 JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE (c.checkpoint_id, c.namespace, c.line_id, c.shown_from)
         < (:before, :before_namespace, :before_line, :before_shown_from)
-    AND ((s.closed = 0 AND l.left_at IS NULL AND c.retired_at IS NULL) OR EXISTS (SELECT 1 FROM sources v WHERE v.source_id = c.line_id))
+    AND ((s.closed = 0 AND l.left_at IS NULL AND c.retired_at IS NULL) OR EXISTS (SELECT 1 FROM sources v WHERE v.source_id = c.line_id AND v.cut_at IS NULL))
 ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.line_id DESC, c.shown_from DESC LIMIT :limit;
 
 -- name: forks_that_show
@@ -87,12 +87,12 @@ SELECT v.line_id, s.name, v.upto,
     )
     AND NOT EXISTS (
         SELECT 1 FROM sources n JOIN checkpoints c ON c.line_id = n.source_id
-        WHERE n.line_id = v.line_id AND n.upto > v.upto
+        WHERE n.line_id = v.line_id AND n.upto > v.upto AND n.cut_at IS NULL
             AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
             AND c.shown_from <= n.upto AND (c.retired_at IS NULL OR c.retired_at > n.upto)
     )
 FROM (
-    SELECT line_id, upto FROM sources WHERE source_id = :line_id AND line_id < :before_line
+    SELECT line_id, upto FROM sources WHERE source_id = :line_id AND line_id < :before_line AND cut_at IS NULL
     ORDER BY line_id DESC LIMIT :limit
 ) v
 LEFT JOIN lines l ON l.line_id = v.line_id
@@ -140,7 +140,7 @@ VALUES (
 );
 
 -- name: sources_of_line
-SELECT source_id, upto FROM sources WHERE line_id = :line_id;
+SELECT source_id, upto FROM sources WHERE line_id = :line_id AND (cut_at IS NULL OR cut_at > :version);
 
 -- name: lines_of_stream
 -- The lines of a stream; none: it has one, of its own number.
@@ -188,12 +188,31 @@ SELECT coalesce(max(version), 0) FROM moves WHERE stream_id = :stream_id AND top
 SELECT stream_id, name, closed, parent_id, metadata FROM streams
 WHERE stream_id = :root_id OR stream_id IN (SELECT stream_id FROM lineage WHERE ancestor_id = :root_id);
 
+-- name: saved_anywhere
+-- Whether any thread has saved a checkpoint: ids are made to be unique.
+SELECT 1 FROM checkpoints WHERE checkpoint_id = :checkpoint_id AND namespace = :namespace LIMIT 1;
+
 -- name: set_aside
--- Where a checkpoint stands on lines that its thread has left.
+-- Where a checkpoint stands on lines that its thread has left since it was pruned last; also what these go on from in
+-- other threads.
 SELECT l.left_at, c.shown_from, l.line_id, l.since
 FROM lines l JOIN checkpoints c ON c.line_id = l.line_id
-WHERE l.stream_id = :stream_id AND l.left_at IS NOT NULL
-    AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id;
+WHERE l.stream_id = :stream_id AND l.left_at > (
+        SELECT coalesce(max(version), 0) FROM moves WHERE stream_id = :stream_id AND topic = 'thread.pruned'
+    )
+    AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.retired_at IS NULL
+UNION ALL
+SELECT l.left_at, c.shown_from, l.line_id, l.since
+FROM lines l
+JOIN sources v ON v.line_id = l.line_id
+JOIN checkpoints c ON c.line_id = v.source_id
+WHERE l.stream_id = :stream_id AND l.left_at > (
+        SELECT coalesce(max(version), 0) FROM moves WHERE stream_id = :stream_id AND topic = 'thread.pruned'
+    )
+    AND v.cut_at IS NULL
+    AND NOT EXISTS (SELECT 1 FROM lines o WHERE o.line_id = v.source_id AND o.stream_id = :stream_id)
+    AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
+    AND c.shown_from <= v.upto AND (c.retired_at IS NULL OR c.retired_at > v.upto);
 
 -- name: place_of_checkpoint
 -- Since when a line shows a checkpoint.
@@ -204,11 +223,16 @@ WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpo
 -- name: inherit_sources
 -- A line goes on from what another showed at a version.
 INSERT INTO sources (line_id, source_id, upto)
-SELECT :line_id, source_id, min(upto, :upto) FROM sources WHERE line_id = :source_id
+SELECT :line_id, source_id, min(upto, :upto) FROM sources WHERE line_id = :source_id AND (cut_at IS NULL OR cut_at > :upto)
 UNION ALL
 SELECT :line_id, :source_id, :upto;
 
 -- name: cut_sources
+-- A line that is pruned goes on from no other any more; what it showed before can be asked for still.
+UPDATE sources SET cut_at = :cut_at WHERE line_id = :line_id AND cut_at IS NULL;
+
+-- name: drop_sources
+-- Of a deleted thread that nobody goes on from.
 DELETE FROM sources WHERE line_id = :line_id;
 
 -- name: rows_of_stream
@@ -265,7 +289,7 @@ WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpo
 -- Of what forks saved on checkpoints that no thread shows any longer.
 UPDATE checkpoints SET orphaned_at = 0
 WHERE namespace = :namespace AND parent_id IN (SELECT value FROM json_each(:checkpoint_ids)) AND (orphaned_at IS NULL OR orphaned_at > 0)
-    AND line_id IN (SELECT line_id FROM sources WHERE source_id = :line_id);
+    AND line_id IN (SELECT line_id FROM sources WHERE source_id = :line_id AND cut_at IS NULL);
 
 -- name: drop_checkpoints_after
 DELETE FROM checkpoints WHERE line_id = :line_id AND shown_from > :after;

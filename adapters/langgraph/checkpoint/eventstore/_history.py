@@ -381,16 +381,21 @@ def _thread(thread: Thread) -> str:
 
 
 def _threads(threads: Thread | Sequence[Thread]) -> list[str]:
-    several = [threads] if isinstance(threads, str | Mapping) else threads
+    several = threads if isinstance(threads, Sequence) and not isinstance(threads, str) else [threads]
     return [_thread(thread) for thread in several]
 
 
 def _checkpoint(checkpoint: Checkpoint | None) -> str | None:
-    if checkpoint is None or isinstance(checkpoint, str):
-        return _config.checkpoint_id(checkpoint)
-    named = _config.address(checkpoint).checkpoint
+    if checkpoint is None:
+        return None
+    # What is empty is no checkpoint, and not the latest one either, nor the whole thread.
+    named = (
+        _config.address(checkpoint).checkpoint
+        if isinstance(checkpoint, Mapping)
+        else _config.checkpoint_id(checkpoint) or None
+    )
     if named is None:
-        raise BadInputError("this config names no checkpoint: take one of a StateSnapshot, or give a checkpoint's id")
+        raise BadInputError("this names no checkpoint: take the config of a StateSnapshot, or give a checkpoint's id")
     return named
 
 
@@ -408,9 +413,11 @@ def _checkpoint_of(thread: Thread) -> str | None:
 def _namespace(given: str | None, *named: Thread | Checkpoint | None) -> str:
     """The namespace that was given, or that a config names."""
     if given is not None:
-        return given
+        return _config.address({"configurable": {"thread_id": "-", "checkpoint_ns": given}}).namespace
     return next((_config.address(each).namespace for each in named if isinstance(each, Mapping)), "")
 
 
 def _cause(by: Mapping[str, Any] | None) -> Cause:
+    if by is not None and not isinstance(by, Mapping):
+        raise BadInputError(f'by is {by!r}: say who as a mapping, such as {{"user": "ann"}}')
     return Cause(metadata=dict(by or {}))

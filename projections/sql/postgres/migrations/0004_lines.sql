@@ -30,3 +30,15 @@ ALTER TABLE {schema}.checkpoints RENAME COLUMN stream_id TO line_id;
 ALTER TABLE {schema}.writes RENAME COLUMN stream_id TO line_id;
 
 ALTER TABLE {schema}.sources RENAME COLUMN stream_id TO line_id;
+
+-- What was forgotten before there was this table.
+INSERT INTO {schema}.moves (stream_id, version, topic)
+SELECT stream_id, version, topic FROM {schema}.events WHERE topic IN ('thread.pruned', 'runs.deleted');
+
+-- Since which version a line goes on from another no longer: it was pruned.
+ALTER TABLE {schema}.sources ADD COLUMN cut_at bigint;
+
+DROP INDEX {schema}.sources_source;
+
+-- The lines that go on from one, each up to a version.
+CREATE INDEX sources_source ON {schema}.sources (source_id, line_id, upto) WHERE cut_at IS NULL;

@@ -29,3 +29,15 @@ ALTER TABLE checkpoints RENAME COLUMN stream_id TO line_id;
 ALTER TABLE writes RENAME COLUMN stream_id TO line_id;
 
 ALTER TABLE sources RENAME COLUMN stream_id TO line_id;
+
+-- What was forgotten before there was this table.
+INSERT INTO moves (stream_id, version, topic)
+SELECT stream_id, version, topic FROM events WHERE topic IN ('thread.pruned', 'runs.deleted');
+
+-- Since which version a line goes on from another no longer: it was pruned.
+ALTER TABLE sources ADD COLUMN cut_at INTEGER;
+
+DROP INDEX sources_source;
+
+-- The lines that go on from one, each up to a version.
+CREATE INDEX sources_source ON sources (source_id, line_id, upto) WHERE cut_at IS NULL;

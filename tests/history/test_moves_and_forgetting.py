@@ -1,0 +1,235 @@
+"""Going back and forth while threads are forked, pruned and promoted: nothing is lost, and nothing comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from eventstore import BadInputError, ConflictError, NotFoundError
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.failures.saving import at, ident, numbers, save, shown, step
+from tests.graphs.test_delta_channels import writing
+
+from .histories import config
+
+Make = Callable[..., EventStoreSaver]
+Forget = Callable[[EventStoreSaver, str], object]
+
+
+@pytest.fixture
+def five(saver: EventStoreSaver) -> EventStoreSaver:
+    """A saver with a thread of five checkpoints."""
+    for number in range(1, 6):
+        step(saver, number, writes=True)
+    return saver
+
+
+def delete(saver: EventStoreSaver, thread: str) -> None:
+    saver.delete_thread(thread)
+
+
+def prune(saver: EventStoreSaver, thread: str) -> None:
+    saver.prune([thread])
+
+
+@pytest.mark.parametrize("forget", [delete, prune])
+@pytest.mark.parametrize("rebuilt", [False, True])
+def test_a_fork_of_a_fork_goes_back_to_what_the_one_between_has_forgotten(
+    saver: EventStoreSaver, forget: Forget, rebuilt: bool
+) -> None:
+    for number in (1, 2, 3):
+        step(saver, number)
+    saver.copy_thread("thread", "between")
+    for number in (4, 5):
+        step(saver, number, thread="between")
+    saver.copy_thread("between", "fork")
+    step(saver, 6, thread="fork")
+    forget(saver, "between")
+    if rebuilt:
+        saver.checkpoints.rebuild()
+    saver.history.rollback("fork", ident(4))
+    assert numbers(saver, "fork") == [4, 3, 2, 1]
+    saver.history.undo("fork")
+    saver.history.fork("fork", "another", at=ident(5))
+    assert numbers(saver, "another") == [5, 4, 3, 2, 1]
+    assert [item.checkpoint["channel_values"]["count"] for item in shown(saver, "another")] == [5, 4, 3, 2, 1]
+    assert saver.history.check("another").ok
+    assert saver.history.check("fork").ok
+
+
+def test_a_fork_of_a_moved_thread_goes_back_when_that_is_deleted(five: EventStoreSaver) -> None:
+    five.history.rollback("thread", ident(3))
+    save(five, 6, parent=3)
+    five.history.fork("thread", "fork")
+    save(five, 7, thread="fork", parent=6)
+    five.delete_thread("thread")
+    five.history.rollback("fork", ident(6))
+    assert numbers(five, "fork") == [6, 3, 2, 1]
+    five.history.undo("fork")
+    assert five.history.check("fork").ok
+    five.checkpoints.rebuild()
+    assert numbers(five, "fork") == [7, 6, 3, 2, 1]
+
+
+def test_deleted_runs_leave_what_delta_channels_replay_if_a_rollback_is_undone(saver: EventStoreSaver) -> None:
+    graph = writing(50, steps=3).compile(checkpointer=saver)
+    for number, line in enumerate("abc", 1):
+        run: Any = {**config(), "run_id": UUID(int=number)}
+        graph.invoke({"log": [line], "step": 0}, run, durability="sync")
+        if number == 1:
+            first = graph.get_state(config()).config
+    whole = graph.get_state(config()).values["log"]
+    saver.history.rollback("t", first)
+    saver.delete_for_runs([str(UUID(int=2))])
+    saver.history.undo("t")
+    assert graph.get_state(config()).values["log"] == whole
+
+
+def test_a_run_on_a_fork_that_is_rolled_back_behind_its_beginning_fails(five: EventStoreSaver) -> None:
+    five.history.fork("thread", "fork")
+    five.history.rollback("fork", ident(2))
+    with pytest.raises(ConflictError, match="rolled back"):
+        save(five, 6, thread="fork", parent=5)
+    with pytest.raises(NotFoundError, match="undo"):
+        five.history.rollback("fork", ident(4))
+    five.history.switch("fork", ident(4))
+    assert numbers(five, "fork") == [4, 3, 2, 1]
+
+
+def test_what_was_pruned_does_not_come_back_though_a_fork_has_it(five: EventStoreSaver) -> None:
+    five.history.fork("thread", "fork", at=ident(4))
+    five.history.rollback("thread", ident(2))
+    five.prune(["thread"])
+    for back in (
+        lambda: five.history.undo("thread"),
+        lambda: five.history.switch("thread", ident(4)),
+        lambda: five.history.fork("thread", "other", at=ident(4)),
+    ):
+        with pytest.raises(NotFoundError):
+            back()
+    assert (numbers(five), numbers(five, "fork")) == ([2], [4, 3, 2, 1])
+
+
+def test_a_prune_keeps_the_nearest_of_a_checkpoint_that_was_saved_again(saver: EventStoreSaver) -> None:
+    for thread, value in (("a", "first"), ("b", "again")):
+        save(saver, 1, {"c": value}, thread=thread)
+        if thread == "a":
+            saver.copy_thread("a", "b")
+    saver.copy_thread("b", "c")
+    save(saver, 1, {"c": "first"})
+    for _ in range(2):
+        saver.history.rollback("thread", ident(1))
+        save(saver, 1, {"c": "again"})
+    saver.history.rollback("thread", ident(1))
+    for thread in ("c", "thread"):
+        saver.prune([thread])
+        assert saver.get_tuple(at(thread)).checkpoint["channel_values"] == {"c": "again"}
+
+
+def test_forks_of_moved_threads_are_sound_after_moves_of_their_own(five: EventStoreSaver) -> None:
+    five.history.rollback("thread", ident(3))
+    five.history.undo("thread")
+    five.history.fork("thread", "fork")
+    five.history.rollback("fork", ident(4))
+    assert five.history.check("fork").ok
+    five.history.undo("fork")
+    report = five.history.check("fork")
+    assert (report.ok, report.checkpoints) == (True, 5)
+
+
+def test_what_a_pruned_fork_forgot_is_no_state_of_any_time(five: EventStoreSaver) -> None:
+    five.copy_thread("thread", "fork")
+    five.prune(["fork"])
+    five.delete_thread("thread")
+    times = {event.version: event.recorded_at for event in five.store.read("fork")}
+    found = {version: five.history.at("fork", time) for version, time in times.items()}
+    known = {version: item.checkpoint["id"] for version, item in found.items() if item}
+    # The prune has kept what was the latest since it was saved, with version 9.
+    assert known == dict.fromkeys(range(9, max(times) + 1), ident(5))
+
+
+def test_undo_brings_back_what_was_there_though_the_thread_went_on_there_since(five: EventStoreSaver) -> None:
+    before = shown(five)
+    five.history.rollback("thread", ident(2))
+    five.history.switch("thread", ident(5))
+    save(five, 6, parent=5)
+    five.history.undo("thread")
+    five.history.undo("thread")
+    assert shown(five) == before
+    five.checkpoints.rebuild()
+    assert shown(five) == before
+
+
+def test_deleting_a_branch_passes_over_what_was_erased_before(saver: EventStoreSaver) -> None:
+    under: Any = {"namespace": "inner", "metadata": {"parents": {"": ident(3)}}}
+    for number in (1, 2, 3):
+        step(saver, number)
+    save(saver, 10, **under)
+    save(saver, 11, parent=10, **under)
+    step(saver, 4)
+    saver.copy_thread("thread", "fork")
+    step(saver, 5)
+    saver.prune(["thread"])
+    saver.delete_thread("fork")
+    save(saver, 20, parent=5, run_id="run")
+    saver.delete_for_runs(["run"])
+    save(saver, 22, parent=5)
+    save(saver, 23, parent=22)
+    saver.history.rollback("thread", ident(22))
+    assert saver.history.delete_branch("thread", ident(23)).checkpoints == 1
+
+
+@pytest.mark.parametrize("empty", ["", at("thread")])
+def test_an_empty_checkpoint_is_not_taken_for_the_whole_thread(five: EventStoreSaver, empty: Any) -> None:
+    for refused in (
+        lambda: five.history.delete_branch("thread", empty),
+        lambda: five.history.fork("thread", "fork", at=empty),
+        lambda: five.history.diff("thread", empty),
+        lambda: five.history.rollback("thread", empty),
+    ):
+        with pytest.raises(BadInputError, match="no checkpoint"):
+            refused()
+    with pytest.raises(NotFoundError):
+        five.history._branches.delete("thread", "")
+    assert numbers(five) == [5, 4, 3, 2, 1]
+
+
+def test_a_thread_that_is_promoted_over_while_it_is_forked_is_not_mistaken(
+    five: EventStoreSaver, make_saver: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    five.history.fork("thread", "better", at=ident(1))
+    for number in range(20, 40):
+        save(five, number, thread="better", parent=1 if number == 20 else number - 1)
+    mover, other = five.checkpoints.mover, make_saver()
+    version_of = mover.version_of
+
+    def and_promote(*args: Any) -> int:
+        version = version_of(*args)
+        other.history.promote("better", "thread", keep_as="old")
+        return version
+
+    monkeypatch.setattr(mover, "version_of", and_promote)
+    with pytest.raises(Exception, match="was replaced while it was forked"):
+        five.history.fork("thread", "fork", at=ident(5))
+    assert numbers(five, "fork") == []
+
+
+def test_runs_are_deleted_also_of_a_thread_that_gets_another_name_meanwhile(
+    five: EventStoreSaver, make_saver: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    five.history.fork("thread", "better", at=ident(1))
+    save(five, 6, parent=5, run_id="run")
+    other, planner = make_saver(), five.checkpoints._planner
+    without_runs = planner.without_runs
+
+    def and_promote(*args: Any) -> Any:
+        monkeypatch.setattr(planner, "without_runs", without_runs)
+        other.history.promote("better", "thread", keep_as="old")
+        return without_runs(*args)
+
+    monkeypatch.setattr(planner, "without_runs", and_promote)
+    five.delete_for_runs(["run"])
+    assert (numbers(five, "old"), numbers(five)) == ([5, 4, 3, 2, 1], [1])
