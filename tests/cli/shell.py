@@ -104,7 +104,7 @@ class Shell:
             while time.monotonic() < deadline:
                 is_quiet = not select.select([ours], [], [], 1)[0]
                 shown += b"" if is_quiet else os.read(ours, 4096)
-                # A signal that comes just before Python waits for input is lost: whoever is left waiting sends it again.
+                # A signal just before Python waits for input is lost: whoever is left waiting sends it again.
                 if b"[y/N]" in shown and (not answered or (is_quiet and typed == CTRL_C)):
                     answered = True
                     os.write(ours, typed.encode())
