@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from typer.testing import CliRunner
 from eventstore_cli.program import program
 
 ROOT = Path(__file__).parent.parent.parent
+CTRL_C = "\x03"
 _SECONDS = 60
 # Ctrl-C is a signal only to whom the terminal controls.
 _CONTROLLED = """
@@ -96,12 +98,15 @@ class Shell:
             start_new_session=True,
         )
         os.close(theirs)
-        shown, asked = b"", False
+        shown, answered = b"", False
+        deadline = time.monotonic() + _SECONDS
         with suppress(OSError):  # the other side was closed
-            while select.select([ours], [], [], _SECONDS)[0] and (some := os.read(ours, 4096)):
-                shown += some
-                if not asked and b"[y/N]" in shown:
-                    asked = True
+            while time.monotonic() < deadline:
+                is_quiet = not select.select([ours], [], [], 1)[0]
+                shown += b"" if is_quiet else os.read(ours, 4096)
+                # A signal just before Python waits for input is lost: whoever is left waiting sends it again.
+                if b"[y/N]" in shown and (not answered or (is_quiet and typed == CTRL_C)):
+                    answered = True
                     os.write(ours, typed.encode())
         os.close(ours)
         return Ran(process.wait(_SECONDS), shown.decode().replace("\r\n", "\n"), "")

@@ -15,7 +15,7 @@ from eventstore_cli.commands import listing
 from eventstore_cli.exits import Exit, exit_of
 from eventstore_cli.program import program
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.cli.shell import ROOT, Shell, command
+from tests.cli.shell import CTRL_C, ROOT, Shell, command
 
 COMMANDS = sorted(name for name in get_command(program).commands if name != "help")  # type: ignore[attr-defined]
 
@@ -99,7 +99,7 @@ def test_ctrl_c_ends_quietly(shell: Shell, saver: EventStoreSaver, monkeypatch: 
 
 def test_ctrl_c_at_a_question_changes_nothing(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:
     before = saver.store.head("t")
-    ran = shell.terminal("rollback", "t", "~1", typed="\x03")
+    ran = shell.terminal("rollback", "t", "~1", typed=CTRL_C)
     assert ran.code == 130
     assert "Traceback" not in ran.out
     assert saver.store.head("t") == before

@@ -61,9 +61,8 @@ def log(
         for entry in listed:
             out.document(entry.to_json())
         return
-    heads = {entry_namespace: session.checkpoints.latest_id(thread, namespace=entry_namespace)
-             for entry_namespace in {each.namespace for each in session.ids(thread)}}  # fmt: skip
     found = [*listed]
+    heads = {each: session.checkpoints.latest_id(thread, namespace=each) for each in {e.namespace for e in found}}
     out.say(_lines(found, [_row(entry, short, heads, out) for entry in found], out))
     if number and len(found) == number:
         out.note(f"these are the last {number}; -n 0 shows all")
