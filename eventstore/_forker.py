@@ -34,16 +34,33 @@ class Forker:
         self._queries = queries
         self._reader = reader
 
-    def fork(self, source: str, target: str, *, at: int | None, cause: Cause, work: ForkWork | None = None) -> Appended:
+    def fork(
+        self,
+        source: str,
+        target: str,
+        *,
+        at: int | None,
+        cause: Cause,
+        metadata: Mapping[str, Any] | None = None,
+        work: ForkWork | None = None,
+    ) -> Appended:
         """See `EventStore.fork`."""
         for _ in range(ATTEMPTS):
             try:
-                return self._attempt(source, target, at, cause, work)
+                return self._attempt(source, target, at, cause, metadata, work)
             except OvertakenError:
                 stand_back()
         raise BusyError(f"other writers keep changing {source!r}: try again")
 
-    def _attempt(self, source: str, target: str, at: int | None, cause: Cause, work: ForkWork | None) -> Appended:
+    def _attempt(
+        self,
+        source: str,
+        target: str,
+        at: int | None,
+        cause: Cause,
+        metadata: Mapping[str, Any] | None,
+        work: ForkWork | None,
+    ) -> Appended:
         # Read before the transaction writes: the fork's transaction id, by which the feed is ordered, is then younger
         # than that of every event that it shares.
         rows = self._recorder.read(self._queries["stream_head"], {"name": source})
@@ -55,13 +72,14 @@ class Forker:
         point = head if at is None else self._point(source, target, at, head, past)
         data = ormsgpack.packb({"parent": source, "version": point.version})
         row = chained([NewEvent(FORKED, data, cause)], point)[0]
+        described = cause.metadata if metadata is None else metadata
 
         def begin(session: Session) -> None:
             # From here on nobody deletes the source, or erases what is in it. But that may have happened already.
             session.execute(self._queries["share_stream"], {"stream_id": parent_id})
             if session.execute(self._queries["stream_by_name"], {"name": source}) != [(parent_id,)]:
                 raise OvertakenError
-            stream_id = self._create(session, target, new_stream(target, cause.metadata, parent_id, point.version))
+            stream_id = self._create(session, target, new_stream(target, described, parent_id, point.version))
             for ancestor, upto in ancestors_at(past, point.version):
                 session.execute(
                     self._queries["add_ancestor"], {"stream_id": stream_id, "ancestor_id": ancestor, "upto": upto}

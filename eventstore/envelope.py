@@ -95,8 +95,9 @@ def digest(envelope: bytes) -> bytes:
 def _flags(envelope: bytes) -> int:
     if len(envelope) < 2 or envelope[0] != FORMAT:
         found = envelope[0] if envelope else "nothing"
+        advice = "upgrade it" if isinstance(found, int) and found > FORMAT else "it was damaged"
         raise UnknownFormatError(
-            f"a payload of format {found} was found, this version of the package knows format {FORMAT}: upgrade it"
+            f"a payload of format {found} was found, this version of the package knows format {FORMAT}: {advice}"
         )
     flags = envelope[1]
     if flags & ~_KNOWN_FLAGS:

@@ -256,6 +256,7 @@ class EventStore:
         *,
         at: int | None = None,
         cause: Cause | None = None,
+        metadata: Mapping[str, Any] | None = None,
         work: ForkWork | None = None,
     ) -> Appended:
         """Begin a new stream with the past of another, which is shared and not copied.
@@ -267,6 +268,7 @@ class EventStore:
             target: The new stream's name.
             at: The last version that the fork shares; the source's head by default.
             cause: Why.
+            metadata: What the fork can be searched by; the cause's metadata by default.
             work: What else to do in the same transaction, for projections.
 
         Raises:
@@ -274,7 +276,9 @@ class EventStore:
             ConflictError: The target exists already.
         """
         self._check_open()
-        return self._forker.fork(check_stream(source), check_stream(target), at=at, cause=cause or Cause(), work=work)
+        return self._forker.fork(
+            check_stream(source), check_stream(target), at=at, cause=cause or Cause(), metadata=metadata, work=work
+        )
 
     def verify(self, stream: str | None = None) -> _verify.Verification:
         """Check the hash chain of a stream (with the past that it shares) or of all streams, also deleted ones.

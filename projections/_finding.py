@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import json
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -88,6 +89,9 @@ class _RowOfStore:
         """The checkpoint's parent, as it is shown by who shows the rows up to a version."""
         return self.columns[3] if self.orphaned_at is None or self.orphaned_at > upto else None
 
+
+# What forks are described by, and what an act says of who did it.
+_OF_A_FORK = frozenset({"forked_from", "copied_from", "replayed_from", "name", "reason", "by", "via"})
 
 _Waiting = tuple[tuple[str, str], Located | None, Iterator[Located] | None]
 
@@ -181,6 +185,17 @@ class Finder:
         params = {"stream_id": view.stream_id, "namespace": namespace, "checkpoint_id": checkpoint_id}
         rows = self._store.recorder.read(self._queries["set_aside"], params)
         return [SetAside(line_id, since, shown_from) for _, shown_from, line_id, since in sorted(rows, reverse=True)]
+
+    def described(self, view: View, more: Mapping[str, Any]) -> dict[str, Any]:
+        """What a fork of a thread can be searched by: what the thread can, without what that is told of as a fork."""
+        [(metadata,)] = self._store.recorder.read(self._queries["metadata_of_stream"], {"stream_id": view.stream_id})
+        its = metadata if isinstance(metadata, Mapping) else json.loads(metadata)
+        return {**{key: value for key, value in its.items() if key not in _OF_A_FORK}, **more}
+
+    def root(self, view: View) -> int:
+        """The stream that a thread's past begins in: its own, if it was not forked."""
+        ancestors = self._store.recorder.read(self._store.queries["lineage"], {"stream_id": view.stream_id})
+        return min(ancestors, key=lambda row: int(row[1]))[0] if ancestors else view.stream_id
 
     def was_promoted(self, view: View) -> bool:
         """Whether a thread's id was another thread's before."""

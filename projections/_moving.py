@@ -16,7 +16,7 @@ from eventstore.events import Head, to_microseconds
 from eventstore.recorders import Session
 from projections import _applying
 from projections._finding import Finder, Located
-from projections._view import END, Source, View
+from projections._view import END, Source, View, sources_at
 from projections.model import Moved
 from projections.records import HEAD_SWITCHED, ROLLBACK_UNDONE, THREAD_PRUNED, THREAD_ROLLED_BACK, MoveRecord
 
@@ -175,6 +175,8 @@ class Mover:
         if expected_version is not None and seen.version != expected_version:
             raise ConflictError(thread, expected_version, seen.version)
         record = find(view)
+        if record.upto is not None and self._stands_at(view, record.upto, seen):
+            return Moved(thread, seen.version, topic, record.namespace, record.checkpoint)
 
         def decide(stream_id: int, head: Head) -> Decision:
             if head != seen:
@@ -190,6 +192,16 @@ class Mover:
 
         appended = self._store.commit(thread, decide)
         return Moved(thread, appended.last, topic, record.namespace, record.checkpoint, record.undoes)
+
+    def _stands_at(self, view: View, version: int, head: Head) -> bool:
+        """Whether a thread shows just what it showed at a version: nothing happened since, but a move to there."""
+        if head.version == version:
+            return True
+        lines = self._store.recorder.read(self._queries["lines_of_stream"], {"stream_id": view.stream_id})
+        begun = {line_id: since for line_id, since, _ in lines}
+        return begun.get(view.line_id) == head.version and view.sources[1:] == sources_at(
+            self._store, self._queries, view, version
+        )
 
 
 _IS_WRITING = (

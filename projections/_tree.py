@@ -79,8 +79,7 @@ class Family:
         if view is None:
             raise NotFoundError(f"there is no thread {thread!r}")
         read = store.recorder.read
-        ancestors = read(store.queries["lineage"], {"stream_id": view.stream_id})
-        root = min(ancestors, key=lambda row: row[1])[0] if ancestors else view.stream_id
+        root = finder.root(view)
         family = cls(finder, namespace, view.stream_id)
         lines: dict[int, int] = {}
         for stream_id, name, closed, parent_id, metadata in sorted(

@@ -117,7 +117,8 @@ class Branches:
             _applying.apply_fork(session, queries, self._store.queries, stream_id, parent_id, version)
 
         its = Cause(namespace, at, its.run, its.node, its.task, its.metadata)
-        self._store.fork(source, target, at=version, cause=its, work=show)
+        metadata = self._checkpoints.finder.described(view, its.metadata)
+        self._store.fork(source, target, at=version, cause=its, metadata=metadata, work=show)
         return Forked(target, source, version, at)
 
     def tree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
@@ -220,8 +221,13 @@ class Branches:
 
         Raises:
             NotFoundError: There is no such thread.
+            BadInputError: The two have no past in common.
             ConflictError: A thread of the id `keep_as` exists, or a run writes to one of them; nothing was changed.
         """
+        finder = self._checkpoints.finder
+        views = [finder.view(thread) for thread in (branch, over)]
+        if all(views) and len({finder.root(view) for view in views if view}) > 1:
+            raise BadInputError(f"threads {branch!r} and {over!r} have no past in common: promote a fork")
         return promote(self._store, self._checkpoints.queries, branch, over, keep_as, caused(cause, reason))
 
     def delete(

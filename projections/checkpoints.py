@@ -175,7 +175,10 @@ class Checkpoints:
                 raise OvertakenError
             _applying.apply_fork(session, self.queries, self.store.queries, stream_id, parent_id, version)
 
-        return self.store.fork(source, target, cause=cause, work=show)
+        its = cause or Cause()
+        view = self.finder.view(source)
+        metadata = self.finder.described(view, its.metadata) if view else None
+        return self.store.fork(source, target, cause=its, metadata=metadata, work=show)
 
     def rollback(  # noqa: PLR0913 (one of four ways to say where to, and why)
         self,
@@ -193,7 +196,8 @@ class Checkpoints:
         """Put a thread back to where it was when a checkpoint was saved: in all namespaces, with what was pending then.
 
         What came later is shown no longer, and stays in the log: `undo` brings it back. It costs the same for any
-        length. A run that is under way fails at its next checkpoint, with a `ConflictError`.
+        length. If the thread is there already, nothing is recorded. A run that is under way fails at its next
+        checkpoint, with a `ConflictError`.
 
         Args:
             thread: The thread.

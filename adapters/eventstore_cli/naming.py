@@ -68,7 +68,7 @@ def parse(text: str) -> Name:
             raise BadInputError(f"{text!r} is no step: use step:5")
         return Name(step=int(step["step"]), back=back)
     if times.is_moment(of):
-        return Name(time=times.moment(of), back=back)
+        return Name(time=times.end_of(of), back=back)
     return Name(id=of, back=back)
 
 

@@ -73,6 +73,24 @@ def past(text: str) -> datetime:
     return datetime.now(UTC) - duration(text) if _DURATION.fullmatch(text.strip()) else moment(text)
 
 
+def end_of_past(text: str) -> datetime:
+    """`end_of` a time, or a duration, which means so long ago."""
+    return past(text) if _DURATION.fullmatch(text.strip()) else end_of(text)
+
+
+def end_of(text: str) -> datetime:
+    """The end of the minute, or second, that a time names: so that a time as it is shown names what stands beside it.
+
+    Raises:
+        BadInputError: It is no time.
+    """
+    found = moment(text)
+    clock = re.search(r"(\d\d?:\d\d)(:\d\d)?(\.\d+)?(Z|[+-]\d\d:?\d\d)?$", text.strip())
+    if clock is None or clock[3]:
+        return found
+    return found + timedelta(seconds=1 if clock[2] else 60) - timedelta(microseconds=1)
+
+
 def past_if_given(text: str | None) -> datetime | None:
     """`past`, of an option that may be left out."""
     return None if text is None else past(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from base64 import b64encode
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from projections.differences.content import DEEPEST, FIELDS, ITEMS, KEYS, MEMBERS, TEXT, fields_of, safe_repr, shape_of
@@ -65,3 +66,8 @@ def _fields(value: Any, depth: int) -> Any:
 
 
 _PARTS: dict[str, Callable[[Any, int], Any]] = {ITEMS: _items, KEYS: _keys, FIELDS: _fields, MEMBERS: _members}
+
+
+def iso(time: datetime) -> str:
+    """A time as JSON has it: ISO 8601, UTC, to the microsecond."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -16,7 +16,7 @@ from projections._view import View
 from projections.differences.content import ABSENT
 from projections.differences.difference import diff, plain_path, spelled
 from projections.differences.glance import printable
-from projections.differences.plain import plain
+from projections.differences.plain import iso, plain
 from projections.differences.tracing import Path, places, steps_to, trace, value_at
 from projections.history.attribution import Attribution
 from projections.history.channels import Values, places_of
@@ -80,7 +80,7 @@ class Origin:
             "namespace": self.namespace,
             "checkpoint": self.checkpoint,
             "version": self.version,
-            "saved_at": self.saved_at.isoformat(),
+            "saved_at": iso(self.saved_at),
             "step": self.step,
             "source": self.source,
             "run": self.run,

@@ -14,7 +14,7 @@ from projections._view import View, stream_of
 from projections.differences.content import ABSENT
 from projections.differences.difference import Difference, diff
 from projections.differences.glance import glance, printable
-from projections.differences.plain import plain
+from projections.differences.plain import iso, plain
 from projections.differences.rendering import Line, render
 from projections.history.channels import Values, Written, due, places_of, steers, written_between
 from projections.history.steps import nodes_between, source_of, step_of
@@ -62,7 +62,7 @@ class ComparedCheckpoint:
             "id": self.id,
             "parent": self.parent,
             "version": self.version,
-            "saved_at": self.saved_at.isoformat(),
+            "saved_at": iso(self.saved_at),
             "step": self.step,
             "source": self.source,
             "run": self.run,
@@ -179,6 +179,10 @@ class Comparison:
         else:
             view_a, before = self._located(a, namespace)
             values_a = Values(self._store, self._queries, view_a, serializer)
+        known = after.record.manifest.keys() | (before.record.manifest.keys() if before else set())
+        if unknown := [channel for channel in channels or () if channel not in known]:
+            there = ", ".join(sorted(channel for channel in known if not steers(channel)))
+            raise NotFoundError(f"there is no channel {unknown[0]!r}; there are {there or 'none'}")
         values.know([after])
         values_a.know([before] if before else [])
 

@@ -14,6 +14,7 @@ from projections._view import View
 from projections.differences.content import ABSENT, ITEMS, KEYS, TEXT
 from projections.differences.difference import Difference, Part, diff
 from projections.differences.glance import glance, printable
+from projections.differences.plain import iso
 from projections.differences.summary import in_short
 from projections.differences.texts import Piece
 from projections.history.channels import Values, Written, due, places_of, steers, written_between
@@ -109,7 +110,7 @@ class TimelineEntry:
         """The same in types that JSON has."""
         return {
             **asdict(self),
-            "saved_at": self.saved_at.isoformat(),
+            "saved_at": iso(self.saved_at),
             "writers": [writer.to_json() for writer in self.writers],
             "due": [*self.due],
             "changes": [asdict(change) for change in self.changes],

@@ -12,6 +12,7 @@ from eventstore import ErasedError, EventStore
 from eventstore.events import Cause, from_microseconds
 from projections._finding import Located, opened
 from projections._view import View, stored, writes_rows
+from projections.differences.plain import iso
 from projections.records import Write, WritesRecord
 
 Key = tuple[str, str]
@@ -48,7 +49,7 @@ class Writer:
 
     def to_json(self) -> dict[str, Any]:
         """The same in types that JSON has."""
-        saved_at = None if self.saved_at is None else self.saved_at.isoformat()
+        saved_at = None if self.saved_at is None else iso(self.saved_at)
         return {**asdict(self), "saved_at": saved_at, "channels": [*self.channels]}
 
 

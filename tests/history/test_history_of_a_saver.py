@@ -75,11 +75,12 @@ def test_the_audit_tells_who_went_back_forked_promoted_pruned_and_deleted(saver:
     history, ann = saver.history, {"user": "ann"}
     history.rollback("t", back=1, by=ann, reason="wrong")
     history.undo("t", by=ann)
-    history.fork("t", "fork", by=ann)
-    history.switch("t", next(iter(history.timeline("t"))).id, by=ann)
+    tip = next(iter(history.timeline("t"))).id
+    history.rollback("t", back=2, by=ann)
+    history.switch("t", tip, by=ann)
     history.rollback("t", back=1, by=ann)
-    tip = history.tree("t")[0].children[0].tip
     history.delete_branch("t", tip, by=ann)
+    history.fork("t", "fork", by=ann)
     history.promote("fork", "t", keep_as="old", by=ann)
     history.delete_branch("old", by=ann)
     saver.prune(["t"])
@@ -87,10 +88,11 @@ def test_the_audit_tells_who_went_back_forked_promoted_pruned_and_deleted(saver:
     assert told == [
         "thread.rolled_back",
         "rollback.undone",
-        "stream.forked",
+        "thread.rolled_back",
         "head.switched",
         "thread.rolled_back",
         "branch.deleted",
+        "stream.forked",
         "thread.promoted",
         "thread.promoted",
         "thread.deleted",

@@ -76,7 +76,7 @@ OPERATIONS: dict[str, Callable[[EventStoreSaver], object]] = {
     "copy_thread": lambda saver: saver.copy_thread(LONG, "another fork"),
     "copy_thread, of a fork": lambda saver: saver.copy_thread("fork 3 of 3", "another fork of a fork"),
     "rollback": lambda saver: saver.checkpoints.rollback("changes 2", to=ident(30)),
-    "rollback, again": lambda saver: saver.checkpoints.rollback("changes 3", back=0),
+    "rollback, again": lambda saver: saver.checkpoints.rollback("changes 3", back=2),
     "undo": lambda saver: saver.checkpoints.undo("changes 4"),
     "get_tuple, after rollbacks": lambda saver: saver.get_tuple(at("changes 5")),
     "put, after rollbacks": lambda saver: save(saver, 80, thread="changes 6", parent=7),
@@ -132,7 +132,8 @@ def fill(saver: EventStoreSaver) -> None:
         for number in range(1, 41):
             save(saver, number, {"log": growing(number)}, thread=f"changes {thread}", parent=number - 1 or None)
         for _ in range(ROLLBACKS):
-            saver.checkpoints.rollback(f"changes {thread}", back=0)
+            saver.checkpoints.rollback(f"changes {thread}", back=1)
+            saver.checkpoints.undo(f"changes {thread}")
         saver.checkpoints.rollback(f"changes {thread}", back=1)
         save(saver, 41, thread=f"changes {thread}", parent=39)
         saver.checkpoints.undo(f"changes {thread}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
@@ -114,7 +115,8 @@ def promote(
         out.document(asdict(made))
     else:
         now, before, kept = printable(made.thread), printable(made.was), printable(made.kept_as)
-        out.say([Text(f"{now} is now what was {before}; what was {now} is kept as {kept}")])
+        said = f"{now} is now what was {before}; what was {now} is kept as {kept}"
+        out.say([Text(f"{said} (eventstore promote {shlex.quote(kept)} {shlex.quote(now)} reverses that)")])
 
 
 def delete(

@@ -152,7 +152,7 @@ def _saved(session: Session, thread: str, checkpoint: str, at: str | None, names
         saved = session.checkpoints.get(thread, SERIALIZER, namespace=namespace, checkpoint=id_)
     else:
         session.ids(thread)  # says if there is no such thread
-        saved = session.timeline.at(thread, times.past(at), SERIALIZER, namespace=namespace)
+        saved = session.timeline.at(thread, times.end_of_past(at), SERIALIZER, namespace=namespace)
     if saved is None:
         raise NotFoundError(f"thread {thread!r} had no checkpoint {f'by {at}' if at else 'there'}: see eventstore log")
     return saved

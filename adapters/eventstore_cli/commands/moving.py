@@ -38,7 +38,7 @@ def rollback(
     """Put a thread back to where it was at a checkpoint.
 
     What came later is shown no longer, in all namespaces, and stays in the log: `eventstore undo` brings it back.
-    If a run is writing, nothing is changed.
+    A run that is at work fails at its next checkpoint. If it writes while this is carried out, nothing is changed.
 
     Examples:
       eventstore rollback thread-1 ~2 --reason "it took a wrong turn"

@@ -188,6 +188,9 @@ SELECT 1 FROM {schema}.moves WHERE stream_id = :stream_id AND version > :after L
 -- The version at which a thread was pruned last: of what it showed before, only what it kept is left.
 SELECT coalesce(max(version), 0) FROM {schema}.moves WHERE stream_id = :stream_id AND topic = 'thread.pruned' AND version <= :upto;
 
+-- name: metadata_of_stream
+SELECT metadata FROM {schema}.streams WHERE stream_id = :stream_id;
+
 -- name: family_of_stream
 -- A stream that was forked from none, and all that descend from it.
 SELECT stream_id, name, closed, parent_id, metadata FROM {schema}.streams
