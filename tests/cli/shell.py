@@ -115,7 +115,7 @@ class Shell:
         """The environment of a process of its own."""
         named = {name: value for name, value in self.environment.items() if value is not None}
         path = os.pathsep.join([str(ROOT), str(ROOT / "adapters")])
-        inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
+        inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS", "LINES")}
         return {**inherited, **named, "PYTHONPATH": path, **more}
 
 
