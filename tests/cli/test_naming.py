@@ -93,3 +93,10 @@ def test_times_are_shown_locally_or_in_iso() -> None:
     moment = datetime(2026, 11, 21, 17, 55, 3, 123456, tzinfo=UTC)
     assert times.shown(moment, utc=True) == "2026-11-21T17:55:03.123Z"
     assert times.shown(moment, utc=False) == f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+@given(st.datetimes(datetime(2000, 1, 1), datetime(2100, 1, 1)))  # noqa: DTZ001 (in the machine's zone, as people write)
+def test_a_time_as_it_is_shown_names_what_was_saved_at_it(saved: datetime) -> None:
+    moment = saved.astimezone()
+    for shown in (times.shown(moment, utc=False), times.iso(moment) or "", f"{moment.astimezone(UTC):%Y-%m-%dT%H:%MZ}"):
+        assert moment <= times.end_of(shown) < moment + timedelta(minutes=1)

@@ -64,6 +64,23 @@ def test_a_fork_at_the_head_has_what_is_pending(five: EventStoreSaver) -> None:
     assert [stream.name for stream in five.store.streams(metadata={"name": "try"}).streams] == ["fork"]
 
 
+def test_forks_are_found_by_what_their_thread_is_found_by(saver: EventStoreSaver) -> None:
+    save(saver, 1, metadata={"user": "ann"})
+    saver.history.fork("thread", "fork", at=ident(1), name="try", reason="to see", by={"by": "bob"})
+    saver.copy_thread("fork", "copy")
+    found = {
+        stream.name: stream.metadata for stream in saver.store.streams(metadata={"user": "ann"}, prefix="").streams
+    }
+    assert found == {
+        "thread": {"user": "ann"},
+        "fork": {"user": "ann", "forked_from": "thread", "name": "try", "reason": "to see", "by": "bob"},
+        "copy": {"user": "ann", "copied_from": "fork"},
+    }
+    saver.history.promote("fork", "thread")
+    names = [stream.name for stream in saver.store.streams(metadata={"user": "ann"}).streams]
+    assert names == ["copy", "thread", "thread~1"]
+
+
 def test_both_run_on_independently(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
     graph.invoke(hello(), config())
@@ -274,9 +291,11 @@ def test_a_run_of_another_process_on_the_old_thread_does_not_write_to_the_new_on
 def test_promotions_that_make_no_sense_are_refused(five: EventStoreSaver) -> None:
     five.history.fork("thread", "fork")
     five.history.fork("thread", "taken")
+    save(five, 1, thread="stranger")
     before = [stream.name for stream in five.store.streams().streams]
     for branch, over, keep_as, error in (
         ("fork", "fork", None, BadInputError),
+        ("stranger", "thread", None, BadInputError),
         ("fork", "thread", "fork", BadInputError),
         ("fork", "thread", "taken", ConflictError),
         ("nobody", "thread", None, NotFoundError),

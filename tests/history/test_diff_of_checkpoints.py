@@ -224,3 +224,9 @@ def test_the_differences_lead_from_one_checkpoint_to_the_other(
             assert channel.difference is not None
             made[channel.channel] = patch(made[channel.channel], channel.difference)
         assert same(made, states[b - 1])
+
+
+def test_a_channel_that_neither_has_is_named_with_those_that_there_are(saver: EventStoreSaver) -> None:
+    played(saver)
+    with pytest.raises(NotFoundError, match=r"no channel 'mesages'; there are .*count, files, messages"):
+        timeline(saver).diff("t", None, None, saver.serde, channels=["mesages"])

@@ -188,6 +188,21 @@ def test_rollbacks_are_undone_one_after_the_other(saver: EventStoreSaver) -> Non
         saver.history.undo("thread")
 
 
+def test_a_rollback_to_where_a_thread_stands_records_nothing(saver: EventStoreSaver) -> None:
+    for number in range(1, 6):
+        step(saver, number)
+    saver.history.rollback("thread", back=0)
+    saver.history.rollback("thread", ident(3))
+    for _ in range(2):
+        saver.history.rollback("thread", ident(3))
+    assert [event.topic for event in saver.store.read("thread", after=5)] == ["thread.rolled_back"]
+    saver.history.undo("thread")
+    assert numbers(saver) == [5, 4, 3, 2, 1]
+    saver.put_writes(at("thread", 5), [("count", 1)], "task")
+    saver.history.rollback("thread", back=0)
+    assert shown(saver)[0].pending_writes == []
+
+
 def test_a_run_that_is_under_way_fails_and_stores_nothing(saver: EventStoreSaver, make_saver: Make) -> None:
     savers = {"rolled back by this process": saver, "by another": make_saver()}
 
