@@ -48,7 +48,7 @@ def _hide(
     session: Session, queries: Queries, recorder: Recorder, line_id: int, version: int, record: PruneRecord
 ) -> None:
     """Hide rows of one line."""
-    rows = session.execute(queries["rows_of_stream"], {"line_id": line_id, "upto": END})
+    rows = session.execute(queries["rows_of_line"], {"line_id": line_id, "upto": END})
     kept, dropped, walked = set(record.kept or ()), set(record.dropped), set(record.walked)
     # What a run wrote is hidden from forks, too; what a thread forgets, they go on to show.
     everywhere = record.kept is None

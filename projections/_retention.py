@@ -184,7 +184,7 @@ class Planner:
         for source in view.sources:
             nearer = {key for key, row in contents.rows.items() if not row.retired}
             own, deletable = source.line_id == view.line_id, source.line_id in lines
-            for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_stream", source.bounds):
+            for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_line", source.bounds):
                 retired = retired_at is not None and retired_at <= source.upto
                 key = (namespace, checkpoint)
                 known = contents.rows.get(key)
@@ -194,16 +194,16 @@ class Planner:
                     if known and known.deletable:
                         contents.aside.append((key, known))
                     contents.rows[key] = Row(version, run, retired, own, deletable)
-            for namespace, checkpoint, version in self._read("writes_of_stream", source.bounds):
+            for namespace, checkpoint, version in self._read("writes_of_line", source.bounds):
                 contents.writes.setdefault((namespace, checkpoint), []).append(version)
                 if not own:
                     contents.lent.add((namespace, checkpoint))
         for line_id in lines - {view.line_id}:
             everything = Source(line_id, END).bounds
-            for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_stream", everything):
+            for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_line", everything):
                 row = Row(version, run, retired_at is not None, own=False, deletable=True)
                 contents.aside.append(((namespace, checkpoint), row))
-            for namespace, checkpoint, version in self._read("writes_of_stream", everything):
+            for namespace, checkpoint, version in self._read("writes_of_line", everything):
                 contents.aside_writes.append(((namespace, checkpoint), version))
         return contents
 

@@ -93,7 +93,7 @@ class Family:
             for line_id, _, _ in read(queries["lines_of_stream"], {"stream_id": stream_id}):
                 lines[line_id] = stream_id
         for line_id, stream_id in lines.items():
-            rows = read(queries["rows_of_stream"], {"line_id": line_id, "upto": END})
+            rows = read(queries["rows_of_line"], {"line_id": line_id, "upto": END})
             family._take(line_id, stream_id, (row for row in rows if row[0] == namespace))
         for member in family.members.values():
             if member.view.sources:

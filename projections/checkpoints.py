@@ -448,7 +448,7 @@ class Checkpoints:
         rows = [
             row
             for line_id in {stream_id, *(line[0] for line in lines)}
-            for row in self.store.recorder.read(self.queries["rows_of_stream"], {"line_id": line_id, "upto": END})
+            for row in self.store.recorder.read(self.queries["rows_of_line"], {"line_id": line_id, "upto": END})
         ]
         deleted = set(runs)
         hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, _, run, _ in rows if run in deleted]

@@ -42,7 +42,7 @@ def checkpoint_ids(checkpoints: Checkpoints, thread: str) -> list[CheckpointId]:
 def _shown(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
     for source in view.sources:
         for namespace, checkpoint, _, _, _, _, retired_at in checkpoints.store.recorder.read(
-            checkpoints.queries["rows_of_stream"], source.bounds
+            checkpoints.queries["rows_of_line"], source.bounds
         ):
             if retired_at is None or retired_at > source.upto:
                 yield namespace, checkpoint
@@ -54,7 +54,7 @@ def _left(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
     for line_id, _, left_at in read(queries["lines_of_stream"], {"stream_id": view.stream_id}):
         if left_at is not None:
             for namespace, checkpoint, *_, retired_at in read(
-                queries["rows_of_stream"], {"line_id": line_id, "upto": END}
+                queries["rows_of_line"], {"line_id": line_id, "upto": END}
             ):
                 if retired_at is None:
                     yield namespace, checkpoint

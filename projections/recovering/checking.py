@@ -152,7 +152,7 @@ class Check:
             upto = min(source.upto, self._head)
             found: dict[Key, int] = {}
             for namespace, checkpoint, version, shown_from, parent, run, retired_at in self._store.recorder.read(
-                self._queries["rows_of_stream"], source.bounds
+                self._queries["rows_of_line"], source.bounds
             ):
                 if shown_from <= upto and (retired_at is None or retired_at > upto):
                     found[namespace, checkpoint] = version
@@ -183,7 +183,7 @@ class Check:
         found: set[tuple[Key, int]] = set()
         for source in self._view.sources:
             for namespace, checkpoint, version in self._store.recorder.read(
-                self._queries["writes_of_stream"], source.bounds
+                self._queries["writes_of_line"], source.bounds
             ):
                 key = (namespace, checkpoint)
                 if version > self._head or version in self._unreadable:

@@ -64,7 +64,9 @@ SELECT checkpoint_id, namespace FROM latest WHERE checkpoint_id IS NOT NULL;
 -- The checkpoints that any thread shows, the newest first: whether the thread that saved it does, and whether forks may.
 -- It asks for the smallest fork, since that is always looked up in the index; for whether there is any, the planner may
 -- read all forks.
-SELECT s.name, c.line_id, s.parent_id IS NOT NULL OR l.line_id IS NOT NULL, NOT s.closed AND l.left_at IS NULL AND c.retired_at IS NULL, (SELECT min(v.line_id) FROM {schema}.sources v WHERE v.source_id = c.line_id AND v.cut_at IS NULL) IS NOT NULL,
+SELECT s.name, c.line_id, s.parent_id IS NOT NULL OR l.line_id IS NOT NULL,
+    NOT s.closed AND l.left_at IS NULL AND c.retired_at IS NULL,
+    (SELECT min(v.line_id) FROM {schema}.sources v WHERE v.source_id = c.line_id AND v.cut_at IS NULL) IS NOT NULL,
     c.shown_from, c.retired_at, c.orphaned_at,
     c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
 FROM {schema}.checkpoints c
@@ -73,12 +75,17 @@ JOIN {schema}.streams s ON s.stream_id = coalesce(l.stream_id, c.line_id)
 JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE (c.checkpoint_id, c.namespace, c.line_id, c.shown_from)
         < (:before, :before_namespace, :before_line, :before_shown_from)
-    AND ((NOT s.closed AND l.left_at IS NULL AND c.retired_at IS NULL) OR (SELECT min(v.line_id) FROM {schema}.sources v WHERE v.source_id = c.line_id AND v.cut_at IS NULL) IS NOT NULL)
+    AND (
+        (NOT s.closed AND l.left_at IS NULL AND c.retired_at IS NULL)
+        OR (
+            SELECT min(v.line_id) FROM {schema}.sources v WHERE v.source_id = c.line_id AND v.cut_at IS NULL
+        ) IS NOT NULL
+    )
 ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.line_id DESC, c.shown_from DESC LIMIT :limit;
 
 -- name: forks_that_show
--- A page of the lines that show what another has, and whether each shows one of its rows: the row was shown when the fork was made, and
--- neither the fork itself nor a nearer ancestor has saved the checkpoint again. All forks of the page are returned, so
+-- A page of the lines that go on from another, and whether each shows one of its rows: the row was shown where the line
+-- began, and neither the line itself nor a nearer one has saved the checkpoint again. All lines of the page are returned, so
 -- that it is found without a look at the others; OFFSET 0 keeps the planner from reading all threads for a
 -- page of forks.
 SELECT v.line_id, s.name, v.upto,
@@ -112,7 +119,9 @@ WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = ANY (:ch
 -- its own number.) Part of the append's own statement, whose result is `appended`: without the event nothing is changed.
 UPDATE {schema}.checkpoints SET retired_at = :event_version::bigint
 FROM appended
-WHERE line_id = coalesce((SELECT line_id FROM {schema}.lines WHERE stream_id = :stream_id::bigint AND left_at IS NULL), :stream_id::bigint)
+WHERE line_id = coalesce(
+        (SELECT line_id FROM {schema}.lines WHERE stream_id = :stream_id::bigint AND left_at IS NULL), :stream_id::bigint
+    )
     AND namespace = :namespace::text AND checkpoint_id = :checkpoint_id::text AND retired_at IS NULL;
 
 -- name: save_checkpoint
@@ -121,7 +130,9 @@ INSERT INTO {schema}.checkpoints (
     line_id, namespace, checkpoint_id, version, shown_from, origin_id, parent_id, run_id
 )
 SELECT
-    coalesce((SELECT line_id FROM {schema}.lines WHERE stream_id = :stream_id::bigint AND left_at IS NULL), :stream_id::bigint),
+    coalesce(
+        (SELECT line_id FROM {schema}.lines WHERE stream_id = :stream_id::bigint AND left_at IS NULL), :stream_id::bigint
+    ),
     :namespace::text, :checkpoint_id::text, :event_version::bigint, :event_version::bigint,
     :stream_id::bigint, :parent_id::text, :run_id::text
 FROM appended;
@@ -143,7 +154,9 @@ WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpo
 -- Part of the append's own statement, whose result is `appended`.
 INSERT INTO {schema}.writes (line_id, namespace, checkpoint_id, version)
 SELECT
-    coalesce((SELECT line_id FROM {schema}.lines WHERE stream_id = :stream_id::bigint AND left_at IS NULL), :stream_id::bigint),
+    coalesce(
+        (SELECT line_id FROM {schema}.lines WHERE stream_id = :stream_id::bigint AND left_at IS NULL), :stream_id::bigint
+    ),
     :namespace::text, :checkpoint_id::text, :event_version::bigint
 FROM appended;
 
@@ -231,7 +244,8 @@ WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpo
 -- name: inherit_sources
 -- A line goes on from what another showed at a version.
 INSERT INTO {schema}.sources (line_id, source_id, upto)
-SELECT :line_id::bigint, source_id, least(upto, :upto::bigint) FROM {schema}.sources WHERE line_id = :source_id::bigint AND (cut_at IS NULL OR cut_at > :upto::bigint)
+SELECT :line_id::bigint, source_id, least(upto, :upto::bigint) FROM {schema}.sources
+WHERE line_id = :source_id::bigint AND (cut_at IS NULL OR cut_at > :upto::bigint)
 UNION ALL
 SELECT :line_id::bigint, :source_id::bigint, :upto::bigint;
 
@@ -243,13 +257,13 @@ UPDATE {schema}.sources SET cut_at = :cut_at WHERE line_id = :line_id AND cut_at
 -- Of a deleted thread that nobody goes on from.
 DELETE FROM {schema}.sources WHERE line_id = :line_id;
 
--- name: rows_of_stream
--- All rows of a stream, also those that are retired; of one checkpoint the latest is the last.
+-- name: rows_of_line
+-- All rows of a line, also those that are retired; of one checkpoint the latest is the last.
 SELECT namespace, checkpoint_id, version, shown_from, parent_id, run_id, retired_at
 FROM {schema}.checkpoints WHERE line_id = :line_id AND shown_from <= :upto
 ORDER BY namespace, checkpoint_id, shown_from;
 
--- name: writes_of_stream
+-- name: writes_of_line
 -- The writes of one checkpoint in their order.
 SELECT namespace, checkpoint_id, version FROM {schema}.writes
 WHERE line_id = :line_id AND version <= :upto ORDER BY namespace, checkpoint_id, version;

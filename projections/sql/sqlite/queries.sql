@@ -62,7 +62,9 @@ SELECT checkpoint_id, namespace FROM latest WHERE checkpoint_id IS NOT NULL;
 
 -- name: page_of_store
 -- The checkpoints that any thread shows, the newest first: whether the thread that saved it does, and whether forks may.
-SELECT s.name, c.line_id, s.parent_id IS NOT NULL OR l.line_id IS NOT NULL, s.closed = 0 AND l.left_at IS NULL AND c.retired_at IS NULL, EXISTS (SELECT 1 FROM sources v WHERE v.source_id = c.line_id AND v.cut_at IS NULL),
+SELECT s.name, c.line_id, s.parent_id IS NOT NULL OR l.line_id IS NOT NULL,
+    s.closed = 0 AND l.left_at IS NULL AND c.retired_at IS NULL,
+    EXISTS (SELECT 1 FROM sources v WHERE v.source_id = c.line_id AND v.cut_at IS NULL),
     c.shown_from, c.retired_at, c.orphaned_at,
     c.namespace, c.checkpoint_id, c.version, c.parent_id, e.payload, e.recorded_at
 FROM checkpoints c
@@ -71,12 +73,15 @@ JOIN streams s ON s.stream_id = coalesce(l.stream_id, c.line_id)
 JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE (c.checkpoint_id, c.namespace, c.line_id, c.shown_from)
         < (:before, :before_namespace, :before_line, :before_shown_from)
-    AND ((s.closed = 0 AND l.left_at IS NULL AND c.retired_at IS NULL) OR EXISTS (SELECT 1 FROM sources v WHERE v.source_id = c.line_id AND v.cut_at IS NULL))
+    AND (
+        (s.closed = 0 AND l.left_at IS NULL AND c.retired_at IS NULL)
+        OR EXISTS (SELECT 1 FROM sources v WHERE v.source_id = c.line_id AND v.cut_at IS NULL)
+    )
 ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.line_id DESC, c.shown_from DESC LIMIT :limit;
 
 -- name: forks_that_show
--- A page of the lines that show what another has, and whether each shows one of its rows: the row was shown when the fork was made, and
--- neither the fork itself nor a nearer ancestor has saved the checkpoint again. All forks of the page are returned, so
+-- A page of the lines that go on from another, and whether each shows one of its rows: the row was shown where the line
+-- began, and neither the line itself nor a nearer one has saved the checkpoint again. All lines of the page are returned, so
 -- that it is found without a look at the others.
 SELECT v.line_id, s.name, v.upto,
     s.closed = 0 AND l.left_at IS NULL AND v.upto >= :shown_from AND v.upto < :retired_at
@@ -226,7 +231,8 @@ WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpo
 -- name: inherit_sources
 -- A line goes on from what another showed at a version.
 INSERT INTO sources (line_id, source_id, upto)
-SELECT :line_id, source_id, min(upto, :upto) FROM sources WHERE line_id = :source_id AND (cut_at IS NULL OR cut_at > :upto)
+SELECT :line_id, source_id, min(upto, :upto) FROM sources
+WHERE line_id = :source_id AND (cut_at IS NULL OR cut_at > :upto)
 UNION ALL
 SELECT :line_id, :source_id, :upto;
 
@@ -238,13 +244,13 @@ UPDATE sources SET cut_at = :cut_at WHERE line_id = :line_id AND cut_at IS NULL;
 -- Of a deleted thread that nobody goes on from.
 DELETE FROM sources WHERE line_id = :line_id;
 
--- name: rows_of_stream
--- All rows of a stream, also those that are retired; of one checkpoint the latest is the last.
+-- name: rows_of_line
+-- All rows of a line, also those that are retired; of one checkpoint the latest is the last.
 SELECT namespace, checkpoint_id, version, shown_from, parent_id, run_id, retired_at
 FROM checkpoints WHERE line_id = :line_id AND shown_from <= :upto
 ORDER BY namespace, checkpoint_id, shown_from;
 
--- name: writes_of_stream
+-- name: writes_of_line
 -- The writes of one checkpoint in their order.
 SELECT namespace, checkpoint_id, version FROM writes
 WHERE line_id = :line_id AND version <= :upto ORDER BY namespace, checkpoint_id, version;
