@@ -77,7 +77,7 @@ OPERATIONS: dict[str, Callable[[EventStoreSaver], object]] = {
     "copy_thread, of a fork": lambda saver: saver.copy_thread("fork 3 of 3", "another fork of a fork"),
     "rollback": lambda saver: saver.checkpoints.rollback("changes 2", to=ident(30)),
     "rollback, again": lambda saver: saver.checkpoints.rollback("changes 3", back=2),
-    "undo": lambda saver: saver.checkpoints.undo("changes 4"),
+    "undo": lambda saver: (saver.checkpoints.rollback("changes 4", back=1), saver.checkpoints.undo("changes 4")),
     "get_tuple, after rollbacks": lambda saver: saver.get_tuple(at("changes 5")),
     "put, after rollbacks": lambda saver: save(saver, 80, thread="changes 6", parent=7),
     "prune": lambda saver: saver.prune(["thread 5"]),
