@@ -178,6 +178,8 @@ class Finder:
             # The own row of a checkpoint that was saved again comes before the inherited one.
             if rows and (best is None or rows[0][1] > best[1]):
                 best = rows[0]
+            if best and checkpoint_id is not None:
+                break  # the nearest row of an id is the one that counts
         return _located(best) if best else None
 
     def set_aside(self, view: View, namespace: str, checkpoint_id: str) -> list[SetAside]:
