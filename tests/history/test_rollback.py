@@ -6,6 +6,7 @@ import asyncio
 import operator
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, TypedDict
 
@@ -88,8 +89,9 @@ def test_afterwards_all_reads_are_as_they_were_the_moment_the_checkpoint_was_sav
     for checkpoint, moment in reversed(moments.items()):
         watching.history.rollback("t", checkpoint)
         assert everything(watching) == moment
-    for _ in moments:
-        watching.history.undo("t")
+    with suppress(NotFoundError):  # a rollback to where it stood was none
+        while True:
+            watching.history.undo("t")
     assert everything(watching)[0][0].checkpoint["id"] == max(moments)
 
 
