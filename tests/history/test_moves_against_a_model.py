@@ -38,6 +38,10 @@ class Line(Thread):
     moments: dict[Place, Line] = field(default_factory=dict)
     own: set[Place] = field(default_factory=set)
 
+    def shows_what(self, other: Line) -> bool:
+        """Whether it shows the same."""
+        return (self.shown, self.writes) == (other.shown, other.writes)
+
     def snapshot(self) -> Line:
         """The same, which nothing that happens to this one changes."""
         writes = {place: dict(waiting) for place, waiting in self.writes.items()}
@@ -192,9 +196,13 @@ class History(SaverAndModel):
     def rollback(self, caller: tuple[int, Flavour], thread: str, space: str, which: int) -> None:
         if numbers := self.numbers(thread, space):
             number = numbers[-1 - which % len(numbers)]
+            before = self.savers[0].store.head(thread)
             moved = self.checkpoints(caller).rollback(thread, to=ident(number), namespace=space, reason="to see")
             assert (moved.thread, moved.checkpoint) == (thread, ident(number))
-            self.model.rollback(thread, (space, number))
+            if before and moved.version > before.version:
+                self.model.rollback(thread, (space, number))
+            else:  # it stands there: nothing was recorded, and nothing is different
+                assert self.model.threads[thread].shows_what(self.model.threads[thread].moments[space, number])
 
     @rule(caller=calls, thread=THREADS)
     def undo(self, caller: tuple[int, Flavour], thread: str) -> None:
@@ -211,8 +219,10 @@ class History(SaverAndModel):
         if numbers := self.numbers(thread, space):
             checkpoints = self.checkpoints(caller)
             before = self.by(caller).list({"configurable": {"thread_id": thread}})
-            checkpoints.rollback(thread, to=ident(numbers[-1 - which % len(numbers)]), namespace=space)
-            checkpoints.undo(thread)
+            head = self.savers[0].store.head(thread)
+            moved = checkpoints.rollback(thread, to=ident(numbers[-1 - which % len(numbers)]), namespace=space)
+            if head and moved.version > head.version:
+                checkpoints.undo(thread)
             assert self.by(caller).list({"configurable": {"thread_id": thread}}) == before
 
     @rule(caller=calls, thread=THREADS, which=st.integers(0, 5))
