@@ -37,6 +37,7 @@ class Row:
         retired: Whether it is shown no longer.
         own: Whether it is on the line that the thread is on, and not on one that this goes on from.
         deletable: Whether it is the thread's own, and not an ancestor's.
+        gone: Whether nobody shows it any longer, not even a fork.
     """
 
     version: int
@@ -44,6 +45,7 @@ class Row:
     retired: bool
     own: bool
     deletable: bool
+    gone: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,9 @@ class Planner:
         record = PruneRecord(dropped=sorted(dropped), walked=sorted(walked & dropped), pinned=pinned, runs=runs)
         aside = {row.version for key, row in contents.aside if key not in dropped or key in walked}
         aside_writes = {version for key, version in contents.aside_writes if key not in dropped or key in walked}
-        return self._plan(view, record, contents, kept, walked, aside, aside_writes)
+        # What the thread has forgotten itself, its forks may show still.
+        hides = any(row.deletable and not row.gone and key in dropped for key, row in rows)
+        return self._plan(view, record, contents, kept, walked, aside, aside_writes, hides=hides)
 
     def all_of(self, view: View, pinned: int) -> PruneReport:
         """What the deletion of a whole thread removes: of its own content, all that no fork needs."""
@@ -166,6 +170,8 @@ class Planner:
         walked: set[Key],
         aside: Iterable[int] = (),
         aside_writes: Iterable[int] = (),
+        *,
+        hides: bool = False,
     ) -> Plan:
         needed = self._needed(view, contents, kept | walked, aside).union(aside_writes)
         sizes = self._store.recorder.read(
@@ -175,7 +181,7 @@ class Planner:
         put_aside = {key for key, row in contents.aside if not row.retired} & {*record.dropped}
         hidden = len(contents.shown() - kept | put_aside)
         freed = sum(max(size - _STUB_BYTES, 0) for size in erase.values())
-        report = PruneReport(1 if hidden or erase else 0, hidden, freed)
+        report = PruneReport(1 if hidden or erase or hides else 0, hidden, freed)
         return Plan(record, sorted(erase), report)
 
     def _contents(self, view: View) -> _Contents:
@@ -193,7 +199,7 @@ class Planner:
                 if known is None or (key not in nearer and (known.retired, not known.own) >= (retired, not own)):
                     if known and known.deletable:
                         contents.aside.append((key, known))
-                    contents.rows[key] = Row(version, run, retired, own, deletable)
+                    contents.rows[key] = Row(version, run, retired, own, deletable, retired_at == 0)
             for namespace, checkpoint, version in self._read("writes_of_line", source.bounds):
                 contents.writes.setdefault((namespace, checkpoint), []).append(version)
                 if not own:
@@ -201,7 +207,7 @@ class Planner:
         for line_id in lines - {view.line_id}:
             everything = Source(line_id, END).bounds
             for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_line", everything):
-                row = Row(version, run, retired_at is not None, own=False, deletable=True)
+                row = Row(version, run, retired_at is not None, own=False, deletable=True, gone=retired_at == 0)
                 contents.aside.append(((namespace, checkpoint), row))
             for namespace, checkpoint, version in self._read("writes_of_line", everything):
                 contents.aside_writes.append(((namespace, checkpoint), version))

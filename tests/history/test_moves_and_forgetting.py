@@ -217,6 +217,20 @@ def test_a_thread_that_is_promoted_over_while_it_is_forked_is_not_mistaken(
     assert numbers(five, "fork") == []
 
 
+def test_runs_are_deleted_also_from_forks_of_what_their_thread_has_forgotten(saver: EventStoreSaver) -> None:
+    save(saver, 1, run_id="run")
+    saver.copy_thread("thread", "pruned")
+    saver.prune(["pruned"])
+    for thread in ("thread", "pruned"):
+        save(saver, 2, thread=thread, parent=1, run_id="other")
+        saver.history.fork(thread, f"fork of {thread}", at=ident(1))
+    saver.prune(["thread", "pruned"])
+    saver.delete_for_runs(["run"])
+    for thread in ("thread", "pruned"):
+        assert (numbers(saver, thread), numbers(saver, f"fork of {thread}")) == ([2], [])
+        assert saver.history.check(f"fork of {thread}").ok
+
+
 def test_runs_are_deleted_also_of_a_thread_that_gets_another_name_meanwhile(
     five: EventStoreSaver, make_saver: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
