@@ -62,8 +62,8 @@ def test_a_name_that_nothing_has_is_not_found() -> None:
         ("step:5", Name(step=5)),
         ("step:-1", Name(step=-1)),
         ("step:5~1", Name(step=5, back=1)),
-        ("2026-11-21T17:55Z", Name(time=datetime(2026, 11, 21, 17, 55, tzinfo=UTC))),
-        ("2026-11-21 17:55+01:00", Name(time=datetime(2026, 11, 21, 16, 55, tzinfo=UTC))),
+        ("2026-11-21T17:55Z", Name(time=datetime(2026, 11, 21, 17, 55, 59, 999999, tzinfo=UTC))),
+        ("2026-11-21 17:55+01:00", Name(time=datetime(2026, 11, 21, 16, 55, 59, 999999, tzinfo=UTC))),
     ],
 )
 def test_a_name_is_taken_apart(text: str, name: Name) -> None:
