@@ -30,7 +30,7 @@ FORMS = """A checkpoint is named by
   step:5           the one of that step, on the way that led to the latest
   a3f9c1           the end, or the beginning, of its id: as much as only it has
   2026-11-21T17:55, 17:55, '10m ago'
-                   the latest that was saved by then"""
+                   the latest that was saved by then, or in that minute or second"""
 
 
 @dataclass(frozen=True, slots=True)
