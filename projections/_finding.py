@@ -276,8 +276,8 @@ class Finder:
             params["before"] = rows[-1][1]
 
     def _rows_of_store(self, before: str | None) -> Iterator[_RowOfStore]:
-        # The bound itself is not part of the listing.
-        key: tuple[str, str, int, int] = (before or LAST, "", 0, 0)
+        # The bound itself is not part of the listing: this is before every row of it, whatever its line's number.
+        key: tuple[str, str, int, int] = (before or LAST, "", -END, 0)
         names = ("before", "before_namespace", "before_line", "before_shown_from")
         while found := self._store.recorder.read(
             self._queries["page_of_store"], {**dict(zip(names, key, strict=True)), "limit": PAGE}

@@ -265,6 +265,7 @@ class History(SaverAndModel):
         self.events = events
 
 
+@pytest.mark.timeout(900)  # long enough to shrink an example that fails
 def test_a_thread_shows_what_the_model_shows_wherever_it_is_moved(url: str) -> None:
     History.url = url
     run_state_machine_as_test(

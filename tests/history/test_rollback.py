@@ -18,7 +18,7 @@ from langgraph.types import Command, interrupt
 from eventstore import BadInputError, Cause, ConflictError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints
-from tests.failures.saving import at, ident, numbers, save, shown, step
+from tests.failures.saving import at, ident, number_of, numbers, save, shown, step
 from tests.failures.tables import rows
 
 from .histories import an_agent, config, hello
@@ -188,6 +188,17 @@ def test_rollbacks_are_undone_one_after_the_other(saver: EventStoreSaver) -> Non
     assert seen == [2, 3, 5, 6]
     with pytest.raises(NotFoundError, match="nothing to undo"):
         saver.history.undo("thread")
+
+
+def test_a_listing_of_all_threads_ends_before_its_bound_also_on_lines_that_a_rollback_began(
+    saver: EventStoreSaver,
+) -> None:
+    for number in range(1, 4):
+        step(saver, number)
+    saver.history.rollback("thread", ident(2))
+    for number in (4, 5):
+        save(saver, number, parent=2 if number == 4 else 4)
+    assert [number_of(item) for item in saver.list(None, before=at(number=4))] == [2, 1]
 
 
 def test_a_rollback_to_where_a_thread_stands_records_nothing(saver: EventStoreSaver) -> None:
