@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from eventstore import EventStore
+from eventstore._forker import FORKED
 from eventstore.envelope import is_erased
 from eventstore.recorders import Session
 from projections._applying import Queries, apply_delete, apply_fork, apply_move, apply_prune, note_move
@@ -33,7 +34,6 @@ _BEGINNING = (
     "forget_lines",
     "forget_moves",
 )
-_FORKED = "stream.forked"
 
 
 def rebuild(store: EventStore, queries: Queries) -> None:
@@ -57,7 +57,7 @@ def rebuild(store: EventStore, queries: Queries) -> None:
 
 def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any, ...]) -> None:
     _, stream_id, version, topic, payload, parent_id, parent_version = row
-    if topic == _FORKED:
+    if topic == FORKED:
         apply_fork(session, queries, store.queries, stream_id, parent_id, parent_version)
         return
     if topic == THREAD_DELETED:

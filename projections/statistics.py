@@ -12,8 +12,7 @@ from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
 from eventstore.recorders import Rows
-
-_END = 2**63 - 1
+from projections._view import END
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +93,7 @@ def _of_thread(store: EventStore, queries: Mapping[str, str], thread: str) -> St
         for segment in segments
         for row in store.recorder.read(
             queries["count_events_of_stream"],
-            {"stream_id": segment.stream_id, "upto": _END if segment.upto is None else segment.upto},
+            {"stream_id": segment.stream_id, "upto": END if segment.upto is None else segment.upto},
         )
     ]
     return _made(1, int(len(segments) > 1), 0, counted, None)

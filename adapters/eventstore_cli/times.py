@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from eventstore import BadInputError
+from projections.differences import plain
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"(\d{1,6})\s*([smhdw])")
@@ -61,7 +62,7 @@ def shown(time: datetime, *, utc: bool) -> str:
 
 def iso(time: datetime | None) -> str | None:
     """A time as JSON has it: ISO 8601, UTC, to the microsecond."""
-    return None if time is None else time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return None if time is None else plain.iso(time)
 
 
 def past(text: str) -> datetime:

@@ -12,6 +12,7 @@ from typing import Any, TextIO
 
 from eventstore import BadInputError, UnavailableError
 from projections.auditing.entries import AuditEntry
+from projections.differences.plain import iso
 
 # The rows of a row group, which Parquet's writer holds in memory.
 _GROUP = 20_000
@@ -50,7 +51,7 @@ def plain(entry: AuditEntry) -> dict[str, Any]:
         "thread": entry.thread,
         "version": entry.version,
         "topic": entry.topic,
-        "recorded_at": entry.recorded_at.isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "recorded_at": iso(entry.recorded_at),
         "namespace": entry.namespace,
         "checkpoint": entry.checkpoint,
         "run": entry.run,

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from eventstore import BusyError, EventStore
 from eventstore.recorders import Rows, Session
+from projections._view import END
 from projections.auditing.extract import Extract, extract
 from projections.auditing.searching import SPAN
 from projections.auditing.terms import content_terms, thread_term, topic_term
@@ -26,7 +27,6 @@ _BATCH, _BATCH_BYTES = 1_000, 16 << 20
 _BLANKED = 500
 # How long an event that was committed is waited for, until it has its place in the feed.
 _PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 10.0, 0.001, 0.05
-_END = 2**63 - 1
 # Who appends these erases the content of older events: of the thread, and of deleted ones that it read through.
 _FORGETTING = frozenset({THREAD_PRUNED, RUNS_DELETED, THREAD_DELETED, BRANCH_DELETED})
 
@@ -87,7 +87,7 @@ class Follower:
         In PostgreSQL an event gets its place when every older transaction has ended, since one that is still open might
         come before it.
         """
-        youngest, deadline, pause = _END, time.monotonic() + _PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
+        youngest, deadline, pause = END, time.monotonic() + _PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
         while True:
             self._store.recorder.sequence()
             [(end, waiting)] = self._read("audit_feed_end", {"upto": youngest})
