@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from eventstore.recorders import Recorder, Session
-from projections._view import END, line_at
+from projections._view import END, line_at, lines_of
 from projections.records import MoveRecord, PruneRecord
 
 Queries = Mapping[str, str]
@@ -32,7 +32,7 @@ def apply_prune(
         record: What it says.
     """
     line_id = line_at(session.execute, queries, stream_id, END)
-    others = [line for line in _lines(session, queries, stream_id) if line != line_id]
+    others = [line.line_id for line in lines_of(session.execute, queries, stream_id) if line.line_id != line_id]
     if record.adopted is not None:
         _adopt(session, queries, stream_id, line_id, version, record)
     _hide(session, queries, recorder, line_id, version, record)
@@ -87,18 +87,11 @@ def _is_hidden(
 
 def apply_delete(session: Session, queries: Queries, stream_id: int, pinned: int) -> None:
     """Drop a stream's rows, but for those up to the version that living forks show."""
-    for line_id in {stream_id, *_lines(session, queries, stream_id)}:
-        _drop_after(session, queries, line_id, pinned)
+    for line in lines_of(session.execute, queries, stream_id):
+        _drop_after(session, queries, line.line_id, pinned)
         if not pinned:  # or what forks show of it goes on from there
-            session.execute(queries["drop_sources"], {"line_id": line_id})
+            session.execute(queries["drop_sources"], {"line_id": line.line_id})
     session.execute(queries["drop_segments_after"], {"stream_id": stream_id, "after": pinned})
-
-
-def apply_fork(
-    session: Session, queries: Queries, log_queries: Queries, stream_id: int, parent_id: int, version: int
-) -> None:
-    """Let a fork show what its parent showed at a version."""
-    _go_on(session, queries, log_queries, stream_id, parent_id, version)
 
 
 def apply_move(
@@ -127,7 +120,7 @@ def apply_move(
     if record.returns_to is None:
         assert record.upto is not None
         [(line_id,)] = session.execute(queries["begin_line"], place)
-        _go_on(session, queries, log_queries, line_id, stream_id, record.upto)
+        go_on(session, queries, log_queries, line_id, stream_id, record.upto)
         since = version
     else:
         since = record.returns_to
@@ -135,10 +128,17 @@ def apply_move(
     note_move(session, queries, stream_id, version, topic, left, since, record.undoes)
 
 
-def _go_on(
-    session: Session, queries: Queries, log_queries: Queries, line_id: int, stream_id: int, version: int
-) -> None:
-    """Let a line show what a stream's thread showed at a version, which may stand in an ancestor's stream."""
+def go_on(session: Session, queries: Queries, log_queries: Queries, line_id: int, stream_id: int, version: int) -> None:
+    """Let a line, such as a fork's first, show what a thread showed at a version, of its stream or an ancestor's.
+
+    Args:
+        session: The open transaction.
+        queries: The blocks of this package.
+        log_queries: Those of the log.
+        line_id: The line; the first one of a fork has its stream's number.
+        stream_id: The stream of the thread that it goes on from.
+        version: The version.
+    """
     ancestors = sorted(session.execute(log_queries["lineage"], {"stream_id": stream_id}), key=lambda row: row[1])
     holder = next((ancestor for ancestor, upto in ancestors if upto >= version), stream_id)
     source = line_at(session.execute, queries, holder, version)
@@ -158,10 +158,6 @@ def note_move(
     """Note an event that changed what a thread shows: see the table `moves`."""
     params = {"stream_id": stream_id, "event_version": version, "topic": topic}
     session.execute(queries["note_move"], {**params, "left_since": left, "line_since": line, "undoes": undoes})
-
-
-def _lines(session: Session, queries: Queries, stream_id: int) -> list[int]:
-    return [line_id for line_id, _, _ in session.execute(queries["lines_of_stream"], {"stream_id": stream_id})]
 
 
 def _drop_after(session: Session, queries: Queries, line_id: int, after: int) -> None:

@@ -16,7 +16,7 @@ from eventstore import EventStore, UnknownFormatError
 from eventstore.codec import unpack
 from eventstore.events import Cause
 from eventstore.recorders import Rows
-from projections._view import END, LAST, Source, View, sources_at, stored, stream_of, view_of
+from projections._view import END, LAST, Read, Source, View, lineage_of, sources_at, stored, view_of
 from projections.records import THREAD_PROMOTED, CheckpointRecord
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
@@ -134,23 +134,17 @@ class Finder:
         found = stored(self._store, view, [version])
         return found[version][0] if found else 0  # versions begin at 1, most often
 
-    def pruned_at(self, view: View, version: int, read: Callable[[str, Mapping[str, Any]], Rows]) -> int:
+    def pruned_at(self, view: View, version: int, read: Read) -> int:
         """The version at which a thread was pruned last, as far as it is told by the stream that holds a version.
 
         Of what the thread showed before, only what the prune kept is left.
         """
-        since = [(view.stream_id, END)]
-        if view.forked:
-            stream_of(self._store, view, version)  # reads the segments
-            since = [
-                (segment.stream_id, END if segment.upto is None else segment.upto)
-                for segment in view.segments
-                if segment.upto is None or segment.upto >= version
-            ]
-        return max(
-            int(read(self._queries["pruned_at"], {"stream_id": stream_id, "upto": upto})[0][0])
-            for stream_id, upto in since
-        )
+        bounds = [
+            {"stream_id": segment.stream_id, "upto": END if segment.upto is None else segment.upto}
+            for segment in lineage_of(self._store, view)
+            if segment.upto is None or segment.upto >= version
+        ]
+        return max(int(read(self._queries["pruned_at"], bound)[0][0]) for bound in bounds)
 
     def since_when(self, view: View, namespace: str, checkpoint_id: str) -> int | None:
         """The version of the thread from which on it shows a checkpoint, or `None` if it does not show it."""
@@ -196,8 +190,7 @@ class Finder:
 
     def root(self, view: View) -> int:
         """The stream that a thread's past begins in: its own, if it was not forked."""
-        ancestors = self._store.recorder.read(self._store.queries["lineage"], {"stream_id": view.stream_id})
-        return min(ancestors, key=lambda row: int(row[1]))[0] if ancestors else view.stream_id
+        return lineage_of(self._store, view)[0].stream_id
 
     def was_promoted(self, view: View) -> bool:
         """Whether a thread's id was another thread's before."""

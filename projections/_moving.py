@@ -16,7 +16,7 @@ from eventstore.events import Head, to_microseconds
 from eventstore.recorders import Session
 from projections import _applying
 from projections._finding import Finder, Located
-from projections._view import END, Source, View, sources_at
+from projections._view import END, Source, View, lines_of, sources_at
 from projections.model import Moved
 from projections.records import HEAD_SWITCHED, ROLLBACK_UNDONE, THREAD_PRUNED, THREAD_ROLLED_BACK, MoveRecord
 
@@ -114,12 +114,12 @@ class Mover:
         """See `Branches.switch`."""
 
         def find(view: View) -> MoveRecord:
+            if self._finder.locate(view, namespace, checkpoint) is None:
+                for place in self._finder.set_aside(view, namespace, checkpoint)[:1]:
+                    left = replace(view, sources=[Source(place.line_id, END)])
+                    if self._finder.latest_id(left, namespace) == checkpoint:
+                        return MoveRecord(returns_to=place.since, namespace=namespace, checkpoint=checkpoint)
             upto = self.version_of(view, namespace, checkpoint)
-            found = self._finder.set_aside(view, namespace, checkpoint)
-            if self._finder.locate(view, namespace, checkpoint) is None and found:
-                left = replace(view, sources=[Source(found[0].line_id, END)])
-                if self._finder.latest_id(left, namespace) == checkpoint:
-                    return MoveRecord(returns_to=found[0].since, namespace=namespace, checkpoint=checkpoint)
             return MoveRecord(upto, namespace=namespace, checkpoint=checkpoint)
 
         return self._move(thread, HEAD_SWITCHED, find, cause, expected_version)
@@ -197,8 +197,8 @@ class Mover:
         """Whether a thread shows just what it showed at a version: nothing happened since, but a move to there."""
         if head.version == version:
             return True
-        lines = self._store.recorder.read(self._queries["lines_of_stream"], {"stream_id": view.stream_id})
-        begun = {line_id: since for line_id, since, _ in lines}
+        lines = lines_of(self._store.recorder.read, self._queries, view.stream_id)
+        begun = {line.line_id: line.since for line in lines}
         return begun.get(view.line_id) == head.version and view.sources[1:] == sources_at(
             self._store, self._queries, view, version
         )

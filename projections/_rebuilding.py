@@ -8,7 +8,7 @@ from eventstore import EventStore
 from eventstore._forker import FORKED
 from eventstore.envelope import is_erased
 from eventstore.recorders import Session
-from projections._applying import Queries, apply_delete, apply_fork, apply_move, apply_prune, note_move
+from projections._applying import Queries, apply_delete, apply_move, apply_prune, go_on, note_move
 from projections._finding import opened
 from projections._view import line_at
 from projections.records import (
@@ -58,7 +58,7 @@ def rebuild(store: EventStore, queries: Queries) -> None:
 def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any, ...]) -> None:
     _, stream_id, version, topic, payload, parent_id, parent_version = row
     if topic == FORKED:
-        apply_fork(session, queries, store.queries, stream_id, parent_id, parent_version)
+        go_on(session, queries, store.queries, stream_id, parent_id, parent_version)
         return
     if topic == THREAD_DELETED:
         [(pinned,)] = session.execute(store.queries["pinned_upto"], {"stream_id": stream_id})

@@ -15,7 +15,7 @@ from eventstore import ConflictError, EventStore
 from eventstore.envelope import erased, is_erased
 from projections._chains import Wanted
 from projections._finding import Finder, Located, opened, record_of
-from projections._view import END, Source, View, nearest_first, payloads
+from projections._view import END, Line, Source, View, lines_of, nearest_first, payloads
 from projections.model import PruneReport
 from projections.records import Adopted, CheckpointRecord, PruneRecord
 
@@ -186,7 +186,7 @@ class Planner:
 
     def _contents(self, view: View) -> _Contents:
         contents = _Contents()
-        lines = {view.stream_id, *(line_id for line_id, _, _ in self._lines(view))}
+        lines = {line.line_id for line in self._lines(view)}
         for source in view.sources:
             nearer = {key for key, row in contents.rows.items() if not row.retired}
             own, deletable = source.line_id == view.line_id, source.line_id in lines
@@ -215,13 +215,13 @@ class Planner:
 
     def _left(self, view: View) -> Iterator[View]:
         """What the thread shows if it returns to a line that it has left."""
-        for line_id, _, left_at in self._lines(view):
-            if left_at is not None:
-                inherited = nearest_first(self._read("sources_of_line", {"line_id": line_id, "version": END}))
-                yield replace(view, sources=[Source(line_id, END), *inherited])
+        for line in self._lines(view):
+            if line.left_at is not None:
+                inherited = nearest_first(self._read("sources_of_line", {"line_id": line.line_id, "version": END}))
+                yield replace(view, sources=[Source(line.line_id, END), *inherited])
 
-    def _lines(self, view: View) -> list[tuple[Any, ...]]:
-        return self._read("lines_of_stream", {"stream_id": view.stream_id})
+    def _lines(self, view: View) -> list[Line]:
+        return lines_of(self._store.recorder.read, self._queries, view.stream_id)
 
     def _is_past_call(self, view: View, key: Key, latest: Mapping[str, str], contents: _Contents) -> bool:
         namespace, checkpoint = key

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from eventstore import EventStore, NotFoundError
 from eventstore.events import from_microseconds
 from projections._finding import Finder, Located
-from projections._view import END, Source, View
+from projections._view import END, Source, View, lines_of
 from projections.model import Branch
 
 
@@ -89,9 +89,7 @@ class Family:
             its = its or View(name, stream_id, [], parent_id is not None)
             described = metadata if isinstance(metadata, Mapping) else json.loads(metadata)
             family.members[stream_id] = _Member(its, parent_id, described)
-            lines[stream_id] = stream_id
-            for line_id, _, _ in read(queries["lines_of_stream"], {"stream_id": stream_id}):
-                lines[line_id] = stream_id
+            lines.update((line.line_id, stream_id) for line in lines_of(read, queries, stream_id))
         for line_id, stream_id in lines.items():
             rows = read(queries["rows_of_line"], {"line_id": line_id, "upto": END})
             family._take(line_id, stream_id, (row for row in rows if row[0] == namespace))

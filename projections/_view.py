@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventstore import EventStore
 from eventstore._lineage import Segment, lineage
@@ -17,6 +17,24 @@ from projections.values.change import Change
 END = 2**63 - 1
 # Sorts after every id.
 LAST = "\U0010ffff"
+
+
+Read = Callable[[str, Mapping[str, Any]], Rows]
+"""Runs a query: of a recorder, or in an open transaction."""
+
+
+class Line(NamedTuple):
+    """A line of a thread: see the table `lines`.
+
+    Attributes:
+        line_id: Its number.
+        since: The version of the event that began it, 0 for the first.
+        left_at: The version of the event by which the thread left it; `None`: it is on it.
+    """
+
+    line_id: int
+    since: int
+    left_at: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +135,13 @@ def sources_at(store: EventStore, queries: Mapping[str, str], view: View, versio
     return [Source(line_id, version), *(Source(each.line_id, min(each.upto, version)) for each in inherited)]
 
 
-def line_at(
-    read: Callable[[str, Mapping[str, Any]], Rows], queries: Mapping[str, str], stream_id: int, version: int
-) -> int:
+def lines_of(read: Read, queries: Mapping[str, str], stream_id: int) -> list[Line]:
+    """The lines of a stream, in no order. One that was never moved has one, of its own number."""
+    rows = read(queries["lines_of_stream"], {"stream_id": stream_id})
+    return [Line(*row) for row in rows] or [Line(stream_id, 0, None)]
+
+
+def line_at(read: Read, queries: Mapping[str, str], stream_id: int, version: int) -> int:
     """The line that a thread was on when its own stream was at a version."""
     rows = read(queries["line_at"], {"stream_id": stream_id, "version": version})
     return int(rows[0][0]) if rows else stream_id
@@ -129,9 +151,14 @@ def stream_of(store: EventStore, view: View, version: int) -> int:
     """The stream that holds a version of a thread's log."""
     if not view.forked:
         return view.stream_id
+    return next(segment.stream_id for segment in lineage_of(store, view) if segment.holds(version))
+
+
+def lineage_of(store: EventStore, view: View) -> Sequence[Segment]:
+    """Which streams hold the log of a thread, the oldest first; read once for a view."""
     if not view.segments:
         view.segments = lineage(store.recorder, store.queries, view.stream_id)
-    return next(segment.stream_id for segment in view.segments if segment.holds(version))
+    return view.segments
 
 
 def _by_stream(store: EventStore, view: View, versions: list[int]) -> Iterable[tuple[int, list[int]]]:

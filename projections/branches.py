@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import zip_longest
+from itertools import chain, zip_longest
 
 from eventstore import BadInputError, BusyError, Cause, NotFoundError
 from eventstore.recorders import Session
@@ -114,7 +114,7 @@ class Branches:
                 raise BusyError(f"thread {source!r} was replaced while it was forked: try again")
             if self._checkpoints.finder.pruned_at(view, version, session.execute) > version:
                 raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
-            _applying.apply_fork(session, queries, self._store.queries, stream_id, parent_id, version)
+            _applying.go_on(session, queries, self._store.queries, stream_id, parent_id, version)
 
         its = Cause(namespace, at, its.run, its.node, its.task, its.metadata)
         metadata = self._checkpoints.finder.described(view, its.metadata)
@@ -175,9 +175,11 @@ class Branches:
         """The ids of a checkpoint and of all that it goes on from, the latest first."""
         finder = self._checkpoints.finder
         view = finder.view(thread)
-        if view is None or finder.locate(view, namespace, tip) is None:
+        way = finder.ancestors(view, namespace, tip) if view else iter(())
+        first = next(way, None)
+        if first is None:
             raise NotFoundError(missing(thread, namespace, tip))
-        return (located.id for located in finder.ancestors(view, namespace, tip))
+        return (located.id for located in chain([first], way))
 
     def switch(
         self,

@@ -18,7 +18,7 @@ from projections._rebuilding import rebuild
 from projections._retention import Plan, Planner
 from projections._saving import Prepared, Saver, prepare_checkpoint, prepare_writes
 from projections._segments import rebuild_segments
-from projections._view import END, View
+from projections._view import END, View, lines_of
 from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.records import BRANCH_DELETED, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, PruneRecord
 from projections.serializer import Serializer
@@ -173,7 +173,7 @@ class Checkpoints:
             # What was forgotten since may be all that the fork would show.
             if session.execute(self.queries["moved_since"], {"stream_id": parent_id, "after": version}):
                 raise OvertakenError
-            _applying.apply_fork(session, self.queries, self.store.queries, stream_id, parent_id, version)
+            _applying.go_on(session, self.queries, self.store.queries, stream_id, parent_id, version)
 
         its = cause or Cause()
         view = self.finder.view(source)
@@ -444,11 +444,11 @@ class Checkpoints:
 
     def _hide_runs_of_deleted(self, stream_id: int, runs: Sequence[str], cause: Cause | None) -> None:
         """Forks still show what a deleted thread had. Its rows are hidden from them; their content stays, as theirs."""
-        lines = self.store.recorder.read(self.queries["lines_of_stream"], {"stream_id": stream_id})
+        read = self.store.recorder.read
         rows = [
             row
-            for line_id in {stream_id, *(line[0] for line in lines)}
-            for row in self.store.recorder.read(self.queries["rows_of_line"], {"line_id": line_id, "upto": END})
+            for line in lines_of(read, self.queries, stream_id)
+            for row in read(self.queries["rows_of_line"], {"line_id": line.line_id, "upto": END})
         ]
         deleted = set(runs)
         hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, _, run, _ in rows if run in deleted]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from eventstore import NotFoundError
-from projections._view import END, View
+from projections._view import END, View, lines_of
 from projections.checkpoints import Checkpoints
 
 
@@ -51,10 +51,10 @@ def _shown(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
 def _left(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
     """What stands on the lines that the thread has left, and was not forgotten there."""
     read, queries = checkpoints.store.recorder.read, checkpoints.queries
-    for line_id, _, left_at in read(queries["lines_of_stream"], {"stream_id": view.stream_id}):
-        if left_at is not None:
+    for line in lines_of(read, queries, view.stream_id):
+        if line.left_at is not None:
             for namespace, checkpoint, *_, retired_at in read(
-                queries["rows_of_line"], {"line_id": line_id, "upto": END}
+                queries["rows_of_line"], {"line_id": line.line_id, "upto": END}
             ):
                 if retired_at is None:
                     yield namespace, checkpoint

@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 from eventstore import BadInputError, ErasedError
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
-from eventstore.queries import load_queries
-from projections._finding import PAGE, Finder, Located
+from projections._finding import PAGE, Located
 from projections._loading import again
 from projections._view import View
 from projections.checkpoints import Checkpoints
@@ -67,9 +66,8 @@ class Timeline:
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
         self._store = checkpoints.store
-        recorder = self._store.recorder
-        self._queries = load_queries("projections", recorder.dialect, recorder.schema)
-        self._finder = Finder(self._store, self._queries)
+        self._queries = checkpoints.queries
+        self._finder = checkpoints.finder
         self._comparison = Comparison(self._store, self._queries, self._finder)
         self._blame = Blame(self._store, self._queries, self._finder)
 
