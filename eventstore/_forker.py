@@ -19,6 +19,9 @@ from eventstore.recorders import Recorder, Session
 FORKED = "stream.forked"
 """The topic of a fork's first own event; its data is the msgpack map `{"parent": name, "version": version}`."""
 
+SHOWS = "shows"
+"""The key of that map for what the fork shows of its past, if that is not all: bytes that projections write."""
+
 
 ForkWork = Callable[[Session, int, int, int], None]
 """What else a fork's transaction does: gets the fork's stream, the parent's stream, and the version of the fork.
@@ -42,12 +45,13 @@ class Forker:
         at: int | None,
         cause: Cause,
         metadata: Mapping[str, Any] | None = None,
+        shows: bytes | None = None,
         work: ForkWork | None = None,
     ) -> Appended:
         """See `EventStore.fork`."""
         for _ in range(ATTEMPTS):
             try:
-                return self._attempt(source, target, at, cause, metadata, work)
+                return self._attempt(source, target, at, cause, metadata, shows, work)
             except OvertakenError:
                 stand_back()
         raise BusyError(f"other writers keep changing {source!r}: try again")
@@ -59,6 +63,7 @@ class Forker:
         at: int | None,
         cause: Cause,
         metadata: Mapping[str, Any] | None,
+        shows: bytes | None,
         work: ForkWork | None,
     ) -> Appended:
         # Read before the transaction writes: the fork's transaction id, by which the feed is ordered, is then younger
@@ -70,8 +75,8 @@ class Forker:
         head = Head(version, bytes(digest))
         past = lineage(self._recorder, self._queries, parent_id)
         point = head if at is None else self._point(source, target, at, head, past)
-        data = ormsgpack.packb({"parent": source, "version": point.version})
-        row = chained([NewEvent(FORKED, data, cause)], point)[0]
+        data = {"parent": source, "version": point.version, **({} if shows is None else {SHOWS: shows})}
+        row = chained([NewEvent(FORKED, ormsgpack.packb(data), cause)], point)[0]
         described = cause.metadata if metadata is None else metadata
 
         def begin(session: Session) -> None:

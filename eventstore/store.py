@@ -257,6 +257,7 @@ class EventStore:
         at: int | None = None,
         cause: Cause | None = None,
         metadata: Mapping[str, Any] | None = None,
+        shows: bytes | None = None,
         work: ForkWork | None = None,
     ) -> Appended:
         """Begin a new stream with the past of another, which is shared and not copied.
@@ -269,6 +270,7 @@ class EventStore:
             at: The last version that the fork shares; the source's head by default.
             cause: Why.
             metadata: What the fork can be searched by; the cause's metadata by default.
+            shows: What the fork shows of its past, if that is not all; for projections, in bytes of their own.
             work: What else to do in the same transaction, for projections.
 
         Raises:
@@ -277,7 +279,13 @@ class EventStore:
         """
         self._check_open()
         return self._forker.fork(
-            check_stream(source), check_stream(target), at=at, cause=cause or Cause(), metadata=metadata, work=work
+            check_stream(source),
+            check_stream(target),
+            at=at,
+            cause=cause or Cause(),
+            metadata=metadata,
+            shows=shows,
+            work=work,
         )
 
     def verify(self, stream: str | None = None) -> _verify.Verification:

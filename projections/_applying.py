@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from eventstore.recorders import Recorder, Session
-from projections._view import END, line_at, lines_of
-from projections.records import MoveRecord, PruneRecord
+from projections._view import END, Source, line_at, lines_of
+from projections.records import Adopted, MoveRecord, Point, PruneRecord
 
 Queries = Mapping[str, str]
 
@@ -34,7 +34,8 @@ def apply_prune(
     line_id = line_at(session.execute, queries, stream_id, END)
     others = [line.line_id for line in lines_of(session.execute, queries, stream_id) if line.line_id != line_id]
     if record.adopted is not None:
-        _adopt(session, queries, stream_id, line_id, version, record)
+        _adopt(session, queries, stream_id, line_id, version, record.adopted)
+        session.execute(queries["cut_sources"], {"line_id": line_id, "cut_at": version})
     _hide(session, queries, recorder, line_id, version, record)
     for line in others:
         if record.kept is None:
@@ -48,7 +49,7 @@ def _hide(
     session: Session, queries: Queries, recorder: Recorder, line_id: int, version: int, record: PruneRecord
 ) -> None:
     """Hide rows of one line."""
-    rows = session.execute(queries["rows_of_line"], {"line_id": line_id, "upto": END})
+    rows = session.execute(queries["rows_of_line"], Source(line_id).bounds)
     kept, dropped, walked = set(record.kept or ()), set(record.dropped), set(record.walked)
     # What a run wrote is hidden from forks, too; what a thread forgets, they go on to show.
     everywhere = record.kept is None
@@ -118,9 +119,10 @@ def apply_move(
     session.execute(queries["note_first_line"], {"stream_id": stream_id})
     [(left,)] = session.execute(queries["leave_line"], place)
     if record.returns_to is None:
-        assert record.upto is not None
+        assert record.point is not None
         [(line_id,)] = session.execute(queries["begin_line"], place)
-        go_on(session, queries, log_queries, line_id, stream_id, record.upto)
+        go_on(session, queries, log_queries, line_id, stream_id, record.point)
+        _adopt(session, queries, stream_id, line_id, version, record.point.adopted)
         since = version
     else:
         since = record.returns_to
@@ -128,8 +130,32 @@ def apply_move(
     note_move(session, queries, stream_id, version, topic, left, since, record.undoes)
 
 
-def go_on(session: Session, queries: Queries, log_queries: Queries, line_id: int, stream_id: int, version: int) -> None:
-    """Let a line, such as a fork's first, show what a thread showed at a version, of its stream or an ancestor's.
+def apply_fork(
+    session: Session,
+    queries: Queries,
+    log_queries: Queries,
+    stream_id: int,
+    parent_id: int,
+    version: int,
+    point: Point,
+) -> None:
+    """Let a fork show what its parent showed at a point.
+
+    Args:
+        session: The open transaction.
+        queries: The blocks of this package.
+        log_queries: Those of the log.
+        stream_id: The fork's stream.
+        parent_id: Its parent's.
+        version: The version of the fork's first own event.
+        point: The point.
+    """
+    go_on(session, queries, log_queries, stream_id, parent_id, point)
+    _adopt(session, queries, stream_id, stream_id, version, point.adopted)
+
+
+def go_on(session: Session, queries: Queries, log_queries: Queries, line_id: int, stream_id: int, point: Point) -> None:
+    """Let a line, such as a fork's first, show what a thread showed at a point, of its stream or an ancestor's.
 
     Args:
         session: The open transaction.
@@ -137,12 +163,13 @@ def go_on(session: Session, queries: Queries, log_queries: Queries, line_id: int
         log_queries: Those of the log.
         line_id: The line; the first one of a fork has its stream's number.
         stream_id: The stream of the thread that it goes on from.
-        version: The version.
+        point: The point.
     """
     ancestors = sorted(session.execute(log_queries["lineage"], {"stream_id": stream_id}), key=lambda row: row[1])
-    holder = next((ancestor for ancestor, upto in ancestors if upto >= version), stream_id)
-    source = line_at(session.execute, queries, holder, version)
-    session.execute(queries["inherit_sources"], {"line_id": line_id, "source_id": source, "upto": version})
+    holder = next((ancestor for ancestor, upto in ancestors if upto >= point.upto), stream_id)
+    source = line_at(session.execute, queries, holder, point.upto)
+    params = {"line_id": line_id, "source_id": source, "upto": point.upto, "last_id": point.last_id}
+    session.execute(queries["inherit_sources"], params)
 
 
 def note_move(
@@ -172,10 +199,11 @@ def erase(session: Session, queries: Queries, recorder: Recorder, stream_id: int
     session.execute(queries["drop_segments"], params)
 
 
-def _adopt(session: Session, queries: Queries, stream_id: int, line_id: int, version: int, record: PruneRecord) -> None:
+def _adopt(
+    session: Session, queries: Queries, stream_id: int, line_id: int, version: int, rows: Sequence[Adopted]
+) -> None:
     """Take rows over from what a line goes on from, of which other rows are shown no longer."""
-    assert record.adopted is not None
-    for adopted in record.adopted:
+    for adopted in rows:
         row = {"line_id": line_id, "namespace": adopted.namespace, "checkpoint_id": adopted.checkpoint}
         if adopted.version is not None:
             session.execute(
@@ -185,10 +213,10 @@ def _adopt(session: Session, queries: Queries, stream_id: int, line_id: int, ver
                     "stream_id": stream_id,
                     "event_version": adopted.version,
                     "shown_from": version,
+                    "parent_id": adopted.parent,
                     "run_id": adopted.run,
                     "retired_at": None if adopted.shown else version,
                 },
             )
         for written in adopted.writes:
             session.execute(queries["adopt_writes"], {**row, "event_version": written})
-    session.execute(queries["cut_sources"], {"line_id": line_id, "cut_at": version})

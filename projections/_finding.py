@@ -16,7 +16,7 @@ from eventstore import EventStore, UnknownFormatError
 from eventstore.codec import unpack
 from eventstore.events import Cause
 from eventstore.recorders import Rows
-from projections._view import END, LAST, Read, Source, View, lineage_of, sources_at, stored, view_of
+from projections._view import END, LAST, Read, Source, View, lineage_of, nearest_first, sources_at, stored, view_of
 from projections.records import THREAD_PROMOTED, CheckpointRecord
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
@@ -174,13 +174,18 @@ class Finder:
                 best = rows[0]
             if best and checkpoint_id is not None:
                 break  # the nearest row of an id is the one that counts
-        return _located(best) if best else None
+        return located_of(best) if best else None
 
     def set_aside(self, view: View, namespace: str, checkpoint_id: str) -> list[SetAside]:
         """Where a checkpoint stands on lines that the thread has left, the one that it left last first."""
         params = {"stream_id": view.stream_id, "namespace": namespace, "checkpoint_id": checkpoint_id}
         rows = self._store.recorder.read(self._queries["set_aside"], params)
         return [SetAside(line_id, since, shown_from) for _, shown_from, line_id, since in sorted(rows, reverse=True)]
+
+    def on_line(self, view: View, line_id: int) -> View:
+        """What a thread shows if it is on another line."""
+        rows = self._store.recorder.read(self._queries["sources_of_line"], {"line_id": line_id, "version": END})
+        return replace(view, sources=[Source(line_id), *nearest_first(rows)])
 
     def described(self, view: View, more: Mapping[str, Any]) -> dict[str, Any]:
         """What a fork of a thread can be searched by: what the thread can, without what that is told of as a fork."""
@@ -234,7 +239,7 @@ class Finder:
             located: Located | None = None
             for thread, line_id, branched, upto in self._who_shows(row):
                 # Not before somebody shows it: the content of what nobody shows may be erased.
-                located = located or _located(row.columns)
+                located = located or located_of(row.columns)
                 if not matching(located.cause.metadata):
                     break
                 if view := view_of_line(thread, line_id, branched):
@@ -243,7 +248,7 @@ class Finder:
     def _of_source(self, source: Source, namespace: str | None, before: str | None) -> Iterator[Located]:
         if namespace is not None:
             return self._pages(source, namespace, before)
-        params = {"line_id": source.line_id, "before": before or LAST}
+        params = {**source.bounds, "before": before or LAST}
         latest = self._store.recorder.read(self._queries["namespaces_of_thread"], params)
         return self._all_namespaces(source, latest, before)
 
@@ -263,7 +268,7 @@ class Finder:
     def _pages(self, source: Source, namespace: str, before: str | None) -> Iterator[Located]:
         params = {**source.bounds, "namespace": namespace, "before": before or LAST, "limit": PAGE}
         while rows := self._store.recorder.read(self._queries["page_of_namespace"], params):
-            yield from map(_located, rows)
+            yield from map(located_of, rows)
             if len(rows) < PAGE:
                 return
             params["before"] = rows[-1][1]
@@ -303,7 +308,7 @@ class Finder:
 
     def _view_of_line(self, thread: str, line_id: int, branched: bool) -> View | None:
         if not branched:
-            return View(thread, line_id, [Source(line_id, END)], forked=False)
+            return View(thread, line_id, [Source(line_id)], forked=False)
         view = self.view(thread)
         # It may have been moved or deleted meanwhile, and its name may be another stream's.
         return view if view and view.line_id == line_id else None
@@ -326,7 +331,7 @@ def record_of(payload: bytes) -> CheckpointRecord:
     return CheckpointRecord.unpack(opened(payload)[1])
 
 
-def _located(row: tuple[Any, ...]) -> Located:
+def located_of(row: tuple[Any, ...]) -> Located:
     namespace, checkpoint_id, version, parent, payload, recorded_at = row
     cause, data = opened(bytes(payload))
     record = CheckpointRecord.unpack(data)

@@ -16,9 +16,10 @@ from eventstore.events import Head, to_microseconds
 from eventstore.recorders import Session
 from projections import _applying
 from projections._finding import Finder, Located
-from projections._view import END, Source, View, lines_of, sources_at
+from projections._points import Points
+from projections._view import Source, View, lines_of, sources_at
 from projections.model import Moved
-from projections.records import HEAD_SWITCHED, ROLLBACK_UNDONE, THREAD_PRUNED, THREAD_ROLLED_BACK, MoveRecord
+from projections.records import HEAD_SWITCHED, ROLLBACK_UNDONE, THREAD_PRUNED, THREAD_ROLLED_BACK, MoveRecord, Point
 
 _UNDOABLE = (THREAD_ROLLED_BACK, HEAD_SWITCHED)
 
@@ -91,6 +92,7 @@ class Mover:
         self._store = store
         self._queries = queries
         self._finder = finder
+        self._points = Points(store, queries, finder)
 
     def rollback(
         self, thread: str, target: Target, namespace: str, cause: Cause, expected_version: int | None
@@ -105,8 +107,7 @@ class Mover:
                 )
             if located is None:
                 raise NotFoundError(f"thread {thread!r} has no {target}: look at its timeline")
-            upto = self.version_of(view, namespace, located.id)
-            return MoveRecord(upto, namespace=namespace, checkpoint=located.id)
+            return MoveRecord(self._points.of(view, located), namespace=namespace, checkpoint=located.id)
 
         return self._move(thread, THREAD_ROLLED_BACK, find, cause, expected_version)
 
@@ -116,11 +117,10 @@ class Mover:
         def find(view: View) -> MoveRecord:
             if self._finder.locate(view, namespace, checkpoint) is None:
                 for place in self._finder.set_aside(view, namespace, checkpoint)[:1]:
-                    left = replace(view, sources=[Source(place.line_id, END)])
+                    left = replace(view, sources=[Source(place.line_id)])
                     if self._finder.latest_id(left, namespace) == checkpoint:
                         return MoveRecord(returns_to=place.since, namespace=namespace, checkpoint=checkpoint)
-            upto = self.version_of(view, namespace, checkpoint)
-            return MoveRecord(upto, namespace=namespace, checkpoint=checkpoint)
+            return MoveRecord(self.point_of(view, namespace, checkpoint), namespace=namespace, checkpoint=checkpoint)
 
         return self._move(thread, HEAD_SWITCHED, find, cause, expected_version)
 
@@ -136,7 +136,7 @@ class Mover:
                 if topic in _UNDOABLE and version not in undone:
                     # A line that the thread was on again may have grown.
                     if any(line == left and moved_at > version for moved_at, _, _, line, _ in moves):
-                        return MoveRecord(upto=version - 1, undoes=version)
+                        return MoveRecord(Point(version - 1), undoes=version)
                     return MoveRecord(returns_to=left, undoes=version)
             raise NotFoundError(
                 f"there is nothing to undo in thread {thread!r}: it was not rolled back, or was pruned since"
@@ -144,19 +144,34 @@ class Mover:
 
         return self._move(thread, ROLLBACK_UNDONE, find, cause, expected_version)
 
-    def version_of(self, view: View, namespace: str, checkpoint: str) -> int:
-        """The version at which a thread was when a checkpoint was saved; after a prune, at which it was pruned.
+    def point_of(self, view: View, namespace: str, checkpoint: str) -> Point:
+        """The point of a checkpoint, also of one that was set aside.
 
         Raises:
             NotFoundError: There is no such checkpoint, on any line of the thread.
         """
-        version = self._finder.since_when(view, namespace, checkpoint)
-        if version is None:
-            found = self._finder.set_aside(view, namespace, checkpoint)
-            if not found:
-                raise NotFoundError(f"thread {view.thread!r} has no checkpoint {checkpoint!r}: look at its timeline")
-            version = found[0].shown_from
-        return max(version, self._finder.pruned_at(view, version, self._store.recorder.read))
+        return self._points.of(*self._find(view, namespace, checkpoint))
+
+    def at(self, view: View, namespace: str, checkpoint: str) -> tuple[View, Located]:
+        """A checkpoint, also one that was set aside, in what a fork would show that was made there.
+
+        Raises:
+            NotFoundError: There is no such checkpoint, on any line of the thread.
+        """
+        view, located = self._find(view, namespace, checkpoint)
+        point = self._points.of(view, located)
+        staying = {(each.namespace, each.checkpoint): each.writes for each in point.adopted}
+        return replace(view, staying={(namespace, checkpoint): (), **staying}), located
+
+    def _find(self, view: View, namespace: str, checkpoint: str) -> tuple[View, Located]:
+        located = self._finder.locate(view, namespace, checkpoint)
+        if located is None:
+            for place in self._finder.set_aside(view, namespace, checkpoint)[:1]:
+                view = self._finder.on_line(view, place.line_id)
+                located = self._finder.locate(view, namespace, checkpoint)
+        if located is None:
+            raise NotFoundError(f"thread {view.thread!r} has no checkpoint {checkpoint!r}: look at its timeline")
+        return view, located
 
     def _move(
         self,
@@ -175,7 +190,7 @@ class Mover:
         if expected_version is not None and seen.version != expected_version:
             raise ConflictError(thread, expected_version, seen.version)
         record = find(view)
-        if record.upto is not None and self._stands_at(view, record.upto, seen):
+        if record.point is not None and self._stands_at(view, record.point, seen):
             return Moved(thread, seen.version, topic, record.namespace, record.checkpoint)
 
         def decide(stream_id: int, head: Head) -> Decision:
@@ -193,15 +208,18 @@ class Mover:
         appended = self._store.commit(thread, decide)
         return Moved(thread, appended.last, topic, record.namespace, record.checkpoint, record.undoes)
 
-    def _stands_at(self, view: View, version: int, head: Head) -> bool:
-        """Whether a thread shows just what it showed at a version: nothing happened since, but a move to there."""
-        if head.version == version:
+    def _stands_at(self, view: View, point: Point, head: Head) -> bool:
+        """Whether a thread shows just what it would at a point: nothing else happened since, but a move to there."""
+        if not self._points.stays_whole(view, point):
+            return False
+        if sum(version > point.upto for version in point.events) == head.version - point.upto:
             return True
         lines = lines_of(self._store.recorder.read, self._queries, view.stream_id)
         begun = {line.line_id: line.since for line in lines}
-        return begun.get(view.line_id) == head.version and view.sources[1:] == sources_at(
-            self._store, self._queries, view, version
-        )
+        if begun.get(view.line_id) != head.version:
+            return False
+        sources = sources_at(self._store, self._queries, view, point.upto)
+        return view.sources[1:] == [source.until(point.upto, point.last_id) for source in sources]
 
 
 _IS_WRITING = (

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import ormsgpack
+
 from eventstore import EventStore
-from eventstore._forker import FORKED
+from eventstore._forker import FORKED, SHOWS
 from eventstore.envelope import is_erased
 from eventstore.recorders import Session
-from projections._applying import Queries, apply_delete, apply_move, apply_prune, go_on, note_move
+from projections._applying import Queries, apply_delete, apply_fork, apply_move, apply_prune, note_move
 from projections._finding import opened
 from projections._view import line_at
 from projections.records import (
@@ -22,6 +24,7 @@ from projections.records import (
     WRITES_SAVED,
     CheckpointRecord,
     MoveRecord,
+    Point,
     PruneRecord,
 )
 
@@ -58,7 +61,9 @@ def rebuild(store: EventStore, queries: Queries) -> None:
 def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any, ...]) -> None:
     _, stream_id, version, topic, payload, parent_id, parent_version = row
     if topic == FORKED:
-        go_on(session, queries, store.queries, stream_id, parent_id, parent_version)
+        shared = ormsgpack.unpackb(opened(bytes(payload))[1]).get(SHOWS)
+        point = Point.unpack(shared) if shared else Point(parent_version)
+        apply_fork(session, queries, store.queries, stream_id, parent_id, version, point)
         return
     if topic == THREAD_DELETED:
         [(pinned,)] = session.execute(store.queries["pinned_upto"], {"stream_id": stream_id})

@@ -8,14 +8,14 @@ events. Of all other hidden checkpoints the content is erased; the log keeps the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore import ConflictError, EventStore
 from eventstore.envelope import erased, is_erased
 from projections._chains import Wanted
 from projections._finding import Finder, Located, opened, record_of
-from projections._view import END, Line, Source, View, lines_of, nearest_first, payloads
+from projections._view import Line, Source, View, lines_of, payloads
 from projections.model import PruneReport
 from projections.records import Adopted, CheckpointRecord, PruneRecord
 
@@ -187,25 +187,19 @@ class Planner:
     def _contents(self, view: View) -> _Contents:
         contents = _Contents()
         lines = {line.line_id for line in self._lines(view)}
+        # What a nearer line has taken over, it has with all that stays of its writes.
+        taken_over: set[Key] = set()
         for source in view.sources:
-            nearer = {key for key, row in contents.rows.items() if not row.retired}
-            own, deletable = source.line_id == view.line_id, source.line_id in lines
-            for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_line", source.bounds):
-                retired = retired_at is not None and retired_at <= source.upto
-                key = (namespace, checkpoint)
-                known = contents.rows.get(key)
-                # What is shown comes before what is retired, then the own row of a checkpoint before an inherited one,
-                # then the later one: it is what a DeltaChannel replays through.
-                if known is None or (key not in nearer and (known.retired, not known.own) >= (retired, not own)):
-                    if known and known.deletable:
-                        contents.aside.append((key, known))
-                    contents.rows[key] = Row(version, run, retired, own, deletable, retired_at == 0)
+            own = source.line_id == view.line_id
+            taken = self._take_rows(contents, source, own=own, deletable=source.line_id in lines)
             for namespace, checkpoint, version in self._read("writes_of_line", source.bounds):
-                contents.writes.setdefault((namespace, checkpoint), []).append(version)
-                if not own:
-                    contents.lent.add((namespace, checkpoint))
+                if (namespace, checkpoint) not in taken_over:
+                    contents.writes.setdefault((namespace, checkpoint), []).append(version)
+                    if not own:
+                        contents.lent.add((namespace, checkpoint))
+            taken_over |= taken
         for line_id in lines - {view.line_id}:
-            everything = Source(line_id, END).bounds
+            everything = Source(line_id).bounds
             for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_line", everything):
                 row = Row(version, run, retired_at is not None, own=False, deletable=True, gone=retired_at == 0)
                 contents.aside.append(((namespace, checkpoint), row))
@@ -213,12 +207,29 @@ class Planner:
                 contents.aside_writes.append(((namespace, checkpoint), version))
         return contents
 
+    def _take_rows(self, contents: _Contents, source: Source, *, own: bool, deletable: bool) -> set[Key]:
+        """Take the rows of a line up; return the keys of those that it has taken over itself."""
+        taken_over: set[Key] = set()
+        nearer = {key for key, row in contents.rows.items() if not row.retired}
+        for namespace, checkpoint, version, since, _, run, retired_at in self._read("rows_of_line", source.bounds):
+            retired = retired_at is not None and retired_at <= source.upto
+            key = (namespace, checkpoint)
+            if since != version:
+                taken_over.add(key)
+            known = contents.rows.get(key)
+            # What is shown comes before what is retired, then the own row of a checkpoint before an inherited one,
+            # then the later one: it is what a DeltaChannel replays through.
+            if known is None or (key not in nearer and (known.retired, not known.own) >= (retired, not own)):
+                if known and known.deletable:
+                    contents.aside.append((key, known))
+                contents.rows[key] = Row(version, run, retired, own, deletable, retired_at == 0)
+        return taken_over
+
     def _left(self, view: View) -> Iterator[View]:
         """What the thread shows if it returns to a line that it has left."""
         for line in self._lines(view):
             if line.left_at is not None:
-                inherited = nearest_first(self._read("sources_of_line", {"line_id": line.line_id, "version": END}))
-                yield replace(view, sources=[Source(line.line_id, END), *inherited])
+                yield self._finder.on_line(view, line.line_id)
 
     def _lines(self, view: View) -> list[Line]:
         return lines_of(self._store.recorder.read, self._queries, view.stream_id)
@@ -249,11 +260,14 @@ class Planner:
         return walked.keys() - set(kept)
 
     def _adopted(self, kept: set[Key], walked: set[Key], contents: _Contents) -> list[Adopted]:
-        return [
+        rows = [
             Adopted(*key, None if row.own else row.version, row.run, key in kept, contents.writes.get(key, []))
             for key, row in ((key, contents.rows[key]) for key in sorted(kept | walked) if key in contents.rows)
             if not row.own or key in contents.lent
         ]
+        # What waits for checkpoints that a run has not saved yet.
+        waiting = sorted(contents.lent - contents.rows.keys())
+        return rows + [Adopted(*key, None, None, True, contents.writes[key]) for key in waiting]
 
     def _needed(self, view: View, contents: _Contents, staying: set[Key], aside: Iterable[int]) -> set[int]:
         """The versions of the events that what stays refers to; `aside`: of checkpoints on lines that were left."""

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 from eventstore import EventStore, NotFoundError
 from eventstore.events import from_microseconds
 from projections._finding import Finder, Located
-from projections._view import END, Source, View, lines_of
+from projections._view import Source, View, lines_of
 from projections.model import Branch
 
 
@@ -91,7 +91,7 @@ class Family:
             family.members[stream_id] = _Member(its, parent_id, described)
             lines.update((line.line_id, stream_id) for line in lines_of(read, queries, stream_id))
         for line_id, stream_id in lines.items():
-            rows = read(queries["rows_of_line"], {"line_id": line_id, "upto": END})
+            rows = read(queries["rows_of_line"], Source(line_id).bounds)
             family._take(line_id, stream_id, (row for row in rows if row[0] == namespace))
         for member in family.members.values():
             if member.view.sources:
@@ -128,7 +128,7 @@ class Family:
     def _take(self, line_id: int, stream_id: int, rows: Iterable[tuple[Any, ...]]) -> None:
         """Note the checkpoints of a line that are shown on it, or by who goes on from it."""
         bounds = [
-            (member, source.upto)
+            (member, source)
             for member in self.members.values()
             for source in member.view.sources
             if source.line_id == line_id
@@ -137,9 +137,7 @@ class Family:
         for _, checkpoint, version, shown_from, parent, _, retired_at in rows:
             point = Point(stream_id, checkpoint)
             shows = {
-                member.view.stream_id
-                for member, upto in bounds
-                if shown_from <= upto and (retired_at is None or retired_at > upto)
+                member.view.stream_id for member, source in bounds if source.shows(checkpoint, shown_from, retired_at)
             }
             if shows or (alive and retired_at is None):
                 self.nodes.setdefault(point, _Node(line_id, version, parent))
@@ -196,5 +194,5 @@ class Family:
         )
 
     def _locate(self, point: Point) -> Located | None:
-        line = View("", point.stream_id, [Source(self.nodes[point].line_id, END)], forked=False)
+        line = View("", point.stream_id, [Source(self.nodes[point].line_id)], forked=False)
         return self.finder.locate(line, self.namespace, point.checkpoint, retired=True)

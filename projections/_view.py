@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -39,15 +39,26 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Rows of one line, up to a version."""
+    """Rows of one line, up to a version, and, where it was gone on from at a checkpoint, up to that one's id."""
 
     line_id: int
-    upto: int
+    upto: int = END
+    last_id: str | None = None
 
     @property
-    def bounds(self) -> dict[str, int]:
+    def bounds(self) -> dict[str, Any]:
         """What the queries bind."""
-        return {"line_id": self.line_id, "upto": self.upto}
+        return {"line_id": self.line_id, "upto": self.upto, "last_id": LAST if self.last_id is None else self.last_id}
+
+    def until(self, version: int, last_id: str | None = None) -> Source:
+        """The rows of these that were there at a version, and are not behind a checkpoint."""
+        ids = [each for each in (self.last_id, last_id) if each is not None]
+        return Source(self.line_id, min(self.upto, version), min(ids, default=None))
+
+    def shows(self, checkpoint_id: str, shown_from: int, retired_at: int | None) -> bool:
+        """Whether a row of the line is shown."""
+        known = self.last_id is None or checkpoint_id <= self.last_id
+        return known and shown_from <= self.upto and (retired_at is None or retired_at > self.upto)
 
 
 @dataclass(slots=True)
@@ -59,6 +70,7 @@ class View:
         stream_id: Its stream.
         sources: The rows of the line that it is on, then those that this line goes on from, the nearest first.
         forked: Whether early versions of its log stand in other streams.
+        staying: Of some checkpoints, by namespace and id, only these versions of what was written there are shown.
     """
 
     thread: str
@@ -66,6 +78,7 @@ class View:
     sources: list[Source]
     forked: bool
     segments: list[Segment] = field(default_factory=list)
+    staying: Mapping[tuple[str, str], Collection[int]] = field(default_factory=dict)
 
     @property
     def line_id(self) -> int:
@@ -79,13 +92,13 @@ def view_of(store: EventStore, queries: Mapping[str, str], thread: str) -> View 
     if not rows:
         return None
     stream_id, forked, line_id = rows[0][:3]
-    inherited = nearest_first((source, upto) for *_, source, upto in rows if source is not None)
-    return View(thread, stream_id, [Source(line_id, END), *inherited], bool(forked))
+    inherited = nearest_first(row[3:] for row in rows if row[3] is not None)
+    return View(thread, stream_id, [Source(line_id), *inherited], bool(forked))
 
 
-def nearest_first(rows: Iterable[tuple[int, int]]) -> list[Source]:
+def nearest_first(rows: Iterable[Sequence[Any]]) -> list[Source]:
     """What a line goes on from, in the order in which it is looked into."""
-    return sorted((Source(line_id, upto) for line_id, upto in rows), key=lambda source: source.upto, reverse=True)
+    return sorted((Source(*row) for row in rows), key=lambda source: source.upto, reverse=True)
 
 
 def stored(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, tuple[int, bytes]]:
@@ -118,12 +131,19 @@ def writes_rows(
 ) -> dict[str, list[int]]:
     """The versions of the events that hold the pending writes of some checkpoints of one namespace, in order."""
     found: dict[str, set[int]] = {}
-    ids = recorder.list_of(list(checkpoint_ids))
-    for source in view.sources:
-        params = {**source.bounds, "namespace": namespace, "checkpoint_ids": ids}
+    wanted = [*checkpoint_ids]
+    for number, source in enumerate(view.sources, 1):
+        params = {**source.bounds, "namespace": namespace, "checkpoint_ids": recorder.list_of(wanted)}
         rows: Rows = recorder.read(queries["writes_of"], params)
         for checkpoint_id, version in rows:
             found.setdefault(checkpoint_id, set()).add(version)
+        if number < len(view.sources) and (taken := recorder.read(queries["taken_over"], params)):
+            # What a line has taken over, it has with all that stays of its writes.
+            taken_over = {checkpoint_id for _, checkpoint_id in taken}
+            wanted = [checkpoint_id for checkpoint_id in wanted if checkpoint_id not in taken_over]
+    for checkpoint_id in found:
+        if (staying := view.staying.get((namespace, checkpoint_id))) is not None:
+            found[checkpoint_id] &= {*staying}
     return {checkpoint_id: sorted(versions) for checkpoint_id, versions in found.items()}
 
 
@@ -132,7 +152,7 @@ def sources_at(store: EventStore, queries: Mapping[str, str], view: View, versio
     stream_id = stream_of(store, view, version)
     line_id = line_at(store.recorder.read, queries, stream_id, version)
     inherited = nearest_first(store.recorder.read(queries["sources_of_line"], {"line_id": line_id, "version": version}))
-    return [Source(line_id, version), *(Source(each.line_id, min(each.upto, version)) for each in inherited)]
+    return [Source(line_id, version), *(each.until(version) for each in inherited)]
 
 
 def lines_of(read: Read, queries: Mapping[str, str], stream_id: int) -> list[Line]:

@@ -107,19 +107,19 @@ class Branches:
         if view is None:
             raise NotFoundError(f"there is no thread {source!r} that could be forked")
         mover, queries = self._checkpoints.mover, self._checkpoints.queries
-        version = mover.version_of(view, namespace, at)
+        point = mover.point_of(view, namespace, at)
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
             if parent_id != view.stream_id:
                 raise BusyError(f"thread {source!r} was replaced while it was forked: try again")
-            if self._checkpoints.finder.pruned_at(view, version, session.execute) > version:
+            if self._checkpoints.finder.pruned_at(view, point.upto, session.execute) > point.upto:
                 raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
-            _applying.go_on(session, queries, self._store.queries, stream_id, parent_id, version)
+            _applying.apply_fork(session, queries, self._store.queries, stream_id, parent_id, version + 1, point)
 
         its = Cause(namespace, at, its.run, its.node, its.task, its.metadata)
         metadata = self._checkpoints.finder.described(view, its.metadata)
-        self._store.fork(source, target, at=version, cause=its, metadata=metadata, work=show)
-        return Forked(target, source, version, at)
+        self._store.fork(source, target, at=point.version, cause=its, metadata=metadata, shows=point.pack(), work=show)
+        return Forked(target, source, point.version, at)
 
     def tree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
         """All that has branched from a thread, and what it branched from itself: usually one tree, by its trunk.

@@ -6,7 +6,16 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
-from eventstore import BadInputError, Cause, Decision, ErasedError, EventStore, NewEvent, OvertakenError
+from eventstore import (
+    BadInputError,
+    Cause,
+    Decision,
+    ErasedError,
+    EventStore,
+    NewEvent,
+    NotFoundError,
+    OvertakenError,
+)
 from eventstore.events import Appended, Head
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
@@ -18,9 +27,9 @@ from projections._rebuilding import rebuild
 from projections._retention import Plan, Planner
 from projections._saving import Prepared, Saver, prepare_checkpoint, prepare_writes
 from projections._segments import rebuild_segments
-from projections._view import END, View, lines_of
+from projections._view import Source, View, lines_of
 from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
-from projections.records import BRANCH_DELETED, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, PruneRecord
+from projections.records import BRANCH_DELETED, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, Point, PruneRecord
 from projections.serializer import Serializer
 from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues
@@ -117,6 +126,20 @@ class Checkpoints:
         found = self.finder.as_of(thread, namespace, moment)
         return self._loader.complete(*found, serializer) if found else None
 
+    def at(self, thread: str, checkpoint: str, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint:
+        """A checkpoint as a thread stands there that is put back to it, or forked there: its tasks run again.
+
+        Nothing is pending, unless a task asked: then what was there when it first did.
+
+        Raises:
+            NotFoundError: There is no such checkpoint, on any branch of the thread.
+            ErasedError: A prune has erased it meanwhile.
+        """
+        view = self.finder.view(thread)
+        if view is None:
+            raise NotFoundError(f"there is no thread {thread!r}")
+        return self._loader.complete(*self.mover.at(view, namespace, checkpoint), serializer)
+
     def latest_id(self, thread: str, *, namespace: str = "") -> str | None:
         """The id of the latest checkpoint of a namespace."""
         view = self.finder.view(thread)
@@ -173,7 +196,7 @@ class Checkpoints:
             # What was forgotten since may be all that the fork would show.
             if session.execute(self.queries["moved_since"], {"stream_id": parent_id, "after": version}):
                 raise OvertakenError
-            _applying.go_on(session, self.queries, self.store.queries, stream_id, parent_id, version)
+            _applying.go_on(session, self.queries, self.store.queries, stream_id, parent_id, Point(version))
 
         its = cause or Cause()
         view = self.finder.view(source)
@@ -448,7 +471,7 @@ class Checkpoints:
         rows = [
             row
             for line in lines_of(read, self.queries, stream_id)
-            for row in read(self.queries["rows_of_line"], {"line_id": line.line_id, "upto": END})
+            for row in read(self.queries["rows_of_line"], Source(line.line_id).bounds)
         ]
         deleted = set(runs)
         hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, _, run, _ in rows if run in deleted]

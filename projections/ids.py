@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from eventstore import NotFoundError
-from projections._view import END, View, lines_of
+from projections._view import Source, View, lines_of
 from projections.checkpoints import Checkpoints
 
 
@@ -53,8 +53,6 @@ def _left(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
     read, queries = checkpoints.store.recorder.read, checkpoints.queries
     for line in lines_of(read, queries, view.stream_id):
         if line.left_at is not None:
-            for namespace, checkpoint, *_, retired_at in read(
-                queries["rows_of_line"], {"line_id": line.line_id, "upto": END}
-            ):
+            for namespace, checkpoint, *_, retired_at in read(queries["rows_of_line"], Source(line.line_id).bounds):
                 if retired_at is None:
                     yield namespace, checkpoint

@@ -159,6 +159,7 @@ class Adopted(NamedTuple):
         run: Its run.
         shown: Whether the fork shows it; if not, a DeltaChannel replays through it.
         writes: The versions of the events that hold its pending writes.
+        parent: Its parent, if that is shown.
     """
 
     namespace: str
@@ -167,6 +168,51 @@ class Adopted(NamedTuple):
     run: str | None
     shown: bool
     writes: Sequence[int]
+    parent: str | None = None
+
+
+class Point(NamedTuple):
+    """A point of a thread's past that a line goes on from: its version, and, at a checkpoint, what stays of that.
+
+    Attributes:
+        upto: The version.
+        last_id: The checkpoint: of what was shown, only ids up to this one are. `None`: all that was shown.
+        adopted: What stays of the checkpoint's step, and what led to it and arrived later.
+    """
+
+    upto: int
+    last_id: str | None = None
+    adopted: Sequence[Adopted] = ()
+
+    @property
+    def version(self) -> int:
+        """The version of the last event that the line needs of those that were there before."""
+        return max(self.upto, *self.events, 0)
+
+    @property
+    def events(self) -> set[int]:
+        """The versions of the events that stay, of the checkpoint's step and of what arrived later."""
+        return {version for each in self.adopted for version in (each.version, *each.writes) if version is not None}
+
+    def pack(self) -> bytes:
+        """The point, as a fork's event holds it."""
+        return _packed(self.plain())
+
+    def plain(self) -> list[Any]:
+        """The point as a list."""
+        return [self.upto, pack_id(self.last_id), [*map(tuple, self.adopted)]]
+
+    @classmethod
+    def of_plain(cls, fields: Sequence[Any]) -> Point:
+        """The point of a list."""
+        upto, last_id, adopted = fields
+        return cls(upto, unpack_id(last_id), [Adopted(*each) for each in adopted])
+
+    @classmethod
+    def unpack(cls, data: bytes) -> Point:
+        """The point of a fork's event."""
+        with _layout():
+            return cls.of_plain(_unpacked(data, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,13 +260,13 @@ class MoveRecord:
     """The data of an event that moves a thread to another line: of its checkpoints it then shows others.
 
     Attributes:
-        upto: The version as of which the new line shows what the thread showed; `None`: it is no new one.
+        point: What the new line goes on from; `None`: it is no new one.
         returns_to: The version since which the line has been that the thread returns to; `None`: it is a new one.
         undoes: The version of the move that this one undoes, if it does.
         namespace: The namespace of the checkpoint that was asked for, and `checkpoint`, its id.
     """
 
-    upto: int | None = None
+    point: Point | None = None
     returns_to: int | None = None
     undoes: int | None = None
     namespace: str = ""
@@ -228,14 +274,17 @@ class MoveRecord:
 
     def pack(self) -> bytes:
         """The event's data."""
-        return _packed([self.upto, self.returns_to, self.undoes, self.namespace, pack_id(self.checkpoint)])
+        point = None if self.point is None else self.point.plain()
+        return _packed([point, self.returns_to, self.undoes, self.namespace, pack_id(self.checkpoint)])
 
     @classmethod
     def unpack(cls, data: bytes) -> MoveRecord:
         """The record of an event's data."""
         with _layout():
-            upto, returns_to, undoes, namespace, checkpoint = _unpacked(data, 5)
-            return cls(upto, returns_to, undoes, namespace, unpack_id(checkpoint))
+            point, returns_to, undoes, namespace, checkpoint = _unpacked(data, 5)
+            return cls(
+                None if point is None else Point.of_plain(point), returns_to, undoes, namespace, unpack_id(checkpoint)
+            )
 
 
 def pack_segment(change: Change) -> bytes:

@@ -114,20 +114,31 @@ class Timeline:
         while batch := [*islice(listed, PAGE)]:
             yield from self._described(batch, serializer)
 
-    def at(self, thread: str, time: datetime, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint | None:
-        """The checkpoint that was a thread's latest at a time, as the thread was then; `None` if it had none yet.
+    def at(
+        self, thread: str, time: datetime | str, serializer: Serializer, *, namespace: str = ""
+    ) -> SavedCheckpoint | None:
+        """The state of a thread at a time, or at a checkpoint.
 
-        A rollback since then makes no difference. What was pruned since is no state of any time.
+        At a time: the checkpoint that was the latest then, with what was pending; `None` if there was none yet. A
+        rollback since then makes no difference. What was pruned since is no state of any time. At a checkpoint: what
+        a fork made there begins with, or a rollback to it leaves; see `Checkpoints.at`.
 
         Args:
             thread: The thread.
-            time: The time; without a zone, in UTC.
+            time: The time (without a zone, in UTC), or a checkpoint's id.
             serializer: Turns bytes into values.
             namespace: Of which namespace.
+
+        Raises:
+            NotFoundError: There is no such checkpoint.
         """
+        if isinstance(time, str):
+            checkpoint = time
+            _checked([thread], namespace, checkpoint)
+            return again(lambda: self._checkpoints.at(thread, checkpoint, serializer, namespace=namespace))
         _checked([thread], namespace)
         if not isinstance(time, datetime):
-            raise BadInputError(f"time is {time!r}: use a datetime")
+            raise BadInputError(f"time is {time!r}: use a datetime, or a checkpoint's id")
         moment = to_microseconds(time)
         return again(lambda: self._checkpoints.as_of(thread, moment, serializer, namespace=namespace))
 
@@ -208,7 +219,7 @@ class Timeline:
                 yield entry
 
     async def aat(
-        self, thread: str, time: datetime, serializer: Serializer, *, namespace: str = ""
+        self, thread: str, time: datetime | str, serializer: Serializer, *, namespace: str = ""
     ) -> SavedCheckpoint | None:
         """`at`."""
         return await self._store.workers.run(self.at, thread, time, serializer, namespace=namespace)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
+import ormsgpack
+
 from eventstore import Cause, CorruptionError
-from eventstore._forker import FORKED
+from eventstore._forker import FORKED, SHOWS
 from projections.records import (
     BRANCH_DELETED,
     CHECKPOINT_SAVED,
@@ -16,6 +18,7 @@ from projections.records import (
     WRITES_SAVED,
     CheckpointRecord,
     MoveRecord,
+    Point,
     PruneRecord,
 )
 
@@ -60,6 +63,22 @@ class _Rows:
 
     def write(self, key: Key, version: int) -> None:
         self.writes.setdefault(key, set()).add(version)
+
+    def go_back(self, point: Point) -> None:
+        if point.last_id is not None:
+            # What waits for a checkpoint that is not saved yet goes on waiting.
+            for key in [key for key in self.writes if key[1] >= point.last_id and key in self.saved]:
+                del self.writes[key]
+            for key in [key for key in self.shown if key[1] > point.last_id]:
+                del self.shown[key]
+            self.saved = {key for key in self.saved if key[1] <= point.last_id}
+        for adopted in point.adopted:
+            key = (adopted.namespace, adopted.checkpoint)
+            if adopted.version is not None:
+                self.save(key, adopted.version)
+                self.writes[key] = set()
+            for version in adopted.writes:
+                self.write(key, version)
 
     def keep(self, kept: Collection[Key]) -> None:
         self.hide(self.shown.keys() - set(kept))
@@ -134,7 +153,9 @@ class Expected:
             self._effects.append((version, None, lambda rows: rows.hide(dropped)))
         elif topic == FORKED:
             # The fork's own first line: what its moves call the one since 0.
-            self._moves.append((version, _Line(0, self._line, version - 1)))
+            shared = ormsgpack.unpackb(data).get(SHOWS)
+            point = Point.unpack(shared) if shared else Point(version - 1)
+            self._begin(version, 0, point)
         elif topic in MOVES:
             self._move(version, MoveRecord.unpack(data))
 
@@ -163,11 +184,16 @@ class Expected:
         return self._moves[-1][1]
 
     def _move(self, version: int, move: MoveRecord) -> None:
-        if move.upto is not None:
-            source = next(line for moved_at, line in reversed(self._moves) if moved_at <= move.upto)
-            self._moves.append((version, _Line(version, source, move.upto)))
+        if move.point is not None:
+            self._begin(version, version, move.point)
         else:
             before = next((line for _, line in reversed(self._moves) if line.since == move.returns_to), None)
             if before is None:
                 raise CorruptionError(f"the thread returns to a line of version {move.returns_to}, which never was")
             self._moves.append((version, before))
+
+    def _begin(self, version: int, since: int, point: Point) -> None:
+        """Put the thread on a new line, which goes on from what it showed at a point."""
+        source = next(line for moved_at, line in reversed(self._moves) if moved_at <= point.upto)
+        self._moves.append((version, _Line(since, source, point.upto)))
+        self._effects.append((version, self._line, lambda rows: rows.go_back(point)))

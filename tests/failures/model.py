@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from langgraph.checkpoint.base import WRITES_IDX_MAP, CheckpointTuple
 
@@ -30,12 +30,28 @@ class Kept:
     run: str | None
 
 
+class Written(NamedTuple):
+    """One call of `put_writes`.
+
+    Attributes:
+        number: Its place in the order of all calls.
+        task: The task.
+        path: Its path.
+        writes: What it wrote, each with its slot.
+    """
+
+    number: int
+    task: str
+    path: str
+    writes: Sequence[tuple[int, str, Any]]
+
+
 @dataclass
 class Thread:
     """One thread: what it shows, and the writes that wait with it."""
 
     shown: dict[Place, Kept] = field(default_factory=dict)
-    writes: dict[Place, dict[tuple[str, int], tuple[str, str, Any]]] = field(default_factory=dict)
+    events: dict[Place, list[Written]] = field(default_factory=dict)
 
 
 class Model:
@@ -43,18 +59,19 @@ class Model:
 
     def __init__(self) -> None:
         self.threads: dict[str, Thread] = {}
+        self.calls = 0
 
     def put(self, thread: str, namespace: str, kept: Kept) -> None:
+        self.calls += 1
         self.threads.setdefault(thread, Thread()).shown[namespace, kept.number] = deepcopy(kept)
 
     def put_writes(
         self, thread: str, namespace: str, number: int, writes: Sequence[tuple[str, Any]], task: str, path: str
     ) -> None:
-        kept = self.threads.setdefault(thread, Thread()).writes.setdefault((namespace, number), {})
-        for index, (channel, value) in enumerate(writes):
-            slot = WRITES_IDX_MAP.get(channel, index)
-            if slot < 0 or (task, slot) not in kept:
-                kept[task, slot] = (path, channel, deepcopy(value))
+        self.calls += 1
+        events = self.threads.setdefault(thread, Thread()).events.setdefault((namespace, number), [])
+        slots = [(WRITES_IDX_MAP.get(channel, index), channel, value) for index, (channel, value) in enumerate(writes)]
+        events.append(Written(self.calls, task, path, deepcopy(slots)))
 
     def copy(self, source: str, target: str) -> None:
         self.threads[target] = deepcopy(self.threads[source])
@@ -77,7 +94,7 @@ class Model:
     def _forget(self, thread: Thread, places: set[Place]) -> int:
         for place in places:
             del thread.shown[place]
-            thread.writes.pop(place, None)
+            thread.events.pop(place, None)
         for (namespace, _), kept in thread.shown.items():
             if (namespace, kept.parent) in places:
                 kept.parent = None
@@ -115,7 +132,7 @@ class Model:
 
     def _tuple(self, thread: str, namespace: str, number: int) -> CheckpointTuple:
         kept = self.shown(thread)[namespace, number]
-        writes = self.threads[thread].writes.get((namespace, number), {})
+        writes = pending(self.threads[thread].events.get((namespace, number), []))
         ordered = sorted(writes.items(), key=lambda write: (write[1][0], *write[0]))
         return CheckpointTuple(
             config=at(thread, number, namespace),
@@ -132,6 +149,16 @@ class Model:
             parent_config=None if kept.parent is None else at(thread, kept.parent, namespace),
             pending_writes=[(task, channel, deepcopy(value)) for (task, _), (_, channel, value) in ordered],
         )
+
+
+def pending(events: Sequence[Written]) -> dict[tuple[str, int], tuple[str, str, Any]]:
+    """What calls of `put_writes` come to: a task's write is kept once, special ones are replaced."""
+    kept: dict[tuple[str, int], tuple[str, str, Any]] = {}
+    for event in events:
+        for slot, channel, value in event.writes:
+            if slot < 0 or (event.task, slot) not in kept:
+                kept[event.task, slot] = (event.path, channel, value)
+    return kept
 
 
 def child_of(

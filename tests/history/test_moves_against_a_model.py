@@ -18,8 +18,8 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 
 from eventstore import ConflictError, NotFoundError
 from projections import Branches
-from tests.failures.model import Kept, Model, Place, Thread, child_of
-from tests.failures.saving import Calls, Flavour, ident
+from tests.failures.model import Kept, Model, Place, Thread, Written, child_of, pending
+from tests.failures.saving import Calls, Flavour, at, ident
 from tests.failures.test_against_a_model import RUNS, SaverAndModel
 
 THREADS = st.sampled_from(["one", "one", "one", "two", "two", "three"])
@@ -33,20 +33,65 @@ class Line(Thread):
     Attributes:
         moments: What the thread showed when each checkpoint was saved.
         own: The checkpoints that were saved on this very line.
+        calls: How many calls there had been, of a moment.
     """
 
     moments: dict[Place, Line] = field(default_factory=dict)
     own: set[Place] = field(default_factory=set)
+    calls: int = 0
 
     def shows_what(self, other: Line) -> bool:
         """Whether it shows the same."""
-        return (self.shown, self.writes) == (other.shown, other.writes)
+        written = [
+            {place: pending(events) for place, events in line.events.items() if events} for line in (self, other)
+        ]
+        return self.shown == other.shown and written[0] == written[1]
 
     def snapshot(self) -> Line:
         """The same, which nothing that happens to this one changes."""
-        writes = {place: dict(waiting) for place, waiting in self.writes.items()}
+        events = {place: list(waiting) for place, waiting in self.events.items()}
         shown = {place: copy(kept) for place, kept in self.shown.items()}
-        return Line(shown, writes, dict(self.moments), set())
+        return Line(shown, events, dict(self.moments), set(), self.calls)
+
+    def back_at(self, place: Place) -> Line:
+        """What the thread shows when it is put back to a checkpoint: what led there, and a question that was open."""
+        moment = self.moments[place]
+        line = moment.snapshot()
+        asked = question(self.events.get(place, []))
+        if place[0]:  # a subgraph's that was saved by itself: nobody called it
+            line.events[place] = asked
+            line.moments[place] = line
+            line.own.add(place)
+            return line
+        line.shown = {at: kept for at, kept in line.shown.items() if at[1] <= place[1]}
+        line.moments = {at: its for at, its in line.moments.items() if at in line.shown}
+        # What waits for a checkpoint that is not saved yet goes on waiting.
+        line.events = {at: events for at, events in line.events.items() if at[1] < place[1] or at not in moment.shown}
+        line.events[place] = asked
+        at = self.shown[place].parent
+        while at is not None and ("", at) in self.shown:
+            events = self.events.get(("", at), [])
+            known = {event.task for event in events if event.number <= moment.calls}
+            late = [event for event in events if event.number > moment.calls and event.task not in known]
+            if not late:
+                break
+            line.events["", at] = [*line.events.get(("", at), []), *late]
+            at = self.shown["", at].parent
+        return line
+
+
+def question(events: Sequence[Written]) -> list[Written]:
+    """What was written until the first answer, if there was a question."""
+    asked: set[str] = set()
+    before: list[Written] = []
+    for event in events:
+        channels = {channel for _, channel, _ in event.writes}
+        if "__resume__" in channels or (event.task in asked and "__interrupt__" not in channels):
+            break
+        if "__interrupt__" in channels:
+            asked.add(event.task)
+        before.append(event)
+    return before if asked else []
 
 
 @dataclass
@@ -77,6 +122,7 @@ class ModelWithMoves(Model):
         super().put(thread, namespace, kept)
         place = (namespace, kept.number)
         line.own.add(place)
+        line.calls = self.calls
         line.moments[place] = line.snapshot()
         line.moments[place].moments[place] = line.moments[place]
 
@@ -99,6 +145,7 @@ class ModelWithMoves(Model):
         """What a prune does besides: nothing of what was set aside, or was shown before, can come back."""
         line = self.threads[thread]
         self.moves[thread] = Moves()
+        line.calls = self.calls
         pruned = line.snapshot()
         line.own = set(line.shown)
         line.moments = dict.fromkeys(line.shown, pruned)
@@ -131,7 +178,7 @@ class ModelWithMoves(Model):
 
     def rollback(self, thread: str, place: Place) -> None:
         self.moves[thread].undoable.append(self.threads[thread])
-        self.move(thread, self.threads[thread].moments[place].snapshot())
+        self.move(thread, self.threads[thread].back_at(place))
 
     def undo(self, thread: str) -> None:
         self.move(thread, self.moves[thread].undoable.pop())
@@ -150,11 +197,11 @@ class ModelWithMoves(Model):
         line = self.threads[thread]
         self.moves[thread].undoable.append(line)
         if place in line.shown:
-            self.move(thread, line.moments[place].snapshot())
+            self.move(thread, line.back_at(place))
             return
         left = self.line_of(thread, place)
         whole = max(number for space, number in left.own if space == place[0]) == place[1]
-        self.move(thread, left if whole else left.moments[place].snapshot())
+        self.move(thread, left if whole else left.back_at(place))
 
 
 class History(SaverAndModel):
@@ -166,6 +213,7 @@ class History(SaverAndModel):
         super().__init__()
         self.model: ModelWithMoves = ModelWithMoves()
         self.events = 0
+        self.ahead: list[tuple[str, str, int]] = []
 
     def checkpoints(self, caller: tuple[int, Flavour]) -> Any:
         return Calls(self.savers[caller[0]].checkpoints, caller[1])  # type: ignore[arg-type]
@@ -185,6 +233,29 @@ class History(SaverAndModel):
             self.put(caller, thread, space, {"count": self.latest}, {"source": "loop"}, run, back=0)
             self.put_writes(caller, thread, space, [("count", self.latest)], "task a", "", which=0)
 
+    @rule(caller=calls, thread=THREADS, space=SPACES, later=st.booleans())
+    def write_ahead(self, caller: tuple[int, Flavour], thread: str, space: str, later: bool) -> None:
+        """What a task writes before its checkpoint is saved, as it arrives by default."""
+        self.latest += 1
+        number = self.latest
+        config = at(thread, number, space)
+        self.by(caller).put_writes(config, [("count", number)], "task a", "")
+        self.model.put_writes(thread, space, number, [("count", number)], "task a", "")
+        self.ahead.append((thread, space, number))
+        if not later:
+            self.save_ahead(caller, -1)
+
+    @rule(caller=calls, which=st.integers(0, 3))
+    def save_ahead(self, caller: tuple[int, Flavour], which: int) -> None:
+        """The checkpoint is saved at last."""
+        if self.ahead:
+            thread, space, number = self.ahead.pop(which % len(self.ahead))
+            before = [each for each in self.numbers(thread, space) if each < number]
+            parent = self.model.shown(thread)[space, before[-1]] if before else None
+            self.save(
+                caller, thread, space, child_of(parent, number, {"count": number}, {"source": "loop"}, None), ["count"]
+            )
+
     @rule(caller=calls, thread=THREADS)
     def prune(self, caller: tuple[int, Flavour], thread: str) -> None:
         report = self.by(caller).prune([thread])
@@ -202,7 +273,8 @@ class History(SaverAndModel):
             if before and moved.version > before.version:
                 self.model.rollback(thread, (space, number))
             else:  # it stands there: nothing was recorded, and nothing is different
-                assert self.model.threads[thread].shows_what(self.model.threads[thread].moments[space, number])
+                line = self.model.threads[thread]
+                assert line.shows_what(line.back_at((space, number)))
 
     @rule(caller=calls, thread=THREADS)
     def undo(self, caller: tuple[int, Flavour], thread: str) -> None:
@@ -255,7 +327,7 @@ class History(SaverAndModel):
         if numbers and name not in self.model.threads:
             number = numbers[-1 - which % len(numbers)]
             self.branches(caller).fork(source, name, at=ident(number), namespace=space, reason="to try")
-            self.model.threads[name] = self.model.threads[source].moments[space, number].snapshot()
+            self.model.threads[name] = self.model.threads[source].back_at((space, number))
             self.model.moves[name] = Moves()
 
     @invariant()

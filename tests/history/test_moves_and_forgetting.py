@@ -10,6 +10,7 @@ import pytest
 
 from eventstore import BadInputError, ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from projections.records import Point
 from tests.failures.saving import at, ident, numbers, save, shown, step
 from tests.graphs.test_delta_channels import writing
 
@@ -204,14 +205,14 @@ def test_a_thread_that_is_promoted_over_while_it_is_forked_is_not_mistaken(
     for number in range(20, 40):
         save(five, number, thread="better", parent=1 if number == 20 else number - 1)
     mover, other = five.checkpoints.mover, make_saver()
-    version_of = mover.version_of
+    point_of = mover.point_of
 
-    def and_promote(*args: Any) -> int:
-        version = version_of(*args)
+    def and_promote(*args: Any) -> Point:
+        point = point_of(*args)
         other.history.promote("better", "thread", keep_as="old")
-        return version
+        return point
 
-    monkeypatch.setattr(mover, "version_of", and_promote)
+    monkeypatch.setattr(mover, "point_of", and_promote)
     with pytest.raises(Exception, match="was replaced while it was forked"):
         five.history.fork("thread", "fork", at=ident(5))
     assert numbers(five, "fork") == []

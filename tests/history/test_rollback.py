@@ -36,11 +36,15 @@ class Outer(TypedDict, total=False):
 
 
 class Watching(EventStoreSaver):
-    """A saver that notes all that its thread shows, at the moment when a checkpoint of the outermost graph is saved."""
+    """A saver that notes all that its thread shows, at the moment when a checkpoint of the outermost graph is saved.
+
+    Where a task asks, it is the moment at which it does so first.
+    """
 
     def __init__(self, store: EventStore) -> None:
         super().__init__(store)
         self.moments: dict[str, Any] = {}
+        self.asked: set[str] = set()
         self._lock = threading.RLock()  # nobody writes while it looks
 
     def put(self, config: Any, checkpoint: Any, metadata: Any, new_versions: Any) -> Any:
@@ -50,9 +54,13 @@ class Watching(EventStoreSaver):
                 self.moments[checkpoint["id"]] = everything(self)
             return saved
 
-    def put_writes(self, *args: Any, **options: Any) -> None:
+    def put_writes(self, config: Any, writes: Any, *args: Any, **options: Any) -> None:
         with self._lock:
-            super().put_writes(*args, **options)
+            super().put_writes(config, writes, *args, **options)
+            checkpoint = config["configurable"]["checkpoint_id"]
+            if writes[0][0] == "__interrupt__" and checkpoint not in self.asked:
+                self.asked.add(checkpoint)
+                self.moments[checkpoint] = everything(self)
 
 
 def everything(saver: EventStoreSaver, thread: str = "t") -> list[Any]:
@@ -111,7 +119,7 @@ def test_a_run_goes_on_from_there_as_it_would_have_then(saver: EventStoreSaver) 
     run(graph)
     asked = [item for item in graph.get_state_history(config()) if item.next == ("ask",)][-1]
     saver.history.rollback("t", asked.config)
-    assert graph.invoke(None, config())["__interrupt__"][0].value == "good?"
+    assert [question.value for question in graph.get_state(config()).interrupts] == ["good?"]
     result = graph.invoke(Command(resume="no"), config())
     assert result == {"notes": ["turn 1", "turn 1", "inner 1", "asked"], "answer": "no"}
 

@@ -1,6 +1,6 @@
 -- name: thread_view
 -- The thread's stream, whether it is a fork, the line that it is on, and which others' rows it shows besides.
-SELECT s.stream_id, s.parent_id IS NOT NULL, coalesce(l.line_id, s.stream_id), v.source_id, v.upto
+SELECT s.stream_id, s.parent_id IS NOT NULL, coalesce(l.line_id, s.stream_id), v.source_id, v.upto, v.last_id
 FROM streams s
 LEFT JOIN lines l ON l.stream_id = s.stream_id AND l.left_at IS NULL
 LEFT JOIN sources v ON v.line_id = coalesce(l.line_id, s.stream_id) AND v.cut_at IS NULL
@@ -10,13 +10,13 @@ WHERE s.name = :name AND s.closed = 0;
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.line_id = :line_id AND c.namespace = :namespace AND c.shown_from <= :upto
+WHERE c.line_id = :line_id AND c.namespace = :namespace AND c.shown_from <= :upto AND c.checkpoint_id <= :last_id
     AND (c.retired_at IS NULL OR c.retired_at > :upto)
 ORDER BY c.checkpoint_id DESC LIMIT 1;
 
 -- name: latest_id
 SELECT checkpoint_id FROM checkpoints
-WHERE line_id = :line_id AND namespace = :namespace AND shown_from <= :upto
+WHERE line_id = :line_id AND namespace = :namespace AND shown_from <= :upto AND checkpoint_id <= :last_id
     AND (retired_at IS NULL OR retired_at > :upto)
 ORDER BY checkpoint_id DESC LIMIT 1;
 
@@ -25,7 +25,7 @@ SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE c.line_id = :line_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.shown_from <= :upto
-    AND (c.retired_at IS NULL OR c.retired_at > :upto);
+    AND c.checkpoint_id <= :last_id AND (c.retired_at IS NULL OR c.retired_at > :upto);
 
 -- name: one_checkpoint_or_retired
 -- What a DeltaChannel replays through may be shown no longer.
@@ -33,13 +33,14 @@ SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE c.line_id = :line_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id AND c.shown_from <= :upto
+    AND c.checkpoint_id <= :last_id
 ORDER BY c.shown_from DESC LIMIT 1;
 
 -- name: page_of_namespace
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
 FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
-WHERE c.line_id = :line_id AND c.namespace = :namespace AND c.checkpoint_id < :before AND c.shown_from <= :upto
+WHERE c.line_id = :line_id AND c.namespace = :namespace AND c.checkpoint_id < :before AND c.shown_from <= :upto AND c.checkpoint_id <= :last_id
     AND (c.retired_at IS NULL OR c.retired_at > :upto)
 ORDER BY c.checkpoint_id DESC LIMIT :limit;
 
@@ -55,6 +56,7 @@ WITH RECURSIVE spaces (namespace) AS (
     SELECT (
         SELECT max(c.checkpoint_id) FROM checkpoints c
         WHERE c.line_id = :line_id AND c.namespace = spaces.namespace AND c.checkpoint_id < :before
+            AND c.checkpoint_id <= :last_id
     ), namespace
     FROM spaces WHERE namespace IS NOT NULL
 )
@@ -85,6 +87,7 @@ ORDER BY c.checkpoint_id DESC, c.namespace DESC, c.line_id DESC, c.shown_from DE
 -- that it is found without a look at the others.
 SELECT v.line_id, s.name, v.upto,
     s.closed = 0 AND l.left_at IS NULL AND v.upto >= :shown_from AND v.upto < :retired_at
+    AND (v.last_id IS NULL OR v.last_id >= :checkpoint_id)
     AND NOT EXISTS (
         SELECT 1 FROM checkpoints c
         WHERE c.line_id = v.line_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
@@ -93,19 +96,34 @@ SELECT v.line_id, s.name, v.upto,
     AND NOT EXISTS (
         SELECT 1 FROM sources n JOIN checkpoints c ON c.line_id = n.source_id
         WHERE n.line_id = v.line_id AND n.upto > v.upto AND n.cut_at IS NULL
+            AND (n.last_id IS NULL OR n.last_id >= :checkpoint_id)
             AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
             AND c.shown_from <= n.upto AND (c.retired_at IS NULL OR c.retired_at > n.upto)
     )
 FROM (
-    SELECT line_id, upto FROM sources WHERE source_id = :line_id AND line_id < :before_line AND cut_at IS NULL
+    SELECT line_id, upto, last_id FROM sources WHERE source_id = :line_id AND line_id < :before_line AND cut_at IS NULL
     ORDER BY line_id DESC LIMIT :limit
 ) v
 LEFT JOIN lines l ON l.line_id = v.line_id
 JOIN streams s ON s.stream_id = coalesce(l.stream_id, v.line_id);
 
 -- name: writes_of
-SELECT checkpoint_id, version FROM writes
-WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id IN (SELECT value FROM json_each(:checkpoint_ids)) AND version <= :upto;
+-- Of the checkpoint that a line goes on from, and of those saved behind it, nothing is gone on from: the line has taken
+-- over what stays of it. What waits for a checkpoint that is not saved yet goes on waiting.
+SELECT w.checkpoint_id, w.version FROM writes w
+WHERE w.line_id = :line_id AND w.namespace = :namespace AND w.checkpoint_id IN (SELECT value FROM json_each(:checkpoint_ids))
+    AND w.version <= :upto
+    AND (w.checkpoint_id < :last_id OR NOT EXISTS (
+        SELECT 1 FROM checkpoints c
+        WHERE c.line_id = w.line_id AND c.namespace = w.namespace AND c.checkpoint_id = w.checkpoint_id
+            AND c.shown_from <= :upto
+    ));
+
+-- name: taken_over
+-- Which checkpoints a line has taken over from those that it goes on from, with the writes that stay of them.
+SELECT namespace, checkpoint_id FROM checkpoints
+WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id IN (SELECT value FROM json_each(:checkpoint_ids))
+    AND shown_from <= :upto AND shown_from <> version;
 
 -- name: replace_checkpoint
 -- A checkpoint that is saved again is shown as it was by forks from before only. (A stream without lines has one, of
@@ -145,7 +163,7 @@ VALUES (
 );
 
 -- name: sources_of_line
-SELECT source_id, upto FROM sources WHERE line_id = :line_id AND (cut_at IS NULL OR cut_at > :version);
+SELECT source_id, upto, last_id FROM sources WHERE line_id = :line_id AND (cut_at IS NULL OR cut_at > :version);
 
 -- name: lines_of_stream
 -- The lines of a stream; none: it has one, of its own number.
@@ -217,7 +235,7 @@ JOIN checkpoints c ON c.line_id = v.source_id
 WHERE l.stream_id = :stream_id AND l.left_at > (
         SELECT coalesce(max(version), 0) FROM moves WHERE stream_id = :stream_id AND topic = 'thread.pruned'
     )
-    AND v.cut_at IS NULL
+    AND v.cut_at IS NULL AND (v.last_id IS NULL OR c.checkpoint_id <= v.last_id)
     AND NOT EXISTS (SELECT 1 FROM lines o WHERE o.line_id = v.source_id AND o.stream_id = :stream_id)
     AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
     AND c.shown_from <= v.upto AND (c.retired_at IS NULL OR c.retired_at > v.upto);
@@ -226,15 +244,15 @@ WHERE l.stream_id = :stream_id AND l.left_at > (
 -- Since when a line shows a checkpoint.
 SELECT shown_from FROM checkpoints
 WHERE line_id = :line_id AND namespace = :namespace AND checkpoint_id = :checkpoint_id AND shown_from <= :upto
-    AND (retired_at IS NULL OR retired_at > :upto);
+    AND checkpoint_id <= :last_id AND (retired_at IS NULL OR retired_at > :upto);
 
 -- name: inherit_sources
--- A line goes on from what another showed at a version.
-INSERT INTO sources (line_id, source_id, upto)
-SELECT :line_id, source_id, min(upto, :upto) FROM sources
+-- A line goes on from what another showed at a version, or, there, from what it showed at a checkpoint.
+INSERT INTO sources (line_id, source_id, upto, last_id)
+SELECT :line_id, source_id, min(upto, :upto), min(coalesce(last_id, :last_id), coalesce(:last_id, last_id)) FROM sources
 WHERE line_id = :source_id AND (cut_at IS NULL OR cut_at > :upto)
 UNION ALL
-SELECT :line_id, :source_id, :upto;
+SELECT :line_id, :source_id, :upto, :last_id;
 
 -- name: cut_sources
 -- A line that is pruned goes on from no other any more; what it showed before can be asked for still.
@@ -247,23 +265,29 @@ DELETE FROM sources WHERE line_id = :line_id;
 -- name: rows_of_line
 -- All rows of a line, also those that are retired; of one checkpoint the latest is the last.
 SELECT namespace, checkpoint_id, version, shown_from, parent_id, run_id, retired_at
-FROM checkpoints WHERE line_id = :line_id AND shown_from <= :upto
+FROM checkpoints WHERE line_id = :line_id AND shown_from <= :upto AND checkpoint_id <= :last_id
 ORDER BY namespace, checkpoint_id, shown_from;
 
 -- name: writes_of_line
--- The writes of one checkpoint in their order.
-SELECT namespace, checkpoint_id, version FROM writes
-WHERE line_id = :line_id AND version <= :upto ORDER BY namespace, checkpoint_id, version;
+-- The writes of one checkpoint in their order: see `writes_of`.
+SELECT w.namespace, w.checkpoint_id, w.version FROM writes w
+WHERE w.line_id = :line_id AND w.version <= :upto
+    AND (w.checkpoint_id < :last_id OR NOT EXISTS (
+        SELECT 1 FROM checkpoints c
+        WHERE c.line_id = w.line_id AND c.namespace = w.namespace AND c.checkpoint_id = w.checkpoint_id
+            AND c.shown_from <= :upto
+    ))
+ORDER BY w.namespace, w.checkpoint_id, w.version;
 
 -- name: adopt_checkpoint
--- What is pruned takes over what it keeps of its sources' checkpoints. The event stays where it is.
-INSERT INTO checkpoints (line_id, namespace, checkpoint_id, version, shown_from, origin_id, run_id, retired_at)
+-- A line takes over a checkpoint of those that it goes on from, or went on from until it was pruned. The event stays where it is.
+INSERT INTO checkpoints (line_id, namespace, checkpoint_id, version, shown_from, origin_id, parent_id, run_id, retired_at)
 SELECT :line_id, :namespace, :checkpoint_id, :event_version, :shown_from, coalesce(
     (SELECT l.ancestor_id FROM lineage l
      WHERE l.stream_id = :stream_id AND l.upto >= :event_version ORDER BY l.upto LIMIT 1),
     :stream_id
 ),
-    :run_id, :retired_at
+    :parent_id, :run_id, :retired_at
 WHERE true
 ON CONFLICT (line_id, namespace, checkpoint_id, shown_from) DO NOTHING;
 
@@ -393,3 +417,13 @@ DELETE FROM segments;
 SELECT stream_id, version, payload FROM events
 WHERE topic = 'checkpoint.saved' AND (stream_id, version) > (:stream_id, :version)
 ORDER BY stream_id, version LIMIT :limit;
+
+-- name: rows_of_subgraphs
+-- What a line shows of the namespaces in a range, behind a checkpoint: what subgraphs saved that were called from there.
+SELECT c.namespace, c.checkpoint_id, c.version,
+    CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at
+FROM checkpoints c JOIN events e ON e.stream_id = c.origin_id AND e.version = c.version
+WHERE c.line_id = :line_id AND c.namespace >= :first_namespace AND c.namespace < :past_namespace
+    AND c.checkpoint_id > :after AND c.checkpoint_id <= :last_id
+    AND c.shown_from <= :upto AND (c.retired_at IS NULL OR c.retired_at > :upto)
+ORDER BY c.namespace, c.checkpoint_id;

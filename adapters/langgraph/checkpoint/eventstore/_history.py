@@ -199,9 +199,13 @@ class History:
             _threads(threads), self._saver.serde, namespace=namespace, before=before, limit=limit
         )
 
-    def at(self, thread: Thread, time: datetime, *, namespace: str = "") -> CheckpointTuple | None:
-        """The checkpoint that was a thread's latest at a time, as the thread was then; see `Timeline.at`."""
-        saved = self._timeline.at(_thread(thread), time, self._saver.serde, namespace=namespace)
+    def at(
+        self, thread: Thread, time: datetime | Checkpoint, *, namespace: str | None = None
+    ) -> CheckpointTuple | None:
+        """The state of a thread at a time, or at a checkpoint; see `Timeline.at`."""
+        when = time if isinstance(time, datetime) else _required(time)
+        of = (thread,) if isinstance(time, datetime) else (time, thread)
+        saved = self._timeline.at(_thread(thread), when, self._saver.serde, namespace=_namespace(namespace, *of))
         return to_tuple(saved) if saved else None
 
     def diff(
@@ -349,7 +353,9 @@ class History:
         """`page`, with the same arguments."""
         return await self._run(self.page, threads, **options)
 
-    async def aat(self, thread: Thread, time: datetime, *, namespace: str = "") -> CheckpointTuple | None:
+    async def aat(
+        self, thread: Thread, time: datetime | Checkpoint, *, namespace: str | None = None
+    ) -> CheckpointTuple | None:
         """`at`."""
         return await self._run(self.at, thread, time, namespace=namespace)
 

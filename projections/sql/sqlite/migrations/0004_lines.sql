@@ -37,6 +37,10 @@ SELECT stream_id, version, topic FROM events WHERE topic IN ('thread.pruned', 'r
 -- Since which version a line goes on from another no longer: it was pruned.
 ALTER TABLE sources ADD COLUMN cut_at INTEGER;
 
+-- The checkpoint that a line goes on from, if it is one: of what its source shows, only ids up to this one are shown, in
+-- all namespaces. What tasks wrote there, and what subgraphs that they called saved, is taken over as far as it stays.
+ALTER TABLE sources ADD COLUMN last_id TEXT;
+
 DROP INDEX sources_source;
 
 -- The lines that go on from one, each up to a version.
