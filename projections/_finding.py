@@ -16,7 +16,19 @@ from eventstore import EventStore, UnknownFormatError
 from eventstore.codec import unpack
 from eventstore.events import Cause
 from eventstore.recorders import Rows
-from projections._view import END, LAST, Read, Source, View, lineage_of, nearest_first, sources_at, stored, view_of
+from projections._view import (
+    END,
+    LAST,
+    Read,
+    Source,
+    View,
+    lineage_of,
+    lines_of,
+    nearest_first,
+    sources_at,
+    stored,
+    view_of,
+)
 from projections.records import THREAD_PROMOTED, CheckpointRecord
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
@@ -196,6 +208,12 @@ class Finder:
     def root(self, view: View) -> int:
         """The stream that a thread's past begins in: its own, if it was not forked."""
         return lineage_of(self._store, view)[0].stream_id
+
+    def was_moved(self, view: View, line_id: int) -> bool:
+        """Whether a thread has left a line of its own, 0 for its first, for the one that it is on."""
+        line_id = line_id or view.stream_id
+        lines = lines_of(self._store.recorder.read, self._queries, view.stream_id)
+        return line_id != view.line_id and any(line.line_id == line_id for line in lines)
 
     def was_promoted(self, view: View) -> bool:
         """Whether a thread's id was another thread's before."""

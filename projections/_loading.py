@@ -180,6 +180,7 @@ def saved(view: View, located: Located, contents: Contents, serializer: Serializ
         metadata=located.cause.metadata,
         pending=[_loaded(pending, serializer) for pending in contents.pending(located)],
         size=located.size,
+        line=view.line_id,
     )
 
 

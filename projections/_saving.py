@@ -238,6 +238,8 @@ class _Batch:
         view = self._finder.view(checkpoint.thread)
         if view and view.stream_id != self.stream_id:
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
+        if view and checkpoint.line is not None and self._finder.was_moved(view, checkpoint.line):
+            raise ConflictError(checkpoint.thread, checkpoint.parent, None, _MOVED.format(checkpoint.thread))
         parent = self._finder.locate(view, *key) if view else None
         if view and parent is None and self._finder.set_aside(view, *key):
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _ROLLED_BACK.format(*key[1:]))
@@ -251,6 +253,10 @@ class _Batch:
 _PROMOTED = (
     "another branch was promoted to be thread {!r}, and what this checkpoint follows is not of it; nothing was stored. "
     "Run it again from where the thread is now"
+)
+_MOVED = (
+    "thread {!r} was rolled back, or switched to another branch, while this run was at work; nothing was stored. "
+    "Run it again from where the thread is now, or undo the rollback"
 )
 _ROLLED_BACK = (
     "the thread was rolled back past checkpoint {!r}, which this one follows; nothing was stored. "

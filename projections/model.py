@@ -29,6 +29,8 @@ class NewCheckpoint:
         extras: Whatever else the checkpoint holds.
         metadata: The caller's metadata, plain values.
         run: The id of the run.
+        line: The `SavedCheckpoint.line` that its run read first, 0 if there was no thread yet; `None`: it is not known.
+            If the thread was put on another one since, the checkpoint is refused.
     """
 
     thread: str
@@ -45,6 +47,7 @@ class NewCheckpoint:
     extras: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     run: str | None = None
+    line: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,7 @@ class SavedCheckpoint:
         saved_at: When it was recorded, UTC.
         pending: The pending writes: task, channel, value.
         size: The bytes of its event as stored.
+        line: The line that the thread was on when it was read: a rollback puts it on another one.
 
     The others are those of `NewCheckpoint`; `parent` is `None` also where the parent was pruned.
     """
@@ -103,6 +107,7 @@ class SavedCheckpoint:
     metadata: Mapping[str, Any]
     pending: Sequence[tuple[str, str, Any]]
     size: int
+    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)

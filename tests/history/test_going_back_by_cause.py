@@ -11,6 +11,7 @@ import asyncio
 import operator
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -22,7 +23,7 @@ from langgraph.func import entrypoint, task
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, StateSnapshot, interrupt
 
-from eventstore import NotFoundError
+from eventstore import ConflictError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.graphs.stage import DURABILITIES, Durability, Flavour
 from tests.graphs.stories import append
@@ -395,6 +396,42 @@ def test_a_checkpoint_of_a_subgraph_is_gone_back_to_with_those_that_called_it(
         late.history.undo("t")
 
 
+# --- a run that is at work -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("durability", SAVES_EVERY_STEP)
+@pytest.mark.parametrize("elsewhere", [False, True])
+@pytest.mark.parametrize("turns", [0, 1])
+def test_a_run_that_is_at_the_checkpoint_which_a_thread_is_put_back_to_fails(
+    late: LateSaver,
+    make_saver: Callable[[], EventStoreSaver],
+    flavour: Flavour,
+    durability: Durability,
+    turns: int,
+    elsewhere: bool,
+) -> None:
+    """Otherwise a DeltaChannel would be replayed without what the tasks of that checkpoint wrote."""
+    other = make_saver() if elsewhere else late
+
+    def is_rolled_back(state: State) -> Any:
+        while state["log"][-1] == "late":
+            found = other.get_tuple(config())
+            if found and any(value == ["quick"] for _, _, value in found.pending_writes or ()):
+                with suppress(ConflictError):  # something was stored just then
+                    other.history.rollback("t", found.config)
+                    break
+        return {"log": ["slow"], "files": ["slow"]}
+
+    builder = StateGraph(State).add_node("quick", works("quick")).add_node("slow", is_rolled_back)
+    builder.add_node("end", works("end")).add_edge(START, "quick").add_edge(START, "slow")
+    player = Player(builder.add_edge(["quick", "slow"], "end").compile(checkpointer=late), flavour, durability)
+    for _ in range(turns):
+        player.invoke({"log": ["in"], "files": ["in"]}, config())
+    with pytest.raises(ConflictError, match="while this run was at work"):
+        player.invoke({"log": ["late"], "files": ["late"]}, config())
+    checked(late, "t")
+
+
 # --- LangGraph's own time travel -------------------------------------------------------------------------------------
 
 
@@ -436,7 +473,7 @@ def test_a_fork_and_a_rollback_go_on_as_time_travel_does(
     make_saver_of_example: Callable[[], LateSaver],
     durability: Durability,
     turns: Sequence[Sequence[str]],
-    delays: Sequence[float],
+    delays: list[float],
     flavour: Flavour,
 ) -> None:
     saver = make_saver_of_example()
@@ -469,12 +506,13 @@ def make_saver_of_example(url: str) -> Iterator[Callable[[], LateSaver]]:
     opened: list[LateSaver] = []
 
     def make() -> LateSaver:
-        from eventstore import EventStore
-
-        where, options = url, {"schema": f"example_{len(opened)}"}
-        if url.startswith("sqlite"):
-            where, options = f"{url}.{len(opened)}", {}
-        opened.append(LateSaver(EventStore.open(where, **options)))
+        number = len(opened)
+        store = (
+            EventStore.open(f"{url}.{number}")
+            if url.startswith("sqlite")
+            else EventStore.open(url, schema=f"example_{number}")
+        )
+        opened.append(LateSaver(store))
         return opened[-1]
 
     yield make

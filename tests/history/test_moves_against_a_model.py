@@ -330,6 +330,11 @@ class History(SaverAndModel):
             self.model.threads[name] = self.model.threads[source].back_at((space, number))
             self.model.moves[name] = Moves()
 
+    def everything_is_shown(self) -> None:
+        super().everything_is_shown()
+        for thread in self.model.threads:
+            assert self.savers[0].history.check(thread).ok
+
     @invariant()
     def the_log_only_grows(self) -> None:
         events = sum(1 for _ in self.savers[0].store.feed())

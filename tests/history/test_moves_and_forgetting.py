@@ -218,6 +218,29 @@ def test_a_thread_that_is_promoted_over_while_it_is_forked_is_not_mistaken(
     assert numbers(five, "fork") == []
 
 
+@pytest.mark.parametrize("target", [1, 2])
+@pytest.mark.parametrize("forgets", [True, False])
+def test_what_waits_for_a_checkpoint_outlives_a_rollback_and_a_prune(
+    saver: EventStoreSaver, target: int, forgets: bool
+) -> None:
+    """A run was killed, or is still at it: when its checkpoint is saved at last, what its tasks had written counts."""
+    save(saver, 1)
+    saver.put_writes(at("thread", 9), [("count", 9)], "task")
+    save(saver, 2, parent=1)
+    save(saver, 3, parent=2)
+    saver.history.rollback("thread", ident(target))
+    if forgets:
+        saver.prune(["thread"])
+    assert saver.history.check("thread").ok
+    save(saver, 9, parent=target)
+    found = saver.get_tuple(at("thread", 9))
+    assert found is not None
+    assert found.pending_writes == [("task", "count", 9)]
+    assert saver.history.check("thread").ok
+    saver.checkpoints.rebuild()
+    assert saver.get_tuple(at("thread", 9)) == found
+
+
 def test_runs_are_deleted_also_from_forks_of_what_their_thread_has_forgotten(saver: EventStoreSaver) -> None:
     save(saver, 1, run_id="run")
     saver.copy_thread("thread", "pruned")

@@ -258,7 +258,7 @@ def test_what_no_database_could_hold_is_not_looked_for(saver: EventStoreSaver, n
         with pytest.raises(InvalidIdError):
             ask()
     with pytest.raises(BadInputError, match="use a datetime"):
-        history.at("t", "2026-01-01", serializer)  # type: ignore[arg-type]
+        history.at("t", 20260101, serializer)  # type: ignore[arg-type]
 
 
 def test_after_a_prune_the_oldest_checkpoint_says_what_it_wrote_itself(saver: EventStoreSaver) -> None:

@@ -112,6 +112,11 @@ def configurable(config: RunnableConfig | None) -> Mapping[str, Any]:
     return {} if config is None else _configurable(config)
 
 
+def run_control(config: RunnableConfig) -> object | None:
+    """The control object that LangGraph makes for each run, and hands to its subgraphs."""
+    return getattr(_configurable(config).get("__pregel_runtime"), "control", None)
+
+
 def callers(config: RunnableConfig) -> list[str]:
     """The namespaces that a subgraph was called from, as far as LangGraph tells."""
     found = _configurable(config).get("checkpoint_map")

@@ -23,6 +23,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BadInputError, Cause, EventStore
 from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._lines import Lines
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer
 from langgraph.checkpoint.eventstore._translation import (
@@ -101,6 +102,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
         self._nodes = Nodes()
+        self._lines = Lines()
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
 
     @classmethod
@@ -166,6 +168,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         if where.checkpoint is None:
             head = saved.id if saved else None
         ticket = self._ticket(config, where, head)
+        self._lines.loads(config, where.thread, saved.line if saved else 0)
         if saved is None:
             return None
         self._nodes.remember((saved.thread, saved.namespace, saved.id), saved.values)
@@ -225,9 +228,10 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         """Save a checkpoint, all of it or nothing. The config's `checkpoint_id` is its parent.
 
         Raises:
-            ConflictError: With `concurrent_runs="reject"`: another run has moved the thread on.
+            ConflictError: The thread was rolled back, switched or promoted over since the run began. With
+                `concurrent_runs="reject"` also: another run has moved the thread on.
         """
-        new = to_new_checkpoint(config, checkpoint, metadata, new_versions)
+        new = to_new_checkpoint(config, checkpoint, metadata, new_versions, self._lines.of(config))
         self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
             self._turns.save(new, self.serde, self._run(config), _config.callers(config))
@@ -402,15 +406,14 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         """Where runs take turns: the run that a save belongs to."""
         if self._turns is None:
             return None
-        configurable = _config.configurable(config)
-        ticket = configurable.get(_config.TICKET)
-        return self._turns.run_of(configurable) or (ticket.run if isinstance(ticket, Ticket) else None)
+        ticket = _config.configurable(config).get(_config.TICKET)
+        return self._turns.run_of(_config.run_control(config)) or (ticket.run if isinstance(ticket, Ticket) else None)
 
     def _ticket(self, config: RunnableConfig, where: _config.Address, head: str | None) -> Ticket | None:
         """Where runs take turns: note what a run sees as it loads; a ticket, if it is not one of LangGraph's own."""
         if self._turns is None:
             return None
-        own = self._turns.run_of(_config.configurable(config))
+        own = self._turns.run_of(_config.run_control(config))
         run = own or Run()
         self._turns.loads(run, where.thread, where.namespace, head)
         return None if own else Ticket.of(run)

@@ -28,7 +28,11 @@ _FIELDS = {"v", "id", "ts", "channel_values", "channel_versions", "versions_seen
 
 
 def to_new_checkpoint(
-    config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata, new_versions: ChannelVersions
+    config: RunnableConfig,
+    checkpoint: Checkpoint,
+    metadata: CheckpointMetadata,
+    new_versions: ChannelVersions,
+    line: int | None = None,
 ) -> NewCheckpoint:
     """What `put` is asked to save."""
     where = _config.address(config)
@@ -51,6 +55,7 @@ def to_new_checkpoint(
         extras={key: value for key, value in checkpoint.items() if key not in _FIELDS},
         metadata=described,
         run=_config.run_id(config, described),
+        line=line,
     )
 
 

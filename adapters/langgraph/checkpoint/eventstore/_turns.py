@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable
 
 from eventstore import ConflictError
 from projections import Checkpoints, NewCheckpoint, NewWrites, Serializer, prepare_checkpoint, prepare_writes
@@ -64,9 +63,8 @@ class Turns:
         # By LangGraph's control object, which is held so that no other gets its number.
         self._runs: OrderedDict[int, tuple[object, Run]] = OrderedDict()
 
-    def run_of(self, configurable: Mapping[str, Any]) -> Run | None:
-        """The run of LangGraph's own that a call belongs to, by the runtime in its config."""
-        control = getattr(configurable.get("__pregel_runtime"), "control", None)
+    def run_of(self, control: object | None) -> Run | None:
+        """The run of LangGraph's own that a call belongs to, by its control object."""
         if control is None:
             return None
         with self._lock:

@@ -1,0 +1,45 @@
+"""On which line of its thread each run began: one that goes on after a rollback has to notice.
+
+A run is known by the `RunControl` that LangGraph makes for each, and hands to its subgraphs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+
+from langchain_core.runnables import RunnableConfig
+
+from langgraph.checkpoint.eventstore import _config
+
+_REMEMBERED_RUNS = 10_000
+
+
+class Lines:
+    """Remembers the lines that runs have read first. Shared by all runs of one saver."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        # By LangGraph's control object, which is held so that no other gets its number, and thread.
+        self._runs: OrderedDict[tuple[int, str], tuple[object, int]] = OrderedDict()
+
+    def loads(self, config: RunnableConfig, thread: str, line: int) -> None:
+        """Note what a run has read; what it reads later, such as a node that looks at the state, changes nothing.
+
+        Args:
+            config: The config that it has read by.
+            thread: The thread.
+            line: The thread's line; 0: there was no thread.
+        """
+        control = _config.run_control(config)
+        if control is not None:
+            with self._lock:
+                self._runs.setdefault((id(control), thread), (control, line))
+                if len(self._runs) > _REMEMBERED_RUNS:
+                    self._runs.popitem(last=False)
+
+    def of(self, config: RunnableConfig) -> int | None:
+        """The line that a run has read first; `None` if it has read nothing, or is not one of LangGraph's own."""
+        control = _config.run_control(config)
+        known = self._runs.get((id(control), _config.address(config).thread)) if control is not None else None
+        return known[1] if known else None
