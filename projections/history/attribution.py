@@ -7,6 +7,7 @@ from typing import Any
 
 from eventstore import ChecksumError, EventStore
 from projections._finding import Finder, Located
+from projections._naming import Names
 from projections._view import View
 from projections.differences.content import content, fields_of, identity
 from projections.differences.glance import is_message, text_of
@@ -43,12 +44,13 @@ class Attribution:
         self._view = view
         self._channel = channel
         self._serializer = serializer
-        self._writes = Writes(store, queries, view, ())
+        self._names = Names(finder, view)
+        self._writes = Writes(store, queries, self._names, ())
 
     def fetch(self, steps: Collection[Located]) -> None:
         """Read what was written at the parents of some checkpoints."""
         keys = {(step.namespace, step.record.parent) for step in steps if step.record.parent is not None}
-        self._writes = Writes(self._store, self._queries, self._view, keys)
+        self._writes = Writes(self._store, self._queries, self._names, keys)
 
     def writers(self, step: Located, path: Path, value: Any) -> list[Writer]:
         """The tasks that wrote a part of the value that a checkpoint was the first to hold."""

@@ -11,7 +11,8 @@ from typing import Any
 from eventstore import ErasedError, EventStore
 from eventstore.events import Cause, from_microseconds
 from projections._finding import Located, opened
-from projections._view import View, stored, writes_rows
+from projections._naming import Names
+from projections._view import stored, writes_rows
 from projections.differences.plain import iso
 from projections.records import Write, WritesRecord
 
@@ -82,11 +83,12 @@ class Writes:
     Args:
         store: The store.
         queries: The blocks of this package.
-        view: The thread.
+        names: Tells what the tasks of the thread are called.
         keys: The checkpoints.
     """
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], view: View, keys: Collection[Key]) -> None:
+    def __init__(self, store: EventStore, queries: Mapping[str, str], names: Names, keys: Collection[Key]) -> None:
+        view = names.view
         by_namespace: dict[str, list[str]] = defaultdict(list)
         for namespace, checkpoint in keys:
             by_namespace[namespace].append(checkpoint)
@@ -97,7 +99,10 @@ class Writes:
         }
         events = stored(store, view, {version for versions in places.values() for version in versions})
         read = {version: event for version, found in events.items() if (event := _recorded(version, *found))}
-        self._at = {key: [read[each] for each in versions if each in read] for key, versions in places.items()}
+        self._at = {
+            key: _named(names, key, [read[each] for each in versions if each in read])
+            for key, versions in places.items()
+        }
 
     def at(self, namespace: str, checkpoint: str) -> Sequence[Recorded]:
         """What was written at a checkpoint, in the order of the log."""
@@ -170,6 +175,12 @@ def failed(events: Iterable[Recorded]) -> bool:
 
 def _wrote(events: Iterable[Recorded], channel: str) -> bool:
     return any(write.channel == channel for event in events for write in event.record.writes)
+
+
+def _named(names: Names, key: Key, events: Sequence[Recorded]) -> list[Recorded]:
+    """What tasks wrote at a checkpoint, with the names of their nodes."""
+    nodes = names.nodes(*key, [(event.cause, event.record) for event in events])
+    return [replace(event, cause=replace(event.cause, node=node)) for event, node in zip(events, nodes, strict=True)]
 
 
 def _may_be_of(event: Recorded, source: str | None, ran: Collection[str]) -> bool:
