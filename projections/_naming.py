@@ -8,7 +8,10 @@ from eventstore import Cause, ErasedError
 from projections._finding import Finder, Located
 from projections._view import View
 from projections.records import CheckpointRecord, WritesRecord
-from projections.tasks import NOBODY, Packets, is_sent, node_of, packets_at
+from projections.tasks import Wrote, is_sent, nodes_at
+
+Key = tuple[str, str]
+"""Namespace and checkpoint id."""
 
 
 class Names:
@@ -17,15 +20,16 @@ class Names:
     Args:
         finder: Finds checkpoints.
         view: The thread.
-        known: Checkpoints that were found already.
     """
 
-    def __init__(self, finder: Finder, view: View, known: Iterable[Located] = ()) -> None:
+    def __init__(self, finder: Finder, view: View) -> None:
         self.view = view
         self._finder = finder
-        self._known: dict[tuple[str, str], CheckpointRecord | None] = {
-            (located.namespace, located.id): located.record for located in known
-        }
+        self._known: dict[Key, CheckpointRecord | None] = {}
+
+    def know(self, located: Iterable[Located]) -> None:
+        """Take note of checkpoints that were read."""
+        self._known.update({(each.namespace, each.id): each.record for each in located})
 
     def nodes(self, namespace: str, checkpoint: str, events: Sequence[tuple[Cause, WritesRecord]]) -> list[str | None]:
         """The node of each task that wrote something at a checkpoint, `None` where it is not known.
@@ -35,11 +39,9 @@ class Names:
             checkpoint: Its id.
             events: All that was written at it, in the order of the log.
         """
-        packets: Packets = ()
-        if any(cause.node is None and is_sent(record.task_path) for cause, record in events):
-            given = [record for cause, record in events if cause.task == NOBODY]
-            packets = packets_at(self._record(namespace, checkpoint), given)
-        return [cause.node or node_of(record.task_path, packets) for cause, record in events]
+        wrote = [Wrote(cause.task, cause.node, record) for cause, record in events]
+        unnamed = any(cause.node is None and is_sent(record.task_path) for cause, record in events)
+        return nodes_at(wrote, self._record(namespace, checkpoint) if unnamed else None)
 
     def _record(self, namespace: str, checkpoint: str) -> CheckpointRecord | None:
         key = (namespace, checkpoint)

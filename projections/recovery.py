@@ -215,7 +215,8 @@ class Recovery:
     ) -> Iterator[RecoveryPoint]:
         at = writes_rows(self._store.recorder, self._queries, view, namespace, [located.id for located in batch])
         stored = payloads(self._store, view, {version for versions in at.values() for version in versions})
-        names = Names(self._checkpoints.finder, view, batch)
+        names = Names(self._checkpoints.finder, view)
+        names.know(batch)
         for located in batch:
             versions = [version for version in at.get(located.id, ()) if version in stored]
             events = _written(names, located, {version: stored[version] for version in versions})

@@ -13,7 +13,8 @@ LangGraph spells the path of a task as text (`task_path_str`), and its writes co
 | empty | who called the graph, or an older version of LangGraph |
 
 A `Send`'s path holds a number only; the node stands with the packets. These stand in the checkpoint, unless the caller
-sent others to it with a `Command`. Neither has to be in the log before what the task wrote.
+sent others to it with a `Command`. Neither has to be in the log before what the task wrote. A name that does not follow
+from these is not guessed.
 
 Pure functions.
 """
@@ -22,11 +23,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from projections.records import CheckpointRecord, WritesRecord
 from projections.recovering.due import NOBODY, SENDS
 
-__all__ = ["NOBODY", "SENDS", "Packets", "is_sent", "node_of", "packets_at", "sent_to"]
+__all__ = [
+    "NOBODY",
+    "SENDS",
+    "Packets",
+    "Wrote",
+    "is_sent",
+    "node_of",
+    "nodes_at",
+    "sent_to",
+]
+
 
 Packets = Sequence[str | None]
 """The node that each packet is for."""
@@ -41,12 +53,37 @@ _HANDLER = re.compile(r".*, node_error_handler, \d{10}", re.DOTALL)
 _LATE = re.compile(r"~~\d{10}")
 
 
+class Wrote(NamedTuple):
+    """An event of what a task wrote at a checkpoint.
+
+    Attributes:
+        task: The task.
+        node: Its node, if that was known when it was stored.
+        record: What it wrote.
+    """
+
+    task: str | None
+    node: str | None
+    record: WritesRecord
+
+
+def nodes_at(events: Sequence[Wrote], checkpoint: CheckpointRecord | None) -> list[str | None]:
+    """The node of each task that wrote something at a checkpoint, `None` where it is not known.
+
+    Args:
+        events: All that was written at it, in the order of the log.
+        checkpoint: The checkpoint, if it is saved and still there.
+    """
+    packets = _packets_at(checkpoint, [event.record for event in events if event.task == NOBODY])
+    return [event.node or node_of(event.record.task_path, packets) for event in events]
+
+
 def node_of(path: str, packets: Packets = ()) -> str | None:
     """The node that the task of a path runs; `None` if that is not known.
 
     Args:
         path: The path that came with what the task wrote.
-        packets: The nodes that the checkpoint sends packets to; see `packets_at`.
+        packets: The nodes that the task's checkpoint sends packets to.
     """
     late = _LATE.match(path)
     caller = _caller(path[late.end() :] if late else path)
@@ -54,6 +91,11 @@ def node_of(path: str, packets: Packets = ()) -> str | None:
         return caller.removeprefix(_PULL)
     number = None if late else _packet(caller)
     return packets[number] if number is not None and number < len(packets) else None
+
+
+def is_sent(path: str) -> bool:
+    """Whether a task has its name from a packet."""
+    return _packet(_caller(path)) is not None
 
 
 def sent_to(packets: object) -> Packets:
@@ -64,18 +106,10 @@ def sent_to(packets: object) -> Packets:
     return [node if isinstance(node, str) else None for node in nodes]
 
 
-def is_sent(path: str) -> bool:
-    """Whether a task is named by a packet of its checkpoint."""
-    return _packet(_caller(path)) is not None
-
-
-def packets_at(checkpoint: CheckpointRecord | None, given: Iterable[WritesRecord]) -> Packets:
+def _packets_at(checkpoint: CheckpointRecord | None, given: Iterable[WritesRecord]) -> Packets:
     """The nodes that the tasks of a checkpoint have their packets for.
 
-    Args:
-        checkpoint: The checkpoint, if it is saved and still there.
-        given: What the caller of the graph wrote to it, in the order of the log. Packets take the place of those that
-            the checkpoint holds, as in LangGraph's channel of them.
+    What the graph's caller sends takes the place of what the checkpoint holds, as in LangGraph's channel of packets.
     """
     by_slot: dict[int, str | None] = {}
     for record in given:

@@ -12,7 +12,7 @@ from projections._view import View
 from projections.differences.content import content, fields_of, identity
 from projections.differences.glance import is_message, text_of
 from projections.differences.tracing import Path
-from projections.history.steps import Recorded, Writer, Writes, named, nodes_between, source_of
+from projections.history.steps import Recorded, Writer, Writes, nodes_between, source_of, writers_of
 from projections.serializer import Serializer
 from projections.values.change import checksum, load
 
@@ -59,12 +59,11 @@ class Attribution:
         if len(own) > 1:
             holding = [event for event in own if any(_holds(each, path, value) for each in self._values(event))]
             own = holding or own
-        writers = [event.writer() for event in own]
-        if writers and all(writer.node for writer in writers):
-            return writers
-        others = {event.cause.node for event in applied} - {writer.node for writer in writers}
+        if own and all(event.cause.node for event in own):
+            return [event.writer() for event in own]
+        others = {event.cause.node for event in applied} - {event.cause.node for event in own}
         ran = ran or self._ran(step)
-        return named(writers, [node for node in ran if node not in others], step.cause.run)
+        return writers_of(own, [node for node in ran if node not in others], step.cause.run)
 
     def written(self, step: Located) -> list[tuple[Any, Writer]]:
         """What tasks wrote to the channel for a checkpoint, and who, in the order in which it was applied."""

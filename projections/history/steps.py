@@ -69,6 +69,11 @@ class Recorded:
         """The writes that the next step applies: not errors, interrupts and the like."""
         return [write for write in self.record.writes if write.slot >= 0]
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether no task wrote it, but who updated the state."""
+        return self.record.task_path.startswith(_UPDATE)
+
     def writer(self) -> Writer:
         """Who wrote it."""
         cause = self.cause
@@ -131,11 +136,18 @@ class Writes:
         return sorted(by_task.values(), key=lambda event: (event.record.task_path, event.cause.task or ""))
 
 
-def named(writers: Sequence[Writer], ran: Sequence[str], run: str | None) -> list[Writer]:
-    """Writers whose nodes are named as far as they are known; nodes that have run besides come without a task."""
-    missing = [node for node in ran if node not in {writer.node for writer in writers}]
-    if any(writer.node is None for writer in writers) and len(candidates := missing or [*dict.fromkeys(ran)]) == 1:
-        return [replace(writer, node=writer.node or candidates[0]) for writer in writers]
+def writers_of(events: Sequence[Recorded], ran: Sequence[str], run: str | None) -> list[Writer]:
+    """Who wrote some events that a checkpoint applied; nodes that have run besides come without a task.
+
+    An update by hand is of the one node that the checkpoint tells of and nobody else wrote for: LangGraph notes nowhere
+    else in whose name it was made.
+    """
+    writers = [event.writer() for event in events]
+    named = {writer.node for writer in writers}
+    missing = [node for node in dict.fromkeys(ran) if node not in named]
+    by_hand = [number for number, event in enumerate(events) if event.by_hand and event.cause.node is None]
+    if len(by_hand) == len(missing) == 1:
+        writers[by_hand[0]] = replace(writers[by_hand[0]], node=missing.pop())
     return [*writers, *(Writer(node, run=run) for node in missing)]
 
 
@@ -185,11 +197,10 @@ def _named(names: Names, key: Key, events: Sequence[Recorded]) -> list[Recorded]
 
 def _may_be_of(event: Recorded, source: str | None, ran: Collection[str]) -> bool:
     """Whether a checkpoint may have applied an event, which another child of its parent may have applied instead."""
-    by_hand = event.record.task_path.startswith(_UPDATE)
     if source == "update":
         # An update also applies what tasks had finished before it.
-        return by_hand or event.cause.node in ran
-    return not by_hand
+        return event.by_hand or event.cause.node in ran
+    return not event.by_hand
 
 
 def _recorded(version: int, recorded_at: int, payload: bytes) -> Recorded | None:
