@@ -119,8 +119,9 @@ def assert_all_say_the_same(
     timeline, recovery = Timeline(saver.checkpoints), Recovery(saver.checkpoints)
     shown = list(timeline.entries(thread, saver.serde))
     blamed = timeline.blame(thread, channel, saver.serde)
-    for writer in [writer for each in (*shown, *blamed) for writer in each.writers if writer.version is not None]:
-        assert (writer.version, writer.node) == (writer.version, told[writer.version or 0])
+    for writers in [*(entry.writers for entry in shown), *(origin.writers for origin in blamed)]:
+        for writer in writers:
+            assert writer.version is None or (writer.version, writer.node) == (writer.version, told[writer.version])
     for namespace in {entry.namespace for entry in shown}:
         for point in recovery.points(thread, namespace=namespace, serializer=saver.serde):
             assert {(state.id, state.node) for state in point.tasks} <= nodes
