@@ -11,7 +11,8 @@ from eventstore.events import Head
 from eventstore.recorders import Statement
 from projections._bases import Bases
 from projections._finding import Finder
-from projections._manifests import NOBODY, Ancestor, Key, Manifests
+from projections._manifests import NOBODY as NO_ANCESTOR
+from projections._manifests import Ancestor, Key, Manifests
 from projections.model import NewCheckpoint, NewWrites
 from projections.records import (
     CHECKPOINT_SAVED,
@@ -26,6 +27,7 @@ from projections.records import (
     pack_segment,
 )
 from projections.serializer import Serializer, dump
+from projections.tasks import NOBODY, SENDS, sent_to
 from projections.values.change import WHOLE, Change, checksum, encoding_number
 from projections.values.kinds import kind_of
 from projections.values.ladder import SnapshotPolicy
@@ -98,7 +100,9 @@ def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
         number = encoding_number(encoding)
         packed.append(Write(channel, slot, number, data, checksum(number, data)))
     cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
-    event = NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed).pack(), cause)
+    # Where the graph's caller sends packets, the checkpoint does not tell whom.
+    given = [value for channel, _, value in writes.writes if channel == SENDS] if writes.task == NOBODY else ()
+    event = NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed, sent_to(given)).pack(), cause)
     return PreparedWrites(writes.thread, event)
 
 
@@ -207,6 +211,7 @@ class _Batch:
             manifest=manifest,
             changes={channel: value.change for channel, value in values.items()},
             extras=prepared.extras,
+            packets=sent_to(checkpoint.values.get(SENDS)),
         )
         cause = Cause(checkpoint.namespace, checkpoint.id, checkpoint.run, metadata=checkpoint.metadata)
         segments = [
@@ -230,7 +235,7 @@ class _Batch:
 
     def _parent(self, checkpoint: NewCheckpoint) -> Ancestor:
         if checkpoint.parent is None:
-            return NOBODY
+            return NO_ANCESTOR
         key = (checkpoint.namespace, checkpoint.parent)
         known = self.manifests.get(key) or self._remembered.get(self.stream_id, self.head, key)
         if known is not None:
@@ -246,7 +251,7 @@ class _Batch:
         if view and parent is None and self._finder.was_promoted(view) and self._finder.is_saved(*key):
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
         if parent is None:
-            return NOBODY
+            return NO_ANCESTOR
         return Ancestor(_placed(parent.record.manifest, parent.version), parent.record.versions_seen)
 
 

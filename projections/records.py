@@ -64,6 +64,8 @@ class CheckpointRecord:
         manifest: Every channel of the checkpoint, and where its value is.
         changes: The values that this event holds.
         extras: What else the checkpoint held, as an encoding and bytes of the serializer.
+        packets: The node that each packet is for which the checkpoint sends, `None` where that is not known: so that
+            tasks have names whoever reads, also without the serializer.
     """
 
     parent: str | None
@@ -74,6 +76,7 @@ class CheckpointRecord:
     manifest: Manifest
     changes: Mapping[str, Change] = field(default_factory=dict)
     extras: tuple[str | int, bytes] | None = None
+    packets: Sequence[str | None] = ()
 
     def holds(self, channel: str) -> bool:
         """Whether the checkpoint has a stored value for a channel."""
@@ -92,6 +95,7 @@ class CheckpointRecord:
                 _plain(self.manifest),
                 _plain(self.changes),
                 self.extras,
+                *_if_any(self.packets),
             ]
         )
 
@@ -99,7 +103,7 @@ class CheckpointRecord:
     def unpack(cls, data: bytes) -> CheckpointRecord:
         """The record of an event's data."""
         with _layout():
-            parent, format_, ts, seen, updated, manifest, changes, extras = _unpacked(data, 8)
+            parent, format_, ts, seen, updated, manifest, changes, extras, packets = _unpacked(data, 8, [()])
             return cls(
                 parent=unpack_id(parent),
                 format=format_,
@@ -109,6 +113,7 @@ class CheckpointRecord:
                 manifest={channel: Entry(*entry) for channel, entry in manifest.items()},
                 changes={channel: Change(*change) for channel, change in changes.items()},
                 extras=tuple(extras) if extras else None,
+                packets=tuple(packets),
             )
 
 
@@ -132,21 +137,28 @@ class Write(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WritesRecord:
-    """The data of a `writes.saved` event: the path of a task, and what it wrote."""
+    """The data of a `writes.saved` event.
+
+    Attributes:
+        task_path: The path of the task.
+        writes: What it wrote.
+        packets: Of what the graph's caller wrote: the node that each packet among it is for.
+    """
 
     task_path: str
     writes: Sequence[Write]
+    packets: Sequence[str | None] = ()
 
     def pack(self) -> bytes:
         """The event's data."""
-        return _packed([self.task_path, [*map(tuple, self.writes)]])
+        return _packed([self.task_path, [*map(tuple, self.writes)], *_if_any(self.packets)])
 
     @classmethod
     def unpack(cls, data: bytes) -> WritesRecord:
         """The record of an event's data."""
         with _layout():
-            task_path, writes = _unpacked(data, 2)
-            return cls(task_path, [Write(*write) for write in writes])
+            task_path, writes, packets = _unpacked(data, 2, [()])
+            return cls(task_path, [Write(*write) for write in writes], tuple(packets))
 
 
 class Adopted(NamedTuple):
@@ -335,8 +347,14 @@ def _layout() -> Iterator[None]:
         raise CorruptionError("an event's data is not of its topic's layout: it was damaged") from error
 
 
-def _unpacked(data: bytes, length: int) -> list[Any]:
+def _if_any(packets: Sequence[str | None]) -> list[list[str | None]]:
+    """A last field, which few records have."""
+    return [[*packets]] if packets else []
+
+
+def _unpacked(data: bytes, length: int, more: Sequence[Any] = ()) -> list[Any]:
+    """So many fields, and those behind them that may be missing; `more` has what stands for these."""
     fields = ormsgpack.unpackb(data, option=UNPACK)
     if not isinstance(fields, list) or len(fields) < length:
         raise TypeError
-    return fields[:length]
+    return [*fields, *more[len(fields) - length :]][: length + len(more)]

@@ -15,6 +15,7 @@ from eventstore.queries import load_queries
 from projections._chains import Chains
 from projections._contents import Contents
 from projections._finding import Located, opened
+from projections._naming import Names
 from projections._view import View, payloads, writes_rows
 from projections.checkpoints import Checkpoints
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, WritesRecord
@@ -214,8 +215,11 @@ class Recovery:
     ) -> Iterator[RecoveryPoint]:
         at = writes_rows(self._store.recorder, self._queries, view, namespace, [located.id for located in batch])
         stored = payloads(self._store, view, {version for versions in at.values() for version in versions})
+        names = Names(self._checkpoints.finder, view)
+        names.know(batch)
         for located in batch:
-            events = [_written(version, stored[version]) for version in at.get(located.id, ()) if version in stored]
+            versions = [version for version in at.get(located.id, ()) if version in stored]
+            events = _written(names, located, {version: stored[version] for version in versions})
             metadata = located.cause.metadata
             yield RecoveryPoint(
                 thread=view.thread,
@@ -248,9 +252,14 @@ class Recovery:
         return [getattr(packet, "node", SENDS) for packet in packets]
 
 
-def _written(version: int, payload: bytes) -> Written:
-    cause, data = opened(payload)
-    return Written(version, cause.task or "", cause.node, WritesRecord.unpack(data))
+def _written(names: Names, located: Located, stored: Mapping[int, bytes]) -> list[Written]:
+    """What was written to a checkpoint, by the payloads of the events' versions."""
+    read = [(cause, WritesRecord.unpack(data)) for cause, data in map(opened, stored.values())]
+    nodes = names.nodes(located.namespace, located.id, read)
+    return [
+        Written(version, cause.task or "", node, record)
+        for version, (cause, record), node in zip(stored, read, nodes, strict=True)
+    ]
 
 
 def _state(recorded: Recorded, serializer: Serializer | None) -> TaskState:

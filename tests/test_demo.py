@@ -18,6 +18,7 @@ import pytest
 from langgraph.checkpoint.eventstore import EventStoreSaver
 
 DEMO = Path(__file__).parents[1] / "docs" / "demo"
+README = Path(__file__).parents[1] / "README.md"
 
 
 def run_demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -35,6 +36,20 @@ def only(pattern: str, text: str) -> str:
     """What the pattern's group matches, at the one place where the pattern matches."""
     (found,) = re.findall(pattern, text, re.MULTILINE)
     return str(found)
+
+
+def plainly(text: str, thread: str = "release-2.0") -> str:
+    """What a command says, without ids, times, and how a terminal breaks lines."""
+    known = text.replace(thread, "release-2.0")
+    known = re.sub(r"\b(?=\d*[a-f])[0-9a-f]{6}\b|\b\d{6}\b", "ID", known)
+    known = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", known)
+    return " ".join(known.split())
+
+
+def pattern_of(sample: str) -> str:
+    """What matches all that a sample may be of: at the end of a line, `…` stands for the rest of it."""
+    lines = (re.escape(plainly(line.removesuffix("…"))) + ".*?" * line.endswith("…") for line in sample.splitlines())
+    return r" *".join(line for line in lines if line)
 
 
 def notes_of(folder: Path) -> list[dict[str, Any]]:
@@ -107,6 +122,12 @@ def test_an_agent_is_killed_and_goes_on_and_asks_and_takes_another_way(url: str,
     assert re.search(r"^-.*published/notes.md", diff, re.MULTILINE)
     assert re.search(r"^\+.*customers.md stays a draft", diff, re.MULTILINE)
     assert re.search(r" tools +messages\[6\] +tool build: ", blame)
+
+    # Which is what the README shows: whoever wrote a message there wrote it here.
+    sample = only(r"(?s)^\$ export EVENTSTORE_URL=[^\n]*\n(.*?)^```$", README.read_text(encoding="utf-8"))
+    shown = commands[commands.index("$ eventstore ") : commands.rindex("8 tool calls are done")]
+    for expected, got in zip(sample.split("$ eventstore ")[1:], shown.split("$ eventstore ")[1:], strict=True):
+        assert re.fullmatch(pattern_of(expected), plainly(got, thread), re.DOTALL), got
 
 
 def test_it_fits_a_plain_terminal_and_starts_afresh(tmp_path: Path):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from eventstore import Cause, CorruptionError
@@ -12,8 +12,38 @@ from eventstore._appender import searchable, storable
 from eventstore.codec import unpack
 from eventstore.envelope import is_erased
 from projections._saving import OF_A_CHECKPOINT
-from projections.auditing.terms import content_terms, thread_term, topic_term
+from projections.auditing.terms import content_terms, node_term, thread_term, topic_term
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
+from projections.tasks import NOBODY, is_sent
+
+Record = CheckpointRecord | WritesRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An event that has a part in what the tasks of a checkpoint are called: it is a task's, or tells its name.
+
+    Attributes:
+        position: Its place in the feed.
+        stream_id: Its stream.
+        version: Its place in that.
+        namespace: The namespace of the checkpoint, and `checkpoint`, its id.
+        task: The task, if one wrote it.
+        record: What it holds, without values.
+    """
+
+    position: int
+    stream_id: int
+    version: int
+    namespace: str
+    checkpoint: str
+    task: str | None
+    record: Record
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Whether it is what a packet's task wrote whose node nobody knew then."""
+        return isinstance(self.record, WritesRecord) and is_sent(self.record.task_path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +53,21 @@ class Extract:
     Attributes:
         columns: The row's columns, by name.
         terms: By what it is found, each once.
+        part: What it does for the names of tasks, if anything.
     """
 
     columns: Mapping[str, Any]
     terms: Sequence[int]
+    part: Part | None = None
+
+    def with_terms(self, terms: Iterable[int]) -> Extract:
+        """The same, found by some more."""
+        return replace(self, terms=[*dict.fromkeys((*self.terms, *terms))])
+
+    def of_node(self, node: str) -> Extract:
+        """The same, of a task whose node has become known."""
+        node = storable(node)
+        return replace(self, columns={**self.columns, "node": node}).with_terms([node_term(node)])
 
 
 def extract(row: tuple[Any, ...]) -> Extract:
@@ -42,7 +83,8 @@ def extract(row: tuple[Any, ...]) -> Extract:
     payload = bytes(stored)
     erased = is_erased(payload)
     schema, cause, data = (0, Cause(), b"") if erased else unpack(payload)
-    channels = _channels(topic, data) if schema == 1 else ()
+    record = _record(topic, data) if schema == 1 else None
+    channels = _channels(record)
     run, node = _optional(cause.run), _optional(cause.node)
     metadata = _callers(topic, cause.metadata)
     terms = (thread_term(stream_id), topic_term(topic), *content_terms(run, node, channels, metadata))
@@ -62,19 +104,39 @@ def extract(row: tuple[Any, ...]) -> Extract:
         "channels": channels,
         "metadata": metadata,
     }
-    return Extract(columns, [*dict.fromkeys(terms)])
+    part = None
+    if cause.checkpoint is not None and record and (kept := _without_values(record, cause)):
+        part = Part(position, stream_id, version, cause.namespace, cause.checkpoint, cause.task, kept)
+    return Extract(columns, [*dict.fromkeys(terms)], part)
 
 
-def _channels(topic: str, data: bytes) -> Sequence[str]:
-    """The channels whose values an event holds, each once."""
-    channels: Sequence[str] = ()
+def _record(topic: str, data: bytes) -> Record | None:
     # Anybody may append events of these topics with other data: they have no channels, and are entered all the same.
     with suppress(CorruptionError):
         if topic == CHECKPOINT_SAVED:
-            channels = [*CheckpointRecord.unpack(data).changes]
-        elif topic == WRITES_SAVED:
-            channels = [write.channel for write in WritesRecord.unpack(data).writes]
+            return CheckpointRecord.unpack(data)
+        if topic == WRITES_SAVED:
+            return WritesRecord.unpack(data)
+    return None
+
+
+def _channels(record: Record | None) -> Sequence[str]:
+    """The channels whose values an event holds, each once."""
+    channels: Iterable[str] = ()
+    if isinstance(record, CheckpointRecord):
+        channels = record.changes
+    elif record:
+        channels = (write.channel for write in record.writes)
     return [*dict.fromkeys(map(storable, channels))]
+
+
+def _without_values(record: Record, cause: Cause) -> Record | None:
+    """What names of tasks follow from; `None` if none does."""
+    if isinstance(record, CheckpointRecord):
+        return replace(record, manifest={}, changes={}, versions_seen={}, extras=None) if record.packets else None
+    if (cause.node is None and is_sent(record.task_path)) or (cause.task == NOBODY and record.packets):
+        return replace(record, writes=[write._replace(data=b"") for write in record.writes])
+    return None
 
 
 def _optional(text: str | None) -> str | None:

@@ -14,6 +14,7 @@ from eventstore import BusyError, EventStore
 from eventstore.recorders import Rows, Session
 from projections._view import END
 from projections.auditing.extract import Extract, extract
+from projections.auditing.naming import Naming, Statement
 from projections.auditing.searching import SPAN
 from projections.auditing.terms import content_terms, thread_term, topic_term
 from projections.records import BRANCH_DELETED, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED
@@ -114,7 +115,9 @@ class Follower:
         # stand in the rows already.
         for stream_id in self._forgetful(rows):
             self._blank(stream_id, state)
-        batch = _packed([extract(row) for row in rows])
+        naming = Naming(self._store, self._queries, self._store.recorder.read)
+        extracts, renaming = naming.completed([extract(row) for row in rows])
+        batch = [*_packed(extracts), *renaming]
 
         def work(session: Session) -> None:
             if self._is_at(session, state):
@@ -155,18 +158,24 @@ class Follower:
         thread = thread_term(stream_id)
         params = {"term": thread, "after": after, "upto": state.position, "limit": _BLANKED}
         rows = session.execute(self._queries["audit_newly_erased"], params)
-        for position, topic, size, run, node, channels, metadata in rows:
-            lost = {*content_terms(run, node, json.loads(channels), json.loads(metadata))} - {thread, topic_term(topic)}
+        naming = Naming(self._store, self._queries, session.execute)
+        named: set[int] = set()
+        for position, topic, size, run, node, channels, metadata, *checkpoint in rows:
+            tasks = naming.terms_of(stream_id, *checkpoint)
+            named |= tasks
+            lost = tasks.union(content_terms(run, node, json.loads(channels), json.loads(metadata)))
+            dropped = self._store.recorder.list_of([*(lost - {thread, topic_term(topic)})])
             session.execute(self._queries["audit_blank"], {"position": position, "size": size})
-            dropped = {"position": position, "terms": self._store.recorder.list_of([*lost])}
-            session.execute(self._queries["audit_drop_terms"], dropped)
+            session.execute(self._queries["audit_drop_terms"], {"position": position, "terms": dropped})
+        for name, bound in naming.without(named):
+            session.execute(self._queries[name], bound)
         return int(rows[-1][0]) if len(rows) == _BLANKED else None
 
     def _read(self, query: str, params: Mapping[str, Any]) -> Rows:
         return self._store.recorder.read(self._queries[query], params)
 
 
-def _packed(batch: Sequence[Extract]) -> list[tuple[str, dict[str, str]]]:
+def _packed(batch: Sequence[Extract]) -> list[Statement]:
     """The statements that enter a batch: one for each table."""
     spans: dict[int, list[int]] = {}
     for each in batch:

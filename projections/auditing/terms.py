@@ -45,6 +45,11 @@ def channel_term(channel: str) -> int:
     return term("channel", channel)
 
 
+def tasks_term(stream_id: int, namespace: str, checkpoint: str) -> int:
+    """The term of the events of a stream that have a part in what the tasks of a checkpoint are called."""
+    return term("tasks", f"{stream_id}\0{namespace}\0{checkpoint}")
+
+
 def metadata_term(key: str, value: Any) -> int:
     """The term of the events whose metadata holds a value under a key."""
     return term("metadata", f"{key}\0{spelled(value)}")

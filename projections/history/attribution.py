@@ -7,11 +7,12 @@ from typing import Any
 
 from eventstore import ChecksumError, EventStore
 from projections._finding import Finder, Located
+from projections._naming import Names
 from projections._view import View
 from projections.differences.content import content, fields_of, identity
 from projections.differences.glance import is_message, text_of
 from projections.differences.tracing import Path
-from projections.history.steps import Recorded, Writer, Writes, named, nodes_between, source_of
+from projections.history.steps import Recorded, Writer, Writes, nodes_between, source_of, writers_of
 from projections.serializer import Serializer
 from projections.values.change import checksum, load
 
@@ -43,12 +44,13 @@ class Attribution:
         self._view = view
         self._channel = channel
         self._serializer = serializer
-        self._writes = Writes(store, queries, view, ())
+        self._names = Names(finder, view)
+        self._writes = Writes(store, queries, self._names, ())
 
     def fetch(self, steps: Collection[Located]) -> None:
         """Read what was written at the parents of some checkpoints."""
         keys = {(step.namespace, step.record.parent) for step in steps if step.record.parent is not None}
-        self._writes = Writes(self._store, self._queries, self._view, keys)
+        self._writes = Writes(self._store, self._queries, self._names, keys)
 
     def writers(self, step: Located, path: Path, value: Any) -> list[Writer]:
         """The tasks that wrote a part of the value that a checkpoint was the first to hold."""
@@ -57,12 +59,11 @@ class Attribution:
         if len(own) > 1:
             holding = [event for event in own if any(_holds(each, path, value) for each in self._values(event))]
             own = holding or own
-        writers = [event.writer() for event in own]
-        if writers and all(writer.node for writer in writers):
-            return writers
-        others = {event.cause.node for event in applied} - {writer.node for writer in writers}
+        if own and all(event.cause.node for event in own):
+            return [event.writer() for event in own]
+        others = {event.cause.node for event in applied} - {event.cause.node for event in own}
         ran = ran or self._ran(step)
-        return named(writers, [node for node in ran if node not in others], step.cause.run)
+        return writers_of(own, [node for node in ran if node not in others], step.cause.run)
 
     def written(self, step: Located) -> list[tuple[Any, Writer]]:
         """What tasks wrote to the channel for a checkpoint, and who, in the order in which it was applied."""

@@ -10,6 +10,7 @@ from typing import Any
 from eventstore import EventStore, TypeNotAllowedError, UnreadableError
 from eventstore.events import from_microseconds
 from projections._finding import Finder, Located
+from projections._naming import Names
 from projections._view import View
 from projections.differences.content import ABSENT, ITEMS, KEYS, TEXT
 from projections.differences.difference import Difference, Part, diff
@@ -24,10 +25,10 @@ from projections.history.steps import (
     Writes,
     failed,
     interrupted,
-    named,
     nodes_between,
     source_of,
     step_of,
+    writers_of,
 )
 from projections.records import Write
 from projections.serializer import Serializer
@@ -143,7 +144,9 @@ class Entries:
         for key in {(each.namespace, each.parent) for each in batch if each.parent} - self._located.keys():
             if parent := finder.locate(view, *key):
                 self._located[parent.namespace, parent.id] = parent
-        self._writes = Writes(store, queries, view, self._located.keys())
+        names = Names(finder, view)
+        names.know(self._located.values())
+        self._writes = Writes(store, queries, names, self._located.keys())
         self._values = Values(store, queries, view, serializer)
         self._values.know(self._located.values())
         self._written = {(each.namespace, each.id): self._written_by(each) for each in batch}
@@ -171,7 +174,7 @@ class Entries:
             step=step_of(located),
             source=source_of(located),
             run=located.cause.run,
-            writers=tuple(named([event.writer() for event in applied], ran, located.cause.run)),
+            writers=tuple(writers_of(applied, ran, located.cause.run)),
             due=tuple(due(located.record.manifest)),
             changes=tuple(self._changes(located, parent, applied)),
             size=located.size,

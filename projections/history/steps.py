@@ -11,7 +11,8 @@ from typing import Any
 from eventstore import ErasedError, EventStore
 from eventstore.events import Cause, from_microseconds
 from projections._finding import Located, opened
-from projections._view import View, stored, writes_rows
+from projections._naming import Names
+from projections._view import stored, writes_rows
 from projections.differences.plain import iso
 from projections.records import Write, WritesRecord
 
@@ -68,6 +69,11 @@ class Recorded:
         """The writes that the next step applies: not errors, interrupts and the like."""
         return [write for write in self.record.writes if write.slot >= 0]
 
+    @property
+    def by_hand(self) -> bool:
+        """Whether no task wrote it, but who updated the state."""
+        return self.record.task_path.startswith(_UPDATE)
+
     def writer(self) -> Writer:
         """Who wrote it."""
         cause = self.cause
@@ -82,11 +88,12 @@ class Writes:
     Args:
         store: The store.
         queries: The blocks of this package.
-        view: The thread.
+        names: Tells what the tasks of the thread are called.
         keys: The checkpoints.
     """
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], view: View, keys: Collection[Key]) -> None:
+    def __init__(self, store: EventStore, queries: Mapping[str, str], names: Names, keys: Collection[Key]) -> None:
+        view = names.view
         by_namespace: dict[str, list[str]] = defaultdict(list)
         for namespace, checkpoint in keys:
             by_namespace[namespace].append(checkpoint)
@@ -97,7 +104,10 @@ class Writes:
         }
         events = stored(store, view, {version for versions in places.values() for version in versions})
         read = {version: event for version, found in events.items() if (event := _recorded(version, *found))}
-        self._at = {key: [read[each] for each in versions if each in read] for key, versions in places.items()}
+        self._at = {
+            key: _named(names, key, [read[each] for each in versions if each in read])
+            for key, versions in places.items()
+        }
 
     def at(self, namespace: str, checkpoint: str) -> Sequence[Recorded]:
         """What was written at a checkpoint, in the order of the log."""
@@ -126,11 +136,18 @@ class Writes:
         return sorted(by_task.values(), key=lambda event: (event.record.task_path, event.cause.task or ""))
 
 
-def named(writers: Sequence[Writer], ran: Sequence[str], run: str | None) -> list[Writer]:
-    """Writers whose nodes are named as far as they are known; nodes that have run besides come without a task."""
-    missing = [node for node in ran if node not in {writer.node for writer in writers}]
-    if any(writer.node is None for writer in writers) and len(candidates := missing or [*dict.fromkeys(ran)]) == 1:
-        return [replace(writer, node=writer.node or candidates[0]) for writer in writers]
+def writers_of(events: Sequence[Recorded], ran: Sequence[str], run: str | None) -> list[Writer]:
+    """Who wrote some events that a checkpoint applied; nodes that have run besides come without a task.
+
+    An update by hand is of the one node that the checkpoint tells of and nobody else wrote for: LangGraph notes nowhere
+    else in whose name it was made.
+    """
+    writers = [event.writer() for event in events]
+    named = {writer.node for writer in writers}
+    missing = [node for node in dict.fromkeys(ran) if node not in named]
+    by_hand = [number for number, event in enumerate(events) if event.by_hand and event.cause.node is None]
+    if len(by_hand) == len(missing) == 1:
+        writers[by_hand[0]] = replace(writers[by_hand[0]], node=missing.pop())
     return [*writers, *(Writer(node, run=run) for node in missing)]
 
 
@@ -172,13 +189,18 @@ def _wrote(events: Iterable[Recorded], channel: str) -> bool:
     return any(write.channel == channel for event in events for write in event.record.writes)
 
 
+def _named(names: Names, key: Key, events: Sequence[Recorded]) -> list[Recorded]:
+    """What tasks wrote at a checkpoint, with the names of their nodes."""
+    nodes = names.nodes(*key, [(event.cause, event.record) for event in events])
+    return [replace(event, cause=replace(event.cause, node=node)) for event, node in zip(events, nodes, strict=True)]
+
+
 def _may_be_of(event: Recorded, source: str | None, ran: Collection[str]) -> bool:
     """Whether a checkpoint may have applied an event, which another child of its parent may have applied instead."""
-    by_hand = event.record.task_path.startswith(_UPDATE)
     if source == "update":
         # An update also applies what tasks had finished before it.
-        return by_hand or event.cause.node in ran
-    return not by_hand
+        return event.by_hand or event.cause.node in ran
+    return not event.by_hand
 
 
 def _recorded(version: int, recorded_at: int, payload: bytes) -> Recorded | None:

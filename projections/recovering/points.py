@@ -25,7 +25,7 @@ class TaskState:
 
     Attributes:
         id: Its id.
-        node: The node that it runs, if the writer knew.
+        node: The node that it runs, if known: see `projections.tasks`.
         status: `"finished"`; `"interrupted"`: it asked; `"resumed"`: it was answered, and was not heard of since;
             `"failed"`.
         interrupts: The ids of its questions, where there is a serializer that can read them.

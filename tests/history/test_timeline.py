@@ -432,13 +432,19 @@ def test_what_was_written_and_is_the_same_says_so(saver: EventStoreSaver) -> Non
     assert str(entries(saver)[0].changes[0]) == "a: as it was"
 
 
-def test_a_task_whose_node_nobody_noted_is_of_the_only_one_that_ran(saver: EventStoreSaver) -> None:
-    """Such as a packet's, of which a task had written before the checkpoint was saved."""
+def test_a_task_whose_node_nobody_noted_has_that_of_the_packet_in_its_checkpoint(saver: EventStoreSaver) -> None:
+    """Also if it had written before the checkpoint was saved."""
     checkpoints, serde = saver.checkpoints, saver.serde
-    save(checkpoints, serde, 1, {"log": ["a"]})
-    for task, node in (("one", "tools"), ("two", None)):
-        writes = [("log", 0, task)]
-        checkpoints.save_writes(NewWrites("t", "", ident(1), task, f"~__pregel_push, {task}", writes, node=node), serde)
-    save(checkpoints, serde, 2, {"log": ["a", "one", "two"]}, parent=1, seen={"tools": {"log": 1}})
+    sent = [Send("tools", 1), Send("search", 2)]
+    for number, task in enumerate(("one", "two", "three")):
+        path, writes = f"~__pregel_push, {number:010d}, 0000000000", [("log", 0, task)]
+        checkpoints.save_writes(NewWrites("t", "", ident(1), task, path, writes), serde)
+    save(checkpoints, serde, 1, {"log": ["a"], "__pregel_tasks": sent})
+    save(checkpoints, serde, 2, {"log": ["a", "one", "two"]}, parent=1, seen={"tools": {}, "search": {}})
     latest = next(timeline(saver).entries("t", serde))
-    assert [(writer.task, writer.node) for writer in latest.writers] == [("one", "tools"), ("two", "tools")]
+    # There is no third packet: who is not known is not guessed.
+    assert [(writer.task, writer.node) for writer in latest.writers] == [
+        ("one", "tools"),
+        ("two", "search"),
+        ("three", None),
+    ]

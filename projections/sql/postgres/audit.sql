@@ -61,7 +61,8 @@ ON CONFLICT (span) DO UPDATE SET
 
 -- name: audit_newly_erased
 -- Events of one thread whose content was erased since they were entered.
-SELECT t.position, a.topic, length(e.payload), a.run_id, a.node, array_to_json(a.channels)::text, a.metadata::text
+SELECT t.position, a.topic, length(e.payload), a.run_id, a.node, array_to_json(a.channels)::text,
+    a.metadata::text, a.namespace, a.checkpoint_id
 FROM {schema}.audit_terms t
 JOIN {schema}.audit a ON a.position = t.position
 JOIN {schema}.events e ON e.stream_id = a.stream_id AND e.version = a.version
@@ -77,6 +78,25 @@ WHERE position = :position;
 
 -- name: audit_drop_terms
 DELETE FROM {schema}.audit_terms WHERE position = :position AND term = ANY (:terms::bigint[]);
+
+-- name: audit_with_terms
+-- The positions that have one of some terms.
+SELECT position FROM {schema}.audit_terms WHERE term = ANY (:terms::bigint[]);
+
+-- name: audit_events
+-- Events at some positions, as the feed has them.
+SELECT f.position, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
+FROM {schema}.feed f JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
+WHERE f.position = ANY (:positions::bigint[]);
+
+-- name: audit_nodes
+SELECT position, node FROM {schema}.audit WHERE position = ANY (:positions::bigint[]);
+
+-- name: audit_rename
+UPDATE {schema}.audit SET node = :node WHERE position = :position;
+
+-- name: audit_add_term
+INSERT INTO {schema}.audit_terms (term, position) VALUES (:term, :position);
 
 -- name: audit_forget_rows
 DELETE FROM {schema}.audit;

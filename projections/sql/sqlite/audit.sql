@@ -56,7 +56,8 @@ ON CONFLICT (span) DO UPDATE SET
 
 -- name: audit_newly_erased
 -- Events of one thread whose content was erased since they were entered.
-SELECT t.position, a.topic, length(e.payload), a.run_id, a.node, a.channels, a.metadata
+SELECT t.position, a.topic, length(e.payload), a.run_id, a.node, a.channels, a.metadata,
+    a.namespace, a.checkpoint_id
 FROM audit_terms t
 CROSS JOIN audit a ON a.position = t.position
 CROSS JOIN events e ON e.stream_id = a.stream_id AND e.version = a.version
@@ -72,6 +73,24 @@ WHERE position = :position;
 
 -- name: audit_drop_terms
 DELETE FROM audit_terms WHERE position = :position AND term IN (SELECT value FROM json_each(:terms));
+
+-- name: audit_with_terms
+-- The positions that have one of some terms.
+SELECT t.position FROM json_each(:terms) AS wanted CROSS JOIN audit_terms t ON t.term = wanted.value;
+
+-- name: audit_events
+-- Events at some positions, as the feed has them.
+SELECT e.position, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
+FROM json_each(:positions) AS looked_at CROSS JOIN events e ON e.position = looked_at.value;
+
+-- name: audit_nodes
+SELECT a.position, a.node FROM json_each(:positions) AS looked_at CROSS JOIN audit a ON a.position = looked_at.value;
+
+-- name: audit_rename
+UPDATE audit SET node = :node WHERE position = :position;
+
+-- name: audit_add_term
+INSERT INTO audit_terms (term, position) VALUES (:term, :position);
 
 -- name: audit_forget_rows
 DELETE FROM audit;

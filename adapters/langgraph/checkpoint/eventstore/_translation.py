@@ -22,6 +22,7 @@ from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._turns import Ticket
 from projections import NewCheckpoint, NewWrites, SavedCheckpoint
+from projections.tasks import NOBODY, SENDS
 
 # What has a field of its own in our record; anything else that a checkpoint holds is kept beside them.
 _FIELDS = {"v", "id", "ts", "channel_values", "channel_versions", "versions_seen", "updated_channels"}
@@ -66,16 +67,22 @@ def to_new_writes(
     where = _config.address(config)
     if where.checkpoint is None:
         raise BadInputError("writes belong to a checkpoint: put the checkpoint_id into the config")
-    path = _config.task_path(task_path)
+    key, task, path = (
+        (where.thread, where.namespace, where.checkpoint),
+        _config.task_id(task_id),
+        _config.task_path(task_path),
+    )
+    if task == NOBODY:
+        nodes.remember(key, {SENDS: [value for channel, value in writes if channel == SENDS]})
     described = cast("dict[str, Any]", get_serializable_checkpoint_metadata(config, {}))
     return NewWrites(
         thread=where.thread,
         namespace=where.namespace,
         checkpoint=where.checkpoint,
-        task=_config.task_id(task_id),
+        task=task,
         task_path=path,
         writes=[(channel, WRITES_IDX_MAP.get(channel, index), value) for index, (channel, value) in enumerate(writes)],
-        node=nodes.node_of((where.thread, where.namespace, where.checkpoint), path),
+        node=nodes.node_of(key, path),
         run=_config.run_id(config, described),
         metadata=described,
     )
