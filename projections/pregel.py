@@ -1,0 +1,301 @@
+"""LangGraph's own names, and the one rule of which tasks are due at a checkpoint. Pure functions.
+
+The rule is that of LangGraph's `get_state`, told without the graph. A node has a task if a channel that triggers it is
+available, and newer than what the node has seen of it; each packet of a `Send` has one. A checkpoint names its
+channels with their versions, and what each node has seen. Which channels trigger a node is told by their names:
+`branch:to:node`, `join:one+two:node`, and the input's. That is all of them in a graph of LangGraph's `StateGraph`;
+those of other names, in a graph that was put together by hand from Pregel's parts, trigger the nodes that have seen
+them before.
+
+What became of a task is told by the writes that name the checkpoint, however late or early they arrived. Which task
+they are of stands in their path.
+
+Two things are guessed: that a node whose input is a single value (`StateGraph(list)`) has that input; and that an input
+is a state's, and not a function's (`langgraph.func.entrypoint`), as long as the function has written nothing yet.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+from projections.records import CheckpointRecord, Write, WritesRecord
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The task of writes that no task made, but who called the graph: LangGraph's `NULL_TASK_ID`."""
+SENDS = "__pregel_tasks"
+"""The channel of packets that are to be sent to nodes."""
+INPUT = "__start__"
+"""The channel of the input, and the node that takes it in."""
+ERROR, INTERRUPT, RESUME = "__error__", "__interrupt__", "__resume__"
+_ERROR_SOURCE = "__error_source_node__"
+CONTROL = frozenset((ERROR, INTERRUPT, RESUME, _ERROR_SOURCE, "__scheduled__"))
+"""The channels that say what became of a task, not what it did: LangGraph's `CONTROL_WRITES`."""
+
+_BRANCH, _JOIN = "branch:to:", "join:"
+# What has seen channels, and is no node.
+_NO_NODES = frozenset(("__input__", INTERRUPT, "__snapshot_bumps__"))
+
+# Paths of tasks, as LangGraph spells them for savers.
+_PULLED = "~__pregel_pull, "
+_SENT = re.compile(r"(~__pregel_push, \d{10})(?:, 0{10})?")
+_CALLED = "~__pregel_push, ~"
+_HANDLER = ", node_error_handler, 0000000000"
+_UPDATE = "~__interrupt__"
+
+Status = Literal["due", "finished", "interrupted", "resumed", "failed", "handled"]
+
+
+class Written(NamedTuple):
+    """One event of what a task wrote.
+
+    Attributes:
+        version: Its version in the thread's log.
+        task: The task.
+        node: The node that it runs, if the writer knew.
+        record: What it wrote.
+    """
+
+    version: int
+    task: str
+    node: str | None
+    record: WritesRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A task of the step that follows a checkpoint.
+
+    Attributes:
+        node: The node that it runs; of a task beside the step, `None` if it is not known.
+        id: Its id, if it has written something.
+        status: `"due"`: nothing is recorded of it; `"finished"`; `"interrupted"`: it waits for an answer; `"resumed"`:
+            it got one, and was not heard of since; `"failed"`; `"handled"`: it failed, and an error handler took over.
+        done: Whether it has a result. LangGraph runs it no more, not even if it failed then.
+        asked: What it asked last.
+        error: What it failed with last.
+        called: Whether a task called it: a function of LangGraph's functional API.
+    """
+
+    node: str | None
+    id: str | None = None
+    status: Status = "due"
+    done: bool = False
+    asked: Write | None = field(default=None, repr=False)
+    error: Write | None = field(default=None, repr=False)
+    called: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """The step that follows a checkpoint.
+
+    Attributes:
+        tasks: Its tasks, as `get_state` shows them: those of packets in their order, then those of edges by name.
+        beside: What else wrote to the checkpoint: functions that tasks called, and nodes that the caller led to
+            (`Command(goto=…)`). `get_state` shows none of them.
+        latest: Whether the thread stands at the checkpoint. Then it is told how it is, and else how it was.
+    """
+
+    tasks: tuple[Task, ...]
+    beside: tuple[Task, ...]
+    latest: bool
+
+    @property
+    def next(self) -> tuple[str, ...]:
+        """The nodes that are due, as often as they are: `get_state(…).next`."""
+        return tuple(task.node or "" for task in self.tasks if not (self.latest and task.done))
+
+    def asked(self, task: Task) -> Write | None:
+        """What a task asks, where the thread stands; else what it asked: `get_state(…).tasks[…].interrupts`."""
+        return None if self.latest and task.done else task.asked
+
+
+def steering(record: CheckpointRecord) -> list[str]:
+    """The channels whose values it takes to tell what is due: packets, and what waits for several nodes."""
+    found = [SENDS] if _holds_packets(record) else []
+    waiting = {channel for channel, _ in _led(record, ()) if channel.startswith((_BRANCH, _JOIN))}
+    return found + sorted(channel for channel in waiting if record.holds(channel) and not _updated(record, channel))
+
+
+def step(record: CheckpointRecord, held: Mapping[str, Any], events: Iterable[Written], *, latest: bool) -> Step:
+    """The step that follows a checkpoint.
+
+    Args:
+        record: The checkpoint.
+        held: The values of the channels that `steering` names. Of those that are not there it is guessed what they are;
+            packets that cannot be read are one task, whose node is `SENDS`.
+        events: What was written to the checkpoint, in the order of the log.
+        latest: Whether the thread stands at it.
+    """
+    by_task: dict[str, list[Written]] = {}
+    answered = 0
+    for event in events:
+        if event.task != NOBODY:
+            by_task.setdefault(event.task, []).append(event)
+        elif any(write.channel == RESUME for write in event.record.writes):
+            answered = event.version
+    told = [_Told(of_it, answered) for of_it in by_task.values()]
+    handlers = {each.place: each for each in told if each.handles}
+    of_step: set[str] = set()
+    tasks: list[Task] = []
+    for node, place in _due(record, held, told):
+        # The last of them, if the graph was changed between two: its triggers are part of a task's id.
+        found = next((each for each in reversed(told) if each.is_at(place, node)), None)
+        tasks.append(found.task(node, handlers.get(place)) if found else Task(node))
+        of_step.update(each.id for each in told if each.is_at(place, node) or (each.handles and each.place == place))
+    beside = [each.task(each.node) for each in told if each.id not in of_step and not each.by_hand]
+    return Step(tuple(tasks), tuple(beside), latest)
+
+
+class _Told:
+    """What is recorded of a task.
+
+    Attributes:
+        id: Its id.
+        node: The node that it runs, if the writer knew.
+        place: Its path, without what is the same for all packets; of an error handler, that of the task that failed.
+        handles: Whether it is that of an error handler.
+    """
+
+    def __init__(self, events: Sequence[Written], answered: int) -> None:
+        self.id = events[0].task
+        self.node = next((event.node for event in events if event.node is not None), None)
+        paths = [event.record.task_path for event in events]
+        path = next((path for path in paths if path and not path.startswith(_UPDATE)), paths[0])
+        self.handles = path.endswith(_HANDLER)
+        path = path.removesuffix(_HANDLER)
+        self.place = sent[1] if (sent := _SENT.fullmatch(path)) else path
+        self._answered = answered
+        self._asked: Write | None = None
+        self._error: Write | None = None
+        self._asked_at = self._failed_at = self._done_at = 0
+        self._handled = False
+        for event in events:
+            for write in event.record.writes:
+                self._take(event.version, write)
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether it is no task of a run, but an update."""
+        return self.place.startswith(_UPDATE) or (not self.place and self.node is None and bool(self._done_at))
+
+    def is_at(self, place: str, node: str) -> bool:
+        """Whether it is the task of a place. An older LangGraph told no paths."""
+        if self.place:
+            return self.place == place and not self.handles
+        return self.node == node and place.startswith(_PULLED)
+
+    def task(self, node: str | None, handler: _Told | None = None) -> Task:
+        """The task, and what became of it."""
+        status = self._status()
+        if status == "failed" and self._handled and not (handler and handler._status() == "failed"):
+            status = "handled"
+        called = self.place.startswith(_CALLED)
+        return Task(node, self.id, status, bool(self._done_at), self._asked, self._error, called)
+
+    def _status(self) -> Status:
+        if self._done_at > self._failed_at:
+            return "finished"
+        if self._failed_at > self._asked_at or self._done_at:
+            return "failed"
+        if self._asked:
+            return "resumed" if self._answered > self._asked_at else "interrupted"
+        return "due"
+
+    def _take(self, version: int, write: Write) -> None:
+        if write.channel == ERROR:
+            self._error, self._failed_at = write, version
+        elif write.channel == INTERRUPT:
+            self._asked, self._asked_at = write, version
+        elif write.channel == _ERROR_SOURCE:
+            self._handled = True
+        elif write.channel not in CONTROL:
+            self._done_at = version
+
+
+def _due(record: CheckpointRecord, held: Mapping[str, Any], told: Iterable[_Told]) -> Iterator[tuple[str, str]]:
+    """Node and place of each task of the step."""
+    if _holds_packets(record):
+        packets = held.get(SENDS)
+        if isinstance(packets, list | tuple):
+            for index, packet in enumerate(packets):
+                # LangGraph passes over what is no packet.
+                if isinstance(node := getattr(packet, "node", None), str):
+                    yield node, f"~__pregel_push, {index:010d}"
+        else:
+            yield SENDS, ""
+    wrote = [each.place.removeprefix(_PULLED) for each in told if each.place.startswith(_PULLED) and not each.handles]
+    led = _led(record, wrote)
+    for node in sorted({node for channel, node in led if _available(record, channel, held)}):
+        yield node, _PULLED + node
+
+
+def _led(record: CheckpointRecord, wrote: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Channel and node, where the channel is newer than what the node has seen of it."""
+    for channel, entry in record.manifest.items():
+        for node in _triggered(record, channel, wrote):
+            seen = record.versions_seen.get(node)
+            if not isinstance(seen, Mapping) or _newer(entry.channel_version, seen.get(channel)):
+                yield channel, node
+
+
+def _triggered(record: CheckpointRecord, channel: str, wrote: Collection[str]) -> Collection[str]:
+    if channel.startswith(_BRANCH):
+        return [channel.removeprefix(_BRANCH)]
+    if channel.startswith(_JOIN):
+        return [channel.rpartition(":")[2]]  # no node's name has a colon in it
+    known = [
+        node
+        for node, seen in record.versions_seen.items()
+        if isinstance(seen, Mapping) and channel in seen and node not in _NO_NODES
+    ]
+    # A function is told only by what it has seen, or wrote.
+    return known or (([*wrote] or [INPUT]) if channel == INPUT else known)
+
+
+def _available(record: CheckpointRecord, channel: str, held: Mapping[str, Any]) -> bool:
+    if _updated(record, channel):
+        return True
+    if not record.holds(channel):
+        return False
+    if channel.startswith((_BRANCH, _JOIN)):
+        opened = _opened(channel, held[channel]) if channel in held else None
+        if opened is None:
+            return channel.startswith(_BRANCH) and record.updated_channels is None
+        return opened
+    return True
+
+
+def _opened(channel: str, value: Any) -> bool | None:
+    """Whether what leads to a node does so by now; `None` if that cannot be read."""
+    finished = True
+    if isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[1], bool):
+        value, finished = value  # the node waits for all others
+    if isinstance(value, str) and value != INPUT:
+        return None
+    if channel.startswith(_JOIN):
+        if not isinstance(value, Collection):
+            return None
+        names = channel.removeprefix(_JOIN).rpartition(":")[0]
+        # All that have come are among them. So all are there if they take as much room.
+        return finished and len("+".join(map(str, value))) == len(names)
+    return finished
+
+
+def _holds_packets(record: CheckpointRecord) -> bool:
+    # They are of one step: the next one leaves none, or writes others. An update does not say what it wrote.
+    return record.holds(SENDS) and (record.updated_channels is None or SENDS in record.updated_channels)
+
+
+def _updated(record: CheckpointRecord, channel: str) -> bool:
+    """Whether a checkpoint says that its step has made a channel available."""
+    return record.updated_channels is not None and channel in record.updated_channels
+
+
+def _newer(version: Any, seen: Any) -> bool:
+    if seen is None or type(version) is not type(seen):
+        return version is not None and version != seen
+    return bool(version > seen)
