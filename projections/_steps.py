@@ -9,6 +9,7 @@ from eventstore import ErasedError, EventStoreError
 from projections._finding import Finder, Located
 from projections._view import View
 from projections.history.channels import Values
+from projections.history.steps import step_of
 from projections.pregel import Step, Written, steering, step
 
 
@@ -45,7 +46,7 @@ class Steps:
             ErasedError: A prune has erased it meanwhile.
         """
         latest = self._latest[located.namespace] == located.id
-        return step(located.record, self._held(located), self._written(located), latest=latest)
+        return step(located.record, step_of(located), self._held(located), self._written(located), latest=latest)
 
     def _held(self, located: Located) -> dict[str, Any]:
         held: dict[str, Any] = {}

@@ -44,6 +44,9 @@ _SENT = re.compile(r"(~__pregel_push, \d{10})(?:, 0{10})?")
 _CALLED = "~__pregel_push, ~"
 _HANDLER = ", node_error_handler, 0000000000"
 _UPDATE = "~__interrupt__"
+_LATER, _DIGITS = "~~", 8
+# How far behind a checkpoint the steps may be that a run wrote to it: the most that a run takes, unless it says so.
+_STEPS = 10_007
 
 Status = Literal["due", "finished", "interrupted", "resumed", "failed", "handled"]
 
@@ -115,16 +118,18 @@ class Step:
 
 def steering(record: CheckpointRecord) -> list[str]:
     """The channels whose values it takes to tell what is due: packets, and what waits for several nodes."""
-    found = [SENDS] if _holds_packets(record) else []
-    waiting = {channel for channel, _ in _led(record, ()) if channel.startswith((_BRANCH, _JOIN))}
-    return found + sorted(channel for channel in waiting if record.holds(channel) and not _updated(record, channel))
+    leading = {channel for channel, _ in _led(record, ()) if channel.startswith((_BRANCH, _JOIN))}
+    return sorted(channel for channel in {SENDS, *leading} if record.holds(channel))
 
 
-def step(record: CheckpointRecord, held: Mapping[str, Any], events: Iterable[Written], *, latest: bool) -> Step:
+def step(
+    record: CheckpointRecord, number: int | None, held: Mapping[str, Any], events: Iterable[Written], *, latest: bool
+) -> Step:
     """The step that follows a checkpoint.
 
     Args:
         record: The checkpoint.
+        number: LangGraph's number of the step before, if the checkpoint has one.
         held: The values of the channels that `steering` names. Of those that are not there it is guessed what they are;
             packets that cannot be read are one task, whose node is `SENDS`.
         events: What was written to the checkpoint, in the order of the log.
@@ -133,6 +138,8 @@ def step(record: CheckpointRecord, held: Mapping[str, Any], events: Iterable[Wri
     by_task: dict[str, list[Written]] = {}
     answered = 0
     for event in events:
+        if _is_for_replay(event, number):
+            continue
         if event.task != NOBODY:
             by_task.setdefault(event.task, []).append(event)
         elif any(write.channel == RESUME for write in event.record.writes):
@@ -148,6 +155,18 @@ def step(record: CheckpointRecord, held: Mapping[str, Any], events: Iterable[Wri
         of_step.update(each.id for each in told if each.is_at(place, node) or (each.handles and each.place == place))
     beside = [each.task(each.node) for each in told if each.id not in of_step and not each.by_hand]
     return Step(tuple(tasks), tuple(beside), latest)
+
+
+def _is_for_replay(event: Written, number: int | None) -> bool:
+    """Whether it is what a run with `durability="exit"` keeps for DeltaChannels, of steps that left no checkpoint.
+
+    LangGraph writes it to the checkpoint that the run began from, when the run is over, and names the step in the ids
+    of its tasks: `exit_delta_task_id` of `langgraph.pregel._checkpoint`.
+    """
+    if event.record.task_path.startswith(_LATER):
+        return True
+    first = event.task.partition("-")[0]
+    return number is not None and first.isdecimal() and len(first) == _DIGITS and 0 < int(first) - number <= _STEPS
 
 
 class _Told:
@@ -218,15 +237,14 @@ class _Told:
 
 def _due(record: CheckpointRecord, held: Mapping[str, Any], told: Iterable[_Told]) -> Iterator[tuple[str, str]]:
     """Node and place of each task of the step."""
-    if _holds_packets(record):
-        packets = held.get(SENDS)
-        if isinstance(packets, list | tuple):
-            for index, packet in enumerate(packets):
-                # LangGraph passes over what is no packet.
-                if isinstance(node := getattr(packet, "node", None), str):
-                    yield node, f"~__pregel_push, {index:010d}"
-        else:
-            yield SENDS, ""
+    packets = held.get(SENDS)
+    if isinstance(packets, list | tuple):
+        for index, packet in enumerate(packets):
+            # LangGraph passes over what is no packet.
+            if isinstance(node := getattr(packet, "node", None), str):
+                yield node, f"~__pregel_push, {index:010d}"
+    elif record.holds(SENDS) and _seems_updated(record, SENDS):
+        yield SENDS, ""
     wrote = [each.place.removeprefix(_PULLED) for each in told if each.place.startswith(_PULLED) and not each.handles]
     led = _led(record, wrote)
     for node in sorted({node for channel, node in led if _available(record, channel, held)}):
@@ -257,16 +275,13 @@ def _triggered(record: CheckpointRecord, channel: str, wrote: Collection[str]) -
 
 
 def _available(record: CheckpointRecord, channel: str, held: Mapping[str, Any]) -> bool:
-    if _updated(record, channel):
-        return True
+    if not channel.startswith((_BRANCH, _JOIN)):
+        # One that is replayed from its writes has no value here.
+        return record.holds(channel) or (record.updated_channels is not None and channel in record.updated_channels)
     if not record.holds(channel):
         return False
-    if channel.startswith((_BRANCH, _JOIN)):
-        opened = _opened(channel, held[channel]) if channel in held else None
-        if opened is None:
-            return channel.startswith(_BRANCH) and record.updated_channels is None
-        return opened
-    return True
+    opened = _opened(channel, held[channel]) if channel in held else None
+    return _seems_updated(record, channel) if opened is None else opened
 
 
 def _opened(channel: str, value: Any) -> bool | None:
@@ -285,14 +300,15 @@ def _opened(channel: str, value: Any) -> bool | None:
     return finished
 
 
-def _holds_packets(record: CheckpointRecord) -> bool:
-    # They are of one step: the next one leaves none, or writes others. An update does not say what it wrote.
-    return record.holds(SENDS) and (record.updated_channels is None or SENDS in record.updated_channels)
+def _seems_updated(record: CheckpointRecord, channel: str) -> bool:
+    """Whether a channel that has a value, which cannot be read, is available.
 
-
-def _updated(record: CheckpointRecord, channel: str) -> bool:
-    """Whether a checkpoint says that its step has made a channel available."""
-    return record.updated_channels is not None and channel in record.updated_channels
+    Those checkpoints that are made by hand, or of an older LangGraph, do not say what was updated. Then a join is taken
+    to wait: it has a value always.
+    """
+    if record.updated_channels is None:
+        return not channel.startswith(_JOIN)
+    return channel in record.updated_channels
 
 
 def _newer(version: Any, seen: Any) -> bool:

@@ -77,8 +77,8 @@ class TimelineEntry:
         changes: The channels that changed since its parent, by name.
         size: The bytes of its event as stored.
         writes_size: The bytes of what tasks wrote at it, as stored.
-        pending: How many tasks have written results at it. Of a checkpoint that was followed by another, these are
-            what that one applied.
+        pending: How many tasks have results at it. Of a checkpoint that was followed by another, these are what that
+            one applied.
         interrupted: Whether a task stopped at it to ask; where the thread stands, whether one waits for an answer.
         failed: Whether a task raised at it.
     """
@@ -178,7 +178,7 @@ class Entries:
             changes=tuple(self._changes(located, parent, applied)),
             size=located.size,
             writes_size=sum(event.size for event in own),
-            pending=len({event.cause.task for event in own if event.results}),
+            pending=sum(task.done for task in (*step.tasks, *step.beside)),
             interrupted=any(step.asked(task) for task in (*step.tasks, *step.beside)),
             failed=failed(own),
         )

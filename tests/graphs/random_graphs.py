@@ -84,7 +84,11 @@ async def happen(data: st.DataObject, stage: Stage, graph: Pregel, config: Runna
     ways = ["answer", "rest", "abandon"] * 2 + ["run", "travel", "update", "update", "goto"] if history else ["run"]
     way = data.draw(st.sampled_from(ways), "what happens")
     options = {"durability": data.draw(st.sampled_from(DURABILITIES), "durability")}
-    given: Any = {"log": ["in"], "told": data.draw(st.sampled_from([["in"], Overwrite(["over"])]), "told"), "scratch": "x"}
+    given: Any = {
+        "log": ["in"],
+        "told": data.draw(st.sampled_from([["in"], Overwrite(["over"])]), "told"),
+        "scratch": "x",
+    }
     state: StateSnapshot = await stage.call(graph, "get_state", config)
     where = config
     try:

@@ -1,4 +1,4 @@
-"""What is due, what is pending and which questions are open: all tell the same of a thread as LangGraph's `get_state`."""
+"""What is due, what is pending and which questions are open: all tell of a thread what LangGraph's `get_state` does."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from langgraph.types import StateSnapshot
 
 from eventstore_cli.session import SERIALIZER
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from projections import Recovery, RecoveryPoint, Timeline
+from projections import Recovery, RecoveryPoint
 from tests.cli.shell import Shell
 
 from .random_graphs import a_graph, breakpoints, happen
