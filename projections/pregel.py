@@ -75,7 +75,8 @@ class Task:
         node: The node that it runs; of a task beside the step, `None` if it is not known.
         id: Its id, if it has written something.
         status: `"due"`: nothing is recorded of it; `"finished"`; `"interrupted"`: it waits for an answer; `"resumed"`:
-            it got one, and was not heard of since; `"failed"`; `"handled"`: it failed, and an error handler took over.
+            it got one, and was not heard of since; `"failed"`; `"handled"`: it failed, and an error handler took over,
+            which stands beside the step.
         done: Whether it has a result. LangGraph runs it no more, not even if it failed then.
         asked: What it asked last.
         error: What it failed with last.
@@ -97,8 +98,8 @@ class Step:
 
     Attributes:
         tasks: Its tasks, as `get_state` shows them: those of packets in their order, then those of edges by name.
-        beside: What else wrote to the checkpoint: functions that tasks called, and nodes that the caller led to
-            (`Command(goto=…)`). `get_state` shows none of them.
+        beside: What else wrote to the checkpoint: functions that tasks called, error handlers, and nodes that the
+            caller led to (`Command(goto=…)`). `get_state` shows none of them.
         latest: Whether the thread stands at the checkpoint. Then it is told how it is, and else how it was.
     """
 
@@ -145,14 +146,13 @@ def step(
         elif any(write.channel == RESUME for write in event.record.writes):
             answered = event.version
     told = [_Told(of_it, answered) for of_it in by_task.values()]
-    handlers = {each.place: each for each in told if each.handles}
     of_step: set[str] = set()
     tasks: list[Task] = []
     for node, place in _due(record, held, told):
         # The last of them, if the graph was changed between two: its triggers are part of a task's id.
         found = next((each for each in reversed(told) if each.is_at(place, node)), None)
-        tasks.append(found.task(node, handlers.get(place)) if found else Task(node))
-        of_step.update(each.id for each in told if each.is_at(place, node) or (each.handles and each.place == place))
+        tasks.append(found.task(node) if found else Task(node))
+        of_step.update(each.id for each in told if each.is_at(place, node))
     beside = [each.task(each.node) for each in told if each.id not in of_step and not each.by_hand]
     return Step(tuple(tasks), tuple(beside), latest)
 
@@ -175,18 +175,18 @@ class _Told:
     Attributes:
         id: Its id.
         node: The node that it runs, if the writer knew.
-        place: Its path, without what is the same for all packets; of an error handler, that of the task that failed.
+        place: Its path, without what is the same for all packets.
         handles: Whether it is that of an error handler.
     """
 
     def __init__(self, events: Sequence[Written], answered: int) -> None:
         self.id = events[0].task
-        self.node = next((event.node for event in events if event.node is not None), None)
         paths = [event.record.task_path for event in events]
         path = next((path for path in paths if path and not path.startswith(_UPDATE)), paths[0])
-        self.handles = path.endswith(_HANDLER)
-        path = path.removesuffix(_HANDLER)
         self.place = sent[1] if (sent := _SENT.fullmatch(path)) else path
+        # The path of an error handler is that of the task that failed, and names no node of its own.
+        self.handles = path.endswith(_HANDLER)
+        self.node = None if self.handles else next((event.node for event in events if event.node is not None), None)
         self._answered = answered
         self._asked: Write | None = None
         self._error: Write | None = None
@@ -203,23 +203,18 @@ class _Told:
 
     def is_at(self, place: str, node: str) -> bool:
         """Whether it is the task of a place. An older LangGraph told no paths."""
-        if self.place:
-            return self.place == place and not self.handles
-        return self.node == node and place.startswith(_PULLED)
+        return self.place == place if self.place else self.node == node and place.startswith(_PULLED)
 
-    def task(self, node: str | None, handler: _Told | None = None) -> Task:
+    def task(self, node: str | None) -> Task:
         """The task, and what became of it."""
-        status = self._status()
-        if status == "failed" and self._handled and not (handler and handler._status() == "failed"):
-            status = "handled"
         called = self.place.startswith(_CALLED)
-        return Task(node, self.id, status, bool(self._done_at), self._asked, self._error, called)
+        return Task(node, self.id, self._status(), bool(self._done_at), self._asked, self._error, called)
 
     def _status(self) -> Status:
         if self._done_at > self._failed_at:
             return "finished"
         if self._failed_at > self._asked_at or self._done_at:
-            return "failed"
+            return "handled" if self._handled else "failed"
         if self._asked:
             return "resumed" if self._answered > self._asked_at else "interrupted"
         return "due"

@@ -27,7 +27,8 @@ class TaskState:
         id: Its id, if it has written something.
         node: The node that it runs; of a task beside the step, `None` if the writer did not know.
         status: `"due"`: nothing is recorded of it; `"finished"`; `"interrupted"`: it asked; `"resumed"`: it was
-            answered, and was not heard of since; `"failed"`; `"handled"`: it failed, and an error handler took over.
+            answered, and was not heard of since; `"failed"`; `"handled"`: it failed, and an error handler took over,
+            which stands beside the step.
         interrupts: The ids of its questions, where there is a serializer that can read them; where the thread stands,
             of those that wait.
         error: What it failed with last, where there is a serializer that can read it.
@@ -59,8 +60,8 @@ class RecoveryPoint:
         next: The nodes that are due, each as often as it has tasks: where the thread stands, of those without a result;
             at an earlier checkpoint, all that were due then. `"__pregel_tasks"` stands for packets that cannot be read.
         tasks: The tasks of the step, with a result or without: those of packets, then those that edges led to, by name.
-        beside: What else wrote to the checkpoint: functions that tasks called, and nodes that the caller led to
-            (`Command(goto=…)`). LangGraph's `get_state` shows the others only.
+        beside: What else wrote to the checkpoint: functions that tasks called, error handlers, and nodes that the
+            caller led to (`Command(goto=…)`). LangGraph's `get_state` shows none of them.
     """
 
     thread: str

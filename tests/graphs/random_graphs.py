@@ -17,7 +17,7 @@ from langgraph.managed import RemainingSteps
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Overwrite, RetryPolicy, Send, StateSnapshot, interrupt
 
-from .stage import DURABILITIES, Stage
+from .stage import DURABILITIES, Flavour, Stage
 from .stories import append
 
 NODES = ["a", "b", "b+c", "d", "e"]
@@ -55,7 +55,7 @@ def a_graph(data: st.DataObject) -> StateGraph[Any, Any, Any, Any]:
         elif kind == "retried":
             options["retry_policy"] = RetryPolicy(initial_interval=0, jitter=False, retry_on=FailureError)
         goto = _targets(data, later, f"{name} goes to") if kind == "goto" else []
-        work = _subgraph() if kind == "sub" else _work(name, kind, runs, goto)
+        work: Any = _subgraph() if kind == "sub" else _work(name, kind, runs, goto)
         builder.add_node(name, work, destinations=(*later, END) if kind == "goto" else None, **options)
         if targets := _targets(data, later, f"routes of {name}") if data.draw(st.booleans(), f"{name} routes") else []:
             builder.add_conditional_edges(name, lambda state, targets=targets: targets, [*later, END])
@@ -82,6 +82,8 @@ async def happen(data: st.DataObject, stage: Stage, graph: Pregel, config: Runna
     """One thing that can happen on a thread: a run, answers, the rest of a run, an abandoned one, travel, an update."""
     history = [shown async for shown in stage.each(graph, "get_state_history", config)]
     ways = ["answer", "rest", "abandon"] * 2 + ["run", "travel", "update", "update", "goto"] if history else ["run"]
+    if stage.flavour is Flavour.ASYNC:  # what an event loop gives up may go on in a thread
+        ways = [way for way in ways if way != "abandon"]
     way = data.draw(st.sampled_from(ways), "what happens")
     options = {"durability": data.draw(st.sampled_from(DURABILITIES), "durability")}
     given: Any = {
