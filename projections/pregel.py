@@ -36,7 +36,8 @@ CONTROL = frozenset((ERROR, INTERRUPT, RESUME, _ERROR_SOURCE, "__scheduled__"))
 
 _BRANCH, _JOIN = "branch:to:", "join:"
 # What has seen channels, and is no node.
-_NO_NODES = frozenset(("__input__", INTERRUPT, "__snapshot_bumps__"))
+_BUMPS = "__snapshot_bumps__"
+_NO_NODES = frozenset(("__input__", INTERRUPT, _BUMPS))
 
 # Paths of tasks, as LangGraph spells them for savers.
 _PULLED = "~__pregel_pull, "
@@ -260,13 +261,21 @@ def _triggered(record: CheckpointRecord, channel: str, wrote: Collection[str]) -
         return [channel.removeprefix(_BRANCH)]
     if channel.startswith(_JOIN):
         return [channel.rpartition(":")[2]]  # no node's name has a colon in it
-    known = [
-        node
-        for node, seen in record.versions_seen.items()
-        if isinstance(seen, Mapping) and channel in seen and node not in _NO_NODES
-    ]
+    known = [node for node in record.versions_seen if node not in _NO_NODES and _has_read(record, node, channel)]
     # A function is told only by what it has seen, or wrote.
     return known or (([*wrote] or [INPUT]) if channel == INPUT else known)
+
+
+def _has_read(record: CheckpointRecord, node: str, channel: str) -> bool:
+    """Whether a node was triggered by a channel, so far as it is noted."""
+    seen = record.versions_seen.get(node)
+    if not isinstance(seen, Mapping) or channel not in seen:
+        return False
+    # A new version that only stores a snapshot is noted as seen by all. LangGraph marks by `|` who was moved on by
+    # that, and by `:` what such a node had read before.
+    bumps = record.versions_seen.get(_BUMPS)
+    marks = bumps if isinstance(bumps, Mapping) else {}
+    return marks.get(f"{node}|{channel}") != seen[channel] or f"{node}:{channel}" in marks
 
 
 def _available(record: CheckpointRecord, channel: str, held: Mapping[str, Any]) -> bool:

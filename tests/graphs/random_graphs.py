@@ -33,7 +33,7 @@ class Sub(TypedDict, total=False):
 class State(TypedDict, total=False):
     log: Annotated[list[str], operator.add]
     told: Annotated[list[str], DeltaChannel(append, snapshot_frequency=3)]
-    scratch: Annotated[str, UntrackedValue]
+    scratch: Annotated[str, UntrackedValue(str, guard=False)]
     left: RemainingSteps
 
 
