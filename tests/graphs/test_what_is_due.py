@@ -97,7 +97,7 @@ async def assert_told_as_by(stage: Stage, saver: EventStoreSaver, graph: Pregel,
     history = [state async for state in stage.each(graph, "get_state_history", config)]
     assert_told_alike(saver, name, latest, history[1:])
     for namespace, state in namespaces(latest):
-        [point] = Recovery(saver.checkpoints).points(name, namespace=namespace, limit=1, serializer=saver.serde)
+        [point] = saver.history.points(name, namespace=namespace, limit=1)
         assert (point.id, of_point(point)) == (checkpoint_id(state.config), of_state(state))
 
 
