@@ -17,9 +17,10 @@ from typing import Any
 
 from eventstore import EventStore
 from projections._finding import Finder, Located, located_of
-from projections._tasks import INTERRUPT, RESUME, is_of_a_task, node_of_path
+from projections._naming import Names
 from projections._view import LAST, View, writes_rows
-from projections.history.steps import Recorded, Writes
+from projections.history.steps import Recorded, Writes, step_of
+from projections.pregel import INTERRUPT, RESUME, Written, is_of_the_step
 from projections.records import Adopted, Point
 
 # The end of the namespaces that begin with one: behind "|", and before every other character that an id is followed by.
@@ -97,7 +98,7 @@ class Points:
         written, answer = _asked(self._written(view, at), at)
         kept.answer(answer)
         if written:
-            for task, node in {event.cause.task: self._node(event) for event in written}.items():
+            for task, node in {event.cause.task: event.cause.node for event in written}.items():
                 if task is not None:
                     self._called(view, at, task, node, kept)
         return written
@@ -116,9 +117,8 @@ class Points:
     def _inside(self, view: View, at: Located, kept: _Kept) -> None:
         """Keep what subgraphs with a state of their own saved that a finished step of a subgraph called."""
         for event in self._written(view, at):
-            node = self._node(event)
-            if event.cause.task is not None and node is not None:
-                for saved in self._lasting(view, at, node):
+            if event.cause.node is not None:
+                for saved in self._lasting(view, at, event.cause.node):
                     kept.rows.update({(each.namespace, each.id): (each, self._written(view, each)) for each in saved})
 
     def _spaces(self, view: View, caller: Located, task: str, node: str | None) -> list[list[Located]]:
@@ -183,20 +183,19 @@ class Points:
             late = [
                 event
                 for event in events
-                if event.version > upto and event.cause.task not in known and is_of_a_task(event.cause, event.record)
+                if event.version > upto and event.cause.task not in known and _is_of_the_step(event, at)
             ]
             if not late:
                 return
             yield _writes_only(at, late)
 
     def _written(self, view: View, at: Located) -> Sequence[Recorded]:
-        return Writes(self._store, self._queries, view, [(at.namespace, at.id)]).at(at.namespace, at.id)
+        names = Names(self._finder, view)
+        names.know([at])
+        return Writes(self._store, self._queries, names, [(at.namespace, at.id)]).at(at.namespace, at.id)
 
     def _until(self, kept: _Kept, events: Iterable[Recorded]) -> list[Recorded]:
         return [event for event in events if kept.answered is None or event.version < kept.answered]
-
-    def _node(self, event: Recorded) -> str | None:
-        return event.cause.node or node_of_path(event.record.task_path)
 
     def stays_whole(self, view: View, point: Point) -> bool:
         """Whether all stays that a thread shows behind a point, and as written at its checkpoints."""
@@ -221,7 +220,7 @@ def _asked(events: Sequence[Recorded], at: Located) -> tuple[list[Recorded], Rec
     for event in events:
         channels = {write.channel for write in event.record.writes}
         asks = INTERRUPT in channels
-        own = is_of_a_task(event.cause, event.record, step=at.cause.metadata.get("step"))
+        own = _is_of_the_step(event, at)
         answers = RESUME in channels or (asked and not own) or (event.cause.task in asked and not asks)
         if answers:
             return (before if asked else []), event
@@ -230,6 +229,11 @@ def _asked(events: Sequence[Recorded], at: Located) -> tuple[list[Recorded], Rec
         if own or event.cause.task is None or not asked:
             before.append(event)
     return (before if asked else []), None
+
+
+def _is_of_the_step(event: Recorded, at: Located) -> bool:
+    written = Written(event.version, event.cause.task or "", event.cause.node, event.record)
+    return is_of_the_step(written, at.id, step_of(at))
 
 
 def _is_past(kept: _Kept, at: Located) -> bool:

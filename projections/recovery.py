@@ -12,15 +12,15 @@ from eventstore import BadInputError, BusyError, CorruptionError, ErasedError, E
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
-from projections._chains import Chains
-from projections._contents import Contents
 from projections._finding import Located, opened
 from projections._naming import Names
+from projections._steps import Steps
 from projections._view import View, payloads, writes_rows
 from projections.checkpoints import Checkpoints
-from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, WritesRecord
+from projections.history.channels import Values
+from projections.pregel import Step, Task, Written
+from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, Write, WritesRecord
 from projections.recovering.checking import Check, ProgressCallback
-from projections.recovering.due import SENDS, Recorded, Written, due, sends, statuses
 from projections.recovering.points import RecoveryPoint, StalledPage, StalledThread, TaskState, Why
 from projections.recovering.report import Report
 from projections.serializer import Serializer
@@ -39,8 +39,8 @@ _ATTEMPTS = 5
 class Recovery:
     """Tells what can be recovered. It changes nothing.
 
-    What comes next at a checkpoint is known without the graph as `projections.recovering.due` describes it: for all
-    graphs that LangGraph's `StateGraph` makes.
+    What comes next at a checkpoint is what LangGraph's `get_state` shows, and known without the graph as
+    `projections.pregel` describes it: for all graphs that LangGraph's `StateGraph` makes.
 
     Args:
         checkpoints: The checkpoints of a store.
@@ -217,9 +217,15 @@ class Recovery:
         stored = payloads(self._store, view, {version for versions in at.values() for version in versions})
         names = Names(self._checkpoints.finder, view)
         names.know(batch)
-        for located in batch:
+
+        def written(located: Located) -> list[Written]:
             versions = [version for version in at.get(located.id, ()) if version in stored]
-            events = _written(names, located, {version: stored[version] for version in versions})
+            return _written(names, located, {version: stored[version] for version in versions})
+
+        values = Values(self._store, self._queries, view, serializer) if serializer else None
+        steps = Steps(self._checkpoints.finder, view, batch, written, values)
+        for located in batch:
+            step = steps.of(located)
             metadata = located.cause.metadata
             yield RecoveryPoint(
                 thread=view.thread,
@@ -231,25 +237,10 @@ class Recovery:
                 source=str(metadata.get("source", "")),
                 saved_at=from_microseconds(located.recorded_at),
                 run=located.cause.run,
-                next=(*due(located.record), *self._sent(view, located, serializer)),
-                tasks=tuple(_state(recorded, serializer) for recorded in statuses(events)),
+                next=step.next,
+                tasks=tuple(_state(step, task, serializer) for task in step.tasks),
+                beside=tuple(_state(step, task, serializer) for task in step.beside),
             )
-
-    def _sent(self, view: View, located: Located, serializer: Serializer | None) -> Iterable[str]:
-        """The nodes that packets wait for."""
-        if not sends(located.record):
-            return ()
-        if serializer is None:
-            return (SENDS,)
-        chains = Chains(self._store, self._queries, view)
-        try:
-            contents = Contents(self._store, self._queries, view, [located], chains, only=[SENDS])
-            packets = contents.values(located, serializer)[SENDS]
-        except ErasedError:
-            raise
-        except EventStoreError:
-            return (SENDS,)
-        return [getattr(packet, "node", SENDS) for packet in packets]
 
 
 def _written(names: Names, located: Located, stored: Mapping[int, bytes]) -> list[Written]:
@@ -262,24 +253,28 @@ def _written(names: Names, located: Located, stored: Mapping[int, bytes]) -> lis
     ]
 
 
-def _state(recorded: Recorded, serializer: Serializer | None) -> TaskState:
-    said: Any = None
-    if recorded.said and serializer:
-        try:
-            said = load(recorded.said.encoding, recorded.said.data, serializer)
-        except EventStoreError:
-            said = None  # of a type that may not be made again, for one
-    if recorded.status == "failed":
-        return TaskState(recorded.id, recorded.node, "failed", error=None if said is None else str(said))
-    asked = said if isinstance(said, list | tuple) else ()
-    ids = tuple(str(question.id) for question in asked if hasattr(question, "id"))
-    return TaskState(recorded.id, recorded.node, recorded.status, ids)
+def _state(step: Step, task: Task, serializer: Serializer | None) -> TaskState:
+    asked, error = _said(step.asked(task), serializer), _said(task.error, serializer)
+    questions = asked if isinstance(asked, list | tuple) else ()
+    ids = tuple(str(question.id) for question in questions if hasattr(question, "id"))
+    return TaskState(task.id, task.node, task.status, ids, None if error is None else str(error), task.called)
+
+
+def _said(write: Write | None, serializer: Serializer | None) -> Any:
+    """A question or an error, if it can be read."""
+    if write is None or serializer is None:
+        return None
+    try:
+        return load(write.encoding, write.data, serializer)
+    except EventStoreError:
+        return None  # of a type that may not be made again, for one
 
 
 def _why(head: RecoveryPoint, active_at: datetime, older_than: timedelta | None) -> tuple[Why, ...]:
     if head.clean:
         return ()
-    reached = {task.status for task in head.tasks}
+    # What a function failed with that a task called, the task may have caught.
+    reached = {task.status for task in (*head.tasks, *head.beside) if not task.called}
     why: list[Why] = []
     if "interrupted" in reached:
         why.append("interrupt")

@@ -25,8 +25,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from projections.pregel import NOBODY, SENDS
 from projections.records import CheckpointRecord, WritesRecord
-from projections.recovering.due import NOBODY, SENDS
 
 __all__ = [
     "NOBODY",

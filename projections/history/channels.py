@@ -9,7 +9,8 @@ from eventstore import EventStore
 from projections._chains import Chains, Wanted
 from projections._finding import Located
 from projections._view import View
-from projections.records import CheckpointRecord, Manifest
+from projections.pregel import INPUT
+from projections.records import CheckpointRecord
 from projections.serializer import Serializer
 from projections.values.change import WHOLE, Change, Place, restore
 
@@ -17,8 +18,6 @@ Kind = Literal["added", "removed", "changed"]
 
 # By these a graph leads itself from step to step; they say nothing of what it knows.
 _STEERING = ("branch:", "join:", "__")
-_DUE = "branch:to:"
-_INPUT = "__start__"
 # How many values are at hand: most are asked for twice in a row, as the later and as the earlier of two.
 _KEPT = 32
 
@@ -64,13 +63,7 @@ def written_between(
 
 def steers(channel: str) -> bool:
     """Whether a graph leads itself on by a channel, so that nobody else needs to see it."""
-    return channel.startswith(_STEERING) and channel != _INPUT
-
-
-def due(manifest: Manifest) -> list[str]:
-    """The nodes that a checkpoint leads to, as far as edges tell: those that wait for several others are not known."""
-    led = [channel for channel, entry in manifest.items() if entry.written_at is not None]
-    return sorted(channel.removeprefix(_DUE) for channel in led if channel.startswith(_DUE) or channel == _INPUT)
+    return channel.startswith(_STEERING) and channel != INPUT
 
 
 class Values:

@@ -10,14 +10,16 @@ from typing import Any, Literal
 from eventstore import BadInputError, EventStore, NotFoundError
 from eventstore.events import from_microseconds
 from projections._finding import Finder, Located
+from projections._naming import Names
+from projections._steps import Steps
 from projections._view import View, stream_of
 from projections.differences.content import ABSENT
 from projections.differences.difference import Difference, diff
 from projections.differences.glance import glance, printable
 from projections.differences.plain import iso, plain
 from projections.differences.rendering import Line, render
-from projections.history.channels import Values, Written, due, places_of, steers, written_between
-from projections.history.steps import nodes_between, source_of, step_of
+from projections.history.channels import Values, Written, places_of, steers, written_between
+from projections.history.steps import Writes, nodes_between, source_of, step_of
 from projections.serializer import Serializer
 
 _Named = tuple[str, str | None]
@@ -38,7 +40,7 @@ class ComparedCheckpoint:
         step: LangGraph's number of the step, if it has one.
         source: What made it: `"input"`, `"loop"`, `"update"` or `"fork"`, if it says so.
         run: The id of the run that saved it, if known.
-        due: The nodes that it leads to, as far as edges tell.
+        due: The nodes that are due, as `RecoveryPoint.next` tells them.
         metadata: The caller's metadata.
     """
 
@@ -204,8 +206,8 @@ class Comparison:
         uneven = {each.channel for each in wanted if _is_uneven(each, values_a, values)}
         replayed = uneven | {channel for channel in _replayed(before, after) if _is_wanted(channel, channels)}
         return CheckpointDiff(
-            before=_compared(view_a, before) if before else None,
-            after=_compared(view, after),
+            before=self._compared(view_a, before, values_a) if before else None,
+            after=self._compared(view, after, values),
             channels=tuple(_of_channel(each, values_a, values) for each in wanted if each.channel not in uneven),
             replayed=tuple(sorted(replayed)),
             nodes=tuple(nodes_between(before, after)),
@@ -222,6 +224,23 @@ class Comparison:
 
     def _parent(self, view: View, located: Located) -> Located | None:
         return self._finder.locate(view, located.namespace, located.parent) if located.parent else None
+
+    def _compared(self, view: View, located: Located, values: Values) -> ComparedCheckpoint:
+        writes = Writes(self._store, self._queries, Names(self._finder, view), [(located.namespace, located.id)])
+        steps = Steps(self._finder, view, [located], writes.written, values)
+        return ComparedCheckpoint(
+            thread=view.thread,
+            namespace=located.namespace,
+            id=located.id,
+            parent=located.parent,
+            version=located.version,
+            saved_at=from_microseconds(located.recorded_at),
+            step=step_of(located),
+            source=source_of(located),
+            run=located.cause.run,
+            due=steps.of(located).next,
+            metadata=located.cause.metadata,
+        )
 
 
 def missing(thread: str, namespace: str, checkpoint: str | None) -> str:
@@ -263,19 +282,3 @@ def _replayed(before: Located | None, after: Located) -> list[str]:
         and not channel.startswith("__")  # an input that was taken
         and (channel not in old or (old[channel].written_at is None and old[channel] != entry))
     ]
-
-
-def _compared(view: View, located: Located) -> ComparedCheckpoint:
-    return ComparedCheckpoint(
-        thread=view.thread,
-        namespace=located.namespace,
-        id=located.id,
-        parent=located.parent,
-        version=located.version,
-        saved_at=from_microseconds(located.recorded_at),
-        step=step_of(located),
-        source=source_of(located),
-        run=located.cause.run,
-        due=tuple(due(located.record.manifest)),
-        metadata=located.cause.metadata,
-    )

@@ -11,6 +11,7 @@ from eventstore import EventStore, TypeNotAllowedError, UnreadableError
 from eventstore.events import from_microseconds
 from projections._finding import Finder, Located
 from projections._naming import Names
+from projections._steps import Steps
 from projections._view import View
 from projections.differences.content import ABSENT, ITEMS, KEYS, TEXT
 from projections.differences.difference import Difference, Part, diff
@@ -18,13 +19,12 @@ from projections.differences.glance import glance, printable
 from projections.differences.plain import iso
 from projections.differences.summary import in_short
 from projections.differences.texts import Piece
-from projections.history.channels import Values, Written, due, places_of, steers, written_between
+from projections.history.channels import Values, Written, places_of, steers, written_between
 from projections.history.steps import (
     Recorded,
     Writer,
     Writes,
     failed,
-    interrupted,
     nodes_between,
     source_of,
     step_of,
@@ -74,13 +74,13 @@ class TimelineEntry:
         source: What made it: `"input"`, `"loop"`, `"update"` or `"fork"`, if it says so.
         run: The id of the run that saved it, if known.
         writers: The tasks whose writes it applied.
-        due: The nodes that it leads to, as far as edges tell.
+        due: The nodes that are due, as `RecoveryPoint.next` tells them.
         changes: The channels that changed since its parent, by name.
         size: The bytes of its event as stored.
         writes_size: The bytes of what tasks wrote at it, as stored.
-        pending: How many tasks have written results at it. Of a checkpoint that was followed by another, these are
-            what that one applied.
-        interrupted: Whether a task stopped at it to ask.
+        pending: How many tasks have results at it. Of a checkpoint that was followed by another, these are what that
+            one applied.
+        interrupted: Whether a task stopped at it to ask; where the thread stands, whether one waits for an answer.
         failed: Whether a task raised at it.
     """
 
@@ -149,6 +149,7 @@ class Entries:
         self._writes = Writes(store, queries, names, self._located.keys())
         self._values = Values(store, queries, view, serializer)
         self._values.know(self._located.values())
+        self._steps = Steps(finder, view, batch, self._writes.written, self._values)
         self._written = {(each.namespace, each.id): self._written_by(each) for each in batch}
         self._values.fetch(
             place
@@ -164,6 +165,7 @@ class Entries:
         own = self._writes.at(located.namespace, located.id)
         ran = nodes_between(parent, located)
         applied = self._writes.applied(located, ran)
+        step = self._steps.of(located)
         return TimelineEntry(
             thread=self._view.thread,
             namespace=located.namespace,
@@ -175,12 +177,12 @@ class Entries:
             source=source_of(located),
             run=located.cause.run,
             writers=tuple(writers_of(applied, ran, located.cause.run)),
-            due=tuple(due(located.record.manifest)),
+            due=step.next,
             changes=tuple(self._changes(located, parent, applied)),
             size=located.size,
             writes_size=sum(event.size for event in own),
-            pending=len({event.cause.task for event in own if event.results}),
-            interrupted=interrupted(own),
+            pending=sum(task.done for task in (*step.tasks, *step.beside)),
+            interrupted=any(step.asked(task) for task in (*step.tasks, *step.beside)),
             failed=failed(own),
         )
 

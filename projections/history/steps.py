@@ -14,6 +14,7 @@ from projections._finding import Located, opened
 from projections._naming import Names
 from projections._view import stored, writes_rows
 from projections.differences.plain import iso
+from projections.pregel import CONTROL, ERROR, Written
 from projections.records import Write, WritesRecord
 
 Key = tuple[str, str]
@@ -22,8 +23,8 @@ Key = tuple[str, str]
 # LangGraph's names for what is no node; and how the paths of those tasks begin that stand for an update by hand.
 _NO_NODES = frozenset(("__input__", "__interrupt__"))
 _UPDATE = "~__interrupt__"
-# LangGraph's names for what a task writes besides values, and for a task that wrote nothing.
-_ERROR, _INTERRUPT, _NOTHING = "__error__", "__interrupt__", "__no_writes__"
+# LangGraph's name for what a task writes that wrote nothing.
+_NOTHING = "__no_writes__"
 # Checkpoints of these sources apply no node's writes, not even those that are there: an input discards them.
 _NO_STEPS = ("input", "fork")
 
@@ -67,7 +68,7 @@ class Recorded:
     @property
     def results(self) -> list[Write]:
         """The writes that the next step applies: not errors, interrupts and the like."""
-        return [write for write in self.record.writes if write.slot >= 0]
+        return [write for write in self.record.writes if write.channel not in CONTROL]
 
     @property
     def by_hand(self) -> bool:
@@ -112,6 +113,11 @@ class Writes:
     def at(self, namespace: str, checkpoint: str) -> Sequence[Recorded]:
         """What was written at a checkpoint, in the order of the log."""
         return self._at.get((namespace, checkpoint), ())
+
+    def written(self, located: Located) -> list[Written]:
+        """The same, as the rule takes it that tells what is due."""
+        found = self.at(located.namespace, located.id)
+        return [Written(event.version, event.cause.task or "", event.cause.node, event.record) for event in found]
 
     def applied(self, located: Located, ran: Collection[str]) -> list[Recorded]:
         """What a checkpoint applied, in its order: of each task that wrote a result at its parent, one event.
@@ -175,18 +181,9 @@ def nodes_between(parent: Located | None, located: Located) -> list[str]:
     ]
 
 
-def interrupted(events: Iterable[Recorded]) -> bool:
-    """Whether one of a checkpoint's tasks stopped to ask."""
-    return _wrote(events, _INTERRUPT)
-
-
 def failed(events: Iterable[Recorded]) -> bool:
     """Whether one of a checkpoint's tasks raised."""
-    return _wrote(events, _ERROR)
-
-
-def _wrote(events: Iterable[Recorded], channel: str) -> bool:
-    return any(write.channel == channel for event in events for write in event.record.writes)
+    return any(write.channel == ERROR for event in events for write in event.record.writes)
 
 
 def _named(names: Names, key: Key, events: Sequence[Recorded]) -> list[Recorded]:

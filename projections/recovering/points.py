@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from projections.recovering.due import Status
+from projections.pregel import Status
 
 Why = Literal["interrupt", "error", "died", "pending", "damaged"]
 """Why a thread stopped in the middle.
@@ -21,22 +21,26 @@ it stands cannot be read; `Recovery.check` tells more.
 
 @dataclass(frozen=True, slots=True)
 class TaskState:
-    """What became of a task that wrote something.
+    """A task of the step that follows a checkpoint, and what became of it.
 
     Attributes:
-        id: Its id.
+        id: Its id, if it has written something.
         node: The node that it runs, if known: see `projections.tasks`.
-        status: `"finished"`; `"interrupted"`: it asked; `"resumed"`: it was answered, and was not heard of since;
-            `"failed"`.
-        interrupts: The ids of its questions, where there is a serializer that can read them.
-        error: What it failed with, where there is a serializer that can read it.
+        status: `"due"`: nothing is recorded of it; `"finished"`; `"interrupted"`: it asked; `"resumed"`: it was
+            answered, and was not heard of since; `"failed"`; `"handled"`: it failed, and an error handler took over,
+            which stands beside the step.
+        interrupts: The ids of its questions, where there is a serializer that can read them; where the thread stands,
+            of those that wait.
+        error: What it failed with last, where there is a serializer that can read it.
+        called: Whether a task called it: a function of LangGraph's functional API.
     """
 
-    id: str
+    id: str | None
     node: str | None
     status: Status
     interrupts: tuple[str, ...] = ()
     error: str | None = None
+    called: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +57,11 @@ class RecoveryPoint:
         source: What saved it: `"input"`, `"loop"`, `"update"` or `"fork"`.
         saved_at: When, UTC.
         run: The run that saved it.
-        next: The nodes that were due then, each as often as it has tasks; `"__pregel_tasks"` stands for packets that
-            could not be read.
-        tasks: What became of those that wrote something since.
+        next: The nodes that are due, each as often as it has tasks: where the thread stands, of those without a result;
+            at an earlier checkpoint, all that were due then. `"__pregel_tasks"` stands for packets that cannot be read.
+        tasks: The tasks of the step, with a result or without: those of packets, then those that edges led to, by name.
+        beside: What else wrote to the checkpoint: functions that tasks called, error handlers, and nodes that the
+            caller led to (`Command(goto=…)`). LangGraph's `get_state` shows none of them.
     """
 
     thread: str
@@ -69,11 +75,12 @@ class RecoveryPoint:
     run: str | None
     next: tuple[str, ...]
     tasks: tuple[TaskState, ...]
+    beside: tuple[TaskState, ...] = ()
 
     @property
     def clean(self) -> bool:
-        """Whether a run had ended there: nothing was due, and no task is unfinished."""
-        return not self.next and all(task.status == "finished" for task in self.tasks)
+        """Whether a run had ended there: no task was due, not even one whose result is still to be applied."""
+        return not self.tasks and not self.beside
 
 
 @dataclass(frozen=True, slots=True)

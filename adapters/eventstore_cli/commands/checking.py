@@ -18,13 +18,13 @@ from eventstore_cli.options import on_a_store
 from eventstore_cli.output import Advance, Cell, Output, columns
 from eventstore_cli.session import SERIALIZER, Session
 from eventstore_cli.values import counted
-from projections import StalledThread
+from projections import StalledThread, TaskState
 from projections.differences.content import fields_of
 from projections.differences.glance import glance, printable
 from projections.differences.plain import plain
+from projections.pregel import INTERRUPT
 from projections.recovering.report import Finding, Report
 
-_QUESTION = "__interrupt__"
 _PAGE = 100
 _STYLES = {"interrupt": "yellow", "error": "red", "died": "red", "damaged": "red bold", "pending": ""}
 
@@ -111,11 +111,13 @@ def _stalled(session: Session, prefix: str, older_than: timedelta | None) -> Ite
 
 
 def _questions(session: Session, thread: StalledThread) -> list[Any]:
-    """What the thread's tasks ask."""
+    """What the thread's tasks ask, and nobody has answered."""
     if "interrupt" not in thread.why or thread.head is None:
         return []
     saved = session.checkpoints.get(thread.thread, SERIALIZER, checkpoint=thread.head.id)
-    asked = [value for _, channel, value in saved.pending if channel == _QUESTION] if saved else []
+    waiting = {task.id for task in (*thread.head.tasks, *thread.head.beside) if task.status == "interrupted"}
+    pending = saved.pending if saved else ()
+    asked = [value for task, channel, value in pending if task in waiting and channel == INTERRUPT]
     flat = [each for value in asked for each in (value if type(value) is list else [value])]
     return [(fields_of(each) or {}).get("value", each) for each in flat]
 
@@ -125,7 +127,8 @@ def _stalled_row(session: Session, thread: StalledThread, out: Output) -> tuple[
     why = Text()
     for number, reason in enumerate(thread.why):
         why.append(", " if number else "").append(reason, _STYLES[reason])
-    errors = [task.error for task in head.tasks if task.error] if head else []
+    tasks = (*head.tasks, *head.beside) if head else ()
+    errors = [task.error for task in tasks if task.error and task.status == "failed"]
     said = [*(glance(question, 80) for question in _questions(session, thread)), *errors]
     return (
         Text(printable(thread.thread), "bold"),
@@ -148,8 +151,13 @@ def _stalled_json(session: Session, thread: StalledThread) -> dict[str, Any]:
         "step": head and head.step,
         "next": [*head.next] if head else [],
         "questions": [plain(question) for question in _questions(session, thread)],
-        "tasks": [asdict(task) | {"interrupts": [*task.interrupts]} for task in head.tasks] if head else [],
+        "tasks": [_task_json(task) for task in head.tasks] if head else [],
+        "beside": [_task_json(task) for task in head.beside] if head else [],
     }
+
+
+def _task_json(task: TaskState) -> dict[str, Any]:
+    return asdict(task) | {"interrupts": [*task.interrupts]}
 
 
 def _log(session: Session, advance: Advance) -> dict[str, Any]:

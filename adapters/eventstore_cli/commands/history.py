@@ -184,11 +184,17 @@ def _about(saved: SavedCheckpoint, point: RecoveryPoint | None, short: Short, ou
         ("saved", out.time(saved.saved_at)),
         ("size", f"{size(saved.size)}, event {saved.version}"),
         ("run", (point and point.run) or ""),
-        ("next", Text(printable(", ".join(point.next)), "bold") if point and point.next else "(nothing: it had ended)"),
+        ("next", _next(point)),
         ("metadata", _metadata(saved)),
     ]
     facts = [(Text(name, "dim") if isinstance(name, str) else name, value) for name, value in rows if str(value)]
     return columns(facts)
+
+
+def _next(point: RecoveryPoint | None) -> Cell:
+    if point and point.next:
+        return Text(printable(", ".join(point.next)), "bold")
+    return "(nothing: it had ended)" if point is None or point.clean else "(nothing: all have results, to be applied)"
 
 
 def _metadata(saved: SavedCheckpoint) -> str:
@@ -199,7 +205,7 @@ def _metadata(saved: SavedCheckpoint) -> str:
 def _pending(saved: SavedCheckpoint, point: RecoveryPoint | None) -> list[Text]:
     if not saved.pending:
         return []
-    nodes = {task.id: (task.node, task.status) for task in point.tasks} if point else {}
+    nodes = {task.id: (task.node, task.status) for task in (*point.tasks, *point.beside)} if point else {}
     lines = [Text(), Text("pending writes", "bold")]
     for task, channel, value in saved.pending:
         node, status = nodes.get(task, (None, ""))

@@ -248,9 +248,9 @@ class History:
 
     # --- what can be resumed -----------------------------------------------------------------------------------------
 
-    def points(self, thread: Thread, *, limit: int = 50) -> list[RecoveryPoint]:
+    def points(self, thread: Thread, *, namespace: str = "", limit: int = 50) -> list[RecoveryPoint]:
         """The checkpoints that a run can be resumed from; see `Recovery.points`."""
-        return self._recovery.points(_thread(thread), limit=limit, serializer=self._saver.serde)
+        return self._recovery.points(_thread(thread), namespace=namespace, limit=limit, serializer=self._saver.serde)
 
     def stalled(
         self,
@@ -369,9 +369,9 @@ class History:
         """`blame`, with the same arguments."""
         return await self._run(self.blame, thread, channel, item, **options)
 
-    async def apoints(self, thread: Thread, *, limit: int = 50) -> list[RecoveryPoint]:
+    async def apoints(self, thread: Thread, *, namespace: str = "", limit: int = 50) -> list[RecoveryPoint]:
         """`points`."""
-        return await self._run(self.points, thread, limit=limit)
+        return await self._run(self.points, thread, namespace=namespace, limit=limit)
 
     async def astalled(self, **options: Any) -> StalledPage:
         """`stalled`, with the same arguments."""

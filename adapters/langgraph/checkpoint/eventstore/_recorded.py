@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from langgraph.checkpoint.base import WRITES_IDX_MAP
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.types import ERROR, RESUME, TASKS
 from langgraph.pregel import Pregel
@@ -14,11 +13,8 @@ from langgraph.pregel import Pregel
 from eventstore import NotFoundError
 from langgraph.checkpoint.eventstore import _config
 from projections import Checkpoints, SavedCheckpoint
+from projections.pregel import CONTROL, NOBODY
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
-"""The task of writes that no task made, but who called the graph: LangGraph's `NULL_TASK_ID`."""
-# They say what became of a task, not what it did: LangGraph's `CONTROL_WRITES`.
-_CONTROL = {*WRITES_IDX_MAP, "__error_source_node__"}
 _PUSH = "__pregel_push"
 
 Writes = Sequence[tuple[str, Any]]
@@ -121,7 +117,7 @@ def path_text(path: Any) -> str:
 
 def _result(saved: SavedCheckpoint, task: str) -> Writes | None:
     written = [(channel, value) for writer, channel, value in saved.pending if writer == task]
-    output = [(channel, value) for channel, value in written if channel not in _CONTROL]
+    output = [(channel, value) for channel, value in written if channel not in CONTROL]
     # What failed may have written something before.
     return output if output and not any(channel == ERROR for channel, _ in written) else None
 

@@ -22,9 +22,10 @@ from langgraph.pregel import Pregel
 from eventstore import BadInputError, Cause, NotFoundError
 from langgraph.checkpoint.eventstore import _config, _reads
 from langgraph.checkpoint.eventstore._planning import Changed, counterparts, judge
-from langgraph.checkpoint.eventstore._recorded import NOBODY, Stand, Task, Writes, run_from, stand
+from langgraph.checkpoint.eventstore._recorded import Stand, Task, Writes, run_from, stand
 from langgraph.checkpoint.eventstore._replayed import Ended, Replayed, ReplayedTask
 from projections import Branches, NewCheckpoint, NewWrites, SavedCheckpoint
+from projections.pregel import NOBODY
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._saver import EventStoreSaver
