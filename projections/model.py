@@ -83,6 +83,8 @@ class SavedCheckpoint:
         saved_at: When it was recorded, UTC.
         pending: The pending writes: task, channel, value.
         size: The bytes of its event as stored.
+        folded: By which rule values were made of writes, of the channels where they were. Only `Timeline` makes such.
+        replayed: The channels of which only the writes are stored, and no rule is known to make a value of them.
 
     The others are those of `NewCheckpoint`; `parent` is `None` also where the parent was pruned.
     """
@@ -103,6 +105,8 @@ class SavedCheckpoint:
     metadata: Mapping[str, Any]
     pending: Sequence[tuple[str, str, Any]]
     size: int
+    folded: Mapping[str, str] = field(default_factory=dict)
+    replayed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,259 @@
+"""Which write put each part of a value there, of a channel that is replayed from its writes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from eventstore import NotFoundError
+from projections._finding import Located
+from projections.differences.content import ABSENT
+from projections.differences.tracing import Path, places, steps_to, trace, value_at
+from projections.history.replayed import Replayed, Written, alike, difference_of
+from projections.history.rules import EMPTY, Folded
+from projections.history.steps import Recorded, Writer, named, nodes_between, step_of
+
+# How LangGraph spells the path of a task that an edge led to. A run that is saved at its end puts the step in front.
+_LED_TO = re.compile(r"(?:~~\d{10})?~__pregel_pull, (.+)", re.DOTALL)
+_LATER_STEP = re.compile(r"~~(\d{10})")
+_SYNTHETIC = re.compile(r"(-\d{7}|\d{8})-")
+# So many values of a long way are at hand at once; the others are made again when the search has come to them.
+_BLOCK = 64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Put:
+    """Where one part of a value was put.
+
+    Attributes:
+        path: Where it is in the value that is looked at; of a part that was removed, where it was.
+        value: What it is, `ABSENT` if it was removed.
+        before: What stood there before, `ABSENT` if nothing did, or if that is not known.
+        located: The checkpoint that was the first to hold it.
+        step: The step that wrote it, if known.
+        writers: The tasks that wrote it.
+        rule: The rule by which the value is made of its writes.
+        ends: Whether what came before is not known.
+    """
+
+    path: Path
+    value: Any
+    before: Any
+    located: Located
+    step: int | None
+    writers: Sequence[Writer]
+    rule: str | None
+    ends: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Change:
+    """How one value became the next.
+
+    Attributes:
+        before: The value before.
+        after: The value after.
+        located: The checkpoint that was the first to hold it.
+        events: What was written; nothing, where a value stands that differs from what the writes make.
+        gone: Whether the checkpoint before is not there any more.
+    """
+
+    before: Folded
+    after: Folded
+    located: Located
+    events: Sequence[Recorded] = field(default=())
+    gone: bool = False
+
+
+class _UnknownError(Exception):
+    """A value on the way back is not known."""
+
+
+class Provenance:
+    """Searches one channel of one thread.
+
+    Args:
+        replayed: The values of the thread's channels.
+        channel: The channel.
+    """
+
+    def __init__(self, replayed: Replayed, channel: str) -> None:
+        self._replayed = replayed
+        self._channel = channel
+
+    def search(self, located: Located, item: Any) -> list[Put] | None:
+        """Where the parts of the channel's value at a checkpoint were put, in their order, or one of them.
+
+        One that was removed is found, too, by its key or id. `None`: no rule is known that makes the values.
+
+        Raises:
+            NotFoundError: There is no such item, and never was on the way to the checkpoint.
+        """
+        shown = self._replayed.shown(located, self._channel)
+        if not shown.known:
+            return None
+        try:
+            if item is None:
+                return self._found(located, shown, [*places(shown.value)])
+            path = steps_to(shown.value, item)
+            return [self._removed(located, shown, item)] if path is None else self._found(located, shown, [path])
+        except _UnknownError:
+            return None
+
+    def _found(self, located: Located, shown: Folded, paths: Sequence[Path]) -> list[Put]:
+        found: dict[Path, Put] = {}
+        # Of each part that is looked for: where it was in the value that the search has come to.
+        sought = {path: path for path in paths}
+        oldest = located
+        for change in self._changes(located):
+            oldest = change.located
+            for path, before in _new_at(change, sought).items():
+                found[path] = self._put(change, path, value_at(shown.value, path), before, shown.rule)
+                del sought[path]
+            if not sought:
+                break
+        for path in sought:
+            found[path] = Put(path, value_at(shown.value, path), ABSENT, oldest, step_of(oldest), (), shown.rule)
+        return [found[path] for path in paths]
+
+    def _removed(self, located: Located, shown: Folded, item: Any) -> Put:
+        by_place = type(shown.value) is list and type(item) is int
+        for change in () if by_place else self._changes(located):
+            if change.before.value is not ABSENT and (path := steps_to(change.before.value, item)) is not None:
+                return self._put(change, path, ABSENT, value_at(change.before.value, path), shown.rule)
+        raise NotFoundError(
+            f"channel {self._channel!r} has no item {item!r} there, nor did it have it before: name an index, a "
+            "message's id, a key, or a tuple of these"
+        )
+
+    def _put(self, change: _Change, path: Path, value: Any, before: Any, rule: str | None) -> Put:
+        located = change.located
+        writers = () if change.gone else self._writers(change)
+        made_by = rule or change.after.rule or change.before.rule
+        return Put(path, value, before, located, self._step(change), writers, made_by, change.gone)
+
+    # --- from value to value, the latest first ------------------------------------------------------------------------
+
+    def _changes(self, located: Located) -> Iterator[_Change]:
+        yield from self._given(located)
+        at: Located | None = located
+        while at is not None:
+            way = self._way(at)
+            seed = self._replayed.parent(way[-1])
+            base = self._stored(seed) if seed else EMPTY
+            whole = self._replayed.stored(at, self._channel)
+            if whole is not None and seed is None and at.record.parent is not None:
+                yield _Change(EMPTY, whole, at, gone=True)
+                return
+            self._replayed.fetch(way)
+            writes = [(step, each) for step in reversed(way) for each in self._written(step, whole=whole is not None)]
+            if whole is not None:
+                made = self._made(at, base, writes)
+                yield _Change(made, whole, at)
+            yield from self._one_by_one(base, writes)
+            at = seed
+
+    def _given(self, located: Located) -> Iterator[_Change]:
+        """What came with an answer, and no step has applied yet."""
+        if given := self._replayed.given(located, self._channel):
+            before = _known(self._replayed.at(located, self._channel))
+            after = _known(self._replayed.shown(located, self._channel))
+            yield _Change(before, after, located, [each.event for each in given])
+
+    def _way(self, at: Located) -> list[Located]:
+        """A checkpoint and those before it, up to the one whose parent holds the value."""
+        way = [at]
+        while (parent := self._replayed.parent(way[-1])) and self._replayed.stored(parent, self._channel) is None:
+            way.append(parent)
+        return way
+
+    def _written(self, step: Located, *, whole: bool) -> list[Written]:
+        """What a checkpoint applied. Where it holds the value itself, others may have written for other children."""
+        written = self._replayed.written(step, self._channel)
+        if not whole or not written:
+            return written
+        applied = {event.version for event in self._replayed.applied(step)}
+        return [each for each in written if each.event.version in applied]
+
+    def _one_by_one(self, base: Folded, writes: Sequence[tuple[Located, Written]]) -> Iterator[_Change]:
+        """The values after each write, the latest first."""
+        starts, value = [], base
+        for at in range(0, len(writes), _BLOCK):
+            starts.append((at, value))
+            value = self._made(writes[at][0], value, writes[at : at + _BLOCK])
+        for at, start in reversed(starts):
+            changes, before = [], start
+            for located, written in writes[at : at + _BLOCK]:
+                after = self._made(located, before, [(located, written)])
+                changes.append(_Change(before, after, located, [written.event]))
+                before = after
+            yield from reversed(changes)
+
+    def _made(self, located: Located, base: Folded, writes: Sequence[tuple[Located, Written]]) -> Folded:
+        if not writes:
+            return base
+        values = [written.value for _, written in writes]
+        return _known(self._replayed.made(located, self._channel, base, values))
+
+    def _stored(self, located: Located) -> Folded:
+        return self._replayed.stored(located, self._channel) or EMPTY
+
+    # --- who wrote it ------------------------------------------------------------------------------------------------
+
+    def _writers(self, change: _Change) -> list[Writer]:
+        located = change.located
+        ran = nodes_between(self._replayed.parent(located), located)
+        every = self._replayed.applied(located)
+        events = change.events or [event for event in every if self._channel in event.writer().channels]
+        writers = [_writer(event) for event in events]
+        if writers and all(writer.node for writer in writers):
+            return writers
+        others = {_writer(event).node for event in every} - {writer.node for writer in writers}
+        return named(writers, [node for node in ran if node not in others], located.cause.run)
+
+    def _step(self, change: _Change) -> int | None:
+        """The step that wrote something. A run that is saved at its end has one checkpoint for all of its steps."""
+        step = step_of(change.located)
+        if not change.events or step is None:
+            return step
+        event = change.events[0]
+        if later := _LATER_STEP.match(event.record.task_path):
+            return int(later[1])
+        parent = self._replayed.parent(change.located)
+        since = step_of(parent) if parent else None
+        first = _SYNTHETIC.match(event.cause.task or "")
+        return int(first[1]) if first and since is not None and since < int(first[1]) < step else step
+
+
+def _new_at(change: _Change, sought: dict[Path, Path]) -> dict[Path, Any]:
+    """The parts that were not there before, or not so, with what was; the places of the others are moved there."""
+    before, after = change.before.value, change.after.value
+    if before is after:
+        return {}
+    if before is ABSENT or change.gone:
+        return dict.fromkeys(sought, ABSENT)
+    if type(before) is list and type(after) is list and (kept := alike(before, after)) == len(before):
+        return {path: ABSENT for path, here in sought.items() if not here or here[0].name >= kept}
+    difference = difference_of(before, after)
+    found: dict[Path, Any] = {}
+    for path, here in sought.items():
+        traced = trace(difference, here)
+        if traced.kept and traced.path is not None:
+            sought[path] = traced.path
+        else:
+            found[path] = traced.before
+    return found
+
+
+def _known(value: Folded) -> Folded:
+    if not value.known:
+        raise _UnknownError
+    return value
+
+
+def _writer(event: Recorded) -> Writer:
+    led_to = _LED_TO.fullmatch(event.record.task_path)
+    writer = event.writer()
+    return replace(writer, node=writer.node or (led_to[1] if led_to else None))
