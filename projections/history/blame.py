@@ -149,7 +149,7 @@ class Blame:
         values = Values(self._store, self._queries, view, serializer)
         version = places_of(located.record, located.version).get(channel)
         made = Replayed(self._store, self._queries, self._finder, view, values, fold)
-        if channel in made.channels(located):
+        if channel in made.shown_channels(located):
             put = Provenance(made, channel).search(located, item)
             if put is not None:
                 return [_of_put(view, channel, each) for each in put]

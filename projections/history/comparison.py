@@ -266,7 +266,7 @@ def _folded(
     before: tuple[Located, Replayed] | None, after: tuple[Located, Replayed], channels: Collection[str] | None
 ) -> list[ChannelDiff]:
     """What became of the channels that are replayed, where both values are known."""
-    names = {channel for side in (before, after) if side for channel in side[1].channels(side[0])}
+    names = {channel for side in (before, after) if side for channel in side[1].shown_channels(side[0])}
     found = []
     for channel in names:
         if not _is_wanted(channel, channels):
@@ -280,16 +280,14 @@ def _folded(
             found.append(ChannelDiff(channel, kind, old.value, new.value, folded=rule))
         elif difference := difference_of(old.value, new.value):
             found.append(ChannelDiff(channel, "changed", old.value, new.value, difference, rule))
-        elif before and before[0].record.manifest[channel] != after[0].record.manifest[channel]:
+        elif before and before[0].record.manifest.get(channel) != after[0].record.manifest.get(channel):
             found.append(ChannelDiff(channel, "rewritten", old.value, new.value, difference, rule))
     return found
 
 
 def _shown(side: tuple[Located, Replayed] | None, channel: str) -> Folded:
     """The value of a channel at one of two checkpoints."""
-    if side is None or channel not in side[0].record.manifest:
-        return EMPTY
-    return side[1].shown(side[0], channel)
+    return EMPTY if side is None else side[1].shown(side[0], channel)
 
 
 def _of_channel(written: Written, before: Values, after: Values) -> ChannelDiff:

@@ -9,14 +9,16 @@ from typing import Any
 
 from eventstore import NotFoundError
 from projections._finding import Located
-from projections.differences.content import ABSENT
+from projections.differences.content import ABSENT, same
 from projections.differences.tracing import Path, places, steps_to, trace, value_at
 from projections.history.replayed import Replayed, Written, alike, difference_of
-from projections.history.rules import EMPTY, Folded
-from projections.history.steps import Recorded, Writer, named, nodes_between, step_of
+from projections.history.rules import EMPTY, Folded, overwritten
+from projections.history.steps import Recorded, Writer, named, nodes_between, source_of, step_of
 
-# How LangGraph spells the path of a task that an edge led to. A run that is saved at its end puts the step in front.
+# How LangGraph spells the path of a task that an edge led to, or that was sent the packet of a number. A run that is
+# saved at its end puts the step in front.
 _LED_TO = re.compile(r"(?:~~\d{10})?~__pregel_pull, (.+)", re.DOTALL)
+_SENT = re.compile(r"~__pregel_push, (\d{10})(?:, .*)?", re.DOTALL)
 _LATER_STEP = re.compile(r"~~(\d{10})")
 _SYNTHETIC = re.compile(r"(-\d{7}|\d{8})-")
 # So many values of a long way are at hand at once; the others are made again when the search has come to them.
@@ -56,7 +58,7 @@ class _Change:
         before: The value before.
         after: The value after.
         located: The checkpoint that was the first to hold it.
-        events: What was written; nothing, where a value stands that differs from what the writes make.
+        events: What was written; nothing, where the checkpoint holds a value that is not made of what is known.
         gone: Whether the checkpoint before is not there any more.
     """
 
@@ -144,14 +146,14 @@ class Provenance:
             seed = self._replayed.parent(way[-1])
             base = self._stored(seed) if seed else EMPTY
             whole = self._replayed.stored(at, self._channel)
-            if whole is not None and seed is None and at.record.parent is not None:
+            if whole is not None and seed is None and way[-1].record.parent is not None:
                 yield _Change(EMPTY, whole, at, gone=True)
                 return
             self._replayed.fetch(way)
-            writes = [(step, each) for step in reversed(way) for each in self._written(step, whole=whole is not None)]
+            earlier = way if whole is None else way[1:]
+            writes = [(step, each) for step in reversed(earlier) for each in self._written(step)]
             if whole is not None:
-                made = self._made(at, base, writes)
-                yield _Change(made, whole, at)
+                yield from self._to_whole(at, self._made(at, base, writes), whole)
             yield from self._one_by_one(base, writes)
             at = seed
 
@@ -169,13 +171,22 @@ class Provenance:
             way.append(parent)
         return way
 
-    def _written(self, step: Located, *, whole: bool) -> list[Written]:
-        """What a checkpoint applied. Where it holds the value itself, others may have written for other children."""
-        written = self._replayed.written(step, self._channel)
-        if not whole or not written:
-            return written
-        applied = {event.version for event in self._replayed.applied(step)}
-        return [each for each in written if each.event.version in applied]
+    def _to_whole(self, at: Located, before: Folded, whole: Folded) -> Iterator[_Change]:
+        """From the value at its parent to the value that a checkpoint holds.
+
+        Others may have written at the parent: for its other children, or what an input has discarded.
+        """
+        applied = {event.version for event in self._replayed.applied(at)}
+        written = [each for each in self._written(at) if each.event.version in applied]
+        # What is written beside an overwrite does not count in its step.
+        writes = [(at, each) for each in [each for each in written if overwritten(each.value)[0]][-1:] or written]
+        if writes and same(self._made(at, before, writes).value, whole.value):
+            yield from self._one_by_one(before, writes)
+        else:
+            yield _Change(before, whole, at)
+
+    def _written(self, step: Located) -> list[Written]:
+        return self._replayed.written(step, self._channel)
 
     def _one_by_one(self, base: Folded, writes: Sequence[tuple[Located, Written]]) -> Iterator[_Change]:
         """The values after each write, the latest first."""
@@ -204,14 +215,28 @@ class Provenance:
 
     def _writers(self, change: _Change) -> list[Writer]:
         located = change.located
-        ran = nodes_between(self._replayed.parent(located), located)
         every = self._replayed.applied(located)
         events = change.events or [event for event in every if self._channel in event.writer().channels]
-        writers = [_writer(event) for event in events]
-        if writers and all(writer.node for writer in writers):
+        parent = self._replayed.parent(located)
+        writers = [self._writer(event, parent) for event in events]
+        if change.events and all(writer.node for writer in writers):
             return writers
-        others = {_writer(event).node for event in every} - {writer.node for writer in writers}
+        # A task that was sent leaves no trace of its node but that nothing is noted of what the node has seen.
+        sent = [node for node, seen in located.record.versions_seen.items() if not seen and node[:2] != "__"]
+        ran = [*dict.fromkeys((*sent, *nodes_between(parent, located)))]
+        if not change.events:
+            return named(writers, ran or _all_that_ran(located), located.cause.run)
+        others = {self._writer(event, parent).node for event in every} - {writer.node for writer in writers}
         return named(writers, [node for node in ran if node not in others], located.cause.run)
+
+    def _writer(self, event: Recorded, parent: Located | None) -> Writer:
+        """Who wrote something, with the node that its path, or the checkpoint that it was written at, tells."""
+        writer, path = event.writer(), event.record.task_path
+        if writer.node is None and (led_to := _LED_TO.fullmatch(path)):
+            return replace(writer, node=led_to[1])
+        if writer.node is None and parent is not None and (sent := _SENT.fullmatch(path)):
+            return replace(writer, node=self._replayed.receiver(parent, int(sent[1])))
+        return writer
 
     def _step(self, change: _Change) -> int | None:
         """The step that wrote something. A run that is saved at its end has one checkpoint for all of its steps."""
@@ -225,6 +250,12 @@ class Provenance:
         since = step_of(parent) if parent else None
         first = _SYNTHETIC.match(event.cause.task or "")
         return int(first[1]) if first and since is not None and since < int(first[1]) < step else step
+
+
+def _all_that_ran(located: Located) -> list[str]:
+    """The nodes that a run has run which left nothing but its end."""
+    seen = located.record.versions_seen if source_of(located) == "loop" and located.record.parent is None else {}
+    return [node for node in seen if node != "__input__"]
 
 
 def _new_at(change: _Change, sought: dict[Path, Path]) -> dict[Path, Any]:
@@ -251,9 +282,3 @@ def _known(value: Folded) -> Folded:
     if not value.known:
         raise _UnknownError
     return value
-
-
-def _writer(event: Recorded) -> Writer:
-    led_to = _LED_TO.fullmatch(event.record.task_path)
-    writer = event.writer()
-    return replace(writer, node=writer.node or (led_to[1] if led_to else None))

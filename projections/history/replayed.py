@@ -28,6 +28,7 @@ from projections.values.change import checksum, load
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The task of writes that no task made, but who called the graph: LangGraph's `NULL_TASK_ID`."""
 # LangGraph counts, for each DeltaChannel, the steps since its value was stored as a whole.
+_PACKETS = "__pregel_tasks"
 _COUNTED = "counters_since_delta_snapshot"
 
 T = TypeVar("T")
@@ -102,12 +103,21 @@ class Replayed:
                 found.append(channel)
         return sorted(found)
 
+    def shown_channels(self, located: Located) -> list[str]:
+        """The same, with channels that nobody has written yet but the caller of the graph, with an answer."""
+        counted = located.cause.metadata.get(_COUNTED)
+        new = [] if not isinstance(counted, Mapping) else sorted(counted.keys() - located.record.manifest.keys())
+        return [*self.channels(located), *(channel for channel in new if self.given(located, channel))]
+
     def rule(self, located: Located, channel: str) -> Rule | None:
         """The graph's rule of a channel, if there is a graph that has one."""
         return self._fold.rule(located.namespace, channel) if self._fold else None
 
     def at(self, located: Located, channel: str) -> Folded:
         """The value of a channel at a checkpoint, as its step left it."""
+        # LangGraph does not go back for a channel that has no version: it was never written.
+        if channel not in located.record.manifest:
+            return EMPTY
         way: list[Located] = []
         at: Located | None = located
         base = EMPTY
@@ -168,6 +178,13 @@ class Replayed:
         self._fetch([key])
         return self._writes[key].applied(located, nodes_between(self.parent(located), located))
 
+    def receiver(self, located: Located, number: int) -> str | None:
+        """The node that a checkpoint sends its packet of a number to, if it says so."""
+        place = places_of(located.record, located.version).get(_PACKETS)
+        packets = () if place is None else self._values.get(place, _PACKETS)
+        node = getattr(packets[number], "node", None) if type(packets) is list and number < len(packets) else None
+        return node if type(node) is str else None
+
     def fetch(self, way: Iterable[Located]) -> None:
         """Read at once what was written at the parents of some checkpoints."""
         self._fetch([(each.namespace, each.record.parent) for each in way if each.record.parent is not None])
@@ -213,7 +230,7 @@ class Replayed:
 
 def completed(saved: SavedCheckpoint, located: Located, replayed: Replayed) -> SavedCheckpoint:
     """A checkpoint with the values of the channels that are replayed, as far as a rule is known."""
-    found = {channel: replayed.shown(located, channel) for channel in replayed.channels(located)}
+    found = {channel: replayed.shown(located, channel) for channel in replayed.shown_channels(located)}
     values = {channel: value for channel, value in saved.values.items() if channel not in found}
     return replace(
         saved,
