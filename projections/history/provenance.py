@@ -225,7 +225,8 @@ class Provenance:
         sent = [node for node, seen in located.record.versions_seen.items() if not seen and node[:2] != "__"]
         ran = [*dict.fromkeys((*sent, *nodes_between(parent, located)))]
         if not change.events:
-            return named(writers, ran or _all_that_ran(located), located.cause.run)
+            ran = [*dict.fromkeys((*ran, *_all_that_ran(located)))]
+            return named(writers, ran, located.cause.run)
         others = {self._writer(event, parent).node for event in every} - {writer.node for writer in writers}
         return named(writers, [node for node in ran if node not in others], located.cause.run)
 
