@@ -22,7 +22,7 @@ EMPTY: dict[str, Any] = {"files": {}, "messages": []}
 each_durability = pytest.mark.parametrize("durability", DURABILITIES)
 # No example is shrunk: each opens a store and runs graphs.
 several = settings(
-    max_examples=12,
+    max_examples=8,
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
