@@ -79,9 +79,9 @@ class _MessagesById:
         given = [each for write in writes for each in (write if type(write) is list else (write,))]
         last = max((at for at, each in enumerate(given) if _removes(each, _REMOVE_ALL)), default=None)
         kept: list[Any] = [] if base is ABSENT or last is not None else [*base]
-        places = {name: at for at, each in enumerate(kept) if (name := identity(each))}
+        places = {name: at for at, each in enumerate(kept) if (name := _name(each))}
         for each in given if last is None else given[last + 1 :]:
-            name = identity(each)
+            name = _name(each)
             if _removes(each, name):
                 if name in places:
                     kept[places.pop(name)] = ABSENT
@@ -182,8 +182,17 @@ def _are_messages(value: Any) -> bool:
     return type(value) is list and all(map(is_message, value))
 
 
+def _name(message: Any) -> str | None:
+    """The id of a message: `identity`, and faster, since a fold asks all messages that there are."""
+    try:
+        found = object.__getattribute__(message, "__dict__")["id"]
+    except (AttributeError, KeyError):
+        return identity(message)
+    return found if type(found) is str and found else None
+
+
 def _removes(message: Any, name: str | None) -> bool:
-    return name is not None and identity(message) == name and (fields_of(message) or {}).get("type") == _REMOVE
+    return name is not None and _name(message) == name and (fields_of(message) or {}).get("type") == _REMOVE
 
 
 def _may_be_message(held: dict[Any, Any]) -> bool:
