@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
+from langchain_core.messages import AIMessage
 from langgraph.errors import EmptyInputError
 from langgraph.pregel import Pregel
 from langgraph.types import Command, StateSnapshot
@@ -15,7 +16,8 @@ from langgraph.types import Command, StateSnapshot
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, CheckpointDiff, diff
 from tests.graphs.stage import DURABILITIES, Durability, Flavour, Stage, checkpoint_id
-from tests.history.deltas import BY_SHAPE, CHANNELS, NODES, Scripts, author, telling
+from tests.history.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, telling
+from tests.history.histories import config
 
 EMPTY: dict[str, Any] = {"files": {}, "messages": []}
 
@@ -90,7 +92,7 @@ def assert_is_difference(found: CheckpointDiff, before: dict[str, Any], after: d
 def test_history_shows_what_get_state_shows_and_how_it_came_about(
     saver: EventStoreSaver, make_saver: Any, durability: Durability, data: st.DataObject
 ) -> None:
-    frequency = data.draw(st.sampled_from([2, 5, 1000]), "frequency")
+    frequency = data.draw(st.sampled_from([2, 5, SELDOM]), "frequency")
     stage = Stage(saver, data.draw(st.sampled_from(list(Flavour)), "flavour"), durability, reopen=make_saver)
 
     async def scenario(stage: Stage) -> None:
@@ -133,3 +135,49 @@ async def origins_are_right(stage: Stage, graph: Pregel, states: dict[str, Any])
                 if origin.source == "loop" and author(origin.value) != "answer":
                     assert author(origin.value) in origin.nodes
                     assert len(origin.nodes) == 1 or stage.durability == "exit"
+
+
+def told(saver: EventStoreSaver, frequency: int, steps: int = 3) -> Any:
+    """A graph that has told a few steps on thread `t`: each says something and writes a file."""
+    graph = telling(frequency).compile(checkpointer=saver)
+    script = [
+        {
+            "left": {"messages": [AIMessage(f"left {n}", id=f"m{n}")]},
+            "right": {"files": {f"/{n}": {"content": f"right {n}"}}},
+        }
+        for n in range(steps)
+    ]
+    graph.invoke({"script": script}, config(), durability="sync")
+    return graph
+
+
+@pytest.mark.parametrize("frequency", [2, SELDOM])
+def test_what_a_prune_leaves_is_shown_and_what_is_not_known_any_more_is_said(
+    saver: EventStoreSaver, frequency: int
+) -> None:
+    graph = told(saver, frequency)
+    values = graph.get_state(config()).values
+    before = saver.history.blame("t", "messages")
+    saver.prune(["t"])
+    found = saver.history.state("t")
+    assert found is not None
+    assert {channel: found.checkpoint["channel_values"][channel] for channel in CHANNELS} == {
+        channel: values[channel] for channel in CHANNELS
+    }
+    after = saver.history.blame("t", "messages")
+    assert [origin.value for origin in after] == values["messages"]
+    assert all(origin.nodes == ("left",) or origin.known_since for origin in after)
+    if frequency == SELDOM:  # all is replayed still, so all is known
+        assert [(each.step, each.nodes) for each in after] == [(each.step, each.nodes) for each in before]
+
+
+def test_after_a_rollback_and_in_a_fork_the_same_is_shown(saver: EventStoreSaver) -> None:
+    graph = told(saver, SELDOM)
+    states = [*graph.get_state_history(config())]
+    saver.history.fork("t", "fork", at=states[2].config)
+    saver.history.rollback("t", states[2].config)
+    for name in ("t", "fork"):
+        found = saver.history.state(name)
+        assert found is not None
+        assert found.checkpoint["channel_values"]["messages"] == states[2].values["messages"]
+        assert len(saver.history.blame(name, "messages")) == len(states[2].values["messages"])
