@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from projections.history.blame import Origin
     from projections.history.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
     from projections.history.entries import ChannelChange, TimelineEntry
+    from projections.history.rules import Fold, Rule
     from projections.history.steps import Writer
     from projections.ids import CheckpointId, checkpoint_ids
     from projections.recovering.points import RecoveryPoint, StalledPage, StalledThread, TaskState
@@ -58,6 +59,7 @@ __all__ = [
     "Difference",
     "Edit",
     "Finding",
+    "Fold",
     "Forked",
     "Line",
     "Moved",
@@ -72,6 +74,7 @@ __all__ = [
     "Recovery",
     "RecoveryPoint",
     "Report",
+    "Rule",
     "SavedCheckpoint",
     "Serializer",
     "SnapshotPolicy",
@@ -126,6 +129,10 @@ _LATER = {
     "projections.history.entries": (
         "ChannelChange",
         "TimelineEntry",
+    ),
+    "projections.history.rules": (
+        "Fold",
+        "Rule",
     ),
     "projections.history.steps": ("Writer",),
     "projections.ids": (

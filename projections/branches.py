@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, zip_longest
+from typing import Any
 
 from eventstore import BadInputError, BusyError, Cause, NotFoundError
 from eventstore.recorders import Session
@@ -14,6 +15,7 @@ from projections._promoting import promote
 from projections._tree import Family
 from projections.checkpoints import Checkpoints
 from projections.history.comparison import CheckpointDiff, missing
+from projections.history.rules import Fold
 from projections.model import Branch, Forked, Moved, Promoted, PruneReport
 from projections.serializer import Serializer
 from projections.timeline import Timeline
@@ -145,6 +147,7 @@ class Branches:
         at: str | None = None,
         other_at: str | None = None,
         namespace: str = "",
+        fold: Fold | None = None,
     ) -> BranchDiff:
         """What two branches have in common, and what each of them has changed since: by channel, and by item.
 
@@ -155,6 +158,7 @@ class Branches:
             at: The checkpoint of the first where its branch ends; `None`: its latest.
             other_at: That of the other.
             namespace: Of which namespace.
+            fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
             NotFoundError: There is no such thread or checkpoint.
@@ -167,7 +171,7 @@ class Branches:
             since = way.index(common) if common is not None else len(way)
             changes = None
             if common is not None and since:
-                changes = timeline.diff(thread, common, way[0], serializer, namespace=namespace)
+                changes = timeline.diff(thread, common, way[0], serializer, namespace=namespace, fold=fold)
             sides.append(BranchSide(thread, way[0], since, changes))
         return BranchDiff(common, *sides)
 
@@ -293,20 +297,9 @@ class Branches:
         """`tree`."""
         return await self._store.workers.run(self.tree, thread, namespace=namespace)
 
-    async def acompare(
-        self,
-        one: str,
-        other: str,
-        serializer: Serializer,
-        *,
-        at: str | None = None,
-        other_at: str | None = None,
-        namespace: str = "",
-    ) -> BranchDiff:
-        """`compare`."""
-        return await self._store.workers.run(
-            self.compare, one, other, serializer, at=at, other_at=other_at, namespace=namespace
-        )
+    async def acompare(self, one: str, other: str, serializer: Serializer, **options: Any) -> BranchDiff:
+        """`compare`, with the same arguments."""
+        return await self._store.workers.run(self.compare, one, other, serializer, **options)
 
     async def aswitch(
         self,

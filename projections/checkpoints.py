@@ -13,14 +13,13 @@ from eventstore import (
     ErasedError,
     EventStore,
     NewEvent,
-    NotFoundError,
     OvertakenError,
 )
 from eventstore.events import Appended, Head
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
 from projections import _applying
-from projections._finding import Finder
+from projections._finding import Finder, Located
 from projections._loading import Loader, Matching
 from projections._moving import Mover, Target, caused
 from projections._rebuilding import rebuild
@@ -117,28 +116,13 @@ class Checkpoints:
         """A checkpoint by its id, or the latest of a namespace: the one with the greatest id."""
         return self._loader.get(thread, namespace, checkpoint, serializer)
 
-    def as_of(self, thread: str, moment: int, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint | None:
-        """The checkpoint that was the latest of a namespace at a time (in microseconds since 1970), as the thread was.
+    def complete(self, view: View, located: Located, serializer: Serializer) -> SavedCheckpoint:
+        """A checkpoint that was found in what a thread shows, or showed, with its values and pending writes.
 
         Raises:
             ErasedError: A prune has erased it meanwhile.
         """
-        found = self.finder.as_of(thread, namespace, moment)
-        return self._loader.complete(*found, serializer) if found else None
-
-    def at(self, thread: str, checkpoint: str, serializer: Serializer, *, namespace: str = "") -> SavedCheckpoint:
-        """A checkpoint as a thread stands there that is put back to it, or forked there: its tasks run again.
-
-        Nothing is pending, unless a task asked: then what was there when it first did.
-
-        Raises:
-            NotFoundError: There is no such checkpoint, on any branch of the thread.
-            ErasedError: A prune has erased it meanwhile.
-        """
-        view = self.finder.view(thread)
-        if view is None:
-            raise NotFoundError(f"there is no thread {thread!r}")
-        return self._loader.complete(*self.mover.at(view, namespace, checkpoint), serializer)
+        return self._loader.complete(view, located, serializer)
 
     def latest_id(self, thread: str, *, namespace: str = "") -> str | None:
         """The id of the latest checkpoint of a namespace."""

@@ -87,6 +87,8 @@ class SavedCheckpoint:
         pending: The pending writes: task, channel, value.
         size: The bytes of its event as stored.
         line: The line that the thread was on when it was read: a rollback puts it on another one.
+        folded: By which rule values were made of writes, of the channels where they were. Only `Timeline` makes such.
+        replayed: The channels of which only the writes are stored, and no rule is known to make a value of them.
 
     The others are those of `NewCheckpoint`; `parent` is `None` also where the parent was pruned.
     """
@@ -108,6 +110,8 @@ class SavedCheckpoint:
     pending: Sequence[tuple[str, str, Any]]
     size: int
     line: int = 0
+    folded: Mapping[str, str] = field(default_factory=dict)
+    replayed: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

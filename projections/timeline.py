@@ -13,7 +13,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from eventstore import BadInputError, ErasedError
+from eventstore import BadInputError, ErasedError, NotFoundError
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from projections._finding import PAGE, Located
@@ -21,8 +21,11 @@ from projections._loading import again
 from projections._view import View
 from projections.checkpoints import Checkpoints
 from projections.history.blame import Blame, Origin
+from projections.history.channels import Values
 from projections.history.comparison import CheckpointDiff, Comparison
 from projections.history.entries import Entries, TimelineEntry
+from projections.history.replayed import Replayed, completed
+from projections.history.rules import Fold
 from projections.model import SavedCheckpoint
 from projections.serializer import Serializer
 
@@ -79,6 +82,7 @@ class Timeline:
         namespace: str | None = None,
         before: str | None = None,
         limit: int = 50,
+        fold: Fold | None = None,
     ) -> TimelinePage:
         """One page of a timeline.
 
@@ -88,6 +92,7 @@ class Timeline:
             namespace: Of which namespace; `None`: of all.
             before: `next_cursor` of the page before, with the same threads and namespace.
             limit: The size of the page.
+            fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
             BadInputError: The limit or the cursor is none.
@@ -100,11 +105,16 @@ class Timeline:
         listed = [*islice(self._listed(names, namespace, after), limit + 1)]
         more = len(listed) > limit
         return TimelinePage(
-            self._described(listed[:limit], serializer), _to_cursor(listed[limit - 1].place) if more else None
+            self._described(listed[:limit], serializer, fold), _to_cursor(listed[limit - 1].place) if more else None
         )
 
     def entries(
-        self, threads: str | Sequence[str], serializer: Serializer, *, namespace: str | None = None
+        self,
+        threads: str | Sequence[str],
+        serializer: Serializer,
+        *,
+        namespace: str | None = None,
+        fold: Fold | None = None,
     ) -> Iterator[TimelineEntry]:
         """The whole timeline, the latest checkpoint first, read in pages while it is consumed.
 
@@ -112,22 +122,29 @@ class Timeline:
         """
         listed = self._listed(_checked(threads, namespace), namespace, None)
         while batch := [*islice(listed, PAGE)]:
-            yield from self._described(batch, serializer)
+            yield from self._described(batch, serializer, fold)
 
     def at(
-        self, thread: str, time: datetime | str, serializer: Serializer, *, namespace: str = ""
+        self,
+        thread: str,
+        time: datetime | str,
+        serializer: Serializer,
+        *,
+        namespace: str = "",
+        fold: Fold | None = None,
     ) -> SavedCheckpoint | None:
         """The state of a thread at a time, or at a checkpoint.
 
         At a time: the checkpoint that was the latest then, with what was pending; `None` if there was none yet. A
         rollback since then makes no difference. What was pruned since is no state of any time. At a checkpoint: what
-        a fork made there begins with, or a rollback to it leaves; see `Checkpoints.at`.
+        a fork made there begins with, or a rollback to it leaves.
 
         Args:
             thread: The thread.
             time: The time (without a zone, in UTC), or a checkpoint's id.
             serializer: Turns bytes into values.
             namespace: Of which namespace.
+            fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
             NotFoundError: There is no such checkpoint.
@@ -135,12 +152,39 @@ class Timeline:
         if isinstance(time, str):
             checkpoint = time
             _checked([thread], namespace, checkpoint)
-            return again(lambda: self._checkpoints.at(thread, checkpoint, serializer, namespace=namespace))
+            return again(lambda: self._whole(self._standing_at(thread, namespace, checkpoint), serializer, fold))
         _checked([thread], namespace)
         if not isinstance(time, datetime):
             raise BadInputError(f"time is {time!r}: use a datetime, or a checkpoint's id")
         moment = to_microseconds(time)
-        return again(lambda: self._checkpoints.as_of(thread, moment, serializer, namespace=namespace))
+        return again(lambda: self._whole(self._finder.as_of(thread, namespace, moment), serializer, fold))
+
+    def state(
+        self,
+        thread: str,
+        serializer: Serializer,
+        *,
+        checkpoint: str | None = None,
+        namespace: str = "",
+        fold: Fold | None = None,
+    ) -> SavedCheckpoint | None:
+        """A checkpoint with all values, also those that are made of writes, as far as a rule is known.
+
+        Args:
+            thread: The thread.
+            serializer: Turns bytes into values.
+            checkpoint: The checkpoint's id; `None`: the latest.
+            namespace: Its namespace.
+            fold: The rules of the graph, for channels of which only the writes are stored.
+        """
+        _checked([thread], namespace, checkpoint)
+
+        def attempt() -> SavedCheckpoint | None:
+            view = self._finder.view(thread)
+            located = self._finder.locate(view, namespace, checkpoint) if view else None
+            return self._whole((view, located) if view and located else None, serializer, fold)
+
+        return again(attempt)
 
     def diff(
         self,
@@ -152,6 +196,7 @@ class Timeline:
         namespace: str = "",
         thread_b: str | None = None,
         channels: Collection[str] | None = None,
+        fold: Fold | None = None,
     ) -> CheckpointDiff:
         """How two checkpoints differ. Of channels that are stored in the same place no value is read.
 
@@ -163,6 +208,7 @@ class Timeline:
             namespace: The namespace of both.
             thread_b: The thread of `b`, if it is another, a fork for example. Then `a` of `None` is the latest.
             channels: Which channels are compared; `None`: all but those by which a graph leads itself on.
+            fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
             NotFoundError: There is no such checkpoint.
@@ -170,7 +216,7 @@ class Timeline:
         _checked([thread, thread_b or thread], namespace, a, b)
         return again(
             lambda: self._comparison.of(
-                (thread, a), (thread_b or thread, b), serializer, namespace=namespace, channels=channels
+                (thread, a), (thread_b or thread, b), serializer, namespace=namespace, channels=channels, fold=fold
             )
         )
 
@@ -183,6 +229,7 @@ class Timeline:
         item: Any = None,
         checkpoint: str | None = None,
         namespace: str = "",
+        fold: Fold | None = None,
     ) -> list[Origin]:
         """Where what a channel holds comes from: which event and which tasks put it there, and what stood there before.
 
@@ -194,13 +241,16 @@ class Timeline:
                 these that leads further inside. `None`: each item of a list, key of a dict or line of a text.
             checkpoint: The checkpoint whose value is looked at; `None`: the latest.
             namespace: Its namespace.
+            fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
             NotFoundError: There is no such checkpoint, channel or item.
         """
         _checked([thread], namespace, checkpoint)
         return again(
-            lambda: self._blame.of(thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=namespace)
+            lambda: self._blame.of(
+                thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=namespace, fold=fold
+            )
         )
 
     # --- the same for async code: on a thread of the store's own -----------------------------------------------------
@@ -210,19 +260,23 @@ class Timeline:
         return await self._store.workers.run(self.page, threads, serializer, **options)
 
     async def aentries(
-        self, threads: str | Sequence[str], serializer: Serializer, *, namespace: str | None = None
+        self, threads: str | Sequence[str], serializer: Serializer, **options: Any
     ) -> AsyncIterator[TimelineEntry]:
-        """`entries`."""
-        found = self.entries(threads, serializer, namespace=namespace)
+        """`entries`, with the same arguments."""
+        found = self.entries(threads, serializer, **options)
         while batch := await self._store.workers.run(lambda: [*islice(found, PAGE)]):
             for entry in batch:
                 yield entry
 
     async def aat(
-        self, thread: str, time: datetime | str, serializer: Serializer, *, namespace: str = ""
+        self, thread: str, time: datetime | str, serializer: Serializer, **options: Any
     ) -> SavedCheckpoint | None:
-        """`at`."""
-        return await self._store.workers.run(self.at, thread, time, serializer, namespace=namespace)
+        """`at`, with the same arguments."""
+        return await self._store.workers.run(self.at, thread, time, serializer, **options)
+
+    async def astate(self, thread: str, serializer: Serializer, **options: Any) -> SavedCheckpoint | None:
+        """`state`, with the same arguments."""
+        return await self._store.workers.run(self.state, thread, serializer, **options)
 
     async def adiff(
         self, thread: str, a: str | None, b: str | None, serializer: Serializer, **options: Any
@@ -249,21 +303,43 @@ class Timeline:
             if after is None or listed.place < after:
                 yield listed
 
-    def _described(self, batch: Sequence[_Listed], serializer: Serializer) -> list[TimelineEntry]:
+    def _standing_at(self, thread: str, namespace: str, checkpoint: str) -> tuple[View, Located]:
+        """A checkpoint as a thread stands there that is put back to it, or forked there.
+
+        Its tasks run again: nothing is pending, unless one asked; then what was there when it first did.
+        """
+        view = self._finder.view(thread)
+        if view is None:
+            raise NotFoundError(f"there is no thread {thread!r}")
+        return self._checkpoints.mover.at(view, namespace, checkpoint)
+
+    def _whole(
+        self, found: tuple[View, Located] | None, serializer: Serializer, fold: Fold | None
+    ) -> SavedCheckpoint | None:
+        if found is None:
+            return None
+        view, located = found
+        saved = self._checkpoints.complete(view, located, serializer)
+        values = Values(self._store, self._queries, view, serializer)
+        return completed(saved, located, Replayed(self._store, self._queries, self._finder, view, values, fold))
+
+    def _described(self, batch: Sequence[_Listed], serializer: Serializer, fold: Fold | None) -> list[TimelineEntry]:
         """The entries of some checkpoints, the latest first."""
         by_thread: dict[str, tuple[View, list[Located]]] = {}
         for view, located in batch:
             by_thread.setdefault(view.thread, (view, []))[1].append(located)
-        described = [self._described_of_thread(view, of_it, serializer) for view, of_it in by_thread.values()]
+        described = [self._described_of_thread(view, of_it, serializer, fold) for view, of_it in by_thread.values()]
         return [*heapq.merge(*described, key=attrgetter("id", "namespace", "thread"), reverse=True)]
 
-    def _described_of_thread(self, view: View, batch: list[Located], serializer: Serializer) -> list[TimelineEntry]:
+    def _described_of_thread(
+        self, view: View, batch: list[Located], serializer: Serializer, fold: Fold | None
+    ) -> list[TimelineEntry]:
         """The entries of some checkpoints, but for those that a prune removes meanwhile."""
 
         def attempt() -> list[TimelineEntry]:
             nonlocal batch
             try:
-                entries = Entries(self._store, self._queries, self._finder, view, batch, serializer)
+                entries = Entries(self._store, self._queries, self._finder, view, batch, serializer, fold)
                 return [entries.of(located) for located in batch]
             except ErasedError:
                 fresh = [self._finder.locate(view, located.namespace, located.id) for located in batch]

@@ -45,6 +45,14 @@ Thread = Annotated[str, typer.Argument(help="The thread's id.", autocompletion=c
 Namespace = Annotated[str, typer.Option("--namespace", "-s", metavar="NS", help="A subgraph's path (checkpoint_ns).")]
 Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Why, in words: it is recorded.")]
 Full = Annotated[bool, typer.Option("--full", help="Show values in all their length.")]
+Graph = Annotated[
+    str | None,
+    typer.Option(
+        "--graph",
+        metavar="MODULE:ATTR",
+        help="The graph whose reducers make values of what was written to its DeltaChannels. Its module is imported.",
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 _SHARED: dict[str, tuple[Any, Any]] = {

@@ -14,7 +14,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from uuid import UUID
 from zlib import crc32
 
@@ -84,6 +84,12 @@ class Called:
         return f"{self.name}({', '.join(glance(argument, _LONGEST) for argument in self.arguments)})"
 
 
+class _DeltaSnapshot(NamedTuple):
+    """A value that shortens a replay; what reads values knows it by LangGraph's name for it."""
+
+    value: Any
+
+
 def _read_msgpack(content: bytes) -> Any:
     return ormsgpack.unpackb(content, ext_hook=_of_extension, option=ormsgpack.OPT_NON_STR_KEYS)
 
@@ -103,7 +109,7 @@ def _of_extension(kind: int, content: bytes) -> Any:
     try:
         held = _read_msgpack(content)
         if kind == _SNAPSHOT:
-            return held
+            return _DeltaSnapshot(held)
         if kind == _ARRAY:
             dtype, shape, _, stored = held
             return Called("numpy.ndarray", dtype, tuple(shape), stored)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from rich.text import Text
@@ -48,15 +48,22 @@ def kind_of(value: Any) -> str:
     return name
 
 
-def described(name: str, value: Any, *, full: bool) -> Iterator[Text]:
-    """A named value: a line that says what it is, and what it holds."""
+def described(name: str, value: Any, *, full: bool, rule: str | None = None) -> Iterator[Text]:
+    """A named value: a line that says what it is, and by which rule it was made, if by one; and what it holds."""
     first = Text(printable(name), "bold")
+    made = f" (folded by {rule})" if rule else ""
     if _is_short(value):
-        yield first.append_text(Text(f" = {glance(value, _LINE)}", "default not bold"))
+        yield first.append_text(Text(f" = {glance(value, _LINE)}", "default not bold").append(made, "dim"))
         return
-    first.append(f"  {kind_of(value)}", "dim not bold")
+    first.append(f"  {kind_of(value)}{made}", "dim not bold")
     yield first
     yield from _held(value, 1, full)
+
+
+def folded_by(rules: Iterable[tuple[str, str | None]]) -> list[Text]:
+    """A line that says of channels by which rule their values were made, of those that were."""
+    said = dict.fromkeys(f"{printable(channel)}: folded by {rule}" for channel, rule in rules if rule)
+    return [Text("; ".join(said), "dim")] if said else []
 
 
 def _is_short(value: Any) -> bool:

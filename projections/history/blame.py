@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -22,6 +22,9 @@ from projections.history.attribution import Attribution
 from projections.history.channels import Values, places_of
 from projections.history.comparison import missing
 from projections.history.generations import UNKNOWN, Generations
+from projections.history.provenance import Provenance, Put
+from projections.history.replayed import Replayed
+from projections.history.rules import Fold
 from projections.history.steps import Writer, source_of, step_of
 from projections.serializer import Serializer
 
@@ -35,7 +38,7 @@ class Origin:
     Attributes:
         name: The part as one would write it: `messages[3]`, `files['/a.txt']`, `draft:12` for the twelfth line.
         path: The steps that lead to it; none if it is the whole value.
-        value: What it is.
+        value: What it is; `ABSENT` if it was asked for and was removed.
         before: What stood there before, `ABSENT` if nothing did, or if that is not known.
         thread: The thread's id.
         namespace: The namespace.
@@ -48,6 +51,7 @@ class Origin:
         writers: The tasks that wrote it: one, where what they wrote tells; otherwise all that wrote the channel then.
         known_since: If what came before was pruned or is not stored: the oldest checkpoint that is left, which held it
             already. Then `checkpoint` is only where it was recorded, and who wrote it is not known.
+        folded: If only the writes of the channel are stored: by which rule its value was made of them.
     """
 
     name: str
@@ -64,6 +68,7 @@ class Origin:
     run: str | None
     writers: tuple[Writer, ...]
     known_since: str | None = None
+    folded: str | None = None
 
     @property
     def nodes(self) -> tuple[str, ...]:
@@ -75,7 +80,7 @@ class Origin:
         found: dict[str, Any] = {
             "name": self.name,
             "steps": plain_path(self.path),
-            "value": plain(self.value),
+            **({} if self.value is ABSENT else {"value": plain(self.value)}),
             "thread": self.thread,
             "namespace": self.namespace,
             "checkpoint": self.checkpoint,
@@ -86,6 +91,7 @@ class Origin:
             "run": self.run,
             "writers": [writer.to_json() for writer in self.writers],
             "known_since": self.known_since,
+            "folded": self.folded,
         }
         return found if self.before is ABSENT else {**found, "before": plain(self.before)}
 
@@ -124,7 +130,15 @@ class Blame:
         self._finder = finder
 
     def of(
-        self, thread: str, channel: str, serializer: Serializer, *, item: Any, checkpoint: str | None, namespace: str
+        self,
+        thread: str,
+        channel: str,
+        serializer: Serializer,
+        *,
+        item: Any,
+        checkpoint: str | None,
+        namespace: str,
+        fold: Fold | None,
     ) -> list[Origin]:
         """The origins of what a channel holds: see `Timeline.blame`."""
         view = self._finder.view(thread)
@@ -134,6 +148,11 @@ class Blame:
         attribution = Attribution(self._store, self._queries, self._finder, view, channel, serializer)
         values = Values(self._store, self._queries, view, serializer)
         version = places_of(located.record, located.version).get(channel)
+        made = Replayed(self._store, self._queries, self._finder, view, values, fold)
+        if channel in made.shown_channels(located):
+            put = Provenance(made, channel).search(located, item)
+            if put is not None:
+                return [_of_put(view, channel, each) for each in put]
         if version is None or values.is_snapshot(version, channel):
             _check_replayed(located, channel, item)
             return self._of_writes(view, located, channel, attribution, values)
@@ -170,12 +189,23 @@ class Blame:
         return [*reversed(found)]
 
 
+def _of_put(view: View, channel: str, put: Put) -> Origin:
+    """What is said of a part of a value that was made of writes."""
+    since = put.located.id if put.ends else None
+    found = _Found(put.path, put.path, put.before, put.located.version)
+    origin = _origin(view, put.located, found, spelled(put.path, channel), put.value, put.writers, since)
+    return replace(origin, step=put.step, folded=put.rule)
+
+
 def _check_replayed(located: Located, channel: str, item: Any) -> None:
     if channel not in located.record.manifest:
         held = ", ".join(sorted(places_of(located.record, located.version))) or "none"
         raise NotFoundError(f"checkpoint {located.id!r} has no channel {channel!r}: it has {held}")
     if item is not None:
-        raise BadInputError(f"of channel {channel!r} only the writes are stored: ask for all of it, without an item")
+        raise BadInputError(
+            f"of channel {channel!r} only the writes are stored, and no rule is known that makes its value of them: "
+            "name the graph, or ask for all of it, without an item"
+        )
 
 
 class _Search:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Any, Literal
 
 from eventstore import BadInputError, EventStore, NotFoundError
@@ -19,6 +20,8 @@ from projections.differences.glance import glance, printable
 from projections.differences.plain import iso, plain
 from projections.differences.rendering import Line, render
 from projections.history.channels import Values, Written, places_of, steers, written_between
+from projections.history.replayed import Replayed, difference_of
+from projections.history.rules import EMPTY, Fold, Folded
 from projections.history.steps import Writes, nodes_between, source_of, step_of
 from projections.serializer import Serializer
 
@@ -83,6 +86,7 @@ class ChannelDiff:
         before: What it held, `ABSENT` if it was added.
         after: What it holds, `ABSENT` if it was removed.
         difference: How the one became the other; `None` if there are not two.
+        folded: If only the writes of the channel are stored: by which rule its values were made of them.
     """
 
     channel: str
@@ -90,10 +94,12 @@ class ChannelDiff:
     before: Any = ABSENT
     after: Any = ABSENT
     difference: Difference | None = None
+    folded: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The same in types that JSON has."""
         found: dict[str, Any] = {"channel": self.channel, "kind": self.kind}
+        found |= {"folded": self.folded} if self.folded else {}
         if self.difference is not None:
             return found | self.difference.to_json() | {"kind": self.kind, "of": self.difference.kind}
         side = "before" if self.kind == "removed" else "after"
@@ -116,7 +122,8 @@ class CheckpointDiff:
         before: The earlier checkpoint; `None` if the later one follows none, or its parent was pruned.
         after: The later one.
         channels: The channels that were written in between, by name.
-        replayed: Channels that were written in between, of which only the writes are stored: see `Checkpoints.history`.
+        replayed: Channels that were written in between, of which only the writes are stored, and no rule is known that
+            makes values of them: see `Checkpoints.history`.
         nodes: The nodes that have run at one of them since it and the other were the same.
         metadata: How their metadata differs.
     """
@@ -168,7 +175,14 @@ class Comparison:
         self._finder = finder
 
     def of(
-        self, a: _Named, b: _Named, serializer: Serializer, *, namespace: str, channels: Collection[str] | None
+        self,
+        a: _Named,
+        b: _Named,
+        serializer: Serializer,
+        *,
+        namespace: str,
+        channels: Collection[str] | None,
+        fold: Fold | None,
     ) -> CheckpointDiff:
         """How `a` became `b`: see `Timeline.diff`."""
         if isinstance(channels, str):
@@ -199,17 +213,22 @@ class Comparison:
             places_of(after.record, after.version),
             is_same,
         )
-        wanted = [each for each in written if _is_wanted(each.channel, channels)]
+        made = Replayed(self._store, self._queries, self._finder, view, values, fold)
+        made_a = made if view is view_a else Replayed(self._store, self._queries, self._finder, view_a, values_a, fold)
+        folded = _folded((before, made_a) if before else None, (after, made), channels)
+        known = {each.channel for each in folded}
+        wanted = [each for each in written if each.channel not in known and _is_wanted(each.channel, channels)]
         values_a.fetch(each.before for each in wanted if each.before is not None)
         values.fetch(each.after for each in wanted if each.after is not None)
         # Of a channel that is replayed there may be a snapshot at one of them only.
         uneven = {each.channel for each in wanted if _is_uneven(each, values_a, values)}
         replayed = uneven | {channel for channel in _replayed(before, after) if _is_wanted(channel, channels)}
+        found = [_of_channel(each, values_a, values) for each in wanted if each.channel not in uneven]
         return CheckpointDiff(
             before=self._compared(view_a, before, values_a) if before else None,
             after=self._compared(view, after, values),
-            channels=tuple(_of_channel(each, values_a, values) for each in wanted if each.channel not in uneven),
-            replayed=tuple(sorted(replayed)),
+            channels=tuple(sorted((*found, *folded), key=attrgetter("channel"))),
+            replayed=tuple(sorted(replayed - known)),
             nodes=tuple(nodes_between(before, after)),
             metadata=diff(dict(before.cause.metadata) if before else {}, dict(after.cause.metadata)),
         )
@@ -260,6 +279,34 @@ def _is_uneven(written: Written, before: Values, after: Values) -> bool:
         sides = ((written.before, before), (written.after, after))
         return any(values.is_snapshot(place, written.channel) for place, values in sides if place is not None)
     return False
+
+
+def _folded(
+    before: tuple[Located, Replayed] | None, after: tuple[Located, Replayed], channels: Collection[str] | None
+) -> list[ChannelDiff]:
+    """What became of the channels that are replayed, where both values are known."""
+    names = {channel for side in (before, after) if side for channel in side[1].shown_channels(side[0])}
+    found = []
+    for channel in names:
+        if not _is_wanted(channel, channels):
+            continue
+        old, new = (_shown(side, channel) for side in (before, after))
+        if not (old.known and new.known):
+            continue
+        rule = new.rule or old.rule
+        if old.value is ABSENT or new.value is ABSENT:
+            kind: Literal["added", "removed"] = "added" if old.value is ABSENT else "removed"
+            found.append(ChannelDiff(channel, kind, old.value, new.value, folded=rule))
+        elif difference := difference_of(old.value, new.value):
+            found.append(ChannelDiff(channel, "changed", old.value, new.value, difference, rule))
+        elif before and before[0].record.manifest.get(channel) != after[0].record.manifest.get(channel):
+            found.append(ChannelDiff(channel, "rewritten", old.value, new.value, difference, rule))
+    return found
+
+
+def _shown(side: tuple[Located, Replayed] | None, channel: str) -> Folded:
+    """The value of a channel at one of two checkpoints."""
+    return EMPTY if side is None else side[1].shown(side[0], channel)
 
 
 def _of_channel(written: Written, before: Values, after: Values) -> ChannelDiff:

@@ -20,6 +20,8 @@ from projections.differences.plain import iso
 from projections.differences.summary import in_short
 from projections.differences.texts import Piece
 from projections.history.channels import Values, Written, places_of, steers, written_between
+from projections.history.replayed import Replayed, difference_of
+from projections.history.rules import EMPTY, UNKNOWN_VALUE, Fold, Folded
 from projections.history.steps import (
     Recorded,
     Writer,
@@ -49,11 +51,13 @@ class ChannelChange:
         channel: The channel.
         kind: `"added"`, `"changed"`, `"removed"`; `"written"` if its value is not stored and only the writes are.
         summary: What changed, in a few words; empty if it was written and is as it was.
+        folded: If only its writes are stored: by which rule its value was made of them.
     """
 
     channel: str
     kind: str
     summary: str
+    folded: str | None = None
 
     def __str__(self) -> str:
         return f"{printable(self.channel)}: {self.summary or 'as it was'}"
@@ -128,6 +132,7 @@ class Entries:
         view: The thread.
         batch: The checkpoints.
         serializer: Turns bytes into values.
+        fold: The rules of the graph, if there is one.
     """
 
     def __init__(
@@ -138,6 +143,7 @@ class Entries:
         view: View,
         batch: Sequence[Located],
         serializer: Serializer,
+        fold: Fold | None = None,
     ) -> None:
         self._view = view
         self._located = {(each.namespace, each.id): each for each in batch}
@@ -150,6 +156,8 @@ class Entries:
         self._values = Values(store, queries, view, serializer)
         self._values.know(self._located.values())
         self._steps = Steps(finder, view, batch, self._writes.written, self._values)
+        self._made = Replayed(store, queries, finder, view, self._values, fold)
+        self._made.know(self._located.values())
         self._written = {(each.namespace, each.id): self._written_by(each) for each in batch}
         self._values.fetch(
             place
@@ -158,6 +166,8 @@ class Entries:
             for place in (each.before, each.after)
             if place is not None
         )
+        # The oldest first: each goes on from the value before.
+        self._folded = {(each.namespace, each.id): self._folded_by(each) for each in reversed(batch)}
 
     def of(self, located: Located) -> TimelineEntry:
         """The entry of one of the checkpoints."""
@@ -200,15 +210,51 @@ class Entries:
         return [each for each in found if not _is_consumed(each)]
 
     def _changes(self, located: Located, parent: Located | None, applied: Sequence[Recorded]) -> list[ChannelChange]:
-        replayed = self._replayed(located, parent, applied)
+        folded = self._folded[located.namespace, located.id]
+        replayed = {
+            channel: said for channel, said in self._replayed(located, parent, applied).items() if channel not in folded
+        }
         written = self._written[located.namespace, located.id]
         found = [
             ChannelChange(each.channel, each.kind, self._summary(each))
             for each in written
-            if each.channel not in replayed
+            if each.channel not in replayed and each.channel not in folded
         ]
+        found += [change for change in folded.values() if change]
         found += [ChannelChange(channel, "written", summary) for channel, summary in replayed.items()]
         return sorted(found, key=lambda change: change.channel)
+
+    def _folded_by(self, located: Located) -> dict[str, ChannelChange | None]:
+        """Of each channel that is replayed and whose value is known: what became of it; `None` if nothing did."""
+        parent = self._parent(located)
+        if parent is None and located.record.parent is not None:
+            return {}  # its parent is gone: what was written is all that is known
+        found: dict[str, ChannelChange | None] = {}
+        for channel in self._made.channels(located):
+            is_new = parent is None or channel not in parent.record.manifest
+            before = EMPTY if parent is None or is_new else self._value_at(parent, channel)
+            after = self._value_at(located, channel)
+            if before.known and after.known:
+                found[channel] = self._change_to(located, parent, channel, before, after)
+        return found
+
+    def _change_to(
+        self, located: Located, parent: Located | None, channel: str, before: Folded, after: Folded
+    ) -> ChannelChange | None:
+        rule = after.rule or before.rule
+        if before.value is ABSENT:
+            return ChannelChange(channel, "added", _of_new(after.value), rule)
+        if difference := difference_of(before.value, after.value):
+            return ChannelChange(channel, "changed", in_short(difference), rule)
+        # A snapshot gives it another version, too, and is no change.
+        is_written = any(channel in event.writer().channels for event in self._writes.applied(located, ()))
+        return ChannelChange(channel, "changed", "", rule) if parent and is_written else None
+
+    def _value_at(self, located: Located, channel: str) -> Folded:
+        try:
+            return self._made.at(located, channel)
+        except (TypeNotAllowedError, UnreadableError):
+            return UNKNOWN_VALUE
 
     def _summary(self, written: Written) -> str:
         channel, _, before, after = written

@@ -484,7 +484,7 @@ def test_a_fork_and_a_rollback_go_on_as_time_travel_does(
     for number, past in enumerate([*player.graph.get_state_history(config())]):
         thread = f"travelled {number}"
         saver.copy_thread("t", thread)
-        origin = {"configurable": {**past.config["configurable"], "thread_id": thread}}
+        origin: RunnableConfig = {"configurable": {**past.config["configurable"], "thread_id": thread}}
         saver.history.fork("t", f"fork {number}", at=past.config)
         saver.history.rollback("t", past.config)
         found = []

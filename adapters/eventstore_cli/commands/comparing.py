@@ -10,10 +10,12 @@ from rich.text import Text
 from eventstore import NotFoundError
 from eventstore_cli import completion
 from eventstore_cli.exits import Exit
+from eventstore_cli.graphs import Reading, reading
 from eventstore_cli.naming import Short
-from eventstore_cli.options import Full, Namespace, Thread, on_a_store
+from eventstore_cli.options import Full, Graph, Namespace, Thread, on_a_store
 from eventstore_cli.output import Cell, Output, columns
-from eventstore_cli.session import SERIALIZER, Session
+from eventstore_cli.session import Session
+from eventstore_cli.values import folded_by
 from projections import ABSENT, ComparedCheckpoint, Line, Origin
 from projections.differences.glance import glance, printable
 
@@ -46,6 +48,7 @@ def diff(
     ] = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 if they differ.")] = False,
     namespace: Namespace = "",
+    graph: Graph = None,
     full: Full = False,
 ) -> None:
     """Show how checkpoint A became checkpoint B.
@@ -57,17 +60,20 @@ def diff(
       eventstore diff thread-1 ~3                     the last three
       eventstore diff thread-1 step:2 step:5 -c messages
       eventstore diff thread-1 @ @ --with what-if     two threads
+      eventstore diff thread-1 --graph agents:graph   values by the graph's own reducers
     """
+    read = reading(graph, namespace, channel)
     first = None if a is None else session.find(thread, a, namespace=namespace)
     second = None if b is None else session.find(other or thread, b, namespace=namespace)
     found = session.timeline.diff(
         thread,
         first,
         second or session.find(other or thread, "@", namespace=namespace),
-        SERIALIZER,
+        read.serializer,
         namespace=namespace,
         thread_b=other,
         channels=channel or None,
+        fold=read.fold,
     )
     if out.json:
         out.document(found.to_json())
@@ -76,7 +82,8 @@ def diff(
         if found.nodes:
             lines.append(Text(f"    {printable(', '.join(found.nodes))} ran in between", "dim"))
         changed = found.lines(limit=_FULL if full else _SHORT)
-        out.say([*lines, *map(_coloured, changed), *([] if changed else [Text("no channel differs", "dim")])])
+        lines += [*map(_coloured, changed)] or [Text("no channel differs", "dim")]
+        out.say([*lines, *folded_by((each.channel, each.folded) for each in found.channels)])
     if exit_code and found:
         raise typer.Exit(Exit.FINDINGS)
 
@@ -94,6 +101,7 @@ def blame(
         typer.Option("--at", metavar="CHECKPOINT", help="As it was there.", autocompletion=completion.checkpoints),
     ] = "@",
     namespace: Namespace = "",
+    graph: Graph = None,
     full: Full = False,
 ) -> None:
     """Show where what a channel holds comes from: which checkpoint, node and run put it there.
@@ -104,7 +112,8 @@ def blame(
       eventstore blame thread-1 files /a.txt
     """
     checkpoint = session.find(thread, at, namespace=namespace)
-    found = _origins(session, thread, channel, item or [], checkpoint, namespace)
+    read = reading(graph, namespace, [channel])
+    found = _origins(session, thread, channel, item or [], checkpoint, namespace, read)
     if out.json:
         for origin in found:
             out.document(origin.to_json())
@@ -114,19 +123,25 @@ def blame(
     lines: list[Text] = columns([_row(origin, short, out, full) for origin in found], head=head, right=[1])
     if item:
         lines += [_before(origin, full) for origin in found]
-    out.say(lines)
+    out.say([*lines, *folded_by((channel, origin.folded) for origin in found)])
     for origin in found[:1]:
         if origin.known_since:
             out.note(f"^ may be older: what came before {short(origin.known_since)} is not there any more")
 
 
 def _origins(
-    session: Session, thread: str, channel: str, item: list[str], checkpoint: str, namespace: str
+    session: Session, thread: str, channel: str, item: list[str], checkpoint: str, namespace: str, read: Reading
 ) -> list[Origin]:
     def ask(steps: list[Any]) -> list[Origin]:
         wanted = None if not steps else steps[0] if len(steps) == 1 else tuple(steps)
         return session.timeline.blame(
-            thread, channel, SERIALIZER, item=wanted, checkpoint=checkpoint, namespace=namespace
+            thread,
+            channel,
+            read.serializer,
+            item=wanted,
+            checkpoint=checkpoint,
+            namespace=namespace,
+            fold=read.fold,
         )
 
     try:
@@ -167,7 +182,7 @@ def _row(origin: Origin, short: Short, out: Output, full: bool) -> tuple[Cell, .
         Text(printable(by), "bold" if origin.nodes else "dim"),
         Text(run[:8], "dim"),
         Text(origin.name, "cyan"),
-        glance(origin.value, _FULL if full else 80),
+        "(removed)" if origin.value is ABSENT else glance(origin.value, _FULL if full else 80),
     )
 
 

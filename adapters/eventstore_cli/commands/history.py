@@ -11,11 +11,12 @@ from rich.text import Text
 
 from eventstore import NotFoundError
 from eventstore_cli import completion, times
+from eventstore_cli.graphs import Reading, reading
 from eventstore_cli.naming import Short
-from eventstore_cli.options import Full, Namespace, Thread, on_a_store
+from eventstore_cli.options import Full, Graph, Namespace, Thread, on_a_store
 from eventstore_cli.output import Cell, Output, columns
 from eventstore_cli.session import SERIALIZER, Session
-from eventstore_cli.values import described, size
+from eventstore_cli.values import described, folded_by, size
 from projections import ChannelChange, RecoveryPoint, SavedCheckpoint, TimelineEntry
 from projections.differences.glance import glance, printable
 from projections.differences.plain import plain
@@ -24,6 +25,7 @@ from projections.differences.plain import plain
 _BEHIND = "\x01"
 # What leads the graph on, and is not shown unless it is asked for.
 _INTERNAL = ("branch:", "join:", "__")
+_ONLY_WRITES = "only the writes are stored: --graph module:attribute makes a value of them"
 _RUN = 8
 _INDENT = 8
 
@@ -42,6 +44,7 @@ def log(
     all_: Annotated[bool, typer.Option("--all", "-a", help="Of all namespaces: of subgraphs, too.")] = False,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Only what was saved since.")] = None,
     number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 30,
+    graph: Graph = None,
 ) -> None:
     """Show the checkpoints of a thread, the latest first, with what each changed.
 
@@ -54,7 +57,8 @@ def log(
     """
     short = session.short(thread)
     earliest = times.past_if_given(since)
-    entries = session.timeline.entries(thread, SERIALIZER, namespace=None if all_ else namespace)
+    read = reading(graph, namespace)
+    entries = session.timeline.entries(thread, read.serializer, namespace=None if all_ else namespace, fold=read.fold)
     listed: Iterator[TimelineEntry] = (each for each in entries if earliest is None or each.saved_at >= earliest)
     listed = islice(listed, number) if number else listed
     if out.json:
@@ -63,7 +67,8 @@ def log(
         return
     found = [*listed]
     heads = {each: session.checkpoints.latest_id(thread, namespace=each) for each in {e.namespace for e in found}}
-    out.say(_lines(found, [_row(entry, short, heads, out) for entry in found], out))
+    lines = _lines(found, [_row(entry, short, heads, out) for entry in found], out)
+    out.say([*lines, *folded_by((each.channel, each.folded) for entry in found for each in entry.changes)])
     if number and len(found) == number:
         out.note(f"these are the last {number}; -n 0 shows all")
 
@@ -80,6 +85,7 @@ def show(
     ] = [],  # noqa: B006 (typer copies it)
     at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="As it was then.")] = None,
     namespace: Namespace = "",
+    graph: Graph = None,
     full: Full = False,
 ) -> None:
     """Show a checkpoint: its channels, what is pending at it, and what comes next.
@@ -88,8 +94,10 @@ def show(
       eventstore show thread-1                       where it stands
       eventstore show thread-1 ~1 -c messages        a channel, one checkpoint before
       eventstore show thread-1 --at '10m ago'
+      eventstore show thread-1 --graph agents:graph  values by the graph's own reducers
     """
-    saved = _saved(session, thread, checkpoint, at, namespace)
+    read = reading(graph, namespace, channel)
+    saved = _saved(session, thread, checkpoint, at, namespace, read)
     point = _point(session, saved)
     values = _chosen(saved, channel)
     if out.json:
@@ -98,7 +106,9 @@ def show(
     lines = [] if channel else [*_about(saved, point, session.short(thread), out), Text()]
     for name, value in values.items():
         if channel or not name.startswith(_INTERNAL):
-            lines += described(name, value, full=full)
+            lines += described(name, value, full=full, rule=saved.folded.get(name))
+    if not channel:
+        lines += [Text(printable(name), "bold").append(f"  {_ONLY_WRITES}", "dim not bold") for name in saved.replayed]
     out.say(lines + ([] if channel else _pending(saved, point)))
 
 
@@ -146,13 +156,15 @@ def _made_by(entry: TimelineEntry) -> Text:
     return Text(f"({entry.source or '?'})", "dim")
 
 
-def _saved(session: Session, thread: str, checkpoint: str, at: str | None, namespace: str) -> SavedCheckpoint:
+def _saved(
+    session: Session, thread: str, checkpoint: str, at: str | None, namespace: str, read: Reading
+) -> SavedCheckpoint:
     if at is None:
         id_ = session.find(thread, checkpoint, namespace=namespace)
-        saved = session.checkpoints.get(thread, SERIALIZER, namespace=namespace, checkpoint=id_)
+        saved = session.timeline.state(thread, read.serializer, checkpoint=id_, namespace=namespace, fold=read.fold)
     else:
         session.ids(thread)  # says if there is no such thread
-        saved = session.timeline.at(thread, times.end_of_past(at), SERIALIZER, namespace=namespace)
+        saved = session.timeline.at(thread, times.end_of_past(at), read.serializer, namespace=namespace, fold=read.fold)
     if saved is None:
         raise NotFoundError(f"thread {thread!r} had no checkpoint {f'by {at}' if at else 'there'}: see eventstore log")
     return saved
@@ -167,6 +179,8 @@ def _point(session: Session, saved: SavedCheckpoint) -> RecoveryPoint | None:
 
 def _chosen(saved: SavedCheckpoint, channels: list[str]) -> dict[str, Any]:
     for channel in channels:
+        if channel in saved.replayed:
+            raise NotFoundError(f"of channel {channel!r} {_ONLY_WRITES}")
         if channel not in saved.values:
             held = ", ".join(sorted(name for name in saved.values if not name.startswith(_INTERNAL))) or "none"
             raise NotFoundError(f"checkpoint {saved.id!r} has no channel {channel!r}: it has {held}")
@@ -227,6 +241,8 @@ def _json(saved: SavedCheckpoint, point: RecoveryPoint | None, values: dict[str,
         "next": [*point.next] if point else [],
         "metadata": plain(dict(saved.metadata)),
         "channels": {name: plain(value) for name, value in values.items()},
+        "folded": {name: rule for name, rule in saved.folded.items() if name in values},
+        "replayed": [*saved.replayed],
         "pending": [
             {"task": task, "channel": channel, "value": plain(value)} for task, channel, value in saved.pending
         ],

@@ -8,11 +8,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.checkpoint.base import CheckpointTuple
 
 from eventstore import BadInputError, Cause
 from langgraph.checkpoint.eventstore import _config
-from langgraph.checkpoint.eventstore._translation import to_tuple
+from langgraph.checkpoint.eventstore._translation import CheckpointThen, to_tuple_then
 from projections import (
     Audit,
     Branch,
@@ -34,6 +33,7 @@ from projections import (
 )
 
 if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._folding import Reducers
     from langgraph.checkpoint.eventstore._planning import ReplayPlan
     from langgraph.checkpoint.eventstore._replay import SelectiveReplay
     from langgraph.checkpoint.eventstore._replayed import Replayed
@@ -52,6 +52,11 @@ class History:
     Threads and checkpoints are named by their ids, or by LangGraph's configs. `by` is who does something, and `reason`
     why: both are recorded with the event, and found by `audit`. A method whose name begins with `a` is the same for
     `async` code.
+
+    Of a `DeltaChannel`, as deepagents keeps messages and files in, LangGraph stores what was written, and no value. If
+    a method is given the `graph`, its reducers make the value. Without it, or where it does not say, the shape of what
+    was written tells: messages replace each other by their ids, dicts by their keys. The result says which rule it was,
+    as `folded`. Of any other shape it is only said that it was written.
 
     Attributes:
         audit: Who did what, when: see `projections.Audit`.
@@ -134,12 +139,13 @@ class History:
         """All that has branched, between threads and within them; see `Branches.tree`."""
         return self._branches.tree(_thread(thread))
 
-    def compare(self, one: Thread, other: Thread) -> BranchDiff:
+    def compare(self, one: Thread, other: Thread, *, graph: Graph | None = None) -> BranchDiff:
         """What two branches have in common, and what each has changed since; see `Branches.compare`.
 
         Args:
             one: A thread; a config may name one of its checkpoints instead of the latest.
             other: Another one, or the same with another checkpoint.
+            graph: The graph of the threads, for its reducers.
         """
         return self._branches.compare(
             _thread(one),
@@ -147,6 +153,7 @@ class History:
             self._saver.serde,
             at=_checkpoint_of(one),
             other_at=_checkpoint_of(other),
+            fold=_fold(graph),
         )
 
     def switch(
@@ -182,9 +189,11 @@ class History:
 
     # --- what happened -----------------------------------------------------------------------------------------------
 
-    def timeline(self, threads: Thread | Sequence[Thread], *, namespace: str | None = None) -> Iterator[TimelineEntry]:
+    def timeline(
+        self, threads: Thread | Sequence[Thread], *, namespace: str | None = None, graph: Graph | None = None
+    ) -> Iterator[TimelineEntry]:
         """The checkpoints of a thread or of several, the latest first, and what each changed; see `Timeline`."""
-        return self._timeline.entries(_threads(threads), self._saver.serde, namespace=namespace)
+        return self._timeline.entries(_threads(threads), self._saver.serde, namespace=namespace, fold=_fold(graph))
 
     def page(
         self,
@@ -193,20 +202,53 @@ class History:
         namespace: str | None = None,
         before: str | None = None,
         limit: int = 50,
+        graph: Graph | None = None,
     ) -> TimelinePage:
         """One page of a timeline; see `Timeline.page`."""
         return self._timeline.page(
-            _threads(threads), self._saver.serde, namespace=namespace, before=before, limit=limit
+            _threads(threads), self._saver.serde, namespace=namespace, before=before, limit=limit, fold=_fold(graph)
         )
 
     def at(
-        self, thread: Thread, time: datetime | Checkpoint, *, namespace: str | None = None
-    ) -> CheckpointTuple | None:
+        self,
+        thread: Thread,
+        time: datetime | Checkpoint,
+        *,
+        namespace: str | None = None,
+        graph: Graph | None = None,
+    ) -> CheckpointThen | None:
         """The state of a thread at a time, or at a checkpoint; see `Timeline.at`."""
         when = time if isinstance(time, datetime) else _required(time)
         of = (thread,) if isinstance(time, datetime) else (time, thread)
-        saved = self._timeline.at(_thread(thread), when, self._saver.serde, namespace=_namespace(namespace, *of))
-        return to_tuple(saved) if saved else None
+        saved = self._timeline.at(
+            _thread(thread), when, self._saver.serde, namespace=_namespace(namespace, *of), fold=_fold(graph)
+        )
+        return to_tuple_then(saved) if saved else None
+
+    def state(
+        self,
+        thread: Thread,
+        checkpoint: Checkpoint | None = None,
+        *,
+        namespace: str | None = None,
+        graph: Graph | None = None,
+    ) -> CheckpointThen | None:
+        """A checkpoint with the values that `get_state` shows, also without the graph; see `Timeline.state`.
+
+        Args:
+            thread: The thread; a config may name one of its checkpoints.
+            checkpoint: Which; `None`: the latest.
+            namespace: Of which namespace, if no config says.
+            graph: The graph of the thread, for its reducers.
+        """
+        saved = self._timeline.state(
+            _thread(thread),
+            self._saver.serde,
+            checkpoint=_checkpoint(checkpoint) or _checkpoint_of(thread),
+            namespace=_namespace(namespace, checkpoint, thread),
+            fold=_fold(graph),
+        )
+        return to_tuple_then(saved) if saved else None
 
     def diff(
         self,
@@ -215,6 +257,7 @@ class History:
         after: Checkpoint | None = None,
         *,
         channels: Collection[str] | None = None,
+        graph: Graph | None = None,
     ) -> CheckpointDiff:
         """How two checkpoints of a thread differ; see `Timeline.diff`.
 
@@ -223,27 +266,38 @@ class History:
             before: The earlier one; `None`: the parent of the later one.
             after: The later one; `None`: the latest.
             channels: Which channels; `None`: all but those by which a graph leads itself on.
+            graph: The graph of the thread, for its reducers.
         """
+        namespace = _namespace(None, after, before)
         return self._timeline.diff(
             _thread(thread),
             _checkpoint(before),
             _checkpoint(after),
             self._saver.serde,
-            namespace=_namespace(None, after, before),
+            namespace=namespace,
             channels=channels,
+            fold=_fold(graph, namespace, [] if channels is None or isinstance(channels, str) else channels),
         )
 
     def blame(
-        self, thread: Thread, channel: str, item: Any = None, *, checkpoint: Checkpoint | None = None
+        self,
+        thread: Thread,
+        channel: str,
+        item: Any = None,
+        *,
+        checkpoint: Checkpoint | None = None,
+        graph: Graph | None = None,
     ) -> list[Origin]:
         """Where what a channel holds comes from, item by item; see `Timeline.blame`."""
+        namespace = _namespace(None, checkpoint)
         return self._timeline.blame(
             _thread(thread),
             channel,
             self._saver.serde,
             item=item,
             checkpoint=_checkpoint(checkpoint),
-            namespace=_namespace(None, checkpoint),
+            namespace=namespace,
+            fold=_fold(graph, namespace, [channel]),
         )
 
     # --- what can be resumed -----------------------------------------------------------------------------------------
@@ -326,9 +380,9 @@ class History:
         """`tree`."""
         return await self._run(self.tree, thread)
 
-    async def acompare(self, one: Thread, other: Thread) -> BranchDiff:
-        """`compare`."""
-        return await self._run(self.compare, one, other)
+    async def acompare(self, one: Thread, other: Thread, **options: Any) -> BranchDiff:
+        """`compare`, with the same arguments."""
+        return await self._run(self.compare, one, other, **options)
 
     async def aswitch(self, thread: Thread, to: Checkpoint, **options: Any) -> Moved:
         """`switch`, with the same arguments."""
@@ -343,21 +397,26 @@ class History:
         return await self._run(self.delete_branch, thread, tip, **options)
 
     async def atimeline(
-        self, threads: Thread | Sequence[Thread], *, namespace: str | None = None
+        self, threads: Thread | Sequence[Thread], *, namespace: str | None = None, graph: Graph | None = None
     ) -> AsyncIterator[TimelineEntry]:
         """`timeline`."""
-        async for entry in self._timeline.aentries(_threads(threads), self._saver.serde, namespace=namespace):
+        found = self._timeline.aentries(_threads(threads), self._saver.serde, namespace=namespace, fold=_fold(graph))
+        async for entry in found:
             yield entry
 
     async def apage(self, threads: Thread | Sequence[Thread], **options: Any) -> TimelinePage:
         """`page`, with the same arguments."""
         return await self._run(self.page, threads, **options)
 
-    async def aat(
-        self, thread: Thread, time: datetime | Checkpoint, *, namespace: str | None = None
-    ) -> CheckpointTuple | None:
-        """`at`."""
-        return await self._run(self.at, thread, time, namespace=namespace)
+    async def aat(self, thread: Thread, time: datetime | Checkpoint, **options: Any) -> CheckpointThen | None:
+        """`at`, with the same arguments."""
+        return await self._run(self.at, thread, time, **options)
+
+    async def astate(
+        self, thread: Thread, checkpoint: Checkpoint | None = None, **options: Any
+    ) -> CheckpointThen | None:
+        """`state`, with the same arguments."""
+        return await self._run(self.state, thread, checkpoint, **options)
 
     async def adiff(
         self, thread: Thread, before: Checkpoint | None = None, after: Checkpoint | None = None, **options: Any
@@ -421,6 +480,22 @@ def _namespace(given: str | None, *named: Thread | Checkpoint | None) -> str:
     if given is not None:
         return _config.address({"configurable": {"thread_id": "-", "checkpoint_ns": given}}).namespace
     return next((_config.address(each).namespace for each in named if isinstance(each, Mapping)), "")
+
+
+def _fold(graph: Graph | None, namespace: str = "", channels: Collection[str] = ()) -> Reducers | None:
+    """The reducers of a graph, if one was given.
+
+    Raises:
+        BadInputError: It is no compiled graph, or has no such channel.
+    """
+    if graph is None:
+        return None
+    # It takes LangGraph itself, which a saver does without.
+    from langgraph.checkpoint.eventstore._folding import Reducers  # noqa: PLC0415
+
+    reducers = Reducers(graph)
+    reducers.check(namespace, channels)
+    return reducers
 
 
 def _cause(by: Mapping[str, Any] | None) -> Cause:

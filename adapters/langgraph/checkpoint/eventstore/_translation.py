@@ -109,6 +109,27 @@ def to_tuple(saved: SavedCheckpoint, ticket: Ticket | None = None) -> Checkpoint
     )
 
 
+class CheckpointThen(CheckpointTuple):
+    """A checkpoint that history tells of, with the values that `get_state` shows.
+
+    What is stored of a `DeltaChannel` is made a value of, as far as a rule is known.
+
+    Attributes:
+        folded: Of the channels whose values were made of what was written to them: by which rule.
+        replayed: The channels of which only the writes are stored, and no rule is known that makes a value of them.
+    """
+
+    folded: Mapping[str, str]
+    replayed: Sequence[str]
+
+
+def to_tuple_then(saved: SavedCheckpoint) -> CheckpointThen:
+    """What history tells of a checkpoint."""
+    told = CheckpointThen(*to_tuple(saved))
+    told.folded, told.replayed = dict(saved.folded), tuple(saved.replayed)
+    return told
+
+
 def plain_filter(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
     """A metadata filter as stored metadata would spell it (lists for tuples, and so on).
 
