@@ -101,7 +101,7 @@ async def assert_told_as_by(stage: Stage, saver: EventStoreSaver, graph: Pregel,
         assert (point.id, of_point(point)) == (checkpoint_id(state.config), of_state(state))
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_happens_in_any_graph_all_tell_what_is_due_as_langgraph_does(
     saver: EventStoreSaver, url: str, flavour: Flavour, data: st.DataObject
