@@ -11,7 +11,7 @@ from eventstore import NotFoundError
 from projections._finding import Located
 from projections.differences.content import ABSENT, same
 from projections.differences.tracing import Path, places, steps_to, trace, value_at
-from projections.history.replayed import Replayed, Written, alike, difference_of
+from projections.history.replayed import NOBODY, Replayed, Written, alike, difference_of
 from projections.history.rules import EMPTY, Folded, overwritten
 from projections.history.steps import Recorded, Writer, named, nodes_between, source_of, step_of
 
@@ -178,8 +178,9 @@ class Provenance:
         """
         applied = {event.version for event in self._replayed.applied(at)}
         written = [each for each in self._written(at) if each.event.version in applied]
-        # What is written beside an overwrite does not count in its step.
-        writes = [(at, each) for each in [each for each in written if overwritten(each.value)[0]][-1:] or written]
+        # What tasks write beside an overwrite does not count in its step. What came with an answer is applied before.
+        alone = [each for each in written if overwritten(each.value)[0] and each.event.cause.task != NOBODY]
+        writes = [(at, each) for each in alone[-1:] or written]
         if writes and same(self._made(at, before, writes).value, whole.value):
             yield from self._one_by_one(before, writes)
         else:
@@ -219,7 +220,7 @@ class Provenance:
         events = change.events or [event for event in every if self._channel in event.writer().channels]
         parent = self._replayed.parent(located)
         writers = [self._writer(event, parent) for event in events]
-        if change.events and all(writer.node for writer in writers):
+        if change.events and all(writer.node or writer.task == NOBODY for writer in writers):
             return writers
         # A task that was sent leaves no trace of its node but that nothing is noted of what the node has seen.
         sent = [node for node, seen in located.record.versions_seen.items() if not seen and node[:2] != "__"]
