@@ -11,7 +11,7 @@ from eventstore import NotFoundError
 from projections._finding import Located
 from projections.differences.content import ABSENT, same
 from projections.differences.tracing import Path, places, steps_to, trace, value_at
-from projections.history.replayed import Replayed, Written, alike, difference_of
+from projections.history.replayed import NOBODY, Replayed, Written, alike, difference_of
 from projections.history.rules import EMPTY, Folded, overwritten
 from projections.history.steps import Recorded, Writer, nodes_between, source_of, step_of, writers_of
 
@@ -175,8 +175,9 @@ class Provenance:
         """
         applied = {event.version for event in self._replayed.applied(at)}
         written = [each for each in self._written(at) if each.event.version in applied]
-        # What is written beside an overwrite does not count in its step.
-        writes = [(at, each) for each in [each for each in written if overwritten(each.value)[0]][-1:] or written]
+        # What tasks write beside an overwrite does not count in its step. What came with an answer is applied before.
+        alone = [each for each in written if overwritten(each.value)[0] and each.event.cause.task != NOBODY]
+        writes = [(at, each) for each in alone[-1:] or written]
         if writes and same(self._made(at, before, writes).value, whole.value):
             yield from self._one_by_one(before, writes)
         else:
@@ -214,9 +215,11 @@ class Provenance:
         located = change.located
         every = self._replayed.applied(located)
         events = change.events or [event for event in every if self._channel in event.writer().channels]
-        if change.events and all(event.cause.node for event in events):
+        if change.events and all(event.cause.node or event.cause.task == NOBODY for event in events):
             return [event.writer() for event in events]
-        ran = nodes_between(self._replayed.parent(located), located)
+        # A node that was sent a packet leaves no trace but that nothing is noted of what it has seen.
+        sent = [node for node, seen in located.record.versions_seen.items() if not seen and node[:2] != "__"]
+        ran = [*dict.fromkeys((*sent, *nodes_between(self._replayed.parent(located), located)))]
         if not change.events:
             return writers_of(events, [*ran, *_all_that_ran(located)], located.cause.run)
         others = {event.cause.node for event in every} - {event.cause.node for event in events}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 from langgraph.errors import EmptyInputError
 from langgraph.pregel import Pregel
-from langgraph.types import Command, StateSnapshot
+from langgraph.types import Command, Overwrite, StateSnapshot
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, CheckpointDiff, diff
@@ -181,3 +181,17 @@ def test_after_a_rollback_and_in_a_fork_the_same_is_shown(saver: EventStoreSaver
         assert found is not None
         assert found.checkpoint["channel_values"]["messages"] == states[2].values["messages"]
         assert len(saver.history.blame(name, "messages")) == len(states[2].values["messages"])
+
+
+def test_beside_what_came_with_an_answer_each_node_is_named(saver: EventStoreSaver) -> None:
+    graph = telling(2).compile(checkpointer=saver)
+    files = {"left": {"files": {"/l": {"content": "left 0"}}}, "right": {"files": {"/r": {"content": "right 1"}}}}
+    graph.invoke({"files": {"/old": {"content": "old"}}, "script": [{**files, "ask": "right"}]}, config())
+    graph.invoke(Command(resume="yes", update={"files": Overwrite({"/a": {"content": "answer 2"}})}), config())
+    found = {origin.name: origin for origin in saver.history.blame("t", "files")}
+    assert {name: origin.nodes for name, origin in found.items() if "/a" not in name} == {
+        "files['/l']": ("left",),
+        "files['/r']": ("right",),
+    }
+    [writer] = found["files['/a']"].writers
+    assert (writer.node, found["files['/a']"].step) == (None, found["files['/l']"].step)
