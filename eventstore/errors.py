@@ -19,6 +19,7 @@
     ├── CorruptionError               what is stored does not check out; it is never returned
     │   ├── ChainError                a stream's hash chain is broken
     │   ├── ChecksumError             a value does not match its checksum
+    │   ├── CycleError                a checkpoint descends from itself
     │   ├── ErasedError               the content was erased by a prune or a delete
     │   ├── UnreadableError           the serializer cannot read a value: another key, perhaps
     │   └── UnknownFormatError        written by a newer or foreign version of this package
@@ -192,6 +193,26 @@ class ChecksumError(CorruptionError):
         self.thread = thread
         self.channel = channel
         self.version = version
+
+
+class CycleError(CorruptionError):
+    """A checkpoint descends from itself: what goes back from it would never end.
+
+    Attributes:
+        thread: The thread's id.
+        namespace: The namespace.
+        checkpoint: The id of the checkpoint that was come upon again.
+    """
+
+    def __init__(self, thread: str, namespace: str, checkpoint: str) -> None:
+        place = f"thread {thread!r}" + (f", namespace {namespace!r}" if namespace else "")
+        super().__init__(
+            f"checkpoint {checkpoint!r} of {place} descends from itself: "
+            "save it again with the config of its true parent, or fork the thread before it"
+        )
+        self.thread = thread
+        self.namespace = namespace
+        self.checkpoint = checkpoint
 
 
 class ErasedError(CorruptionError):

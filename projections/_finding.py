@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from eventstore import EventStore, UnknownFormatError
+from eventstore import CycleError, EventStore, UnknownFormatError
 from eventstore.codec import unpack
 from eventstore.events import Cause
 from eventstore.recorders import Rows
@@ -203,11 +203,29 @@ class Finder:
         return bool(self._store.recorder.read(self._queries["saved_anywhere"], params))
 
     def ancestors(self, view: View, namespace: str, checkpoint_id: str | None = None) -> Iterator[Located]:
-        """A checkpoint, or a namespace's latest, its parent, and so on, as far as the thread shows them."""
-        located = self.locate(view, namespace, checkpoint_id)
+        """A checkpoint, or a namespace's latest, its parent, and so on, as far as the thread shows them: see `way`."""
+        return self.way(view, self.locate(view, namespace, checkpoint_id))
+
+    def way(self, view: View, located: Located | None, *, retired: bool = False) -> Iterator[Located]:
+        """A checkpoint, its parent, and so on. Each is looked for when it is asked for.
+
+        Args:
+            view: The thread.
+            located: The checkpoint; `None`: there is none.
+            retired: Whether the way goes by the parents that the log names, through what a prune hides; if not, as far
+                as the thread shows them.
+
+        Raises:
+            CycleError: A checkpoint is come upon again.
+        """
+        met: set[str] = set()
         while located:
+            if located.id in met:
+                raise CycleError(view.thread, located.namespace, located.id)
+            met.add(located.id)
             yield located
-            located = self.locate(view, namespace, located.parent) if located.parent else None
+            parent = located.record.parent if retired else located.parent
+            located = self.locate(view, located.namespace, parent, retired=retired) if parent else None
 
     def latest_id(self, view: View, namespace: str) -> str | None:
         """The id of the latest checkpoint of a namespace."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eventstore import Cause, ConflictError, Decision, EventStore, NewEvent
+from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent
 from eventstore.events import Head
 from eventstore.recorders import Statement
 from projections._bases import Bases
@@ -71,7 +71,10 @@ def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> Pre
 
     Raises:
         UnserializableError: The serializer refuses a value.
+        BadInputError: The checkpoint is its own parent.
     """
+    if checkpoint.parent == checkpoint.id:
+        raise BadInputError(_DESCENDS.format(checkpoint.id, checkpoint.parent))
     begun: dict[str, Recorded] = {}
     if checkpoint.parent is None:
         begun = {
@@ -184,6 +187,7 @@ class _Batch:
     def _checkpoint(self, prepared: PreparedCheckpoint, version: int) -> tuple[NewEvent, list[Statement]]:
         checkpoint = prepared.checkpoint
         parent = self._parent(checkpoint)
+        self._check_descent(checkpoint, parent)
         manifest = _manifest(checkpoint, parent.manifest)
         afresh = parent.has_run(self._policy.nodes, checkpoint.versions_seen)
         values = {
@@ -192,7 +196,7 @@ class _Batch:
             if entry.written_at == HERE
         }
         self.manifests[checkpoint.namespace, checkpoint.id] = Ancestor(
-            _placed(manifest, version), checkpoint.versions_seen
+            _placed(manifest, version), checkpoint.versions_seen, checkpoint.parent
         )
         for channel, value in values.items():
             slot = Slot(self.stream_id, checkpoint.namespace, channel)
@@ -245,9 +249,32 @@ class _Batch:
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
         if parent is None:
             return NOBODY
-        return Ancestor(_placed(parent.record.manifest, parent.version), parent.record.versions_seen)
+        return Ancestor(
+            _placed(parent.record.manifest, parent.version), parent.record.versions_seen, parent.record.parent
+        )
+
+    def _check_descent(self, checkpoint: NewCheckpoint, parent: Ancestor) -> None:
+        """Refuse a checkpoint that would descend from itself, as far as that costs nothing where ids grow with time.
+
+        A ring that is closed by a checkpoint whose parent has the smaller id is found if it is one of two; every ring
+        has a link that goes the other way, and is found in full if it is closed by that.
+        """
+        ancestor = checkpoint.parent
+        if ancestor is None or parent is NOBODY:
+            return
+        closed = parent.parent == checkpoint.id
+        if not closed and ancestor > checkpoint.id and (view := self._finder.view(checkpoint.thread)):
+            known = self._finder.since_when(view, checkpoint.namespace, checkpoint.id) is not None
+            way = self._finder.ancestors(view, checkpoint.namespace, ancestor) if known else ()
+            closed = any(located.id == checkpoint.id for located in way)
+        if closed:
+            raise BadInputError(_DESCENDS.format(checkpoint.id, ancestor))
 
 
+_DESCENDS = (
+    "checkpoint {!r} cannot follow {!r}, which is the same or descends from it; nothing was stored. The config that is "
+    "passed with a checkpoint is that of its parent: to copy one, pass its parent_config"
+)
 _PROMOTED = (
     "another branch was promoted to be thread {!r}, and what this checkpoint follows is not of it; nothing was stored. "
     "Run it again from where the thread is now"

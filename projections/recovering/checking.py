@@ -14,6 +14,7 @@ from projections._view import View, payloads
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.recovering.expecting import Expected, Key, Logged
 from projections.recovering.report import Damage, Finding, Progress, Report, finding_of
+from projections.recovering.rings import rings
 from projections.serializer import Serializer
 from projections.values.change import WHOLE, Place, checksum, load, restore
 
@@ -148,17 +149,21 @@ class Check:
 
     def _check_rows(self) -> None:
         shown: dict[Key, int] = {}
+        parents: dict[Key, Key] = {}
         for source in self._view.sources:
             upto = min(source.upto, self._head)
             found: dict[Key, int] = {}
+            above: dict[Key, Key] = {}
             for namespace, checkpoint, version, shown_from, parent, run, retired_at in self._store.recorder.read(
                 self._queries["rows_of_line"], source.bounds
             ):
                 if shown_from <= upto and (retired_at is None or retired_at > upto):
                     found[namespace, checkpoint] = version
                     self._check_row((namespace, checkpoint), version, parent, run)
-            for key, version in found.items():
-                shown.setdefault(key, version)  # a thread's own row comes before the one that it inherits
+                    above[namespace, checkpoint] = (namespace, parent or "")
+            # A thread's own row comes before the one that it inherits.
+            shown = {**found, **shown}
+            parents = {**above, **parents}
         for key, version in self._expected.shown.items():
             if shown.get(key) != version:
                 self._note(Damage.MISSING_ROW, version, f"no read finds {_described(key)}: rebuild the projection")
@@ -167,7 +172,14 @@ class Check:
             if logged and logged.key == key:
                 message = f"reads find {_described(key)}, which was forgotten: rebuild the projection"
                 self._note(Damage.EXTRA_ROW, shown[key], message)
+        self._check_descent(parents, shown)
         self._check_rows_of_writes()
+
+    def _check_descent(self, parents: Mapping[Key, Key], shown: Mapping[Key, int]) -> None:
+        for ring in rings(parents):
+            latest = max(ring, key=shown.__getitem__)
+            message = f"{_described(latest)} descends from itself: save it again with the config of its true parent"
+            self._note(Damage.CYCLE, shown[latest], message)
 
     def _check_row(self, key: Key, version: int, parent: str | None, run: str | None) -> None:
         """Hold a row against the event that it leads to. A row that was taken over from an ancestor has no parent."""
