@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import heapq
-import json
+import sys
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
-from eventstore import CycleError, EventStore, UnknownFormatError
+from eventstore import CorruptionError, CycleError, EventStore, UnknownFormatError
+from eventstore._listing import described_by
 from eventstore.codec import unpack
 from eventstore.events import Cause
 from eventstore.recorders import Rows
 from projections._view import END, LAST, Read, Source, View, lineage_of, sources_at, stored, view_of
 from projections.records import THREAD_PROMOTED, CheckpointRecord
+
+T = TypeVar("T")
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
 PAGE = 50
@@ -120,6 +123,8 @@ class Finder:
         view, head = self.view(thread), self._store.head(thread)
         if view is None or head is None:
             return None
+        if head.version >= sys.maxsize:
+            raise CorruptionError(f"thread {thread!r} ends at version {head.version}, which never was: verify it")
         # Times grow with versions: the last one that is not later.
         recorded_at = partial(self._recorded_at, view)
         version = bisect_right(range(head.version + 1), moment, key=recorded_at) - 1
@@ -174,7 +179,7 @@ class Finder:
                 best = rows[0]
             if best and checkpoint_id is not None:
                 break  # the nearest row of an id is the one that counts
-        return _located(best) if best else None
+        return _located(self._store, view.thread, best) if best else None
 
     def set_aside(self, view: View, namespace: str, checkpoint_id: str) -> list[SetAside]:
         """Where a checkpoint stands on lines that the thread has left, the one that it left last first."""
@@ -185,7 +190,7 @@ class Finder:
     def described(self, view: View, more: Mapping[str, Any]) -> dict[str, Any]:
         """What a fork of a thread can be searched by: what the thread can, without what that is told of as a fork."""
         [(metadata,)] = self._store.recorder.read(self._queries["metadata_of_stream"], {"stream_id": view.stream_id})
-        its = metadata if isinstance(metadata, Mapping) else json.loads(metadata)
+        its = metadata if isinstance(metadata, Mapping) else described_by(metadata)
         return {**{key: value for key, value in its.items() if key not in _OF_A_FORK}, **more}
 
     def root(self, view: View) -> int:
@@ -237,7 +242,7 @@ class Finder:
 
     def of_thread(self, view: View, namespace: str | None, before: str | None) -> Iterator[Located]:
         """A thread's checkpoints, the latest first; of one namespace or of all."""
-        return _merged([self._of_source(source, namespace, before) for source in view.sources])
+        return _merged([self._of_source(view.thread, source, namespace, before) for source in view.sources])
 
     def of_store(
         self, before: str | None, matching: Callable[[Mapping[str, Any]], bool]
@@ -252,20 +257,20 @@ class Finder:
             located: Located | None = None
             for thread, line_id, branched, upto in self._who_shows(row):
                 # Not before somebody shows it: the content of what nobody shows may be erased.
-                located = located or _located(row.columns)
+                located = located or _located(self._store, row.thread, row.columns)
                 if not matching(located.cause.metadata):
                     break
                 if view := view_of_line(thread, line_id, branched):
                     yield view, replace(located, parent=row.parent(upto))
 
-    def _of_source(self, source: Source, namespace: str | None, before: str | None) -> Iterator[Located]:
+    def _of_source(self, thread: str, source: Source, namespace: str | None, before: str | None) -> Iterator[Located]:
         if namespace is not None:
-            return self._pages(source, namespace, before)
+            return self._pages(thread, source, namespace, before)
         params = {"line_id": source.line_id, "before": before or LAST}
         latest = self._store.recorder.read(self._queries["namespaces_of_thread"], params)
-        return self._all_namespaces(source, latest, before)
+        return self._all_namespaces(thread, source, latest, before)
 
-    def _all_namespaces(self, source: Source, latest: Rows, before: str | None) -> Iterator[Located]:
+    def _all_namespaces(self, thread: str, source: Source, latest: Rows, before: str | None) -> Iterator[Located]:
         """The checkpoints of all namespaces, each of which is looked into when the listing has come to its latest."""
         # Ascending: the last is the next. What stands there is either a namespace that nobody has looked into, or a
         # checkpoint, and the rest of its namespace.
@@ -274,14 +279,14 @@ class Finder:
             (_, namespace), located, rest = waiting.pop()
             if located:
                 yield located
-            rest = rest or self._pages(source, namespace, before)
+            rest = rest or self._pages(thread, source, namespace, before)
             if following := next(rest, None):
                 insort(waiting, ((following.id, namespace), following, rest), key=itemgetter(0))
 
-    def _pages(self, source: Source, namespace: str, before: str | None) -> Iterator[Located]:
+    def _pages(self, thread: str, source: Source, namespace: str, before: str | None) -> Iterator[Located]:
         params = {**source.bounds, "namespace": namespace, "before": before or LAST, "limit": PAGE}
         while rows := self._store.recorder.read(self._queries["page_of_namespace"], params):
-            yield from map(_located, rows)
+            yield from (_located(self._store, thread, row) for row in rows)
             if len(rows) < PAGE:
                 return
             params["before"] = rows[-1][1]
@@ -327,27 +332,40 @@ class Finder:
         return view if view and view.line_id == line_id else None
 
 
-def opened(payload: bytes) -> tuple[Cause, bytes]:
-    """The cause and data of one of this package's events.
+def opened(
+    store: EventStore, thread: str, version: int, payload: bytes, unpacked: Callable[[bytes], T]
+) -> tuple[Cause, T]:
+    """The cause of one of this package's events, and what its data holds.
+
+    Args:
+        store: The store.
+        thread: The thread, and
+        version: which of its events it is, for errors.
+        payload: The payload, as stored.
+        unpacked: Reads its data.
 
     Raises:
         UnknownFormatError: A newer version of the package has stored it, in another layout.
+        CorruptionError: It is not what was stored.
     """
-    schema, cause, data = unpack(payload)
-    if schema != 1:
-        raise UnknownFormatError(f"an event of layout {schema} was found, this version knows layout 1: upgrade it")
-    return cause, data
+    try:
+        schema, cause, data = unpack(payload, store.max_value_bytes)
+        if schema != 1:
+            raise UnknownFormatError(f"an event of layout {schema} was found, this version knows layout 1: upgrade it")
+        return cause, unpacked(data)
+    except CorruptionError as error:
+        error.found_at(thread, version)
+        raise
 
 
-def record_of(payload: bytes) -> CheckpointRecord:
+def record_of(store: EventStore, thread: str, version: int, payload: bytes) -> CheckpointRecord:
     """The record of a `checkpoint.saved` event's stored payload."""
-    return CheckpointRecord.unpack(opened(payload)[1])
+    return opened(store, thread, version, payload, CheckpointRecord.unpack)[1]
 
 
-def _located(row: tuple[Any, ...]) -> Located:
+def _located(store: EventStore, thread: str, row: tuple[Any, ...]) -> Located:
     namespace, checkpoint_id, version, parent, payload, recorded_at = row
-    cause, data = opened(bytes(payload))
-    record = CheckpointRecord.unpack(data)
+    cause, record = opened(store, thread, version, bytes(payload), CheckpointRecord.unpack)
     return Located(namespace, checkpoint_id, version, parent, cause, record, recorded_at, len(payload))
 
 

@@ -30,6 +30,7 @@ from projections.values.change import WHOLE, Change, checksum, encoding_number
 from projections.values.kinds import kind_of
 from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues, Slot
+from projections.values.parts import PART_BYTES
 from projections.values.value import Recorded, Value, recorded
 
 
@@ -126,7 +127,9 @@ class Saver:
     def save(self, items: Sequence[Prepared], check: Callable[[], None] | None = None) -> None:
         """Store checkpoints and writes of one thread, in their order, all of them or none, unless `check` raises."""
         bases = Bases(self._store, self._queries, self._finder, self._live)
-        batch = _Batch(self._queries, self._finder, self._manifests, bases, self._policy, items)
+        batch = _Batch(
+            self._queries, self._finder, self._manifests, bases, self._policy, self._store.max_value_bytes, items
+        )
 
         def decide(stream_id: int, head: Head) -> Decision:
             if check:
@@ -156,6 +159,7 @@ class _Batch:
         remembered: Manifests,
         bases: Bases,
         policy: SnapshotPolicy,
+        longest: int,
         items: Iterable[Prepared],
     ) -> None:
         self._queries = queries
@@ -163,6 +167,7 @@ class _Batch:
         self._remembered = remembered
         self._bases = bases
         self._policy = policy
+        self._longest = longest
         self._items = items
         self.stream_id = 0
         self.head = Head(0, b"")
@@ -200,6 +205,7 @@ class _Batch:
         )
         for channel, value in values.items():
             slot = Slot(self.stream_id, checkpoint.namespace, channel)
+            self._check_size(channel, value.value)
             value.value.version = version
             self.values[slot] = value.value
         record = CheckpointRecord(
@@ -219,6 +225,15 @@ class _Batch:
             for level, change in value.segments
         ]
         return NewEvent(CHECKPOINT_SAVED, record.pack(), cause), segments
+
+    def _check_size(self, channel: str, value: Value) -> None:
+        """Refuse what no read would be given the memory for: a value can grow by small changes."""
+        size = max(value.size, PART_BYTES * len(value.parts.stored))
+        if size > self._longest:
+            raise BadInputError(
+                f"the value of channel {channel!r} takes {size:,} bytes, and max_value_bytes is {self._longest:,}; "
+                "nothing was stored. Keep less in the channel, or open the store with a larger max_value_bytes"
+            )
 
     def _recorded(self, prepared: PreparedCheckpoint, channel: str, inherited: Entry | None) -> Recorded:
         if channel in prepared.begun:

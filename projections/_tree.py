@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple, Self
 
 from eventstore import EventStore, NotFoundError
+from eventstore._listing import described_by
 from eventstore.events import from_microseconds
 from projections._finding import Finder, Located
 from projections._view import END, Source, View, lines_of
@@ -88,7 +88,7 @@ class Family:
         ):
             its = None if closed else finder.view(name)
             its = its or View(name, stream_id, [], parent_id is not None)
-            described = metadata if isinstance(metadata, Mapping) else json.loads(metadata)
+            described = metadata if isinstance(metadata, Mapping) else described_by(metadata)
             family.members[stream_id] = _Member(its, parent_id, described)
             lines.update((line.line_id, stream_id) for line in lines_of(read, queries, stream_id))
         for line_id, stream_id in lines.items():

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from typing import Any, TypeVar
 
-from eventstore import BadInputError, BusyError, CorruptionError, ErasedError, EventStoreError, NotFoundError
+from eventstore import BadInputError, BusyError, CorruptionError, ErasedError, NotFoundError, TypeNotAllowedError
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
@@ -17,6 +17,7 @@ from projections._contents import Contents
 from projections._finding import Located, opened
 from projections._view import View, payloads, writes_rows
 from projections.checkpoints import Checkpoints
+from projections.history.steps import source_of, step_of
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, WritesRecord
 from projections.recovering.checking import Check, ProgressCallback
 from projections.recovering.due import SENDS, Recorded, Written, due, sends, statuses
@@ -148,7 +149,7 @@ class Recovery:
                 raise NotFoundError(f"there is no thread {thread!r} to check")
             report = Check(self._store, self._queries, view, head.version, serializer, tell).run()
             # What was forgotten meanwhile looks as if it were lost.
-            if report.ok or not self._forgotten_since(thread, head.version):
+            if report.ok or self._store.head(thread) == head or not self._forgotten_since(thread, head.version):
                 return report
         raise BusyError(f"thread {thread!r} is pruned all the time: try again")
 
@@ -215,21 +216,27 @@ class Recovery:
         at = writes_rows(self._store.recorder, self._queries, view, namespace, [located.id for located in batch])
         stored = payloads(self._store, view, {version for versions in at.values() for version in versions})
         for located in batch:
-            events = [_written(version, stored[version]) for version in at.get(located.id, ()) if version in stored]
-            metadata = located.cause.metadata
+            events = [
+                self._written(view, version, stored[version]) for version in at.get(located.id, ()) if version in stored
+            ]
+            step = step_of(located)
             yield RecoveryPoint(
                 thread=view.thread,
                 namespace=namespace,
                 id=located.id,
                 parent=located.parent,
                 version=located.version,
-                step=int(metadata.get("step", -2)),
-                source=str(metadata.get("source", "")),
+                step=-2 if step is None else step,
+                source=source_of(located) or "",
                 saved_at=from_microseconds(located.recorded_at),
                 run=located.cause.run,
                 next=(*due(located.record), *self._sent(view, located, serializer)),
                 tasks=tuple(_state(recorded, serializer) for recorded in statuses(events)),
             )
+
+    def _written(self, view: View, version: int, payload: bytes) -> Written:
+        cause, record = opened(self._store, view.thread, version, payload, WritesRecord.unpack)
+        return Written(version, cause.task or "", cause.node, record)
 
     def _sent(self, view: View, located: Located, serializer: Serializer | None) -> Iterable[str]:
         """The nodes that packets wait for."""
@@ -243,14 +250,9 @@ class Recovery:
             packets = contents.values(located, serializer)[SENDS]
         except ErasedError:
             raise
-        except EventStoreError:
+        except (CorruptionError, TypeNotAllowedError):
             return (SENDS,)
         return [getattr(packet, "node", SENDS) for packet in packets]
-
-
-def _written(version: int, payload: bytes) -> Written:
-    cause, data = opened(payload)
-    return Written(version, cause.task or "", cause.node, WritesRecord.unpack(data))
 
 
 def _state(recorded: Recorded, serializer: Serializer | None) -> TaskState:
@@ -258,7 +260,7 @@ def _state(recorded: Recorded, serializer: Serializer | None) -> TaskState:
     if recorded.said and serializer:
         try:
             said = load(recorded.said.encoding, recorded.said.data, serializer)
-        except EventStoreError:
+        except (CorruptionError, TypeNotAllowedError):
             said = None  # of a type that may not be made again, for one
     if recorded.status == "failed":
         return TaskState(recorded.id, recorded.node, "failed", error=None if said is None else str(said))

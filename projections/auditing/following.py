@@ -10,7 +10,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from eventstore import BusyError, EventStore
+from eventstore import BusyError, CorruptionError, EventStore
 from eventstore.recorders import Rows, Session
 from projections._view import END
 from projections.auditing.extract import Extract, extract
@@ -69,6 +69,8 @@ class Follower:
                 self._step(end)
             if progress:
                 progress(min(self.state().position, end), end)
+        if state.position > end and state.position > self._end():
+            raise CorruptionError("the audit goes further than the feed: its rows were damaged; rebuild it")
         return state
 
     def drop(self) -> None:
@@ -114,7 +116,7 @@ class Follower:
         # stand in the rows already.
         for stream_id in self._forgetful(rows):
             self._blank(stream_id, state)
-        batch = _packed([extract(row) for row in rows])
+        batch = _packed([extract(row, self._store.max_value_bytes) for row in rows])
 
         def work(session: Session) -> None:
             if self._is_at(session, state):
@@ -127,6 +129,8 @@ class Follower:
     def _last_of_batch(self, after: int, end: int) -> int:
         """The position up to which the payloads behind another one are few enough, and small enough, for one batch."""
         sizes = self._read("audit_feed_sizes", {"after": after, "upto": min(after + _BATCH, end)})
+        if not sizes:
+            raise CorruptionError(f"the feed has nothing behind position {after}, and goes on later: verify the store")
         totals = accumulate(size for _, size in sizes)
         fitting = sum(total <= _BATCH_BYTES for total in totals)
         return int(sizes[max(fitting, 1) - 1][0])

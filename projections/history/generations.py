@@ -116,8 +116,7 @@ class Generations:
         if lost := wanted - found.keys():
             raise ErasedError(f"thread {self._view.thread!r} has no event {min(lost)}, which a checkpoint refers to")
         for version, (recorded_at, payload) in found.items():
-            cause, data = opened(payload)
-            record = CheckpointRecord.unpack(data)
+            cause, record = opened(self._store, self._view.thread, version, payload, CheckpointRecord.unpack)
             self._events[version] = Located(
                 cause.namespace,
                 cause.checkpoint or "",

@@ -164,7 +164,9 @@ class Expected:
 
     def _move(self, version: int, move: MoveRecord) -> None:
         if move.upto is not None:
-            source = next(line for moved_at, line in reversed(self._moves) if moved_at <= move.upto)
+            source = next((line for moved_at, line in reversed(self._moves) if moved_at <= move.upto), None)
+            if source is None or move.upto >= version:
+                raise CorruptionError(f"the thread goes on from version {move.upto}, where it never was")
             self._moves.append((version, _Line(version, source, move.upto)))
         else:
             before = next((line for _, line in reversed(self._moves) if line.since == move.returns_to), None)
