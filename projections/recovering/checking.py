@@ -200,6 +200,8 @@ class Check:
                 self._note(Damage.EXTRA_ROW, shown[key], message)
         self._check_descent(parents, shown)
         self._check_rows_of_writes()
+        self._check_rows_past_the_log()
+        self._check_orphans(shown)
 
     def _check_descent(self, parents: Mapping[Key, Key], shown: Mapping[Key, int]) -> None:
         for ring in rings(parents):
@@ -235,6 +237,22 @@ class Check:
             for version in versions:
                 if (key, version) not in found:
                     message = f"no read finds what was written to {_described(key)}: rebuild the projection"
+                    self._note(Damage.MISSING_ROW, version, message)
+
+    def _check_rows_past_the_log(self) -> None:
+        """Rows of events that do not exist. What others append meanwhile is there as soon as its rows are."""
+        params = {"line_id": self._view.line_id, "after": self._head}
+        past = {version for (version,) in self._store.recorder.read(self._queries["rows_past"], params)}
+        for version in past - payloads(self._store, self._view, past).keys():
+            self._note(Damage.EXTRA_ROW, version, "a row leads past the end of the log: rebuild the projection")
+
+    def _check_orphans(self, shown: Mapping[Key, int]) -> None:
+        for source in self._view.sources:
+            rows = self._store.recorder.read(self._queries["orphans_of_line"], source.bounds)
+            for namespace, checkpoint, version, parent in rows:
+                key = (namespace, checkpoint)
+                if parent is not None and shown.get(key) == version and self._expected.shows_parent(key):
+                    message = f"reads of {_described(key)} give no parent, though it is shown: rebuild the projection"
                     self._note(Damage.MISSING_ROW, version, message)
 
     # --- the values --------------------------------------------------------------------------------------------------

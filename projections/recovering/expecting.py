@@ -48,23 +48,30 @@ class _Rows:
         shown: The version of each checkpoint.
         writes: The versions of what was written to checkpoints.
         saved: The checkpoints that were saved; what waits for others belongs to a run on its way.
+        parents: The parents that they name.
+        forgotten: What was hidden at any time, or would have been.
     """
 
     shown: dict[Key, int] = field(default_factory=dict)
     writes: dict[Key, set[int]] = field(default_factory=dict)
     saved: set[Key] = field(default_factory=set)
+    parents: dict[Key, Key] = field(default_factory=dict)
+    forgotten: set[Key] = field(default_factory=set)
 
-    def save(self, key: Key, version: int) -> None:
+    def save(self, key: Key, version: int, parent: str | None) -> None:
         self.shown[key] = version
         self.saved.add(key)
+        self.parents[key] = (key[0], parent or "")
 
     def write(self, key: Key, version: int) -> None:
         self.writes.setdefault(key, set()).add(version)
 
     def keep(self, kept: Collection[Key]) -> None:
+        self.forgotten |= {*self.parents.values()}.difference(kept)
         self.hide(self.shown.keys() - set(kept))
 
     def hide(self, keys: Collection[Key]) -> None:
+        self.forgotten.update(keys)
         for key in keys:
             self.shown.pop(key, None)
         for key in [key for key in self.writes if key in self.saved and key not in self.shown]:
@@ -121,8 +128,9 @@ class Expected:
         """
         key = (cause.namespace, cause.checkpoint or "")
         if topic == CHECKPOINT_SAVED:
-            self.events[version] = Logged(topic, key, CheckpointRecord.unpack(data).parent, cause.run)
-            self._effects.append((version, self._line, lambda rows: rows.save(key, version)))
+            parent = CheckpointRecord.unpack(data).parent
+            self.events[version] = Logged(topic, key, parent, cause.run)
+            self._effects.append((version, self._line, lambda rows: rows.save(key, version, parent)))
         elif topic == WRITES_SAVED:
             self.events[version] = Logged(topic, key)
             self._effects.append((version, self._line, lambda rows: rows.write(key, version)))
@@ -156,7 +164,13 @@ class Expected:
             upto: and up to this one.
         """
         dropped = PruneRecord.unpack(data).dropped
+        self._rows.forgotten.update(dropped)
         self._rows.hide([key for key in dropped if after < self.shown.get(key, 0) <= upto])
+
+    def shows_parent(self, key: Key) -> bool:
+        """Whether a checkpoint's parent is shown, and always was. After `finish`."""
+        parent = self._rows.parents.get(key)
+        return parent in self.shown and parent not in self._rows.forgotten
 
     @property
     def _line(self) -> _Line:
