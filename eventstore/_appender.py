@@ -35,9 +35,10 @@ ATTEMPTS, _STAND_BACK_SECONDS = 50, 0.01
 class Appender:
     """Appends to the streams of one recorder."""
 
-    def __init__(self, recorder: Recorder, queries: Mapping[str, str]) -> None:
+    def __init__(self, recorder: Recorder, queries: Mapping[str, str], limit: int) -> None:
         self._recorder = recorder
         self._queries = queries
+        self._limit = limit
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -76,7 +77,7 @@ class Appender:
             [(last_version, _, _, last_hash, _)] = self._recorder.read(self._queries["read_backward"], params)
             head = Head(last_version, bytes(last_hash))
             place = partial(_work_at, work, head.version + 1)
-            append = Append(stream_id, head, False, chained([event], head), work=place)
+            append = Append(stream_id, head, False, chained([event], head, limit=self._limit), work=place)
             if self._append_once(append):
                 return
         raise BusyError("other processes keep appending to this stream: try again")
@@ -137,7 +138,7 @@ class Appender:
             if not (first.joins and decision.is_plain):
                 first.succeed(self._store({name: stream}, {name: (head, decision)}, first.metadata)[name])
                 return
-            together = Together(head)
+            together = Together(head, self._limit)
             together.take(first, decision)
         except OvertakenError:
             raise
@@ -286,7 +287,7 @@ class Appender:
     def _follow(self, stream: Stream, head: Head, decision: Decision, now: int, metadata: Mapping[str, Any]) -> Append:
         if decision.first_version is not None and not stream.has_rows:
             head = Head(decision.first_version - 1, head.hash)
-        rows = chained(decision.events, head, now=now, places=decision.places)
+        rows = chained(decision.events, head, now=now, places=decision.places, limit=self._limit)
         then = [*decision.then, *self._described(stream, metadata)]
         return Append(stream.stream_id, head, not stream.has_rows, rows, then, decision.work)
 

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from eventstore._appender import searchable
-from eventstore.errors import BadInputError
+from eventstore.errors import BadInputError, CorruptionError
 from eventstore.events import StreamInfo, StreamPage, from_microseconds, to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from eventstore.recorders import Recorder
@@ -67,10 +67,25 @@ def _info(row: tuple[Any, ...]) -> StreamInfo:
         version=version,
         created_at=from_microseconds(created_at),
         active_at=from_microseconds(active_at),
-        metadata=json.loads(metadata),
+        metadata=described_by(metadata),
         parent=parent,
         parent_version=parent_version,
     )
+
+
+def described_by(stored: str) -> dict[str, Any]:
+    """What a stream can be searched by, as it is stored.
+
+    Raises:
+        CorruptionError: It is no JSON of names and values.
+    """
+    try:
+        found = json.loads(stored)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict):
+        raise CorruptionError("what a stream can be searched by is no JSON: it was damaged")
+    return found
 
 
 def _microseconds(moment: datetime | None) -> int | None:

@@ -75,9 +75,10 @@ class Stream:
 class Together:
     """What several append to one stream, one after the other, in one transaction."""
 
-    def __init__(self, start: Head) -> None:
+    def __init__(self, start: Head, limit: int) -> None:
         self.start = self.head = start
         self.rows: list[Row] = []
+        self._limit = limit
         self.then: list[Statement] = []
         self.tickets: list[Ticket] = []
         self._now = time.time_ns() // 1000
@@ -87,9 +88,9 @@ class Together:
         """Add what one of them has decided on the head that the others leave.
 
         Raises:
-            UnserializableError: An event cannot be stored; nothing was added.
+            BadInputError: An event cannot be stored; nothing was added.
         """
-        rows = chained(decision.events, self.head, now=self._now)
+        rows = chained(decision.events, self.head, now=self._now, limit=self._limit)
         appended = Appended(self.head.version, self.head.version, self.head.hash)
         if rows:
             appended = Appended(rows[0].version, rows[-1].version, rows[-1].hash)

@@ -19,10 +19,11 @@ _END = 2**63 - 1
 class Reader:
     """Reads from one recorder."""
 
-    def __init__(self, recorder: Recorder, queries: Mapping[str, str], upcasters: Upcasters) -> None:
+    def __init__(self, recorder: Recorder, queries: Mapping[str, str], upcasters: Upcasters, limit: int) -> None:
         self._recorder = recorder
         self._queries = queries
         self._upcasters = upcasters
+        self._limit = limit
 
     def stream_id(self, stream: str) -> int | None:
         """The number of the stream that has the name now, or `None`."""
@@ -45,7 +46,7 @@ class Reader:
         segments = lineage(self._recorder, self._queries, stream_id)
         for segment in reversed(segments) if backward else segments:
             for rows in self._rows(segment, after, before, backward, limit):
-                yield [decode(stream, row, self._upcasters) for row in rows]
+                yield [decode(stream, row, self._upcasters, self._limit) for row in rows]
                 if limit is not None and (limit := limit - len(rows)) == 0:
                     return
 
@@ -64,7 +65,8 @@ class Reader:
             if not rows:
                 return
             yield [
-                FeedEvent(position, decode(stream, _row(stored), self._upcasters)) for position, stream, *stored in rows
+                FeedEvent(position, decode(stream, _row(stored), self._upcasters, self._limit))
+                for position, stream, *stored in rows
             ]
             if len(rows) < size:
                 return

@@ -15,7 +15,7 @@ import ormsgpack
 
 from eventstore import chain, envelope
 from eventstore._refused import find_refused
-from eventstore.errors import CorruptionError, UnserializableError
+from eventstore.errors import BadInputError, CorruptionError, UnserializableError
 from eventstore.events import Cause, Event, Head, NewEvent, from_microseconds
 
 # Texts in metadata may hold lone surrogates, which no UTF-8 can carry: they become "?", as LangGraph's serializer has
@@ -65,21 +65,34 @@ class Upcasters:
         return schema, data
 
 
-def encode(event: NewEvent) -> bytes:
+def encode(event: NewEvent, limit: int = envelope.MAX_VALUE_BYTES) -> bytes:
     """The sealed payload of an event.
 
     Raises:
         UnserializableError: The cause's metadata holds something other than plain values.
+        BadInputError: It takes more than `limit` bytes, and could not be read again.
     """
     try:
         record = _packed([event.schema, _pack_cause(event.cause), event.data])
     except (ormsgpack.MsgpackEncodeError, TypeError) as error:
         path, kind = find_refused(_packed, "metadata", event.cause.metadata)
         raise UnserializableError("metadata", kind, path, str(error)) from error
+    if len(record) > limit:
+        raise BadInputError(
+            f"an event of {len(record):,} bytes is larger than max_value_bytes, which is {limit:,}; nothing was "
+            "stored. Keep what is so large out of the state, or open the store with a larger max_value_bytes"
+        )
     return envelope.seal(record)
 
 
-def chained(events: Sequence[NewEvent], head: Head, *, now: int | None = None, places: Sequence[int] = ()) -> list[Row]:
+def chained(
+    events: Sequence[NewEvent],
+    head: Head,
+    *,
+    now: int | None = None,
+    places: Sequence[int] = (),
+    limit: int = envelope.MAX_VALUE_BYTES,
+) -> list[Row]:
     """The rows of new events, which follow `head` in their stream.
 
     Args:
@@ -88,12 +101,13 @@ def chained(events: Sequence[NewEvent], head: Head, *, now: int | None = None, p
         now: The time they share, in microseconds since 1970-01-01T00:00Z; the present by default.
         places: How many microseconds later each of them is, instead: what one transaction appends to several streams
             is in the feed in the order of its times.
+        limit: How many bytes each may take.
     """
     began_at = time.time_ns() // 1000 if now is None else now
     rows: list[Row] = []
     version, previous = head.version, head.hash
     for index, event in enumerate(events):
-        payload = encode(event)
+        payload = encode(event, limit)
         recorded_at = began_at + places[index] if places else began_at
         version += 1
         previous = chain.link(previous, version, event.topic, recorded_at, chain.payload_digest(payload))
@@ -101,10 +115,22 @@ def chained(events: Sequence[NewEvent], head: Head, *, now: int | None = None, p
     return rows
 
 
-def decode(stream: str, row: Row, upcasters: Upcasters) -> Event:
-    """The event of a stored row. An erased one comes without its data and its cause."""
+def decode(stream: str, row: Row, upcasters: Upcasters, limit: int = envelope.MAX_VALUE_BYTES) -> Event:
+    """The event of a stored row. An erased one comes without its data and its cause.
+
+    Raises:
+        CorruptionError: The row is not one of an event. It names the stream and the version.
+    """
+    try:
+        return _decoded(stream, row, upcasters, limit)
+    except CorruptionError as error:
+        error.found_at(stream, row.version)
+        raise
+
+
+def _decoded(stream: str, row: Row, upcasters: Upcasters, limit: int) -> Event:
     erased = envelope.is_erased(row.payload)
-    schema, cause, data = (0, Cause(), b"") if erased else unpack(row.payload)
+    schema, cause, data = (0, Cause(), b"") if erased else unpack(row.payload, limit)
     if not erased:
         schema, data = upcasters.apply(row.topic, schema, data)
     return Event(
@@ -121,14 +147,15 @@ def decode(stream: str, row: Row, upcasters: Upcasters) -> Event:
     )
 
 
-def unpack(payload: bytes) -> tuple[int, Cause, bytes]:
+def unpack(payload: bytes, limit: int = envelope.MAX_VALUE_BYTES) -> tuple[int, Cause, bytes]:
     """The schema, cause and data of a sealed payload.
 
     Raises:
         ErasedError: The payload was erased.
+        TooLargeError: It takes more than `limit` bytes.
         CorruptionError: It is not one.
     """
-    record = envelope.unseal(payload)
+    record = envelope.unseal(payload, limit)
     try:
         schema, packed, data = ormsgpack.unpackb(record, option=UNPACK)
         cause = _unpack_cause(packed)

@@ -17,7 +17,7 @@ from importlib.resources import files
 import zstandard
 
 from eventstore.chain import HASH_BYTES, payload_digest
-from eventstore.errors import ErasedError, UnknownFormatError
+from eventstore.errors import ErasedError, TooLargeError, UnknownFormatError
 
 FORMAT = 1
 _ZSTD, _ZSTD_DICTIONARY, _COMPRESSION = 1, 2, 3
@@ -29,8 +29,12 @@ _WORTH_COMPRESSING = 48
 # Above this a dictionary adds nothing that the payload does not teach the compressor by itself.
 _WORTH_A_DICTIONARY = 32 * 1024
 _LEVEL = 3
-# No payload is longer when it is unpacked: damaged bytes that say so are not given the memory.
-_LONGEST_BYTES = 4 << 30
+# What an envelope may unpack to: so many bytes, or so many times its own, if that is more. What compresses better, such
+# as a long row of zeros, is filled up with zeros behind its frame, so that nobody needs memory for a claim.
+_FREELY_BYTES, _TIMES = 8 << 20, 250
+
+MAX_VALUE_BYTES = 1 << 30
+"""How many bytes an event, or a value, may take when it is unpacked, if nothing else is said."""
 # The dictionary that new payloads are compressed with. A published dictionary is never edited: a better one gets
 # the next number, and all of them stay readable.
 _DICTIONARY = 1
@@ -47,15 +51,22 @@ def seal(payload: bytes) -> bytes:
         packed = bytes((FORMAT, _ZSTD_DICTIONARY, _DICTIONARY)) + _compressor(_DICTIONARY).compress(payload)
     else:
         packed = bytes((FORMAT, _ZSTD)) + _compressor(0).compress(payload)
+    if len(payload) > _longest(packed):
+        packed += bytes(-(-len(payload) // _TIMES) - len(packed))
     return packed if len(packed) < len(payload) + 2 else bytes((FORMAT, 0)) + payload
 
 
-def unseal(envelope: bytes) -> bytes:
+def unseal(envelope: bytes, limit: int = MAX_VALUE_BYTES) -> bytes:
     """The payload that was sealed.
+
+    Args:
+        envelope: What `seal` gave.
+        limit: How many bytes it may be. No memory is taken for a longer one.
 
     Raises:
         ErasedError: The payload was erased; only its digest is left.
         UnknownFormatError: The envelope was written by a newer version, or is not one.
+        TooLargeError: The payload is longer than `limit`, or than any that `seal` packs into so few bytes.
     """
     flags = _flags(envelope)
     if flags & _ERASED:
@@ -67,9 +78,9 @@ def unseal(envelope: bytes) -> bytes:
         return envelope[2:]
     try:
         if compression == _ZSTD:
-            return _decompressed(0, envelope[2:])
+            return _decompressed(0, envelope[2:], min(limit, _longest(envelope)))
         if compression == _ZSTD_DICTIONARY:
-            return _decompressed(envelope[2], envelope[3:])
+            return _decompressed(envelope[2], envelope[3:], min(limit, _longest(envelope)))
     except (zstandard.ZstdError, IndexError) as error:
         raise UnknownFormatError("the payload cannot be decompressed: it was damaged") from error
     raise UnknownFormatError(f"compression {compression} is unknown to this version of the package: upgrade it")
@@ -105,10 +116,14 @@ def _flags(envelope: bytes) -> int:
     return flags
 
 
-def _decompressed(dictionary: int, frame: bytes) -> bytes:
+def _longest(envelope: bytes) -> int:
+    return max(_FREELY_BYTES, _TIMES * len(envelope))
+
+
+def _decompressed(dictionary: int, frame: bytes, longest: int) -> bytes:
     decompressor = _decompressor(dictionary)
-    if zstandard.frame_content_size(frame) > _LONGEST_BYTES:
-        raise UnknownFormatError("the payload claims to be longer than any that was stored: it was damaged")
+    if (claimed := zstandard.frame_content_size(frame)) > longest:
+        raise TooLargeError("a payload", claimed, longest)
     return decompressor.decompress(frame)
 
 

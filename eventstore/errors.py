@@ -19,7 +19,9 @@
     ├── CorruptionError               what is stored does not check out; it is never returned
     │   ├── ChainError                a stream's hash chain is broken
     │   ├── ChecksumError             a value does not match its checksum
+    │   ├── CycleError                a checkpoint descends from itself
     │   ├── ErasedError               the content was erased by a prune or a delete
+    │   ├── TooLargeError             it would take more memory than max_value_bytes allows
     │   ├── UnreadableError           the serializer cannot read a value: another key, perhaps
     │   └── UnknownFormatError        written by a newer or foreign version of this package
     ├── TypeNotAllowedError           a stored value is of a type that may not be made again
@@ -158,7 +160,21 @@ class SchemaError(StorageError):
 
 
 class CorruptionError(EventStoreError):
-    """What is stored does not check out, and is not returned."""
+    """What is stored does not check out, and is not returned.
+
+    Attributes:
+        stream: The name of the stream in which it was found, or of the thread, if that is known.
+        version: The version of the event in which it was found, if that is known.
+    """
+
+    stream: str | None = None
+    version: int | None = None
+
+    def found_at(self, stream: str, version: int) -> None:
+        """Name the event that it was found in, unless a place is named already."""
+        if self.stream is None and self.version is None:
+            self.stream, self.version = stream, version
+            self.args = (f"stream {stream!r}, version {version}: {self}",)
 
 
 class ChainError(CorruptionError):
@@ -167,7 +183,12 @@ class ChainError(CorruptionError):
     Attributes:
         stream: The stream's name.
         version: The first event that does not follow from its predecessor.
+        others: What was found besides, if more was verified than one stream's own events.
     """
+
+    stream: str
+    version: int
+    others: tuple[ChainError, ...] = ()
 
     def __init__(self, stream: str, version: int, reason: str) -> None:
         super().__init__(f"stream {stream!r} is not what was written, at version {version}: {reason}")
@@ -184,6 +205,8 @@ class ChecksumError(CorruptionError):
         version: The version, in the thread's stream, of the event that holds the value.
     """
 
+    version: int
+
     def __init__(self, thread: str, channel: str, version: int) -> None:
         super().__init__(
             f"channel {channel!r} of thread {thread!r}, written at version {version}, does not match its checksum: "
@@ -194,8 +217,45 @@ class ChecksumError(CorruptionError):
         self.version = version
 
 
+class CycleError(CorruptionError):
+    """A checkpoint descends from itself: what goes back from it would never end.
+
+    Attributes:
+        thread: The thread's id.
+        namespace: The namespace.
+        checkpoint: The id of the checkpoint that was come upon again.
+    """
+
+    def __init__(self, thread: str, namespace: str, checkpoint: str) -> None:
+        place = f"thread {thread!r}" + (f", namespace {namespace!r}" if namespace else "")
+        super().__init__(
+            f"checkpoint {checkpoint!r} of {place} descends from itself: "
+            "save it again with the config of its true parent, or fork the thread before it"
+        )
+        self.thread = thread
+        self.namespace = namespace
+        self.checkpoint = checkpoint
+
+
 class ErasedError(CorruptionError):
     """The content of an event was erased, by a prune or a delete, and something still asks for it."""
+
+
+class TooLargeError(CorruptionError):
+    """What is stored would take more memory than it may; none was taken.
+
+    Attributes:
+        size: How many bytes it would take.
+        limit: How many it may.
+    """
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"{what} claims to take {size} bytes, where no more than {limit} are allowed: it was damaged, or was "
+            "stored with a larger max_value_bytes, with which to open the store"
+        )
+        self.size = size
+        self.limit = limit
 
 
 class UnreadableError(CorruptionError):

@@ -17,6 +17,7 @@ from eventstore._idempotency import once
 from eventstore._reader import Reader
 from eventstore.address import SQLiteAddress, parse
 from eventstore.codec import Upcasters
+from eventstore.envelope import MAX_VALUE_BYTES
 from eventstore.errors import BadInputError, ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
@@ -38,13 +39,18 @@ class EventStore:
     Use `EventStore.open`, and close it, or use it as a context manager (`with` or `async with`).
     """
 
-    def __init__(self, recorder: Recorder, *, upcasters: Upcasters | None = None) -> None:
+    def __init__(
+        self, recorder: Recorder, *, upcasters: Upcasters | None = None, max_value_bytes: int = MAX_VALUE_BYTES
+    ) -> None:
+        if type(max_value_bytes) is not int or max_value_bytes < 1:
+            raise BadInputError(f"max_value_bytes is {max_value_bytes!r}: use a number of bytes, 1 or more")
         self.recorder = recorder
+        self.max_value_bytes = max_value_bytes
         self.upcasters = upcasters or Upcasters()
         self.workers = Workers(recorder.connections)
         self.queries = load_queries("eventstore", recorder.dialect, recorder.schema)
-        self._appender = Appender(recorder, self.queries)
-        self._reader = Reader(recorder, self.queries, self.upcasters)
+        self._appender = Appender(recorder, self.queries, max_value_bytes)
+        self._reader = Reader(recorder, self.queries, self.upcasters, max_value_bytes)
         self._forker = Forker(recorder, self.queries, self._reader)
         self._closed = False
 
@@ -61,6 +67,7 @@ class EventStore:
         connect_timeout: float = 30.0,
         synchronous: Synchronous = "FULL",
         busy_timeout: float = 30.0,
+        max_value_bytes: int = MAX_VALUE_BYTES,
     ) -> Self:
         """Open a store, and create or update its tables.
 
@@ -75,6 +82,8 @@ class EventStore:
             synchronous: SQLite: `"FULL"`, what was written survives a power failure; `"NORMAL"`, it survives the death
                 of the process, and is faster.
             busy_timeout: SQLite: how many seconds to wait for another process that writes.
+            max_value_bytes: How many bytes an event, or a value, may take when it is unpacked. A larger one is not
+                stored; one that says so in the database is not given the memory.
 
         Raises:
             InvalidUrlError: The URL is not understood.
@@ -98,7 +107,7 @@ class EventStore:
             )
         try:
             recorder.migrate("eventstore", allowed=migrate)
-            return cls(recorder, upcasters=upcasters)
+            return cls(recorder, upcasters=upcasters, max_value_bytes=max_value_bytes)
         except BaseException:
             recorder.close()
             raise
@@ -292,7 +301,8 @@ class EventStore:
         """Check the hash chain of a stream (with the past that it shares) or of all streams, also deleted ones.
 
         Raises:
-            ChainError: An event is not what was written, or one is missing.
+            ChainError: An event is not what was written, or one is missing. What is wrong in other streams is in its
+                `others`.
             NotFoundError: There is no such stream.
         """
         self._check_open()

@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from eventstore import ChecksumError, CorruptionError, ErasedError, EventStore
+from eventstore import ChecksumError, CorruptionError, ErasedError, EventStore, TooLargeError
 from projections._finding import record_of
 from projections._view import View, payloads, segments
 from projections.records import CheckpointRecord
 from projections.serializer import Serializer
 from projections.values.change import Change
-from projections.values.kinds import join
+from projections.values.kinds import PARTED, join, unknown
 from projections.values.ladder import Ladder, Rung
 from projections.values.molds import Mold
-from projections.values.parts import NOTHING, Part, Parts, apply, is_append, length_of, unpack
+from projections.values.parts import NOTHING, Part, Parts, apply, check_count, is_append, length_of, unpack
 from projections.values.value import Value
 
 Wanted = tuple[int, str]
@@ -80,7 +80,10 @@ class Chains:
         stored = payloads(self._store, self._view, wanted)
         if missing := wanted - stored.keys():
             raise ErasedError(f"thread {self._view.thread!r} has no event {min(missing)}, which a checkpoint refers to")
-        self._records.update((version, record_of(payload)) for version, payload in stored.items())
+        self._records.update(
+            (version, record_of(self._store, self._view.thread, version, payload))
+            for version, payload in stored.items()
+        )
         self.bytes += sum(map(len, stored.values()))
 
     def change(self, wanted: Wanted) -> Change:
@@ -154,6 +157,8 @@ class Chains:
                 return
             if walk.path and change.operation != walk.path[0][1].operation:
                 raise ChecksumError(self._view.thread, walk.channel, walk.path[-1][0])  # nothing builds upon that
+            if change.operation not in PARTED:
+                raise unknown(change.operation)
             walk.path.append((walk.at, change))
             trail = self._trail(walk, change)
             if not trail:
@@ -210,7 +215,7 @@ class Chains:
         base = self._values.get((walk.at, walk.channel)) if walk.path and walk.path[-1][1].trail else None
         version, last = walk.path[0]
         ladder = self._trails(walk.channel, last.trail)
-        building = _Building(base.parts if base else NOTHING)
+        building = _Building(base.parts if base else NOTHING, self._store.max_value_bytes)
         anchors = {base.version: base.parts} if base else {}
         read = base.read_bytes if base else 0
         for at, change in reversed(walk.path):
@@ -224,9 +229,12 @@ class Chains:
                 break
             rungs.append(Rung(trail, anchors[trail[0]]))
         parts = building.parts()
-        self._values[version, walk.channel] = Value(
-            last.operation, parts, version, _whole(rungs, ladder), read, length_of(parts.stored)
-        )
+        size = length_of(parts.stored)
+        if size > self._store.max_value_bytes:
+            error = TooLargeError(f"the value of channel {walk.channel!r}", size, self._store.max_value_bytes)
+            error.found_at(self._view.thread, version)
+            raise error
+        self._values[version, walk.channel] = Value(last.operation, parts, version, _whole(rungs, ladder), read, size)
 
     def _trails(self, channel: str, trail: tuple[int, ...]) -> list[tuple[int, ...]]:
         """The trails of a value's ladder, as far as they were come upon."""
@@ -241,19 +249,24 @@ class Chains:
 class _Building:
     """Parts that changes are applied to, in place where they only add."""
 
-    def __init__(self, base: Parts) -> None:
+    def __init__(self, base: Parts, limit: int) -> None:
+        self._limit = limit
         self._stored = [*base.stored]
         self._sums = bytearray(base.sums)
 
     def apply(self, change: Change, thread: str, channel: str, version: int) -> None:
         try:
-            recipe, inserted = unpack(change.encoding, change.data)
+            recipe, inserted = unpack(change.encoding, change.data, self._limit)
             if is_append(recipe, len(self._stored)) and recipe[3] == len(inserted.stored):
+                check_count(len(self._stored) + len(inserted.stored), self._limit)
                 self._stored += inserted.stored
                 self._sums += inserted.sums
             else:
-                made = apply(self.parts(), recipe, inserted)
+                made = apply(self.parts(), recipe, inserted, self._limit)
                 self._stored, self._sums = made.stored, bytearray(made.sums)
+        except TooLargeError as error:
+            error.found_at(thread, version)
+            raise
         except (CorruptionError, TypeError) as error:
             raise ChecksumError(thread, channel, version) from error
         if Parts([], bytes(self._sums)).checksum(change.data) != change.checksum:

@@ -123,12 +123,11 @@ def _writes_of(store: EventStore, view: View, versions: set[int]) -> dict[int, t
     stored = payloads(store, view, versions)
     if missing := versions - stored.keys():
         raise ErasedError(f"thread {view.thread!r} has no event {min(missing)}, which a checkpoint refers to")
-    return {version: _writes(view.thread, version, payload) for version, payload in stored.items()}
+    return {version: _writes(store, view.thread, version, payload) for version, payload in stored.items()}
 
 
-def _writes(thread: str, version: int, payload: bytes) -> tuple[str, WritesRecord]:
-    cause, data = opened(payload)
-    record = WritesRecord.unpack(data)
+def _writes(store: EventStore, thread: str, version: int, payload: bytes) -> tuple[str, WritesRecord]:
+    cause, record = opened(store, thread, version, payload, WritesRecord.unpack)
     for write in record.writes:
         if checksum(write.encoding, write.data) != write.checksum:
             raise ChecksumError(thread, write.channel, version)

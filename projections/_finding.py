@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import heapq
-import json
+import sys
 from bisect import bisect_right, insort
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
-from eventstore import EventStore, UnknownFormatError
+from eventstore import CorruptionError, CycleError, ErasedError, EventStore, UnknownFormatError
+from eventstore._listing import described_by
 from eventstore.codec import unpack
 from eventstore.events import Cause
 from eventstore.recorders import Rows
@@ -30,6 +31,8 @@ from projections._view import (
     view_of,
 )
 from projections.records import THREAD_PROMOTED, CheckpointRecord
+
+T = TypeVar("T")
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
 PAGE = 50
@@ -132,6 +135,8 @@ class Finder:
         view, head = self.view(thread), self._store.head(thread)
         if view is None or head is None:
             return None
+        if head.version >= sys.maxsize:
+            raise CorruptionError(f"thread {thread!r} ends at version {head.version}, which never was: verify it")
         # Times grow with versions: the last one that is not later.
         recorded_at = partial(self._recorded_at, view)
         version = bisect_right(range(head.version + 1), moment, key=recorded_at) - 1
@@ -186,7 +191,7 @@ class Finder:
                 best = rows[0]
             if best and checkpoint_id is not None:
                 break  # the nearest row of an id is the one that counts
-        return located_of(best) if best else None
+        return located_of(self._store, view.thread, best) if best else None
 
     def set_aside(self, view: View, namespace: str, checkpoint_id: str) -> list[SetAside]:
         """Where a checkpoint stands on lines that the thread has left, the one that it left last first."""
@@ -202,7 +207,7 @@ class Finder:
     def described(self, view: View, more: Mapping[str, Any]) -> dict[str, Any]:
         """What a fork of a thread can be searched by: what the thread can, without what that is told of as a fork."""
         [(metadata,)] = self._store.recorder.read(self._queries["metadata_of_stream"], {"stream_id": view.stream_id})
-        its = metadata if isinstance(metadata, Mapping) else json.loads(metadata)
+        its = metadata if isinstance(metadata, Mapping) else described_by(metadata)
         return {**{key: value for key, value in its.items() if key not in _OF_A_FORK}, **more}
 
     def root(self, view: View) -> int:
@@ -226,11 +231,29 @@ class Finder:
         return bool(self._store.recorder.read(self._queries["saved_anywhere"], params))
 
     def ancestors(self, view: View, namespace: str, checkpoint_id: str | None = None) -> Iterator[Located]:
-        """A checkpoint, or a namespace's latest, its parent, and so on, as far as the thread shows them."""
-        located = self.locate(view, namespace, checkpoint_id)
+        """A checkpoint, or a namespace's latest, its parent, and so on, as far as the thread shows them: see `way`."""
+        return self.way(view, self.locate(view, namespace, checkpoint_id))
+
+    def way(self, view: View, located: Located | None, *, retired: bool = False) -> Iterator[Located]:
+        """A checkpoint, its parent, and so on. Each is looked for when it is asked for.
+
+        Args:
+            view: The thread.
+            located: The checkpoint; `None`: there is none.
+            retired: Whether the way goes by the parents that the log names, through what a prune hides; if not, as far
+                as the thread shows them.
+
+        Raises:
+            CycleError: A checkpoint is come upon again.
+        """
+        met: set[str] = set()
         while located:
+            if located.id in met:
+                raise CycleError(view.thread, located.namespace, located.id)
+            met.add(located.id)
             yield located
-            located = self.locate(view, namespace, located.parent) if located.parent else None
+            parent = located.record.parent if retired else located.parent
+            located = self.locate(view, located.namespace, parent, retired=retired) if parent else None
 
     def latest_id(self, view: View, namespace: str) -> str | None:
         """The id of the latest checkpoint of a namespace."""
@@ -242,7 +265,7 @@ class Finder:
 
     def of_thread(self, view: View, namespace: str | None, before: str | None) -> Iterator[Located]:
         """A thread's checkpoints, the latest first; of one namespace or of all."""
-        return _merged([self._of_source(source, namespace, before) for source in view.sources])
+        return _merged([self._of_source(view.thread, source, namespace, before) for source in view.sources])
 
     def of_store(
         self, before: str | None, matching: Callable[[Mapping[str, Any]], bool]
@@ -257,20 +280,20 @@ class Finder:
             located: Located | None = None
             for thread, line_id, branched, upto in self._who_shows(row):
                 # Not before somebody shows it: the content of what nobody shows may be erased.
-                located = located or located_of(row.columns)
+                located = located or located_of(self._store, row.thread, row.columns)
                 if not matching(located.cause.metadata):
                     break
                 if view := view_of_line(thread, line_id, branched):
                     yield view, replace(located, parent=row.parent(upto))
 
-    def _of_source(self, source: Source, namespace: str | None, before: str | None) -> Iterator[Located]:
+    def _of_source(self, thread: str, source: Source, namespace: str | None, before: str | None) -> Iterator[Located]:
         if namespace is not None:
-            return self._pages(source, namespace, before)
+            return self._pages(thread, source, namespace, before)
         params = {**source.bounds, "before": before or LAST}
         latest = self._store.recorder.read(self._queries["namespaces_of_thread"], params)
-        return self._all_namespaces(source, latest, before)
+        return self._all_namespaces(thread, source, latest, before)
 
-    def _all_namespaces(self, source: Source, latest: Rows, before: str | None) -> Iterator[Located]:
+    def _all_namespaces(self, thread: str, source: Source, latest: Rows, before: str | None) -> Iterator[Located]:
         """The checkpoints of all namespaces, each of which is looked into when the listing has come to its latest."""
         # Ascending: the last is the next. What stands there is either a namespace that nobody has looked into, or a
         # checkpoint, and the rest of its namespace.
@@ -279,14 +302,14 @@ class Finder:
             (_, namespace), located, rest = waiting.pop()
             if located:
                 yield located
-            rest = rest or self._pages(source, namespace, before)
+            rest = rest or self._pages(thread, source, namespace, before)
             if following := next(rest, None):
                 insort(waiting, ((following.id, namespace), following, rest), key=itemgetter(0))
 
-    def _pages(self, source: Source, namespace: str, before: str | None) -> Iterator[Located]:
+    def _pages(self, thread: str, source: Source, namespace: str, before: str | None) -> Iterator[Located]:
         params = {**source.bounds, "namespace": namespace, "before": before or LAST, "limit": PAGE}
         while rows := self._store.recorder.read(self._queries["page_of_namespace"], params):
-            yield from map(located_of, rows)
+            yield from (located_of(self._store, thread, row) for row in rows)
             if len(rows) < PAGE:
                 return
             params["before"] = rows[-1][1]
@@ -332,27 +355,42 @@ class Finder:
         return view if view and view.line_id == line_id else None
 
 
-def opened(payload: bytes) -> tuple[Cause, bytes]:
-    """The cause and data of one of this package's events.
+def opened(
+    store: EventStore, thread: str, version: int, payload: bytes, unpacked: Callable[[bytes], T]
+) -> tuple[Cause, T]:
+    """The cause of one of this package's events, and what its data holds.
+
+    Args:
+        store: The store.
+        thread: The thread, and
+        version: which of its events it is, for errors.
+        payload: The payload, as stored.
+        unpacked: Reads its data.
 
     Raises:
         UnknownFormatError: A newer version of the package has stored it, in another layout.
+        CorruptionError: It is not what was stored.
     """
-    schema, cause, data = unpack(payload)
-    if schema != 1:
-        raise UnknownFormatError(f"an event of layout {schema} was found, this version knows layout 1: upgrade it")
-    return cause, data
+    try:
+        schema, cause, data = unpack(payload, store.max_value_bytes)
+        if schema != 1:
+            raise UnknownFormatError(f"an event of layout {schema} was found, this version knows layout 1: upgrade it")
+        return cause, unpacked(data)
+    except ErasedError:  # no damage: who asked for it says what needs it
+        raise
+    except CorruptionError as error:
+        error.found_at(thread, version)
+        raise
 
 
-def record_of(payload: bytes) -> CheckpointRecord:
+def record_of(store: EventStore, thread: str, version: int, payload: bytes) -> CheckpointRecord:
     """The record of a `checkpoint.saved` event's stored payload."""
-    return CheckpointRecord.unpack(opened(payload)[1])
+    return opened(store, thread, version, payload, CheckpointRecord.unpack)[1]
 
 
-def located_of(row: tuple[Any, ...]) -> Located:
+def located_of(store: EventStore, thread: str, row: tuple[Any, ...]) -> Located:
     namespace, checkpoint_id, version, parent, payload, recorded_at = row
-    cause, data = opened(bytes(payload))
-    record = CheckpointRecord.unpack(data)
+    cause, record = opened(store, thread, version, bytes(payload), CheckpointRecord.unpack)
     return Located(namespace, checkpoint_id, version, parent, cause, record, recorded_at, len(payload))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import Any, TypeVar
 
 from eventstore import ErasedError, EventStore
@@ -92,18 +93,18 @@ class Loader:
         remaining = set(channels)
         collected: dict[str, list[PendingWrite]] = {channel: [] for channel in channels}
         seeds: dict[str, Any] = {}
-        chains = Chains(self._store, self._queries, view) if view else None
-        while view and chains and current and remaining and current.record.parent is not None:
-            current = self._finder.locate(view, namespace, current.record.parent, retired=True)
-            if current is None:
-                break
-            contents = Contents(self._store, self._queries, view, [current], chains, only=remaining)
-            for pending in reversed(contents.pending(current)):
-                if pending.write.channel in remaining:
-                    collected[pending.write.channel].append(pending)
-            values = contents.values(current, serializer)
-            seeds.update(values)
-            remaining -= values.keys()
+        if view and remaining:
+            chains = Chains(self._store, self._queries, view)
+            for at in islice(self._finder.way(view, current, retired=True), 1, None):
+                contents = Contents(self._store, self._queries, view, [at], chains, only=remaining)
+                for pending in reversed(contents.pending(at)):
+                    if pending.write.channel in remaining:
+                        collected[pending.write.channel].append(pending)
+                values = contents.values(at, serializer)
+                seeds.update(values)
+                remaining -= values.keys()
+                if not remaining:
+                    break
         return {
             channel: ChannelHistory(
                 [_loaded(pending, serializer) for pending in reversed(collected[channel])],

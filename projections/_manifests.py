@@ -18,10 +18,11 @@ from projections.records import Manifest
 
 @dataclass(frozen=True, slots=True)
 class Ancestor:
-    """What a checkpoint's children need to know of it: where its values are, and what its nodes have seen."""
+    """What a checkpoint's children need to know of it: where its values are, what its nodes have seen, its parent."""
 
     manifest: Manifest
     versions_seen: Mapping[str, Any]
+    parent: str | None = None
 
     def has_run(self, nodes: Collection[str], seen: Mapping[str, Any]) -> bool:
         """Whether one of some nodes has run since: it has seen something else then."""

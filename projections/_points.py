@@ -143,7 +143,7 @@ class Points:
             for first, past in ranges:
                 params = {**source.bounds, "first_namespace": first, "past_namespace": past, "after": after}
                 for row in self._store.recorder.read(self._queries["rows_of_subgraphs"], params):
-                    at = located_of(row)
+                    at = located_of(self._store, view.thread, row)
                     further = at.namespace[len(namespace) :]
                     if not further or further[1:].isdigit():
                         by_namespace.setdefault(at.namespace, {}).setdefault(at.id, at)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import ormsgpack
-
 from eventstore import EventStore
-from eventstore._forker import FORKED, SHOWS
+from eventstore._forker import FORKED
 from eventstore.envelope import is_erased
 from eventstore.recorders import Session
 from projections._applying import Queries, apply_delete, apply_fork, apply_move, apply_prune, note_move
@@ -26,6 +24,7 @@ from projections.records import (
     MoveRecord,
     Point,
     PruneRecord,
+    shown_by_fork,
 )
 
 _PAGE = 500
@@ -61,8 +60,8 @@ def rebuild(store: EventStore, queries: Queries) -> None:
 def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any, ...]) -> None:
     _, stream_id, version, topic, payload, parent_id, parent_version = row
     if topic == FORKED:
-        shared = ormsgpack.unpackb(opened(bytes(payload))[1]).get(SHOWS)
-        point = Point.unpack(shared) if shared else Point(parent_version)
+        _, point = opened(store, f"#{stream_id}", version, bytes(payload), shown_by_fork)
+        point = point or Point(parent_version)
         apply_fork(session, queries, store.queries, stream_id, parent_id, version, point)
         return
     if topic == THREAD_DELETED:
@@ -71,7 +70,7 @@ def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any
         return
     if is_erased(bytes(payload)):
         return  # what it said was forgotten since
-    cause, data = opened(bytes(payload))
+    cause, data = opened(store, f"#{stream_id}", version, bytes(payload), bytes)
     params: dict[str, Any] = {
         "line_id": line_at(session.execute, queries, stream_id, version),
         "event_version": version,

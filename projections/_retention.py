@@ -13,6 +13,7 @@ from typing import Any
 
 from eventstore import ConflictError, EventStore
 from eventstore.envelope import erased, is_erased
+from eventstore.events import Cause
 from projections._chains import Wanted
 from projections._finding import Finder, Located, opened, record_of
 from projections._view import Line, Source, View, lines_of, payloads
@@ -136,7 +137,7 @@ class Planner:
         for payload in payloads(self._store, view, [row.version]).values():
             if is_erased(payload):
                 return False  # retired, and forgotten since
-            return opened(payload)[0].metadata.get("parents", {}).get("") in checkpoints
+            return _called_from(opened(self._store, view.thread, row.version, payload, bytes)[0]) in checkpoints
         return False
 
     def _without(self, view: View, unwanted: Callable[[Key, Row], bool], runs: Sequence[str], pinned: int) -> Plan:
@@ -239,7 +240,7 @@ class Planner:
         if ":" not in namespace.rpartition("|")[2]:
             return False
         located = self._locate(view, namespace, checkpoint)
-        root = located.cause.metadata.get("parents", {}).get("") if located else None
+        root = _called_from(located.cause) if located else None
         # A call can be saved before the checkpoint that it was called from: then it is not past, but to come.
         return ("", root) in contents.rows and latest.get("") != root
 
@@ -313,13 +314,20 @@ class Planner:
         for start in range(0, len(ordered), _RECORDS_AT_A_TIME):
             batch = ordered[start : start + _RECORDS_AT_A_TIME]
             for version, payload in payloads(self._store, view, batch).items():
-                yield version, record_of(payload)
+                yield version, record_of(self._store, view.thread, version, payload)
 
     def _locate(self, view: View, namespace: str, checkpoint: str) -> Located | None:
         return self._finder.locate(view, namespace, checkpoint, retired=True)
 
     def _read(self, query: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         return self._store.recorder.read(self._queries[query], params)
+
+
+def _called_from(cause: Cause) -> str | None:
+    """The checkpoint of the outermost graph that a subgraph was called from, as LangGraph says it in metadata."""
+    parents = cause.metadata.get("parents")
+    root = parents.get("") if isinstance(parents, Mapping) else None
+    return root if isinstance(root, str) else None
 
 
 def _replayed(located: Located) -> set[str]:

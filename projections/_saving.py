@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eventstore import Cause, ConflictError, Decision, EventStore, NewEvent
+from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent
 from eventstore.events import Head
 from eventstore.recorders import Statement
 from projections._bases import Bases
@@ -32,6 +32,7 @@ from projections.values.change import WHOLE, Change, checksum, encoding_number
 from projections.values.kinds import kind_of
 from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues, Slot
+from projections.values.parts import PART_BYTES
 from projections.values.value import Recorded, Value, recorded
 
 
@@ -73,7 +74,10 @@ def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> Pre
 
     Raises:
         UnserializableError: The serializer refuses a value.
+        BadInputError: The checkpoint is its own parent.
     """
+    if checkpoint.parent == checkpoint.id:
+        raise BadInputError(_DESCENDS.format(checkpoint.id, checkpoint.parent))
     begun: dict[str, Recorded] = {}
     if checkpoint.parent is None:
         begun = {
@@ -127,7 +131,9 @@ class Saver:
     def save(self, items: Sequence[Prepared], check: Callable[[], None] | None = None) -> None:
         """Store checkpoints and writes of one thread, in their order, all of them or none, unless `check` raises."""
         bases = Bases(self._store, self._queries, self._finder, self._live)
-        batch = _Batch(self._queries, self._finder, self._manifests, bases, self._policy, items)
+        batch = _Batch(
+            self._queries, self._finder, self._manifests, bases, self._policy, self._store.max_value_bytes, items
+        )
 
         def decide(stream_id: int, head: Head) -> Decision:
             if check:
@@ -157,6 +163,7 @@ class _Batch:
         remembered: Manifests,
         bases: Bases,
         policy: SnapshotPolicy,
+        longest: int,
         items: Iterable[Prepared],
     ) -> None:
         self._queries = queries
@@ -164,6 +171,7 @@ class _Batch:
         self._remembered = remembered
         self._bases = bases
         self._policy = policy
+        self._longest = longest
         self._items = items
         self.stream_id = 0
         self.head = Head(0, b"")
@@ -188,6 +196,7 @@ class _Batch:
     def _checkpoint(self, prepared: PreparedCheckpoint, version: int) -> tuple[NewEvent, list[Statement]]:
         checkpoint = prepared.checkpoint
         parent = self._parent(checkpoint)
+        self._check_descent(checkpoint, parent)
         manifest = _manifest(checkpoint, parent.manifest)
         afresh = parent.has_run(self._policy.nodes, checkpoint.versions_seen)
         values = {
@@ -196,10 +205,11 @@ class _Batch:
             if entry.written_at == HERE
         }
         self.manifests[checkpoint.namespace, checkpoint.id] = Ancestor(
-            _placed(manifest, version), checkpoint.versions_seen
+            _placed(manifest, version), checkpoint.versions_seen, checkpoint.parent
         )
         for channel, value in values.items():
             slot = Slot(self.stream_id, checkpoint.namespace, channel)
+            self._check_size(channel, value.value)
             value.value.version = version
             self.values[slot] = value.value
         record = CheckpointRecord(
@@ -220,6 +230,15 @@ class _Batch:
             for level, change in value.segments
         ]
         return NewEvent(CHECKPOINT_SAVED, record.pack(), cause), segments
+
+    def _check_size(self, channel: str, value: Value) -> None:
+        """Refuse what no read would be given the memory for: a value can grow by small changes."""
+        size = max(value.size, PART_BYTES * len(value.parts.stored))
+        if size > self._longest:
+            raise BadInputError(
+                f"the value of channel {channel!r} takes {size:,} bytes, and max_value_bytes is {self._longest:,}; "
+                "nothing was stored. Keep less in the channel, or open the store with a larger max_value_bytes"
+            )
 
     def _recorded(self, prepared: PreparedCheckpoint, channel: str, inherited: Entry | None) -> Recorded:
         if channel in prepared.begun:
@@ -252,9 +271,32 @@ class _Batch:
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
         if parent is None:
             return NO_ANCESTOR
-        return Ancestor(_placed(parent.record.manifest, parent.version), parent.record.versions_seen)
+        return Ancestor(
+            _placed(parent.record.manifest, parent.version), parent.record.versions_seen, parent.record.parent
+        )
+
+    def _check_descent(self, checkpoint: NewCheckpoint, parent: Ancestor) -> None:
+        """Refuse a checkpoint that would descend from itself, as far as that costs nothing where ids grow with time.
+
+        A ring that is closed by a checkpoint whose parent has the smaller id is found if it is one of two; every ring
+        has a link that goes the other way, and is found in full if it is closed by that.
+        """
+        ancestor = checkpoint.parent
+        if ancestor is None or parent is NO_ANCESTOR:
+            return
+        closed = parent.parent == checkpoint.id
+        if not closed and ancestor > checkpoint.id and (view := self._finder.view(checkpoint.thread)):
+            known = self._finder.since_when(view, checkpoint.namespace, checkpoint.id) is not None
+            way = self._finder.ancestors(view, checkpoint.namespace, ancestor) if known else ()
+            closed = any(located.id == checkpoint.id for located in way)
+        if closed:
+            raise BadInputError(_DESCENDS.format(checkpoint.id, ancestor))
 
 
+_DESCENDS = (
+    "checkpoint {!r} cannot follow {!r}, which is the same or descends from it; nothing was stored. The config that is "
+    "passed with a checkpoint is that of its parent: to copy one, pass its parent_config"
+)
 _PROMOTED = (
     "another branch was promoted to be thread {!r}, and what this checkpoint follows is not of it; nothing was stored. "
     "Run it again from where the thread is now"

@@ -26,10 +26,11 @@ def rebuild_segments(store: EventStore, queries: Mapping[str, str], policy: Snap
     """Make the segments of all streams. Readers use each as soon as it is there."""
     place = {"stream_id": 0, "version": -1}
     while page := store.recorder.read(queries["checkpoints_of_streams"], {**place, "limit": _PAGE}):
-        for stream_id, version, payload in page:
+        for row in page:
+            stream_id, version, payload = row
             if is_erased(bytes(payload)):
                 continue
-            if rows := _rows(store, queries, policy, stream_id, version, record_of(bytes(payload))):
+            if rows := _rows(store, queries, policy, stream_id, version, _record(store, row)):
                 # Before the next ones, which are put together from these.
                 store.recorder.write(partial(_insert, queries, rows))
         place = {"stream_id": page[-1][0], "version": page[-1][1]}
@@ -58,6 +59,11 @@ def _rows(
                 segment_row(stream_id, version, each[1], level, change) for level, change in segments_of(value, policy)
             ]
     return rows
+
+
+def _record(store: EventStore, row: tuple[Any, ...]) -> CheckpointRecord:
+    stream_id, version, payload = row
+    return record_of(store, f"#{stream_id}", version, bytes(payload))
 
 
 def _ends_one(change: Change, policy: SnapshotPolicy) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple, Self
 
 from eventstore import EventStore, NotFoundError
+from eventstore._listing import described_by
 from eventstore.events import from_microseconds
 from projections._finding import Finder, Located
 from projections._view import Source, View, lines_of
@@ -87,7 +88,7 @@ class Family:
         ):
             its = None if closed else finder.view(name)
             its = its or View(name, stream_id, [], parent_id is not None)
-            described = metadata if isinstance(metadata, Mapping) else json.loads(metadata)
+            described = metadata if isinstance(metadata, Mapping) else described_by(metadata)
             family.members[stream_id] = _Member(its, parent_id, described)
             lines.update((line.line_id, stream_id) for line in lines_of(read, queries, stream_id))
         for line_id, stream_id in lines.items():
@@ -149,9 +150,11 @@ class Family:
     def _point(self, stream_id: int, checkpoint: str) -> Point | None:
         """A checkpoint of a thread: its own, or of the nearest that it descends from."""
         at: int | None = stream_id
-        while at is not None:
+        met: set[int] = set()
+        while at is not None and at not in met:
             if (point := Point(at, checkpoint)) in self.nodes:
                 return point
+            met.add(at)
             at = self.members[at].parent_id if at in self.members else None
         return None
 
@@ -159,22 +162,28 @@ class Family:
         parent = self.nodes[point].parent
         return self._point(point.stream_id, parent) if parent is not None else None
 
+    def _age(self, point: Point) -> int:
+        """The younger, the less."""
+        return -self.nodes[point].version
+
     def _paths(self) -> Iterator[_Path]:
         """The branches: those of the threads' heads, then what stands beside them, the youngest first."""
         followed = {self._parent(point) for point in self.nodes}
         heads = [(member.head, member) for member in self.members.values() if member.head]
-        leaves = sorted(
-            self.nodes.keys() - followed - {head for head, _ in heads}, key=lambda point: -self.nodes[point].version
-        )
+        leaves = sorted(self.nodes.keys() - followed - {head for head, _ in heads}, key=self._age)
         taken: set[Point] = set()
-        for tip, member in [*heads, *((leaf, self.members[leaf.stream_id]) for leaf in leaves)]:
+        # Where checkpoints follow each other in a ring, and nobody stands on it, none of them is a leaf.
+        ringed = (point for point in sorted(self.nodes, key=self._age) if point not in taken)
+        tips = chain(leaves, ringed)
+        for tip, member in chain(heads, ((each, self.members[each.stream_id]) for each in tips)):
             own: list[Point] = []
             point: Point | None = tip
             while point is not None and point not in taken:
                 taken.add(point)
                 own.append(point)
                 point = self._parent(point)
-            yield _Path(tip, point, own, member)
+            # A ring is cut where it was entered.
+            yield _Path(tip, None if point in own else point, own, member)
 
     def _branch(self, path: _Path, children: tuple[Branch, ...]) -> Branch:
         located = self._locate(path.tip)

@@ -123,7 +123,7 @@ def segments(
     for stream_id, wanted in _by_stream(store, view, sorted(set(versions))):
         params = {"stream_id": stream_id, "versions": store.recorder.list_of(wanted)}
         for version, channel, level, data in store.recorder.read(queries["segments_at"], params):
-            yield version, unpack_channel(bytes(channel)), level, unpack_segment(bytes(data))
+            yield version, unpack_channel(bytes(channel)), level, unpack_segment(bytes(data), store.max_value_bytes)
 
 
 def writes_rows(

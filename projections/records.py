@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import ormsgpack
 
 from eventstore import CorruptionError, UnserializableError
+from eventstore._forker import SHOWS
 from eventstore.codec import UNPACK, pack_id, unpack_id
-from eventstore.envelope import seal, unseal
-from projections.values.change import Change
+from eventstore.envelope import MAX_VALUE_BYTES, seal, unseal
+from projections.values.change import Change, is_trail
 
 CHECKPOINT_SAVED = "checkpoint.saved"
 WRITES_SAVED = "writes.saved"
@@ -31,6 +32,10 @@ HEAD_SWITCHED = "head.switched"
 ROLLBACK_UNDONE = "rollback.undone"
 MOVES = frozenset({THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE})
 """What puts a thread on another line."""
+
+_LAST_VERSION = 2**63 - 1
+_CHANNEL_VERSIONS = frozenset({str, int, float, type(None)})
+_ENCODINGS = frozenset({str, int})
 
 HERE = 0
 """In a manifest: the value stands in this very event."""
@@ -104,16 +109,18 @@ class CheckpointRecord:
         """The record of an event's data."""
         with _layout():
             parent, format_, ts, seen, updated, manifest, changes, extras, packets = _unpacked(data, 8, [()])
+            _hold(type(format_) is int, type(ts) is str, type(seen) is dict)
+            _hold(updated is None or _are(updated, str), _are([*manifest], str), _are([*changes], str))
             return cls(
-                parent=unpack_id(parent),
+                parent=_id(parent),
                 format=format_,
                 ts=ts,
                 versions_seen=seen,
                 updated_channels=updated,
-                manifest={channel: Entry(*entry) for channel, entry in manifest.items()},
-                changes={channel: Change(*change) for channel, change in changes.items()},
-                extras=tuple(extras) if extras else None,
-                packets=tuple(packets),
+                manifest={channel: _entry(entry) for channel, entry in manifest.items()},
+                changes={channel: _change(change) for channel, change in changes.items()},
+                extras=_extras(extras) if extras else None,
+                packets=_packets(packets),
             )
 
 
@@ -158,7 +165,8 @@ class WritesRecord:
         """The record of an event's data."""
         with _layout():
             task_path, writes, packets = _unpacked(data, 2, [()])
-            return cls(task_path, [Write(*write) for write in writes], tuple(packets))
+            _hold(type(task_path) is str)
+            return cls(task_path, [_write(write) for write in writes], _packets(packets))
 
 
 class Adopted(NamedTuple):
@@ -218,7 +226,8 @@ class Point(NamedTuple):
     def of_plain(cls, fields: Sequence[Any]) -> Point:
         """The point of a list."""
         upto, last_id, adopted = fields
-        return cls(upto, unpack_id(last_id), [Adopted(*each) for each in adopted])
+        _hold(_is_version(upto))
+        return cls(upto, _id(last_id), [_adopted(each) for each in adopted])
 
     @classmethod
     def unpack(cls, data: bytes) -> Point:
@@ -257,12 +266,13 @@ class PruneRecord:
         """The record of an event's data."""
         with _layout():
             kept, dropped, walked, pinned, adopted, runs = _unpacked(data, 6)
+            _hold(_is_version(pinned), _are(runs, str))
             return cls(
                 kept=None if kept is None else _keys(kept),
                 dropped=_keys(dropped),
                 walked=_keys(walked),
                 pinned=pinned,
-                adopted=None if adopted is None else [Adopted(*each) for each in adopted],
+                adopted=None if adopted is None else [_adopted(each) for each in adopted],
                 runs=runs,
             )
 
@@ -294,9 +304,15 @@ class MoveRecord:
         """The record of an event's data."""
         with _layout():
             point, returns_to, undoes, namespace, checkpoint = _unpacked(data, 5)
-            return cls(
-                None if point is None else Point.of_plain(point), returns_to, undoes, namespace, unpack_id(checkpoint)
-            )
+            _hold(*(each is None or _is_version(each) for each in (returns_to, undoes)), type(namespace) is str)
+            return cls(None if point is None else Point.of_plain(point), returns_to, undoes, namespace, _id(checkpoint))
+
+
+def shown_by_fork(data: bytes) -> Point | None:
+    """What a fork shows of its past, by the data of its first own event; `None`: all of it."""
+    with _layout():
+        shows = ormsgpack.unpackb(data).get(SHOWS)
+        return None if shows is None else Point.unpack(shows)
 
 
 def pack_segment(change: Change) -> bytes:
@@ -304,10 +320,10 @@ def pack_segment(change: Change) -> bytes:
     return seal(_packed([*change]))
 
 
-def unpack_segment(data: bytes) -> Change:
-    """The change that `pack_segment` packed."""
+def unpack_segment(data: bytes, limit: int = MAX_VALUE_BYTES) -> Change:
+    """The change that `pack_segment` packed; it may take `limit` bytes."""
     with _layout():
-        return Change(*_unpacked(unseal(data), 5))
+        return _change(_unpacked(unseal(data, limit), 5))
 
 
 def pack_channel(channel: str) -> bytes:
@@ -317,11 +333,90 @@ def pack_channel(channel: str) -> bytes:
 
 def unpack_channel(key: bytes) -> str:
     """The name that `pack_channel` packed."""
-    return key.decode(errors="surrogatepass")
+    with _layout():
+        return key.decode(errors="surrogatepass")
 
 
 def _keys(packed: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
-    return [(namespace, checkpoint) for namespace, checkpoint in packed]
+    found = [(namespace, checkpoint) for namespace, checkpoint in packed]
+    _hold(_are([each for key in found for each in key], str))
+    return found
+
+
+# What is stored is held against what is stored there, once: whoever uses a record relies on its types.
+
+
+def _hold(*hold: bool) -> None:
+    if not all(hold):
+        raise TypeError
+
+
+def _are(found: Any, kind: type) -> bool:
+    return type(found) is list and set(map(type, found)) <= {kind}
+
+
+def _is_version(found: Any) -> bool:
+    return type(found) is int and 0 <= found <= _LAST_VERSION
+
+
+def _id(packed: Any) -> str | None:
+    found = unpack_id(packed)
+    _hold(found is None or type(found) is str)
+    return found
+
+
+def _entry(packed: Sequence[Any]) -> Entry:
+    entry = Entry(*packed)
+    _hold(type(entry.channel_version) in _CHANNEL_VERSIONS, entry.written_at is None or _is_version(entry.written_at))
+    return entry
+
+
+def _change(packed: Sequence[Any]) -> Change:
+    change = Change(*packed)
+    _hold(
+        type(change.operation) is int,
+        type(change.checksum) is int,
+        type(change.encoding) in _ENCODINGS or change.encoding is None,
+        type(change.data) is bytes,
+        _is_version(change.base) or (_are(change.base, int) and is_trail(change.base)),  # type: ignore[arg-type]
+    )
+    return change
+
+
+def _write(packed: Sequence[Any]) -> Write:
+    write = Write(*packed)
+    _hold(
+        type(write.channel) is str,
+        type(write.slot) is int,
+        type(write.encoding) in _ENCODINGS,
+        type(write.data) is bytes,
+        type(write.checksum) is int,
+    )
+    return write
+
+
+def _packets(packed: Sequence[Any]) -> tuple[str | None, ...]:
+    _hold(all(each is None or type(each) is str for each in packed))
+    return tuple(packed)
+
+
+def _extras(packed: Sequence[Any]) -> tuple[str | int, bytes]:
+    encoding, data = packed
+    _hold(type(encoding) in _ENCODINGS, type(data) is bytes)
+    return encoding, data
+
+
+def _adopted(packed: Sequence[Any]) -> Adopted:
+    adopted = Adopted(*packed)
+    _hold(
+        type(adopted.namespace) is str,
+        type(adopted.checkpoint) is str,
+        adopted.version is None or _is_version(adopted.version),
+        adopted.run is None or type(adopted.run) is str,
+        type(adopted.shown) is bool,
+        _are(adopted.writes, int) and all(map(_is_version, adopted.writes)),
+    )
+    return adopted
 
 
 def _packed(fields: list[Any]) -> bytes:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from typing import Any, TypeVar
 
-from eventstore import BadInputError, BusyError, CorruptionError, ErasedError, EventStoreError, NotFoundError
+from eventstore import BadInputError, BusyError, CorruptionError, ErasedError, NotFoundError, TypeNotAllowedError
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
@@ -18,6 +18,7 @@ from projections._steps import Steps
 from projections._view import View, payloads, writes_rows
 from projections.checkpoints import Checkpoints
 from projections.history.channels import Values
+from projections.history.steps import source_of, step_of
 from projections.pregel import Step, Task, Written
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, Write, WritesRecord
 from projections.recovering.checking import Check, ProgressCallback
@@ -149,7 +150,7 @@ class Recovery:
                 raise NotFoundError(f"there is no thread {thread!r} to check")
             report = Check(self._store, self._queries, view, head.version, serializer, tell).run()
             # What was forgotten meanwhile looks as if it were lost.
-            if report.ok or not self._forgotten_since(thread, head.version):
+            if report.ok or self._store.head(thread) == head or not self._forgotten_since(thread, head.version):
                 return report
         raise BusyError(f"thread {thread!r} is pruned all the time: try again")
 
@@ -220,21 +221,21 @@ class Recovery:
 
         def written(located: Located) -> list[Written]:
             versions = [version for version in at.get(located.id, ()) if version in stored]
-            return _written(names, located, {version: stored[version] for version in versions})
+            return self._written(view, names, located, {version: stored[version] for version in versions})
 
         values = Values(self._store, self._queries, view, serializer) if serializer else None
         steps = Steps(self._checkpoints.finder, view, batch, written, values)
         for located in batch:
             step = steps.of(located)
-            metadata = located.cause.metadata
+            number = step_of(located)
             yield RecoveryPoint(
                 thread=view.thread,
                 namespace=namespace,
                 id=located.id,
                 parent=located.parent,
                 version=located.version,
-                step=int(metadata.get("step", -2)),
-                source=str(metadata.get("source", "")),
+                step=-2 if number is None else number,
+                source=source_of(located) or "",
                 saved_at=from_microseconds(located.recorded_at),
                 run=located.cause.run,
                 next=step.next,
@@ -242,15 +243,17 @@ class Recovery:
                 beside=tuple(_state(step, task, serializer) for task in step.beside),
             )
 
-
-def _written(names: Names, located: Located, stored: Mapping[int, bytes]) -> list[Written]:
-    """What was written to a checkpoint, by the payloads of the events' versions."""
-    read = [(cause, WritesRecord.unpack(data)) for cause, data in map(opened, stored.values())]
-    nodes = names.nodes(located.namespace, located.id, read)
-    return [
-        Written(version, cause.task or "", node, record)
-        for version, (cause, record), node in zip(stored, read, nodes, strict=True)
-    ]
+    def _written(self, view: View, names: Names, located: Located, stored: Mapping[int, bytes]) -> list[Written]:
+        """What was written to a checkpoint, by the payloads of the events' versions."""
+        read = [
+            opened(self._store, view.thread, version, payload, WritesRecord.unpack)
+            for version, payload in stored.items()
+        ]
+        nodes = names.nodes(located.namespace, located.id, read)
+        return [
+            Written(version, cause.task or "", node, record)
+            for version, (cause, record), node in zip(stored, read, nodes, strict=True)
+        ]
 
 
 def _state(step: Step, task: Task, serializer: Serializer | None) -> TaskState:
@@ -266,7 +269,7 @@ def _said(write: Write | None, serializer: Serializer | None) -> Any:
         return None
     try:
         return load(write.encoding, write.data, serializer)
-    except EventStoreError:
+    except (CorruptionError, TypeNotAllowedError):
         return None  # of a type that may not be made again, for one
 
 

@@ -105,9 +105,8 @@ class Session:
         """The checkpoint that is named, but for how far to go back from it, and those before it."""
         finder = self.checkpoints.finder
         view = finder.view(thread)
-        located = finder.locate(view, namespace, id_) if view else None
         met = name.step is None and name.time is None
-        while view and located:
+        for located in finder.ancestors(view, namespace, id_) if view else ():
             met = (
                 met
                 or (name.step is not None and located.cause.metadata.get("step") == name.step)
@@ -115,7 +114,6 @@ class Session:
             )
             if met:
                 yield located
-            located = finder.locate(view, namespace, located.parent) if located.parent else None
 
 
 @contextmanager

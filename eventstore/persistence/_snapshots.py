@@ -86,6 +86,11 @@ class LogSnapshotRecorder(LogRecorder, es.AggregateRecorder):
         with translated():
             query = self.store.queries["snapshots_backward" if desc else "snapshots_forward"]
             return [
-                es.StoredEvent(self.originator_of(name), version, topic, envelope.unseal(bytes(payload)))
+                es.StoredEvent(
+                    self.originator_of(name),
+                    version,
+                    topic,
+                    envelope.unseal(bytes(payload), self.store.max_value_bytes),
+                )
                 for version, topic, payload in self.store.recorder.read(query, params)
             ]

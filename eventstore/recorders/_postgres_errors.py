@@ -35,6 +35,12 @@ _BY_STATE: dict[str, tuple[type[errors.EventStoreError], str]] = {
         errors.BusyError,
         "{where} took too long and cancelled the statement: raise statement_timeout, or try again",
     ),
+    "58030": (
+        errors.UnavailableError,
+        "{where} cannot read or write its files now: try again, and check the server's disk if that does not help",
+    ),
+    "XX001": (errors.CorruptionError, "{where} reports that its data is damaged: restore it from a backup"),
+    "XX002": (errors.CorruptionError, "{where} reports that an index is damaged: REINDEX it, or restore a backup"),
     "40001": (errors.BusyError, "{where} gave precedence to another session: try again"),
     "40P01": (errors.BusyError, "{where} gave precedence to another session: try again"),
 }
@@ -44,7 +50,6 @@ _BY_CLASS: dict[str, tuple[type[errors.EventStoreError], str]] = {
     "57": (errors.UnavailableError, "{where} is shutting down or starting: try again"),
     "54": (errors.BadInputError, "a value is larger than PostgreSQL stores (1 GB): nothing of this call was stored"),
     "53": (errors.UnavailableError, "{where} is out of resources: try again"),
-    "XX": (errors.CorruptionError, "{where} reports that its data is damaged: restore it from a backup"),
 }
 
 

@@ -31,7 +31,10 @@ _BY_PRIMARY_CODE: dict[int, tuple[type[errors.EventStoreError], str]] = {
         "{where} cannot be opened: does its folder exist, and may it be read?",
     ),
     sqlite3.SQLITE_PERM: (errors.UnavailableError, "{where} cannot be opened: check its permissions"),
-    sqlite3.SQLITE_IOERR: (errors.UnavailableError, "{where} cannot be read or written: check the disk"),
+    sqlite3.SQLITE_IOERR: (
+        errors.UnavailableError,
+        "{where} cannot be read or written now: try again, and check the disk if that does not help",
+    ),
     sqlite3.SQLITE_CORRUPT: (errors.CorruptionError, "{where} is damaged: restore it from a backup"),
     sqlite3.SQLITE_TOOBIG: (
         errors.BadInputError,
@@ -58,4 +61,7 @@ def translate(error: sqlite3.Error, where: str) -> errors.EventStoreError:
     if code in _BY_PRIMARY_CODE:
         kind, message = _BY_PRIMARY_CODE[code]
         return kind(message.format(where=where))
+    if type(error) is sqlite3.OperationalError and not hasattr(error, "sqlite_errorcode"):
+        # Not SQLite says so, but the driver, who makes texts of what it gives.
+        return errors.CorruptionError(f"{where} is damaged, it holds a text that is none: restore it from a backup")
     return errors.StorageError(f"SQLite refused the operation on {where}: {error}")

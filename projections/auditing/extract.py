@@ -10,7 +10,7 @@ from typing import Any
 from eventstore import Cause, CorruptionError
 from eventstore._appender import searchable, storable
 from eventstore.codec import unpack
-from eventstore.envelope import is_erased
+from eventstore.envelope import MAX_VALUE_BYTES, is_erased
 from projections._saving import OF_A_CHECKPOINT
 from projections.auditing.terms import content_terms, node_term, thread_term, topic_term
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
@@ -70,19 +70,24 @@ class Extract:
         return replace(self, columns={**self.columns, "node": node}).with_terms([node_term(node)])
 
 
-def extract(row: tuple[Any, ...]) -> Extract:
+def extract(row: tuple[Any, ...], limit: int = MAX_VALUE_BYTES) -> Extract:
     """What the audit keeps of an event.
 
     Args:
         row: Position, stream, version, topic, time in microseconds, and payload.
+        limit: How many bytes it may take when it is unpacked.
 
     Raises:
         CorruptionError: The payload is none, or was written by a newer version of this package.
     """
     position, stream_id, version, topic, recorded_at, stored = row
     payload = bytes(stored)
-    erased = is_erased(payload)
-    schema, cause, data = (0, Cause(), b"") if erased else unpack(payload)
+    try:
+        erased = is_erased(payload)
+        schema, cause, data = (0, Cause(), b"") if erased else unpack(payload, limit)
+    except CorruptionError as error:
+        error.found_at(f"#{stream_id}", version)
+        raise
     record = _record(topic, data) if schema == 1 else None
     channels = _channels(record)
     run, node = _optional(cause.run), _optional(cause.node)

@@ -10,7 +10,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from eventstore import BusyError, EventStore
+from eventstore import BusyError, CorruptionError, EventStore
 from eventstore.recorders import Rows, Session
 from projections._view import END
 from projections.auditing.extract import Extract, extract
@@ -70,6 +70,8 @@ class Follower:
                 self._step(end)
             if progress:
                 progress(min(self.state().position, end), end)
+        if state.position > end and state.position > self._end():
+            raise CorruptionError("the audit goes further than the feed: its rows were damaged; rebuild it")
         return state
 
     def drop(self) -> None:
@@ -116,7 +118,7 @@ class Follower:
         for stream_id in self._forgetful(rows):
             self._blank(stream_id, state)
         naming = Naming(self._store, self._queries, self._store.recorder.read)
-        extracts, renaming = naming.completed([extract(row) for row in rows])
+        extracts, renaming = naming.completed([extract(row, self._store.max_value_bytes) for row in rows])
         batch = [*_packed(extracts), *renaming]
 
         def work(session: Session) -> None:
@@ -130,6 +132,8 @@ class Follower:
     def _last_of_batch(self, after: int, end: int) -> int:
         """The position up to which the payloads behind another one are few enough, and small enough, for one batch."""
         sizes = self._read("audit_feed_sizes", {"after": after, "upto": min(after + _BATCH, end)})
+        if not sizes:
+            raise CorruptionError(f"the feed has nothing behind position {after}, and goes on later: verify the store")
         totals = accumulate(size for _, size in sizes)
         fitting = sum(total <= _BATCH_BYTES for total in totals)
         return int(sizes[max(fitting, 1) - 1][0])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+from eventstore import CorruptionError
 from eventstore.events import from_microseconds
 from eventstore.recorders import Recorder
 from projections.auditing.entries import AuditEntry
+
+T = TypeVar("T", list[Any], dict[str, Any])
 
 
 def entries_at(recorder: Recorder, queries: Mapping[str, str], positions: Sequence[int]) -> list[AuditEntry]:
@@ -48,6 +51,16 @@ def _entry(row: tuple[Any, ...]) -> AuditEntry:
         run=run,
         node=node,
         task=task,
-        channels=tuple(json.loads(channels)),
-        metadata=json.loads(metadata),
+        channels=tuple(_json(list, channels)),
+        metadata=_json(dict, metadata),
     )
+
+
+def _json(kind: type[T], stored: str) -> T:
+    try:
+        found = json.loads(stored)
+    except ValueError:
+        found = None
+    if not isinstance(found, kind):
+        raise CorruptionError("a row of the audit was damaged: rebuild the audit")
+    return found

@@ -170,14 +170,15 @@ class Blame:
         What a prune hides is gone through, too, as far as the channel is still replayed from it.
         """
         found: list[Origin] = []
-        at: Located | None = located
+        way = self._finder.way(view, located, retired=True)
+        at = next(way, None)
         while at is not None:
             attribution.fetch([at])
             written = attribution.written(at)
             for value, writer in reversed(written):
                 found.append(_origin(view, at, _Found((), (), ABSENT, at.version), channel, value, (writer,), None))
             parent = at.record.parent
-            before = self._finder.locate(view, at.namespace, parent, retired=True) if parent else None
+            before = next(way, None)
             seed = places_of(at.record, at.version).get(channel)
             # A run that is saved at its end may leave snapshots without the writes that led there.
             if seed is not None and (before is None or (seed == at.version and not written)):

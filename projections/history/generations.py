@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from enum import Enum
 from typing import Final
 
-from eventstore import ErasedError, EventStore
+from eventstore import CycleError, ErasedError, EventStore
 from projections._finding import Finder, Located, opened
 from projections._view import View, stored
 from projections.differences.content import content
@@ -49,6 +49,7 @@ class Generations:
         self._channel = channel
         self._events = {latest.version: latest}
         self._oldest: str | None = None
+        self._left: set[int] = set()
 
     def located(self, version: int) -> Located:
         """The event that holds a value, also if its checkpoint is shown no longer.
@@ -61,7 +62,19 @@ class Generations:
         return self._events[version]
 
     def before(self, version: int) -> int | _Unknown | None:
-        """The version of the event that holds the value before; `None` if there was none."""
+        """The version of the event that holds the value before; `None` if there was none.
+
+        Raises:
+            CycleError: It is a value that was gone back from already.
+        """
+        older = self._before(version)
+        self._left.add(version)
+        if older in self._left:
+            event = self.located(version)
+            raise CycleError(self._view.thread, event.namespace, event.id)
+        return older
+
+    def _before(self, version: int) -> int | _Unknown | None:
         event = self.located(version)
         change = event.record.changes[self._channel]
         if trail := change.trail:
@@ -93,9 +106,7 @@ class Generations:
     def oldest_left(self) -> str:
         """The oldest ancestor of the checkpoint that the search began with which the thread still shows."""
         if self._oldest is None:
-            at = self._latest
-            while at.parent and (parent := self._finder.locate(self._view, at.namespace, at.parent)):
-                at = parent
+            *_, at = self._finder.way(self._view, self._latest)
             self._oldest = at.id
         return self._oldest
 
@@ -105,8 +116,7 @@ class Generations:
         if lost := wanted - found.keys():
             raise ErasedError(f"thread {self._view.thread!r} has no event {min(lost)}, which a checkpoint refers to")
         for version, (recorded_at, payload) in found.items():
-            cause, data = opened(payload)
-            record = CheckpointRecord.unpack(data)
+            cause, record = opened(self._store, self._view.thread, version, payload, CheckpointRecord.unpack)
             self._events[version] = Located(
                 cause.namespace,
                 cause.checkpoint or "",

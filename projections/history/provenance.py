@@ -11,9 +11,10 @@ from eventstore import NotFoundError
 from projections._finding import Located
 from projections.differences.content import ABSENT, same
 from projections.differences.tracing import Path, places, steps_to, trace, value_at
-from projections.history.replayed import NOBODY, Replayed, Written, alike, difference_of
+from projections.history.replayed import Replayed, Written, alike, difference_of
 from projections.history.rules import EMPTY, Folded, overwritten
 from projections.history.steps import Recorded, Writer, nodes_between, source_of, step_of, writers_of
+from projections.pregel import NOBODY
 
 # How a run that is saved at its end spells the step of a task: in front of its path, or of its id.
 _LATER_STEP = re.compile(r"~~(\d{10})")

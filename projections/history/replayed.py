@@ -23,11 +23,10 @@ from projections.history.channels import Values, places_of
 from projections.history.rules import EMPTY, UNKNOWN_VALUE, Fold, Folded, Rule, applied_at_once, folded
 from projections.history.steps import Recorded, Writes, nodes_between
 from projections.model import SavedCheckpoint
+from projections.pregel import NOBODY
 from projections.records import HERE, Write
 from projections.values.change import checksum, load
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
-"""The task of writes that no task made, but who called the graph: LangGraph's `NULL_TASK_ID`."""
 # LangGraph counts, for each DeltaChannel, the steps since its value was stored as a whole.
 _PACKETS = "__pregel_tasks"
 _COUNTED = "counters_since_delta_snapshot"

@@ -104,7 +104,11 @@ class Writes:
             for checkpoint, versions in writes_rows(store.recorder, queries, view, namespace, ids).items()
         }
         events = stored(store, view, {version for versions in places.values() for version in versions})
-        read = {version: event for version, found in events.items() if (event := _recorded(version, *found))}
+        read = {
+            version: event
+            for version, found in events.items()
+            if (event := _recorded(store, view.thread, version, *found))
+        }
         self._at = {
             key: _named(names, key, [read[each] for each in versions if each in read])
             for key, versions in places.items()
@@ -200,10 +204,10 @@ def _may_be_of(event: Recorded, source: str | None, ran: Collection[str]) -> boo
     return not event.by_hand
 
 
-def _recorded(version: int, recorded_at: int, payload: bytes) -> Recorded | None:
+def _recorded(store: EventStore, thread: str, version: int, recorded_at: int, payload: bytes) -> Recorded | None:
     """The event, or nothing if a prune has erased it meanwhile."""
     try:
-        cause, data = opened(payload)
+        cause, record = opened(store, thread, version, payload, WritesRecord.unpack)
     except ErasedError:
         return None
-    return Recorded(version, recorded_at, cause, WritesRecord.unpack(data), len(payload))
+    return Recorded(version, recorded_at, cause, record, len(payload))

@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from itertools import islice
+from typing import TypeVar
 
-from eventstore import CorruptionError, EventStore, EventStoreError, UnknownFormatError, chain
+from eventstore import (
+    BadInputError,
+    Cause,
+    CorruptionError,
+    EventStore,
+    TypeNotAllowedError,
+    UnknownFormatError,
+    chain,
+)
 from eventstore._lineage import Segment, lineage
 from eventstore.envelope import digest, is_erased
 from projections._chains import Chains, Wanted
-from projections._finding import opened, record_of
-from projections._view import View, payloads
+from projections._finding import opened
+from projections._view import END, View, payloads
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.recovering.expecting import Expected, Key, Logged
 from projections.recovering.report import Damage, Finding, Progress, Report, finding_of
+from projections.recovering.rings import rings
 from projections.serializer import Serializer
 from projections.values.change import WHOLE, Place, checksum, load, restore
 
+T = TypeVar("T")
+
 ProgressCallback = Callable[[Progress], None]
+
+# How what is stored is refused. What the database could not read just now is not a finding: it is raised.
+_REFUSED = (CorruptionError, TypeNotAllowedError)
 
 _PAGE = 500
 # How many checkpoints, or writes, are read at a time.
@@ -61,11 +77,15 @@ class Check:
     def run(self) -> Report:
         """What is wrong, all of it."""
         segments = lineage(self._store.recorder, self._store.queries, self._view.stream_id)
-        self._check_log(segments)
+        with self._listing():
+            self._check_log(segments)
         self._expected.finish()
-        self._hide_what_ancestors_deleted(segments)
-        self._check_rows()
-        self._check_values()
+        with self._listing():
+            self._hide_what_ancestors_deleted(segments)
+        with self._listing():
+            self._check_rows()
+        with self._listing():
+            self._check_values()
         return Report(
             self._view.thread,
             self._head,
@@ -81,10 +101,7 @@ class Check:
 
     def _check_log(self, segments: list[Segment]) -> None:
         """Verify each event by itself: one that is damaged says nothing about those behind it."""
-        [(_, _, name)] = self._store.recorder.read(
-            self._store.queries["stream_by_id"], {"stream_id": segments[0].stream_id}
-        )
-        previous: bytes | None = chain.genesis(name)
+        previous = self._beginning(segments[0].stream_id)
         last: int | None = None
         for segment in segments:
             for version, topic, recorded_at, stored, payload in self._rows_of(segment):
@@ -103,9 +120,18 @@ class Check:
             self._note(Damage.CHAIN, self._head, "the event is missing: restore the store from a backup")
         self._progress(Progress("log", self._events, self._events))
 
+    def _beginning(self, stream_id: int) -> bytes | None:
+        """What the first event follows."""
+        rows = self._store.recorder.read(self._store.queries["stream_by_id"], {"stream_id": stream_id})
+        if not rows:
+            self._note(Damage.CHAIN, 0, f"stream #{stream_id} is missing: restore the store from a backup")
+            return None
+        return chain.genesis(rows[0][2])
+
     def _rows_of(self, segment: Segment) -> Iterator[tuple[int, str, int, bytes, bytes]]:
-        upto = self._head if segment.upto is None else segment.upto
-        params = {"stream_id": segment.stream_id, "after": segment.after, "before": upto + 1, "limit": _PAGE}
+        upto = self._head if segment.upto is None else min(segment.upto, self._head)
+        before = min(upto, END - 1) + 1
+        params = {"stream_id": segment.stream_id, "after": segment.after, "before": before, "limit": _PAGE}
         while page := self._store.recorder.read(self._store.queries["read_forward"], params):
             yield from page
             if len(page) < _PAGE:
@@ -129,8 +155,8 @@ class Check:
             self._expected.erased(version, topic)
             return
         try:
-            self._expected.apply(version, topic, *opened(payload))
-        except EventStoreError as error:
+            self._expected.apply(version, topic, *self._opened(version, payload, bytes))
+        except _REFUSED as error:
             self._add(finding_of(error, version))
             self._unreadable.add(version)
 
@@ -140,25 +166,30 @@ class Check:
             params = {"stream_id": segment.stream_id, "after": segment.upto}
             for version, payload in self._store.recorder.read(self._queries["runs_deleted_after"], params):
                 try:
-                    self._expected.hide_of_ancestor(opened(bytes(payload))[1], segment.after, segment.upto)
-                except EventStoreError as error:
+                    data = self._opened(version, bytes(payload), bytes)[1]
+                    self._expected.hide_of_ancestor(data, segment.after, segment.upto)
+                except _REFUSED as error:
                     self._add(finding_of(error, version))
 
     # --- the rows ----------------------------------------------------------------------------------------------------
 
     def _check_rows(self) -> None:
         shown: dict[Key, int] = {}
+        parents: dict[Key, Key] = {}
         for source in self._view.sources:
             upto = min(source.upto, self._head)
             found: dict[Key, int] = {}
+            above: dict[Key, Key] = {}
             for namespace, checkpoint, version, shown_from, parent, run, retired_at in self._store.recorder.read(
                 self._queries["rows_of_line"], source.bounds
             ):
                 if shown_from <= upto and (retired_at is None or retired_at > upto):
                     found[namespace, checkpoint] = version
                     self._check_row((namespace, checkpoint), version, parent, run)
-            for key, version in found.items():
-                shown.setdefault(key, version)  # a thread's own row comes before the one that it inherits
+                    above[namespace, checkpoint] = (namespace, parent or "")
+            # A thread's own row comes before the one that it inherits.
+            shown = {**found, **shown}
+            parents = {**above, **parents}
         for key, version in self._expected.shown.items():
             if shown.get(key) != version:
                 self._note(Damage.MISSING_ROW, version, f"no read finds {_described(key)}: rebuild the projection")
@@ -167,7 +198,16 @@ class Check:
             if logged and logged.key == key:
                 message = f"reads find {_described(key)}, which was forgotten: rebuild the projection"
                 self._note(Damage.EXTRA_ROW, shown[key], message)
+        self._check_descent(parents, shown)
         self._check_rows_of_writes()
+        self._check_rows_past_the_log()
+        self._check_orphans(shown)
+
+    def _check_descent(self, parents: Mapping[Key, Key], shown: Mapping[Key, int]) -> None:
+        for ring in rings(parents):
+            latest = max(ring, key=shown.__getitem__)
+            message = f"{_described(latest)} descends from itself: save it again with the config of its true parent"
+            self._note(Damage.CYCLE, shown[latest], message)
 
     def _check_row(self, key: Key, version: int, parent: str | None, run: str | None) -> None:
         """Hold a row against the event that it leads to. A row that was taken over from an ancestor has no parent."""
@@ -199,6 +239,22 @@ class Check:
                     message = f"no read finds what was written to {_described(key)}: rebuild the projection"
                     self._note(Damage.MISSING_ROW, version, message)
 
+    def _check_rows_past_the_log(self) -> None:
+        """Rows of events that do not exist. What others append meanwhile is there as soon as its rows are."""
+        params = {"line_id": self._view.line_id, "after": self._head}
+        past = {version for (version,) in self._store.recorder.read(self._queries["rows_past"], params)}
+        for version in past - payloads(self._store, self._view, past).keys():
+            self._note(Damage.EXTRA_ROW, version, "a row leads past the end of the log: rebuild the projection")
+
+    def _check_orphans(self, shown: Mapping[Key, int]) -> None:
+        for source in self._view.sources:
+            rows = self._store.recorder.read(self._queries["orphans_of_line"], source.bounds)
+            for namespace, checkpoint, version, parent in rows:
+                key = (namespace, checkpoint)
+                if parent is not None and shown.get(key) == version and self._expected.shows_parent(key):
+                    message = f"reads of {_described(key)} give no parent, though it is shown: rebuild the projection"
+                    self._note(Damage.MISSING_ROW, version, message)
+
     # --- the values --------------------------------------------------------------------------------------------------
 
     def _check_values(self) -> None:
@@ -224,8 +280,8 @@ class Check:
 
     def _check_checkpoint(self, version: int, payload: bytes, chains: Chains, seen: set[Wanted]) -> None:
         try:
-            record = record_of(payload)
-        except EventStoreError as error:
+            record = self._opened(version, payload, CheckpointRecord.unpack)[1]
+        except _REFUSED as error:
             self._add(finding_of(error, version))
             return
         chains.know(version, record, len(payload))
@@ -239,7 +295,7 @@ class Check:
                     self._read(wanted, chains)
                 except CorruptionError as error:
                     self._add(self._of_segment(wanted) or finding_of(error, *wanted))
-                except EventStoreError as error:
+                except TypeNotAllowedError as error:
                     self._add(finding_of(error, *wanted))
 
     def _check_segments(self) -> None:
@@ -251,15 +307,15 @@ class Check:
         for version, payload in payloads(self._store, self._view, versions).items():
             chains = Chains(self._store, self._queries, self._view)
             try:
-                manifest = record_of(payload).manifest
-            except EventStoreError:
+                manifest = self._opened(version, payload, CheckpointRecord.unpack)[1].manifest
+            except _REFUSED:
                 continue  # that was found already
             for channel, entry in manifest.items():
                 wanted = (entry.written_at or version, channel)
                 if entry.written_at is not None:
                     try:
                         self._read(wanted, chains)
-                    except EventStoreError:
+                    except _REFUSED:
                         if damaged := self._of_segment(wanted):
                             self._add(damaged)
 
@@ -268,7 +324,7 @@ class Check:
         without = {**self._queries, "segments_at": self._queries["no_segments"]}
         try:
             self._read(wanted, Chains(self._store, without, self._view))
-        except EventStoreError:
+        except _REFUSED:
             return None
         version, channel = wanted
         message = f"what changes of {channel!r} are merged into is damaged, the log is not: rebuild the segments"
@@ -287,13 +343,13 @@ class Check:
         if record.extras:
             try:
                 load(*record.extras, self._serializer)
-            except EventStoreError as error:
+            except _REFUSED as error:
                 self._add(finding_of(error, version))
 
     def _check_writes(self, version: int, payload: bytes) -> None:
         try:
-            record = WritesRecord.unpack(opened(payload)[1])
-        except EventStoreError as error:
+            record = self._opened(version, payload, WritesRecord.unpack)[1]
+        except _REFUSED as error:
             self._add(finding_of(error, version))
             return
         for write in record.writes:
@@ -303,8 +359,19 @@ class Check:
                 continue
             try:
                 load(write.encoding, write.data, self._serializer)
-            except EventStoreError as error:
+            except _REFUSED as error:
                 self._add(finding_of(error, version, write.channel))
+
+    def _opened(self, version: int, payload: bytes, unpacked: Callable[[bytes], T]) -> tuple[Cause, T]:
+        return opened(self._store, self._view.thread, version, payload, unpacked)
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
+        """List what cannot be read at all, and go on. What the database could not read just now is no damage."""
+        try:
+            yield
+        except (CorruptionError, BadInputError) as error:
+            self._add(finding_of(error, self._head))
 
     def _note(self, kind: Damage, version: int, message: str) -> None:
         self._add(Finding(kind, version, None, message))

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
-import ormsgpack
-
 from eventstore import Cause, CorruptionError
-from eventstore._forker import FORKED, SHOWS
+from eventstore._forker import FORKED
 from projections.records import (
     BRANCH_DELETED,
     CHECKPOINT_SAVED,
@@ -20,6 +18,7 @@ from projections.records import (
     MoveRecord,
     Point,
     PruneRecord,
+    shown_by_fork,
 )
 
 Key = tuple[str, str]
@@ -51,15 +50,20 @@ class _Rows:
         shown: The version of each checkpoint.
         writes: The versions of what was written to checkpoints.
         saved: The checkpoints that were saved; what waits for others belongs to a run on its way.
+        parents: The parents that they name.
+        forgotten: What was hidden at any time, or would have been.
     """
 
     shown: dict[Key, int] = field(default_factory=dict)
     writes: dict[Key, set[int]] = field(default_factory=dict)
     saved: set[Key] = field(default_factory=set)
+    parents: dict[Key, Key] = field(default_factory=dict)
+    forgotten: set[Key] = field(default_factory=set)
 
-    def save(self, key: Key, version: int) -> None:
+    def save(self, key: Key, version: int, parent: str | None) -> None:
         self.shown[key] = version
         self.saved.add(key)
+        self.parents[key] = (key[0], parent or "")
 
     def write(self, key: Key, version: int) -> None:
         self.writes.setdefault(key, set()).add(version)
@@ -75,15 +79,17 @@ class _Rows:
         for adopted in point.adopted:
             key = (adopted.namespace, adopted.checkpoint)
             if adopted.version is not None:
-                self.save(key, adopted.version)
+                self.save(key, adopted.version, adopted.parent)
                 self.writes[key] = set()
             for version in adopted.writes:
                 self.write(key, version)
 
     def keep(self, kept: Collection[Key]) -> None:
+        self.forgotten |= {*self.parents.values()}.difference(kept)
         self.hide(self.shown.keys() - set(kept))
 
     def hide(self, keys: Collection[Key]) -> None:
+        self.forgotten.update(keys)
         for key in keys:
             self.shown.pop(key, None)
         for key in [key for key in self.writes if key in self.saved and key not in self.shown]:
@@ -140,8 +146,9 @@ class Expected:
         """
         key = (cause.namespace, cause.checkpoint or "")
         if topic == CHECKPOINT_SAVED:
-            self.events[version] = Logged(topic, key, CheckpointRecord.unpack(data).parent, cause.run)
-            self._effects.append((version, self._line, lambda rows: rows.save(key, version)))
+            parent = CheckpointRecord.unpack(data).parent
+            self.events[version] = Logged(topic, key, parent, cause.run)
+            self._effects.append((version, self._line, lambda rows: rows.save(key, version, parent)))
         elif topic == WRITES_SAVED:
             self.events[version] = Logged(topic, key)
             self._effects.append((version, self._line, lambda rows: rows.write(key, version)))
@@ -153,9 +160,7 @@ class Expected:
             self._effects.append((version, None, lambda rows: rows.hide(dropped)))
         elif topic == FORKED:
             # The fork's own first line: what its moves call the one since 0.
-            shared = ormsgpack.unpackb(data).get(SHOWS)
-            point = Point.unpack(shared) if shared else Point(version - 1)
-            self._begin(version, 0, point)
+            self._begin(version, 0, shown_by_fork(data) or Point(version - 1))
         elif topic in MOVES:
             self._move(version, MoveRecord.unpack(data))
 
@@ -177,7 +182,13 @@ class Expected:
             upto: and up to this one.
         """
         dropped = PruneRecord.unpack(data).dropped
+        self._rows.forgotten.update(dropped)
         self._rows.hide([key for key in dropped if after < self.shown.get(key, 0) <= upto])
+
+    def shows_parent(self, key: Key) -> bool:
+        """Whether a checkpoint's parent is shown, and always was. After `finish`."""
+        parent = self._rows.parents.get(key)
+        return parent in self.shown and parent not in self._rows.forgotten
 
     @property
     def _line(self) -> _Line:
@@ -194,6 +205,8 @@ class Expected:
 
     def _begin(self, version: int, since: int, point: Point) -> None:
         """Put the thread on a new line, which goes on from what it showed at a point."""
-        source = next(line for moved_at, line in reversed(self._moves) if moved_at <= point.upto)
+        source = next((line for moved_at, line in reversed(self._moves) if moved_at <= point.upto), None)
+        if source is None or point.upto >= version:
+            raise CorruptionError(f"the thread goes on from version {point.upto}, where it never was")
         self._moves.append((version, _Line(since, source, point.upto)))
         self._effects.append((version, self._line, lambda rows: rows.go_back(point)))

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from eventstore import ErasedError, EventStoreError, TypeNotAllowedError, UnknownFormatError, UnreadableError
+from eventstore import (
+    CycleError,
+    ErasedError,
+    EventStoreError,
+    TypeNotAllowedError,
+    UnknownFormatError,
+    UnreadableError,
+)
 
 
 class Damage(StrEnum):
@@ -18,6 +25,8 @@ class Damage(StrEnum):
     """The log has a checkpoint or writes that reads do not find: `Checkpoints.rebuild()` brings them back."""
     EXTRA_ROW = "extra row"
     """Reads find what the log does not have, or has hidden: `Checkpoints.rebuild()` removes it."""
+    CYCLE = "cycle"
+    """A checkpoint descends from itself: save it again with its true parent."""
     ERASED = "erased"
     """Something that is shown needs content that was erased."""
     VALUE = "value"
@@ -103,10 +112,12 @@ def finding_of(error: EventStoreError, version: int, channel: str | None = None)
         channel: The channel that was read, if the error does not name another.
     """
     kind = next((kind for known, kind in _KINDS.items() if isinstance(error, known)), Damage.VALUE)
-    return Finding(kind, getattr(error, "version", version), getattr(error, "channel", channel), str(error))
+    at = getattr(error, "version", None)
+    return Finding(kind, version if at is None else at, getattr(error, "channel", channel), str(error))
 
 
 _KINDS = {
+    CycleError: Damage.CYCLE,
     ErasedError: Damage.ERASED,
     TypeNotAllowedError: Damage.TYPE,
     UnreadableError: Damage.UNREADABLE,

@@ -7,7 +7,7 @@ check out is refused instead of returned.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -74,7 +74,7 @@ def checksum(encoding: Encoding, data: bytes) -> int:
     return crc32(data, _seed(encoding))
 
 
-@cache
+@lru_cache(1024)
 def _seed(encoding: Encoding) -> int:
     return crc32(repr(encoding).encode(errors="surrogatepass"))
 
@@ -105,12 +105,21 @@ def encoding_number(encoding: str) -> Encoding:
 
 def encoding_name(encoding: Encoding) -> str:
     """The encoding that was stored."""
-    return _ENCODINGS[encoding] if isinstance(encoding, int) else encoding
+    if isinstance(encoding, str):
+        return encoding
+    if type(encoding) is int and 0 <= encoding < len(_ENCODINGS):
+        return _ENCODINGS[encoding]
+    raise UnknownFormatError(f"a value is stored in encoding {encoding!r}, which is unknown here: upgrade")
 
 
 def pack_trail(trail: Sequence[int]) -> list[int]:
     """Ascending versions as small numbers: the last one, and the way back from each to the one before."""
     return [trail[-1], *(after - before for before, after in zip(trail[-2::-1], trail[:0:-1], strict=True))]
+
+
+def is_trail(packed: Sequence[int]) -> bool:
+    """Whether whole numbers are a trail of versions: ascending, none of them 0."""
+    return bool(packed) and min(packed) > 0 and sum(packed[1:]) < packed[0] < 2**63
 
 
 def unpack_trail(packed: int | Sequence[int]) -> tuple[int, ...]:

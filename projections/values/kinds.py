@@ -6,10 +6,15 @@ from collections.abc import Sequence
 from itertools import starmap
 from typing import Any
 
+from eventstore import CorruptionError, UnknownFormatError
 from projections.values.change import DICT, LIST, TEXT, WHOLE
 
 # A long text is stored in pieces of so many characters: an edit stores the pieces that it touches.
 PIECE_CHARACTERS = 1024
+
+
+PARTED = frozenset({LIST, DICT, TEXT})
+"""The operations by which values are recorded part by part."""
 
 
 def kind_of(value: object) -> int:
@@ -38,12 +43,27 @@ def split(kind: int, value: Any, known: Sequence[str] = ()) -> list[Any]:
 
 
 def join(kind: int, parts: Sequence[Any]) -> Any:
-    """The value of its parts."""
+    """The value of its parts.
+
+    Raises:
+        CorruptionError: They are not of that kind.
+        UnknownFormatError: No kind is known by that number.
+    """
     if kind == LIST:
         return list(parts)
-    if kind == DICT:
-        return dict(starmap(_pair, parts))
-    return "".join(parts)
+    try:
+        if kind == DICT:
+            return dict(starmap(_pair, parts))
+        if kind == TEXT:
+            return "".join(parts)
+    except TypeError as error:
+        raise CorruptionError("what a value was put together from are no parts of one: it was damaged") from error
+    raise unknown(kind)
+
+
+def unknown(operation: int) -> UnknownFormatError:
+    """The error for an operation that this version of the package does not know."""
+    return UnknownFormatError(f"a value is stored by operation {operation}, which is unknown here: upgrade")
 
 
 def _pair(key: str, item: Any) -> tuple[str, Any]:

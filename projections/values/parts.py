@@ -15,7 +15,8 @@ from zlib import crc32
 
 import ormsgpack
 
-from eventstore import CorruptionError
+from eventstore import CorruptionError, TooLargeError
+from eventstore.envelope import MAX_VALUE_BYTES
 from projections.values.change import Encoding, checksum
 
 INSERT = -1
@@ -24,8 +25,8 @@ Part = tuple[Encoding, bytes]
 """A serialized part: its encoding, and the serializer's bytes."""
 Recipe = list[int]
 
-# What a part takes besides its bytes, in a packed change.
-FRAME_BYTES = 3
+# What a part takes besides its bytes, in a packed change; and in memory, where it is a tuple in a list.
+FRAME_BYTES, PART_BYTES = 3, 64
 
 
 class Parts(NamedTuple):
@@ -50,11 +51,18 @@ def parts_of(stored: list[Part]) -> Parts:
     return Parts(stored, b"".join(map(_sum, stored)))
 
 
-def apply(base: Parts, recipe: Sequence[int], inserted: Parts) -> Parts:
+def apply(base: Parts, recipe: Sequence[int], inserted: Parts, limit: int | None = None) -> Parts:
     """The parts that a recipe makes of its base.
+
+    Args:
+        base: The base.
+        recipe: The recipe.
+        inserted: What it inserts.
+        limit: How many bytes the parts may take in memory besides their own, if that is not known to be well.
 
     Raises:
         CorruptionError: It takes what is not there.
+        TooLargeError: It makes too many parts: a recipe can copy its base again and again.
     """
     if not recipe:
         return NOTHING
@@ -63,6 +71,8 @@ def apply(base: Parts, recipe: Sequence[int], inserted: Parts) -> Parts:
     taken = 0
     if len(recipe) % 2:
         raise CorruptionError("a change is cut off: it was damaged")
+    if limit is not None:
+        check_count(sum(map(abs, recipe[1::2])), limit)
     for start, count in zip(recipe[::2], recipe[1::2], strict=True):
         source, first = (inserted, taken) if start == INSERT else (base, start)
         if first < 0 or count < 0 or first + count > len(source.stored):
@@ -136,19 +146,37 @@ def pack(recipe: Recipe, inserted: Sequence[Part]) -> tuple[Encoding | None, byt
     return None, ormsgpack.packb([recipe, inserted])
 
 
-def unpack(encoding: Encoding | None, data: bytes) -> tuple[Recipe, Parts]:
+def unpack(encoding: Encoding | None, data: bytes, limit: int = MAX_VALUE_BYTES) -> tuple[Recipe, Parts]:
     """The recipe and the inserted parts that `pack` packed.
 
     Raises:
         CorruptionError: The bytes are not what `pack` gave.
+        TooLargeError: The parts take more than `limit` bytes.
     """
     try:
         recipe, packed = ormsgpack.unpackb(data)
+        _check_recipe(recipe)
+        check_count(len(packed), limit)
         if encoding is None:
             return recipe, parts_of([(each, content) for each, content in packed])
         return recipe, parts_of([*zip(repeat(encoding), packed)])
     except (ormsgpack.MsgpackDecodeError, TypeError, ValueError) as error:
         raise CorruptionError("a value's change cannot be decoded: it was damaged") from error
+
+
+def check_count(count: int, limit: int) -> None:
+    """Hold that so many parts may be in memory.
+
+    Raises:
+        TooLargeError: They would take more than `limit` bytes, whatever they are.
+    """
+    if count * PART_BYTES > limit:
+        raise TooLargeError(f"a value of {count:,} parts", count * PART_BYTES, limit)
+
+
+def _check_recipe(recipe: object) -> None:
+    if type(recipe) is not list or not set(map(type, recipe)) <= {int}:
+        raise TypeError
 
 
 def length_of(stored: Iterable[Part]) -> int:

@@ -8,7 +8,7 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from eventstore import UnserializableError
+from eventstore import CorruptionError, EventStoreError, UnserializableError
 from projections.serializer import Serializer, dump
 from projections.values.change import (
     DICT,
@@ -255,12 +255,28 @@ def as_read(change: Change, version: int) -> Value:
 
 
 def load_parts(kind: int, stored: Sequence[Part], serializer: Serializer) -> list[Any]:
-    """The objects of some parts of a value of a kind."""
+    """The objects of some parts of a value of a kind.
+
+    Raises:
+        CorruptionError: They are no parts of such a value.
+    """
+    try:
+        return _load_parts(kind, stored, serializer)
+    except (TypeError, ValueError, LookupError) as error:
+        if isinstance(error, EventStoreError):
+            raise
+        raise CorruptionError("what a value was put together from are no parts of one: it was damaged") from error
+
+
+def _load_parts(kind: int, stored: Sequence[Part], serializer: Serializer) -> list[Any]:
     if getattr(serializer, "reads_joined", False) and {encoding for encoding, _ in stored} == {_MSGPACK}:
         # One array of them all; an item comes without the array of one that it was written in.
         bare = map(itemgetter(slice(1, None) if kind == LIST else slice(None)), map(itemgetter(1), stored))
         joined = b"".join((_ARRAY, len(stored).to_bytes(4, "big"), *bare))
-        return load(_MSGPACK, joined, serializer)  # type: ignore[no-any-return]
+        loaded: list[Any] = load(_MSGPACK, joined, serializer)
+        if len(loaded) != len(stored):
+            raise ValueError
+        return loaded
     return [_load_part(kind, part, serializer) for part in stored]
 
 

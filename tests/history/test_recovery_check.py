@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -13,8 +14,9 @@ from hypothesis import strategies as st
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from pydantic import BaseModel
 
-from eventstore import NotFoundError
+from eventstore import ChainError, NotFoundError, UnavailableError
 from eventstore.envelope import erased, seal, unseal
+from eventstore.recorders._sqlite_errors import translate
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from projections import Damage, Progress, Recovery, Report
@@ -246,6 +248,49 @@ def test_rows_that_are_missing_are_named_until_they_are_rebuilt(
     assert ident(3) in report.findings[0].message
     saver.checkpoints.rebuild()
     assert check(saver).ok
+
+
+def test_rows_past_the_end_of_the_log_are_named_until_they_are_rebuilt(
+    ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str, flavour: Flavour
+) -> None:
+    execute(url, f"UPDATE checkpoints SET version = 900, shown_from = 900 WHERE checkpoint_id = '{ident(8)}'")
+    execute(url, f"UPDATE writes SET version = 901 WHERE version = {STEPS + 2}")
+    report = check(saver := make_saver(), flavour=flavour)
+    assert {(Damage.EXTRA_ROW, 900, None), (Damage.EXTRA_ROW, 901, None)} <= {*found(report)}
+    saver.checkpoints.rebuild()
+    assert check(saver).ok
+
+
+def test_a_parent_that_is_shown_no_longer_though_nothing_was_forgotten_is_named_until_rows_are_rebuilt(
+    ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str, flavour: Flavour
+) -> None:
+    execute(url, f"UPDATE checkpoints SET orphaned_at = 3 WHERE checkpoint_id IN ('{ident(8)}', '{ident(1)}')")
+    report = check(saver := make_saver(), flavour=flavour)
+    assert found(report) == [(Damage.MISSING_ROW, 8, None)]
+    saver.checkpoints.rebuild()
+    assert check(saver).ok
+
+
+def test_a_thread_whose_ancestor_is_missing_is_checked_and_says_so(
+    ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str
+) -> None:
+    ran.copy_thread("thread", "fork")
+    if not url.startswith("sqlite"):
+        execute(url, "ALTER TABLE lineage DISABLE TRIGGER ALL; ALTER TABLE streams DISABLE TRIGGER ALL")
+    execute(url, "DELETE FROM streams WHERE name = 'thread'")
+    assert (Damage.CHAIN, 0, None) in found(check(make_saver(), "fork"))
+    with pytest.raises(ChainError, match="missing"):
+        make_saver().store.verify()
+
+
+@pytest.mark.parametrize("code", [sqlite3.SQLITE_IOERR, sqlite3.SQLITE_IOERR | (2 << 8)])
+def test_what_the_disk_could_not_read_just_now_is_no_damage(code: int) -> None:
+    failed = sqlite3.OperationalError("disk I/O error")
+    failed.sqlite_errorcode = code
+    error = translate(failed, "a store")
+    assert isinstance(error, UnavailableError)
+    assert "try again" in str(error)
+    assert "backup" not in str(error)
 
 
 def test_rows_of_what_is_not_in_the_log_are_named_until_they_are_rebuilt(

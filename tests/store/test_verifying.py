@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eventstore import Cause, ChainError, EventStore, NewEvent, NotFoundError, UnknownFormatError, chain, envelope
+from eventstore import (
+    Cause,
+    ChainError,
+    EventStore,
+    NewEvent,
+    NotFoundError,
+    TooLargeError,
+    UnknownFormatError,
+    chain,
+    envelope,
+)
 from eventstore.codec import Row, Upcasters, decode, encode, unpack
 from eventstore.errors import CorruptionError, ErasedError
 
@@ -114,13 +124,28 @@ def test_an_envelope_gives_back_what_was_sealed(payload: bytes) -> None:
         (b"\x01\x01not a frame", "damaged"),
         (b"\x01\x02", "damaged"),
         *[(bytes((1, flag)) + b"rest", "flags") for flag in (0x10, 0x20, 0x40, 0x80)],
-        # A frame that says of itself that it is 2**50 bytes long.
-        (b"\x01\x01\x28\xb5\x2f\xfd\xe0" + (1 << 50).to_bytes(8, "little") + b"\x01\x00\x00", "damaged"),
     ],
 )
 def test_an_envelope_of_another_format_is_refused_by_name(stored: bytes, named: str) -> None:
     with pytest.raises(UnknownFormatError, match=named):
         envelope.unseal(stored)
+
+
+def test_an_envelope_that_claims_to_hold_more_than_it_may_is_refused() -> None:
+    # A frame that says of itself that it is 2**50 bytes long.
+    stored = b"\x01\x01\x28\xb5\x2f\xfd\xe0" + (1 << 50).to_bytes(8, "little") + b"\x01\x00\x00"
+    with pytest.raises(TooLargeError, match="max_value_bytes") as refused:
+        envelope.unseal(stored)
+    assert (refused.value.size, refused.value.limit) == (1 << 50, 8 << 20)
+
+
+def test_what_compresses_too_well_is_stored_so_that_it_can_be_read() -> None:
+    for length in (8 << 20, (8 << 20) + 1, 50 << 20):
+        sealed = envelope.seal(bytes(length))
+        assert envelope.unseal(sealed) == bytes(length)
+        assert len(sealed) <= length // 250 + 1
+        with pytest.raises(TooLargeError):
+            envelope.unseal(sealed, length - 1)
 
 
 OTHER = envelope.erased(envelope.seal(b"another"))

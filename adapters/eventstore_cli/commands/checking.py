@@ -166,7 +166,8 @@ def _log(session: Session, advance: Advance) -> dict[str, Any]:
     try:
         return asdict(session.store.verify())
     except ChainError as error:
-        return {"damage": str(error), "stream": error.stream, "version": error.version}
+        others = [{"damage": str(each), "stream": each.stream, "version": each.version} for each in error.others]
+        return {"damage": str(error), "stream": error.stream, "version": error.version, "others": others}
 
 
 def _reports(session: Session, threads: list[str] | None, advance: Advance) -> Iterator[Report]:
@@ -197,7 +198,8 @@ def _of_log(log: dict[str, Any] | None) -> Iterator[Text]:
     if log is None:
         return
     if "damage" in log:
-        yield Text(f"✗ {printable(log['damage'])}", "red")
+        for each in (log, *log["others"]):
+            yield Text(f"✗ {printable(each['damage'])}", "red")
     else:
         erased = f", {log['erased']:,} of them erased" if log["erased"] else ""
         yield Text(

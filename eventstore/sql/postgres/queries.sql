@@ -37,6 +37,11 @@ WHERE name = :name AND NOT closed;
 -- name: all_streams
 SELECT stream_id, name, closed FROM {schema}.streams WHERE stream_id > :after ORDER BY stream_id LIMIT :limit;
 
+-- name: events_without_a_stream
+-- The first of each stream that is not there. References are checked, but not in a file that somebody else writes to.
+SELECT e.stream_id, min(e.version) FROM {schema}.events e LEFT JOIN {schema}.streams s ON s.stream_id = e.stream_id
+WHERE s.stream_id IS NULL GROUP BY e.stream_id;
+
 -- name: stream_by_id
 -- With the name that its hash chain began with.
 SELECT name, closed, coalesce(begun_as, name) FROM {schema}.streams WHERE stream_id = :stream_id;

@@ -35,6 +35,11 @@ WHERE name = :name AND closed = 0;
 -- name: all_streams
 SELECT stream_id, name, closed FROM streams WHERE stream_id > :after ORDER BY stream_id LIMIT :limit;
 
+-- name: events_without_a_stream
+-- The first of each stream that is not there. References are checked, but not in a file that somebody else writes to.
+SELECT e.stream_id, min(e.version) FROM events e LEFT JOIN streams s ON s.stream_id = e.stream_id
+WHERE s.stream_id IS NULL GROUP BY e.stream_id;
+
 -- name: stream_by_id
 -- With the name that its hash chain began with.
 SELECT name, closed, coalesce(begun_as, name) FROM streams WHERE stream_id = :stream_id;

@@ -7,3 +7,13 @@ ORDER BY version;
 -- In place of `segments_at`: what the log alone gives.
 SELECT version, channel, level, change FROM segments
 WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions)) AND false;
+
+-- name: orphans_of_line
+-- The rows of a line whose parents are shown no longer.
+SELECT namespace, checkpoint_id, version, parent_id FROM checkpoints
+WHERE line_id = :line_id AND shown_from <= :upto AND orphaned_at <= :upto;
+
+-- name: rows_past
+-- Where rows lead that say of themselves that they were made after a version.
+SELECT shown_from FROM checkpoints WHERE line_id = :line_id AND shown_from > :after
+UNION SELECT version FROM writes WHERE line_id = :line_id AND version > :after;

@@ -14,6 +14,7 @@ from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_ev
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import BadInputError, TypeNotAllowedError
+from langgraph.checkpoint.eventstore._nesting import check_nesting
 
 AllowedTypes = Collection[type | tuple[str, str]]
 
@@ -39,7 +40,10 @@ class StrictSerializer(JsonPlusSerializer):
 
         Raises:
             TypeNotAllowedError: It holds a type that is not allowed. It was not imported, nor made.
+            TooLargeError: It would take more memory than it may, by types that are nested in each other.
         """
+        if data[0] == "msgpack":
+            check_nesting(data[1])
         outer = getattr(_local, "blocked", None)
         blocked: list[tuple[str, str]] = []
         _local.blocked = blocked

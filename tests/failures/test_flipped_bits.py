@@ -1,0 +1,276 @@
+"""One flipped bit, anywhere in the store: each reader gives an answer or one of our own errors, and ends.
+
+Bits are flipped in what each column of each table holds, also inside of sealed payloads, and in SQLite's file itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import psycopg
+import pytest
+
+from eventstore import Cause, ChainError, EventStoreError, NewEvent, NotFoundError
+from eventstore.envelope import seal, unseal
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from projections import SnapshotPolicy
+
+from .saving import at, ident, save
+from .tables import path_of
+
+MakeSaver = Callable[..., EventStoreSaver]
+Row = Mapping[str, Any]
+
+# By which columns a row is found again.
+KEYS = {
+    "events": ("stream_id", "version"),
+    "streams": ("stream_id",),
+    "lineage": ("stream_id", "ancestor_id"),
+    "idempotency": ("stream_id", "key"),
+    "checkpoints": ("line_id", "namespace", "checkpoint_id", "shown_from"),
+    "writes": ("line_id", "namespace", "checkpoint_id", "version"),
+    "sources": ("line_id", "source_id"),
+    "segments": ("stream_id", "version", "channel", "level"),
+    "lines": ("line_id",),
+    "moves": ("stream_id", "version"),
+    "audit": ("position",),
+    "audit_spans": ("span",),
+    "audit_state": ("only_row",),
+    "eventstore_migrations": ("component", "number"),
+}
+THREADS = ("t", "fork", "pruned", "plain")
+# How many values are damaged of each table.
+SAMPLES = 5
+
+
+def fill(saver: EventStoreSaver) -> None:
+    """A thread that was rolled back, its fork, one that was pruned, one that was deleted, and another stream."""
+    for number in range(1, 7):
+        save(saver, number, values(number), thread="t", parent=number - 1 or None, metadata={"run_id": f"run {number}"})
+        saver.put_writes(at("t", number), [("text", f"written {number}"), ("__error__", "gone")], f"task {number}")
+    saver.history.rollback("t", ident(4))
+    save(saver, 7, values(7), thread="t", parent=4)
+    saver.copy_thread("t", "fork")
+    save(saver, 8, values(8), thread="fork", parent=7)
+    for thread in ("pruned", "deleted"):
+        for number in (1, 2, 3):
+            save(saver, number, values(number), thread=thread, parent=number - 1 or None)
+    saver.prune(["pruned"])
+    saver.delete_thread("deleted")
+    saver.store.append("plain", [NewEvent("kind", b"data", Cause(run="r"))], idempotency_key="once")
+    assert list(saver.history.audit.entries())
+
+
+def values(number: int) -> dict[str, Any]:
+    """What a run of so many steps has."""
+    steps = range(1, number + 1)
+    return {
+        "list": [f"what step {n:03} added to the list" for n in steps],
+        "dict": {f"file {n}": f"what step {n:03} added" for n in steps},
+        "text": "".join(f"what step {n:03} added to the text. " for n in steps) * 3,
+        "whole": number,
+    }
+
+
+# Readers --------------------------------------------------------------------------------------------------------------
+
+READERS: Mapping[str, Callable[[EventStoreSaver], object]] = {
+    "get": lambda saver: [saver.get_tuple(at(thread)) for thread in THREADS],
+    "list": lambda saver: [len(list(saver.list(at(thread)))) for thread in THREADS],
+    "list all": lambda saver: len(list(saver.list(None))),
+    "history": lambda saver: saver.get_delta_channel_history(config=at("t"), channels=["text", "none"]),
+    "timeline": lambda saver: len(list(saver.history.timeline(THREADS))),
+    "at": lambda saver: saver.history.at("t", datetime.now(UTC)),
+    "diff": lambda saver: saver.history.diff("t", ident(1), ident(7)),
+    "blame": lambda saver: [saver.history.blame("t", channel) for channel in values(1)],
+    "tree": lambda saver: saver.history.tree("t"),
+    "compare": lambda saver: saver.history.compare("t", "fork"),
+    "points": lambda saver: saver.history.points("t"),
+    "stalled": lambda saver: saver.history.stalled(),
+    "audit": lambda saver: len(list(saver.history.audit.entries())),
+    "audit anew": lambda saver: saver.history.audit.rebuild(),
+    "feed": lambda saver: len(list(saver.store.feed())),
+    "read": lambda saver: [len(list(saver.store.read(thread))) for thread in THREADS],
+    "streams": lambda saver: saver.store.streams(newest_first=True),
+    "verify": lambda saver: saver.store.verify(),
+}
+
+
+def read_all(make_saver: MakeSaver, unchecked: type[EventStoreError] = NotFoundError) -> None:
+    """Open the store, and let each reader read. A check gives a report, unless the thread cannot be found."""
+    try:
+        saver = make_saver(cache_bytes=0)
+    except EventStoreError:
+        return
+    with closing(saver.store):
+        for read in READERS.values():
+            with refusing():
+                read(saver)
+        for thread in THREADS:
+            with refusing(unchecked):
+                assert saver.history.check(thread).findings is not None
+
+
+@contextmanager
+def refusing(kind: type[EventStoreError] = EventStoreError) -> Iterator[None]:
+    """What is read here may be refused, by our own errors alone."""
+    try:
+        yield
+    except kind as error:
+        assert str(error)  # noqa: PT017 (it may be answered, too)
+
+
+# Damage ---------------------------------------------------------------------------------------------------------------
+
+
+def flips(value: Any, chance: Random) -> Iterator[Any]:
+    """A value with one bit flipped, here and there."""
+    match value:
+        case bytes():
+            for place in {0, 1, len(value) - 1, chance.randrange(len(value))}:
+                yield flipped(value, place, chance)
+            if value[0] == 1 and value[1] < 4:  # an envelope: what it holds, sealed again
+                content = unseal(value)
+                for _ in range(5):
+                    yield seal(flipped(content, chance.randrange(len(content)), chance))
+        case int():
+            yield value ^ 1
+            yield value ^ (1 << chance.randrange(1, 62))
+            yield -value - 1
+            yield 2**63 - 1
+        case str():
+            yield chr(ord(value[0]) ^ 1) + value[1:] if value else "x"
+            yield value[:-1]
+            yield b"\xff" + value.encode()  # no UTF-8
+
+
+def flipped(data: bytes, place: int, chance: Random) -> bytes:
+    """Bytes with one bit flipped."""
+    changed = bytearray(data)
+    changed[place] ^= 1 << chance.randrange(8)
+    return bytes(changed)
+
+
+class Tables:
+    """The rows of a store, past all of our own code."""
+
+    def __init__(self, url: str) -> None:
+        self._sqlite = url.startswith("sqlite")
+        self._bind = "?" if self._sqlite else "%s"
+        if self._sqlite:
+            self._connection: Any = sqlite3.connect(path_of(url), isolation_level=None)
+        else:
+            self._connection = psycopg.connect(url, autocommit=True, options="-csearch_path=eventstore")
+            self._connection.execute("SET session_replication_role = replica")  # no references are checked
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def rows(self, table: str) -> list[Row]:
+        """All rows of a table."""
+        found = self._connection.execute(f"SELECT * FROM {table}")
+        names = [column[0] for column in found.description]
+        return [dict(zip(names, row, strict=True)) for row in found]
+
+    def delete(self, table: str, column: str, value: Any) -> None:
+        """Delete rows, whatever refers to them."""
+        self._connection.execute(f"DELETE FROM {table} WHERE {column} = {self._bind}", (value,))
+
+    def change(self, table: str, key: Row, column: str, value: Any) -> bool:
+        """Change what a row holds; whether the database takes that."""
+        bind = self._bind
+        as_text = isinstance(value, bytes) and column in TEXTS
+        if as_text and not self._sqlite:
+            return False  # PostgreSQL holds no text that is none
+        new = "CAST(? AS TEXT)" if as_text else bind
+        where = " AND ".join(f"{name} = {bind}" for name in key)
+        try:
+            self._connection.execute(f"UPDATE {table} SET {column} = {new} WHERE {where}", (value, *key.values()))
+        except (sqlite3.Error, psycopg.Error):
+            return False
+        return True
+
+
+TEXTS = {"name", "namespace", "checkpoint_id", "topic", "metadata", "channels", "key", "component"}
+
+
+@pytest.mark.parametrize("table", KEYS)
+def test_whatever_bit_of_a_row_is_flipped_all_readers_end_with_an_answer_or_an_error_of_ours(
+    make_saver: MakeSaver, url: str, table: str
+) -> None:
+    fill(make_saver(snapshots=SnapshotPolicy(rows=2)))
+    chance = Random(table)
+    with closing(Tables(url)) as tables:
+        damages = [
+            (row, column, new)
+            for row in tables.rows(table)
+            for column, value in row.items()
+            for new in flips(value, chance)
+        ]
+        assert damages
+        for row, column, new in chance.sample(damages, min(len(damages), SAMPLES * (3 if table == "events" else 1))):
+            key = {name: row[name] for name in KEYS[table]}
+            if tables.change(table, key, column, new):
+                read_all(make_saver)
+                assert tables.change(table, {**key, column: new} if column in key else key, column, row[column])
+
+
+@pytest.mark.parametrize("column", ["topic", "recorded_at", "hash", "payload"])
+def test_whatever_bit_of_an_event_is_flipped_the_chain_tells_also_where_no_read_does(
+    make_saver: MakeSaver, url: str, column: str
+) -> None:
+    """Times, metadata, what nodes have seen, and who wrote what to which channel have no checksum but this."""
+    saver = make_saver()
+    fill(saver)
+    chance = Random(column)
+    with closing(Tables(url)) as tables:
+        rows = [row for row in tables.rows("events") if row["payload"][1] < 4]  # what was not erased
+        for row in chance.sample(rows, 5):
+            key = {name: row[name] for name in KEYS["events"]}
+            value = row[column]
+            new: Any = flipped(value, chance.randrange(len(value)), chance) if isinstance(value, bytes) else None
+            new = new or (value ^ 2 if isinstance(value, int) else "X" + value[1:])
+            assert tables.change("events", key, column, new)
+            with pytest.raises(ChainError) as broken:
+                saver.store.verify()
+            assert broken.value.version == row["version"]
+            assert tables.change("events", key, column, value)
+    assert saver.store.verify().events == len(list(saver.store.feed()))
+
+
+def test_a_verification_goes_on_behind_the_first_damage(make_saver: MakeSaver, url: str) -> None:
+    saver = make_saver()
+    fill(saver)
+    with closing(Tables(url)) as tables:
+        for name in ("t", "plain"):
+            [stream] = [row["stream_id"] for row in tables.rows("streams") if row["name"] == name]
+            assert tables.change("events", {"stream_id": stream, "version": 1}, "topic", "other")
+        [pruned] = [row["stream_id"] for row in tables.rows("streams") if row["name"] == "pruned"]
+        tables.delete("streams", "stream_id", pruned)
+    with pytest.raises(ChainError) as broken:
+        saver.store.verify()
+    found = [broken.value, *broken.value.others]
+    assert [(each.stream, each.version) for each in found] == [("t", 1), ("plain", 1), (f"#{pruned}", 1)]
+
+
+@pytest.mark.parametrize("backend", ["sqlite"])
+def test_whatever_bit_of_the_file_is_flipped_all_readers_end_with_an_answer_or_an_error_of_ours(
+    make_saver: MakeSaver, url: str
+) -> None:
+    saver = make_saver(snapshots=SnapshotPolicy(rows=2))
+    fill(saver)
+    saver.store.close()
+    path, chance = path_of(url), Random(0)
+    sound = path.read_bytes()
+    pages = range(0, len(sound), 4096)
+    places = [*range(0, 100, 9), *(page + chance.randrange(16) for page in chance.sample(pages, 8))]
+    for place in [*places, *chance.sample(range(len(sound)), 12)]:
+        path.write_bytes(flipped(sound, place, chance))
+        read_all(make_saver, EventStoreError)  # SQLite itself may refuse to look anything up
+        for rest in ("-wal", "-shm"):
+            path.with_name(path.name + rest).unlink(missing_ok=True)
