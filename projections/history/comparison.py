@@ -13,9 +13,10 @@ from projections._finding import Finder, Located
 from projections._view import View, stream_of
 from projections.differences.content import ABSENT
 from projections.differences.difference import Difference, diff
-from projections.differences.glance import glance, printable
+from projections.differences.glance import glance
 from projections.differences.plain import iso, plain
 from projections.differences.rendering import Line, render
+from projections.differences.visible import printable
 from projections.history.channels import Values, Written, due, places_of, steers, written_between
 from projections.history.steps import nodes_between, source_of, step_of
 from projections.serializer import Serializer

@@ -7,17 +7,16 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from eventstore import NotFoundError
 from eventstore_cli import completion, times
 from eventstore_cli.naming import Short
 from eventstore_cli.options import Full, Namespace, Thread, on_a_store
-from eventstore_cli.output import Cell, Output, columns
+from eventstore_cli.output import Cell, Output, Text, columns
 from eventstore_cli.session import SERIALIZER, Session
 from eventstore_cli.values import described, size
 from projections import ChannelChange, RecoveryPoint, SavedCheckpoint, TimelineEntry
-from projections.differences.glance import glance, printable
+from projections.differences.glance import glance
 from projections.differences.plain import plain
 
 # Sorts right behind an id.
@@ -114,7 +113,7 @@ def _lines(entries: Sequence[TimelineEntry], rows: Sequence[Sequence[Cell]], out
 
 
 def _change(change: ChannelChange) -> Text:
-    return Text(printable(change.channel), "cyan").append(f" {change.summary or 'as it was'}", "default")
+    return Text(change.channel, "cyan").append(f" {change.summary or 'as it was'}", "default")
 
 
 def _below(change: Text) -> Text:
@@ -141,7 +140,7 @@ def _row(entry: TimelineEntry, short: Short, heads: dict[str, str | None], out: 
 
 def _made_by(entry: TimelineEntry) -> Text:
     if entry.nodes and entry.source not in ("input", "fork"):
-        by = Text(printable(", ".join(entry.nodes)), "bold")
+        by = Text(", ".join(entry.nodes), "bold")
         return by.append(" (update)", "dim not bold") if entry.source == "update" else by
     return Text(f"({entry.source or '?'})", "dim")
 
@@ -184,7 +183,7 @@ def _about(saved: SavedCheckpoint, point: RecoveryPoint | None, short: Short, ou
         ("saved", out.time(saved.saved_at)),
         ("size", f"{size(saved.size)}, event {saved.version}"),
         ("run", (point and point.run) or ""),
-        ("next", Text(printable(", ".join(point.next)), "bold") if point and point.next else "(nothing: it had ended)"),
+        ("next", Text(", ".join(point.next), "bold") if point and point.next else "(nothing: it had ended)"),
         ("metadata", _metadata(saved)),
     ]
     facts = [(Text(name, "dim") if isinstance(name, str) else name, value) for name, value in rows if str(value)]
@@ -203,8 +202,8 @@ def _pending(saved: SavedCheckpoint, point: RecoveryPoint | None) -> list[Text]:
     lines = [Text(), Text("pending writes", "bold")]
     for task, channel, value in saved.pending:
         node, status = nodes.get(task, (None, ""))
-        line = Text(f"  {printable(node or task)} ", "cyan").append(f"{status} " if status else "", "dim")
-        lines.append(line.append(f"{printable(channel)} = {glance(value, 120)}", "default"))
+        line = Text(f"  {node or task} ", "cyan").append(f"{status} " if status else "", "dim")
+        lines.append(line.append(f"{channel} = {glance(value, 120)}", "default"))
     return lines
 
 
