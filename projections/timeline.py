@@ -13,7 +13,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from eventstore import BadInputError, ErasedError
+from eventstore import BadInputError, ErasedError, OvertakenError
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from projections._finding import PAGE, Located
@@ -129,7 +129,9 @@ class Timeline:
         if not isinstance(time, datetime):
             raise BadInputError(f"time is {time!r}: use a datetime")
         moment = to_microseconds(time)
-        return again(lambda: self._checkpoints.as_of(thread, moment, serializer, namespace=namespace))
+        return again(
+            lambda: self._checkpoints.as_of(thread, moment, serializer, namespace=namespace), self._store, thread
+        )
 
     def diff(
         self,
@@ -160,7 +162,9 @@ class Timeline:
         return again(
             lambda: self._comparison.of(
                 (thread, a), (thread_b or thread, b), serializer, namespace=namespace, channels=channels
-            )
+            ),
+            self._store,
+            *dict.fromkeys([thread, thread_b or thread]),
         )
 
     def blame(
@@ -189,7 +193,9 @@ class Timeline:
         """
         _checked([thread], namespace, checkpoint)
         return again(
-            lambda: self._blame.of(thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=namespace)
+            lambda: self._blame.of(thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=namespace),
+            self._store,
+            thread,
         )
 
     # --- the same for async code: on a thread of the store's own -----------------------------------------------------
@@ -247,19 +253,21 @@ class Timeline:
         return [*heapq.merge(*described, key=attrgetter("id", "namespace", "thread"), reverse=True)]
 
     def _described_of_thread(self, view: View, batch: list[Located], serializer: Serializer) -> list[TimelineEntry]:
-        """The entries of some checkpoints, but for those that a prune removes meanwhile."""
+        """The entries of some checkpoints, but for those that are forgotten meanwhile."""
 
         def attempt() -> list[TimelineEntry]:
-            nonlocal batch
+            nonlocal view, batch
             try:
                 entries = Entries(self._store, self._queries, self._finder, view, batch, serializer)
                 return [entries.of(located) for located in batch]
-            except ErasedError:
-                fresh = [self._finder.locate(view, located.namespace, located.id) for located in batch]
-                batch = [located for located in fresh if located]
+            except ErasedError as error:
+                before = batch
+                view, batch = self._finder.left_of(view, before)
+                if batch != before:
+                    raise OvertakenError from error
                 raise
 
-        return again(attempt)
+        return again(attempt, self._store, view.thread)
 
 
 def _checked(threads: str | Sequence[str], namespace: str | None, *checkpoints: str | None) -> Sequence[str]:

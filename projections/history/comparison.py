@@ -180,6 +180,23 @@ class Comparison:
         else:
             view_a, before = self._located(a, namespace)
             values_a = Values(self._store, self._queries, view_a, serializer)
+        return self._between(values_a, view_a, before, values, view, after, channels)
+
+    def within(self, view: View, before: Located, after: Located, serializer: Serializer) -> CheckpointDiff:
+        """Return how one checkpoint of a thread became another one."""
+        values = Values(self._store, self._queries, view, serializer)
+        return self._between(values, view, before, values, view, after, None)
+
+    def _between(
+        self,
+        values_a: Values,
+        view_a: View,
+        before: Located | None,
+        values: Values,
+        view: View,
+        after: Located,
+        channels: Collection[str] | None,
+    ) -> CheckpointDiff:
         known = after.record.manifest.keys() | (before.record.manifest.keys() if before else set())
         if unknown := [channel for channel in channels or () if channel not in known]:
             there = ", ".join(sorted(channel for channel in known if not steers(channel)))
