@@ -1,7 +1,8 @@
-"""Reads of all kinds beside writers that run, roll back, undo, switch, promote, prune and delete.
+"""Reads of all kinds beside writers that run, roll back, undo, fork, promote, prune and delete.
 
-No read raises but what it promises to (`NotFoundError`: what it names is not there), no value is wrong, and nothing
-sound is called damaged. EVENTSTORE_READS=20000 makes so many reads on each database; it is some thousands otherwise.
+At random, and at each statement of a read. No read raises but what it promises to (`NotFoundError`: what it names is
+not there), no value is wrong, and nothing sound is called damaged. EVENTSTORE_READS=20000 makes so many reads at random
+on each database, instead of some thousands.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ import os
 import random
 import threading
 from collections import Counter
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+import pytest
 from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
 
@@ -104,15 +107,18 @@ class Reads:
         self.made: Counter[str] = Counter()
 
     def __call__(self, number: int) -> None:
-        read = KINDS[number % len(KINDS)]
-        thread = self.chance.choice(NAMES)
-        self.made[read.__name__] += 1
+        kind = KINDS[number % len(KINDS)]
+        self.made[kind.__name__] += 1
+        self.read(kind, self.chance.choice(NAMES))
+
+    def read(self, kind: Callable[[Reads, str], None], thread: str) -> None:
+        """Read, and hold that it gives up only if it may."""
         try:
-            read(self, thread)
+            kind(self, thread)
         except NotFoundError:
-            assert read in NAMING
+            assert kind in NAMING
         except BusyError:
-            assert read in GIVING_UP
+            assert kind in GIVING_UP
 
     def get(self, thread: str) -> None:
         if item := self.saver.get_tuple(at(thread)):
@@ -156,7 +162,8 @@ class Reads:
             assert found.values["count"] == found.metadata["step"]
 
     def compare(self, thread: str) -> None:
-        self.branches.compare(thread, self.chance.choice(NAMES), self.serde)
+        other = thread.removesuffix("-fork") if thread in FORKS else f"{thread}-fork"
+        self.branches.compare(thread, other if other in NAMES else self.chance.choice(NAMES), self.serde)
 
     def tree(self, thread: str) -> None:
         self.branches.tree(thread)
@@ -208,12 +215,122 @@ class Reads:
         self.saver.prune([thread], dry_run=True)
 
 
-KINDS: list[Callable[[Reads, str], None]] = [value for name, value in vars(Reads).items() if not name.startswith("_")]
+KINDS: list[Callable[[Reads, str], None]] = [
+    value for name, value in vars(Reads).items() if name != "read" and not name.startswith("_")
+]
 # They name what has to be there.
 NAMING = [Reads.diff, Reads.blame, Reads.compare, Reads.tree, Reads.check, Reads.verify_thread, Reads.ids]
 NAMING += [Reads.statistics]
 # They say so if there is no end of prunes.
 GIVING_UP = [Reads.check]
+
+
+@contextmanager
+def meanwhile(saver: EventStoreSaver, acts: Iterable[Callable[[], object] | None]) -> Iterator[list[int]]:
+    """Let something happen before each statement of what is read in the block; how many statements there were."""
+    recorder, counted = saver.store.recorder, [0]
+    remaining, real = iter(acts), recorder.read
+
+    def read(sql: str, params: Any) -> Any:
+        counted[0] += 1
+        if act := next(remaining, None):
+            with suppress(ConflictError, NotFoundError, BadInputError):
+                act()
+        return real(sql, params)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(recorder, "read", read)
+        yield counted
+
+
+def prepare(saver: EventStoreSaver) -> None:
+    """A thread `a` that has gone on since it was forked."""
+    for name in ("a", "a-fork", "a kept"):
+        saver.delete_thread(name)
+    for number in (1, 2, 3):
+        step(saver, number, thread="a", writes=True, run_id=f"run {number}")
+    Branches(saver.checkpoints).fork("a", "a-fork")
+    step(saver, 4, thread="a", writes=True, run_id="run 4")
+
+
+def roll_back(saver: EventStoreSaver) -> None:
+    saver.checkpoints.rollback("a", back=1)
+
+
+def undo(saver: EventStoreSaver) -> None:
+    saver.checkpoints.undo("a")
+
+
+def run(saver: EventStoreSaver) -> None:
+    latest = saver.get_tuple(at("a"))
+    step(saver, number_of(latest) + 1 if latest else 1, thread="a", writes=True)
+
+
+def prune(saver: EventStoreSaver) -> None:
+    saver.prune(["a"])
+
+
+def prune_fork(saver: EventStoreSaver) -> None:
+    saver.prune(["a-fork"])
+
+
+def promote(saver: EventStoreSaver) -> None:
+    Branches(saver.checkpoints).promote("a-fork", "a", keep_as="a kept")
+
+
+def delete(saver: EventStoreSaver) -> None:
+    saver.delete_thread("a")
+
+
+def delete_run(saver: EventStoreSaver) -> None:
+    saver.delete_for_runs(["run 2"])
+
+
+ACTS = [roll_back, run, prune, undo, delete_run, promote, prune_fork, roll_back, prune, run, delete, run]
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_a_read_comes_out_right_whatever_happens_between_its_statements(
+    make_saver: MakeSaver, kind: Callable[[Reads, str], None]
+) -> None:
+    saver, other = make_saver(), make_saver()
+    reads = Reads(saver, 1)
+    for first in range(0, len(ACTS), 3):
+        prepare(other)
+        acts = [partial(act, other) for act in (*ACTS[first:], *ACTS[:first])]
+        with meanwhile(saver, acts):
+            reads.read(kind, "a" if first % 2 else "a-fork")
+
+
+@pytest.mark.parametrize(
+    ("kind", "thread", "act"),
+    [
+        (Reads.compare, "a", roll_back),
+        (Reads.compare, "a", delete),
+        (Reads.compare, "a", prune),
+        (Reads.compare, "a", delete_run),
+        (Reads.check, "a-fork", delete_run),
+        (Reads.check, "a", promote),
+        (Reads.tree, "a", promote),
+        (Reads.list_all, "a", prune),
+    ],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_one_change_at_each_statement_of_a_read_is_no_error(
+    make_saver: MakeSaver, kind: Callable[[Reads, str], None], thread: str, act: Callable[[EventStoreSaver], None]
+) -> None:
+    saver, other = make_saver(), make_saver()
+    reads = Reads(saver, 1)
+    for place in range(100):
+        prepare(other)
+        with meanwhile(saver, [*[None] * place, partial(act, other)]) as statements:
+            if act is delete:
+                reads.read(kind, thread)
+            else:
+                kind(reads, thread)  # all that it names is there
+        if statements[0] <= place:
+            break
+    assert 0 < place < 99
 
 
 def test_no_reader_meets_a_foreign_error_or_false_damage(url: str, make_saver: MakeSaver) -> None:
