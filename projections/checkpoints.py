@@ -309,7 +309,7 @@ class Checkpoints:
     def delete_runs(self, runs: Sequence[str], *, cause: Cause | None = None) -> PruneReport:
         """Delete the checkpoints that some runs saved, in all threads and in the forks that share them.
 
-        What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is one transaction:
+        What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is a transaction:
         if it is cut off in between, the same call made again finishes it.
         """
         params = {"run_ids": self.store.recorder.list_of(list(runs))}

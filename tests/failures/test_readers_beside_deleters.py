@@ -28,7 +28,7 @@ from projections import Audit, Branches, Recovery, Timeline, checkpoint_ids, sta
 from .races import in_threads
 from .saving import assert_true, at, ident, number_of, step
 
-READS = int(os.environ.get("EVENTSTORE_READS", "2000"))
+READS = int(os.environ.get("EVENTSTORE_READS", "1500"))
 THREADS = ["a", "b", "c"]
 FORKS = ["a-fork", "b-fork"]
 NAMES = THREADS + FORKS
