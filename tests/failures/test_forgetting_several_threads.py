@@ -74,7 +74,7 @@ def died(url: str, *arguments: Any) -> bool:
     """Whether a process that forgets died before it was through."""
     with child(die_after, url, *arguments) as process:
         try:
-            return process.result() != "finished"
+            return bool(process.result() != "finished")
         except EOFError:
             return True
 
