@@ -25,7 +25,7 @@
     │   ├── UnreadableError           the serializer cannot read a value: another key, perhaps
     │   └── UnknownFormatError        written by a newer or foreign version of this package
     ├── TypeNotAllowedError           a stored value is of a type that may not be made again
-    ├── OvertakenError                for `Decision.work` to raise: decide anew; callers never see it
+    ├── OvertakenError                what was read changed meanwhile: begin anew; callers never see it
     └── StoreClosedError              the store was closed
 
 Messages say what to do next; the fields carry what a program needs. The driver's own error is the `__cause__`.
@@ -295,9 +295,9 @@ class TypeNotAllowedError(EventStoreError):
 
 
 class OvertakenError(EventStoreError):
-    """What an append was decided on has changed meanwhile.
+    """What an append was decided on, or what was read so far, has changed meanwhile.
 
-    A `Decision.work` raises it to undo the append and to have it decided anew. Callers of the store never see it.
+    A `Decision.work` raises it to undo the append and to have it decided anew; reads begin anew. Callers never see it.
     """
 
 

@@ -163,6 +163,19 @@ class Finder:
         ]
         return max(int(read(self._queries["pruned_at"], bound)[0][0]) for bound in bounds)
 
+    def left_of(self, view: View, batch: Sequence[Located]) -> tuple[View, list[Located]]:
+        """Return what a thread shows now of some checkpoints that it showed before.
+
+        Args:
+            view: What it showed before.
+            batch: The checkpoints.
+        """
+        fresh = self.view(view.thread)
+        if fresh is None or fresh.stream_id != view.stream_id:  # it was deleted, or its name is another's
+            return view, []
+        found = (self.locate(fresh, each.namespace, each.id) for each in batch)
+        return fresh, [each for each in found if each]
+
     def since_when(self, view: View, namespace: str, checkpoint_id: str) -> int | None:
         """The version of the thread from which on it shows a checkpoint, or `None` if it does not show it."""
         for source in view.sources:

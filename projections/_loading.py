@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from itertools import islice
 from typing import Any, TypeVar
 
-from eventstore import ErasedError, EventStore
-from eventstore.events import from_microseconds
+from eventstore import BusyError, ErasedError, EventStore, EventStoreError, OvertakenError
+from eventstore.events import Head, from_microseconds
 from projections._chains import Chains
 from projections._contents import Contents
 from projections._finding import PAGE, Finder, Located
@@ -21,8 +20,8 @@ from projections.values.live import LiveValues
 
 T = TypeVar("T")
 
-# How often a read begins anew that prunes keep erasing the ground under.
-_ATTEMPTS = 20
+# How often a read begins anew that others keep taking the ground from.
+_ATTEMPTS = 100
 # How much a listing remembers of what it has read, for the values that come next.
 _REMEMBERED_BYTES = 384 * 1024
 Matching = Callable[[Mapping[str, Any]], bool]
@@ -50,7 +49,7 @@ class Loader:
                 return None
             return self.complete(view, located, serializer)
 
-        return again(attempt)
+        return again(attempt, self._store, thread)
 
     def complete(self, view: View, located: Located, serializer: Serializer) -> SavedCheckpoint:
         """A checkpoint with its values and pending writes, as a view of its thread shows it.
@@ -83,7 +82,7 @@ class Loader:
 
         The checkpoint's own writes belong to the next step, and are left out.
         """
-        return again(lambda: self._history(thread, namespace, checkpoint_id, channels, serializer))
+        return again(lambda: self._history(thread, namespace, checkpoint_id, channels, serializer), self._store, thread)
 
     def _history(
         self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer
@@ -134,19 +133,23 @@ class Loader:
     def _complete_what_is_left(
         self, view: View, batch: list[Located], chains: Chains, serializer: Serializer
     ) -> list[SavedCheckpoint]:
-        """Load the values; checkpoints that a prune has removed meanwhile are left out."""
+        """Load the values; checkpoints that were forgotten meanwhile are left out."""
+        used: Chains | None = chains
 
         def attempt() -> list[SavedCheckpoint]:
-            nonlocal batch
+            nonlocal view, batch, used
             try:
+                chains = used or Chains(self._store, self._queries, view)
                 contents = Contents(self._store, self._queries, view, batch, chains)
                 return [saved(view, located, contents, serializer) for located in batch]
-            except ErasedError:
-                fresh = [self._finder.locate(view, located.namespace, located.id) for located in batch]
-                batch = [located for located in fresh if located]
+            except ErasedError as error:
+                used, before = None, batch
+                view, batch = self._finder.left_of(view, before)
+                if batch != before:
+                    raise OvertakenError from error
                 raise
 
-        return again(attempt)
+        return again(attempt, self._store, view.thread)
 
     def _chains(self, view: View, used: Chains | None, serializer: Serializer) -> Chains:
         """A reader of values: the one that was used before, unless it remembers too much by now."""
@@ -190,11 +193,30 @@ def _loaded(pending: PendingWrite, serializer: Serializer) -> tuple[str, str, An
     return pending.task, write.channel, load(write.encoding, write.data, serializer)
 
 
-def again(attempt: Callable[[], T]) -> T:
-    """What an attempt returns, which is made anew if a prune erases what it reads."""
+def again(attempt: Callable[[], T], store: EventStore, *threads: str) -> T:
+    """Return what an attempt returns, which begins anew if others forget, move or rename what it reads.
+
+    Args:
+        attempt: Reads, from a fresh view; raises `OvertakenError` if what it has read does not belong together.
+        store: The store.
+        threads: The threads that are read.
+
+    Raises:
+        ErasedError: Something is erased, and nobody has erased it meanwhile: the store is damaged.
+        BusyError: Others keep changing what is read.
+    """
     # Between the query for the checkpoint and that for its values a prune may have erased both: then the next attempt
     # no longer finds the checkpoint. It may come upon the next prune, if one is made at each step.
-    for _ in range(_ATTEMPTS - 1):
-        with suppress(ErasedError):
+    stood: list[Head | None] | None = None
+    last: EventStoreError | None = None
+    for _ in range(_ATTEMPTS):
+        try:
             return attempt()
-    return attempt()
+        except OvertakenError as error:
+            last = error
+        except ErasedError as error:
+            last, stands = error, [store.head(thread) for thread in threads]
+            if stands == stood:
+                raise
+            stood = stands
+    raise BusyError(f"thread {' or '.join(map(repr, threads))} is changed all the time: try again") from last

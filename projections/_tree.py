@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple, Self
 
-from eventstore import EventStore, NotFoundError
+from eventstore import EventStore, NotFoundError, OvertakenError
 from eventstore._listing import described_by
 from eventstore.events import from_microseconds
 from projections._finding import Finder, Located
@@ -87,6 +87,8 @@ class Family:
             read(queries["family_of_stream"], {"root_id": root}), key=lambda row: int(row[0])
         ):
             its = None if closed else finder.view(name)
+            if its and its.stream_id != stream_id:
+                raise OvertakenError(f"thread {name!r} was replaced while its tree was read")
             its = its or View(name, stream_id, [], parent_id is not None)
             described = metadata if isinstance(metadata, Mapping) else described_by(metadata)
             family.members[stream_id] = _Member(its, parent_id, described)

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 from typing import Any
 
-from eventstore import BadInputError, BusyError, Cause, NotFoundError
+from eventstore import BadInputError, BusyError, Cause, NotFoundError, OvertakenError
 from eventstore.recorders import Session
 from projections import _applying
+from projections._finding import Located
+from projections._loading import again
 from projections._moving import caused
 from projections._promoting import promote
 from projections._tree import Family
+from projections._view import View
 from projections.checkpoints import Checkpoints
-from projections.history.comparison import CheckpointDiff, missing
+from projections.history.comparison import CheckpointDiff, Comparison, missing
 from projections.history.rules import Fold
 from projections.model import Branch, Forked, Moved, Promoted, PruneReport
 from projections.serializer import Serializer
-from projections.timeline import Timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,7 @@ class Branches:
         Raises:
             NotFoundError: There is no such thread.
         """
-        return self._family(thread, namespace).branches()
+        return again(lambda: self._family(thread, namespace).branches(), self._store, thread)
 
     def compare(
         self,
@@ -163,27 +165,41 @@ class Branches:
         Raises:
             NotFoundError: There is no such thread or checkpoint.
         """
-        ways = [self._way(thread, namespace, tip) for thread, tip in ((one, at), (other, other_at))]
-        common, gone = _meeting(*ways)
-        timeline = Timeline(self._checkpoints)
+        return again(
+            lambda: self._compared(((one, at), (other, other_at)), serializer, namespace, fold),
+            self._store,
+            *dict.fromkeys([one, other]),
+        )
+
+    def _compared(
+        self, ends: Sequence[tuple[str, str | None]], serializer: Serializer, namespace: str, fold: Fold | None
+    ) -> BranchDiff:
+        finder = self._checkpoints.finder
+        comparison = Comparison(self._store, self._checkpoints.queries, finder)
+        ways = [self._way(thread, namespace, tip) for thread, tip in ends]
+        common, gone = _meeting(*(ids for _, _, ids in ways))
         sides = []
-        for thread, way in zip((one, other), gone, strict=True):
+        for (view, tip, _), way in zip(ways, gone, strict=True):
             since = way.index(common) if common is not None else len(way)
             changes = None
             if common is not None and since:
-                changes = timeline.diff(thread, common, way[0], serializer, namespace=namespace, fold=fold)
-            sides.append(BranchSide(thread, way[0], since, changes))
+                # In what the way was found in: the thread may have moved meanwhile.
+                base = finder.locate(view, namespace, common)
+                if base is None:
+                    raise OvertakenError(f"checkpoint {common!r} of thread {view.thread!r} was forgotten meanwhile")
+                changes = comparison.within(view, base, tip, serializer, fold)
+            sides.append(BranchSide(view.thread, tip.id, since, changes))
         return BranchDiff(common, *sides)
 
-    def _way(self, thread: str, namespace: str, tip: str | None) -> Iterator[str]:
-        """The ids of a checkpoint and of all that it goes on from, the latest first."""
+    def _way(self, thread: str, namespace: str, tip: str | None) -> tuple[View, Located, Iterator[str]]:
+        """A checkpoint of a thread, and the ids of it and of all that it goes on from, the latest first."""
         finder = self._checkpoints.finder
         view = finder.view(thread)
         way = finder.ancestors(view, namespace, tip) if view else iter(())
         first = next(way, None)
-        if first is None:
+        if view is None or first is None:
             raise NotFoundError(missing(thread, namespace, tip))
-        return (located.id for located in chain([first], way))
+        return view, first, (located.id for located in chain([first], way))
 
     def switch(
         self,
@@ -264,7 +280,7 @@ class Branches:
             if self._store.head(thread) is None:
                 raise NotFoundError(f"there is no thread {thread!r}")
             return self._checkpoints.delete(thread, cause=caused(cause, reason))
-        family = self._family(thread, "")
+        family = again(lambda: self._family(thread, ""), self._store, thread)
         doomed = family.path(checkpoint)
         if not doomed:
             raise NotFoundError(f"no branch of thread {thread!r} ends at checkpoint {checkpoint!r}: look at its tree")

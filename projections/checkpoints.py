@@ -316,7 +316,8 @@ class Checkpoints:
     def delete_runs(self, runs: Sequence[str], *, cause: Cause | None = None) -> PruneReport:
         """Delete the checkpoints that some runs saved, in all threads and in the forks that share them.
 
-        What a `DeltaChannel` of a remaining checkpoint replays through stays underneath.
+        What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is a transaction:
+        if it is cut off in between, the same call made again finishes it.
         """
         params = {"run_ids": self.store.recorder.list_of(list(runs))}
         total = PruneReport()
@@ -358,6 +359,8 @@ class Checkpoints:
         cause: Cause | None = None,
     ) -> PruneReport:
         """Forget old checkpoints; the runs of the threads go on exactly as they would have.
+
+        Each thread is one transaction: if it is cut off in between, the same call made again finishes it.
 
         Args:
             threads: The threads' ids; those that do not exist are passed over.

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from typing import Any, TypeVar
 
-from eventstore import BadInputError, BusyError, CorruptionError, ErasedError, NotFoundError, TypeNotAllowedError
+from eventstore import BadInputError, BusyError, CorruptionError, NotFoundError, TypeNotAllowedError
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
 from projections._finding import Located, opened
+from projections._loading import again
 from projections._naming import Names
 from projections._steps import Steps
 from projections._view import View, payloads, writes_rows
@@ -23,7 +23,7 @@ from projections.pregel import Step, Task, Written
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, Write, WritesRecord
 from projections.recovering.checking import Check, ProgressCallback
 from projections.recovering.points import RecoveryPoint, StalledPage, StalledThread, TaskState, Why
-from projections.recovering.report import Report
+from projections.recovering.report import Damage, Report
 from projections.serializer import Serializer
 from projections.values.change import load
 
@@ -33,8 +33,8 @@ T = TypeVar("T")
 _BATCH = 50
 # How many threads one page looks at: it may have less than it was asked for, and the next one goes on.
 _LOOKED_AT = 1_000
-# How often a check begins anew that prunes keep changing the ground under.
-_ATTEMPTS = 5
+# How often a check begins anew that others keep taking the ground from.
+_ATTEMPTS = 20
 
 
 class Recovery:
@@ -129,8 +129,9 @@ class Recovery:
     def check(self, thread: str, serializer: Serializer, *, progress: ProgressCallback | None = None) -> Report:
         """Check a thread: its log's hash chain, its rows against the log, and all its values.
 
-        It does not stop at the first damage. Each value is read as a checkpoint would read it; of a type that the
-        serializer may not make again nothing is made. Nothing is changed. Others may write meanwhile.
+        It does not stop at the first damage, and looks twice before it calls anything damaged. Each value is read as a
+        checkpoint would read it; of a type that the serializer may not make again nothing is made. Nothing is changed.
+        Others may write meanwhile.
 
         Args:
             thread: The thread's id.
@@ -139,20 +140,25 @@ class Recovery:
 
         Raises:
             NotFoundError: There is no such thread.
-            BusyError: Prunes keep changing it.
+            BusyError: Others keep changing it.
         """
         check_stream(thread)
         tell = progress or (lambda _: None)
+        found: set[tuple[Damage, int, str | None]] | None = None
         for _ in range(_ATTEMPTS):
             head = self._store.head(thread)
             view = self._checkpoints.finder.view(thread)
             if head is None or view is None:
                 raise NotFoundError(f"there is no thread {thread!r} to check")
             report = Check(self._store, self._queries, view, head.version, serializer, tell).run()
-            # What was forgotten meanwhile looks as if it were lost.
-            if report.ok or self._store.head(thread) == head or not self._forgotten_since(thread, head.version):
+            if report.ok:
                 return report
-        raise BusyError(f"thread {thread!r} is pruned all the time: try again")
+            # What was forgotten meanwhile looks as if it were lost. By whom, the thread's own log may not tell: an
+            # ancestor may have forgotten it, or the thread may have got another's name. But damage stays.
+            before, found = found, {(each.kind, each.version, each.channel) for each in report.findings}
+            if found == before and not self._forgotten_since(thread, head.version):
+                return report
+        raise BusyError(f"thread {thread!r} is changed all the time: try again")
 
     async def apoints(
         self,
@@ -195,12 +201,12 @@ class Recovery:
 
     def _of_thread(self, thread: str, read: Callable[[View], T]) -> T | None:
         """What is read of a thread; of one that does not exist, nothing."""
-        for _ in range(_ATTEMPTS - 1):
+
+        def attempt() -> T | None:
             view = self._checkpoints.finder.view(thread)
-            with suppress(ErasedError):  # a prune came in between: what it left is found by looking again
-                return read(view) if view else None
-        view = self._checkpoints.finder.view(thread)
-        return read(view) if view else None
+            return read(view) if view else None
+
+        return again(attempt, self._store, thread)
 
     def _forgotten_since(self, thread: str, version: int) -> bool:
         kept = {CHECKPOINT_SAVED, WRITES_SAVED}

@@ -13,7 +13,7 @@ from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from eventstore import BadInputError, ErasedError, NotFoundError
+from eventstore import BadInputError, ErasedError, NotFoundError, OvertakenError
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from projections._finding import PAGE, Located
@@ -152,12 +152,18 @@ class Timeline:
         if isinstance(time, str):
             checkpoint = time
             _checked([thread], namespace, checkpoint)
-            return again(lambda: self._whole(self._standing_at(thread, namespace, checkpoint), serializer, fold))
+            return again(
+                lambda: self._whole(self._standing_at(thread, namespace, checkpoint), serializer, fold),
+                self._store,
+                thread,
+            )
         _checked([thread], namespace)
         if not isinstance(time, datetime):
             raise BadInputError(f"time is {time!r}: use a datetime, or a checkpoint's id")
         moment = to_microseconds(time)
-        return again(lambda: self._whole(self._finder.as_of(thread, namespace, moment), serializer, fold))
+        return again(
+            lambda: self._whole(self._finder.as_of(thread, namespace, moment), serializer, fold), self._store, thread
+        )
 
     def state(
         self,
@@ -184,7 +190,7 @@ class Timeline:
             located = self._finder.locate(view, namespace, checkpoint) if view else None
             return self._whole((view, located) if view and located else None, serializer, fold)
 
-        return again(attempt)
+        return again(attempt, self._store, thread)
 
     def diff(
         self,
@@ -217,7 +223,9 @@ class Timeline:
         return again(
             lambda: self._comparison.of(
                 (thread, a), (thread_b or thread, b), serializer, namespace=namespace, channels=channels, fold=fold
-            )
+            ),
+            self._store,
+            *dict.fromkeys([thread, thread_b or thread]),
         )
 
     def blame(
@@ -250,7 +258,9 @@ class Timeline:
         return again(
             lambda: self._blame.of(
                 thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=namespace, fold=fold
-            )
+            ),
+            self._store,
+            thread,
         )
 
     # --- the same for async code: on a thread of the store's own -----------------------------------------------------
@@ -334,19 +344,21 @@ class Timeline:
     def _described_of_thread(
         self, view: View, batch: list[Located], serializer: Serializer, fold: Fold | None
     ) -> list[TimelineEntry]:
-        """The entries of some checkpoints, but for those that a prune removes meanwhile."""
+        """The entries of some checkpoints, but for those that are forgotten meanwhile."""
 
         def attempt() -> list[TimelineEntry]:
-            nonlocal batch
+            nonlocal view, batch
             try:
                 entries = Entries(self._store, self._queries, self._finder, view, batch, serializer, fold)
                 return [entries.of(located) for located in batch]
-            except ErasedError:
-                fresh = [self._finder.locate(view, located.namespace, located.id) for located in batch]
-                batch = [located for located in fresh if located]
+            except ErasedError as error:
+                before = batch
+                view, batch = self._finder.left_of(view, before)
+                if batch != before:
+                    raise OvertakenError from error
                 raise
 
-        return again(attempt)
+        return again(attempt, self._store, view.thread)
 
 
 def _checked(threads: str | Sequence[str], namespace: str | None, *checkpoints: str | None) -> Sequence[str]:

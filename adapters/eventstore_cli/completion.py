@@ -9,8 +9,9 @@ from typing import TypeVar
 import typer
 
 from eventstore_cli.session import Session, opened
+from projections.differences.visible import printable
 
-T = TypeVar("T")
+T = TypeVar("T", str, tuple[str, str])
 
 _MOST = 100
 
@@ -41,9 +42,14 @@ def _offered(ctx: typer.Context, ask: Callable[[Session], list[T]]) -> list[T]:
     schema = ctx.params.get("schema") or os.environ.get("EVENTSTORE_SCHEMA") or "eventstore"
     try:
         with opened(url, schema) as session:
-            return ask(session)
+            return [each for each in ask(session) if _can_be_typed(each)]
     except Exception:  # noqa: BLE001 (a shell shows no errors: nothing is offered)
         return []
+
+
+def _can_be_typed(offered: str | tuple[str, str]) -> bool:
+    """Whether a shell may show it as it is: a name that a terminal would obey is not offered, since it is no use."""
+    return all(printable(text) == text for text in ([offered] if isinstance(offered, str) else offered))
 
 
 def _thread_names(session: Session, incomplete: str) -> list[str]:
@@ -53,7 +59,7 @@ def _thread_names(session: Session, incomplete: str) -> list[str]:
 def _checkpoints_of(session: Session, thread: str, incomplete: str) -> list[tuple[str, str]]:
     short = session.short(thread)
     points = session.recovery.points(thread, limit=_MOST)
-    found = ((short(point.id), point.id, f"step {point.step}, {point.source}") for point in points)
+    found = ((short(point.id), point.id, printable(f"step {point.step}, {point.source}")) for point in points)
     return [
         (name if name.startswith(incomplete) else whole, about)
         for name, whole, about in found

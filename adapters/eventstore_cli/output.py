@@ -2,41 +2,69 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import typer
 from rich.cells import cell_len
-from rich.console import Console, ConsoleRenderable
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, OverflowMethod, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.text import Text
+from rich.segment import Segment
+from rich.text import Text as RichText
 
 from eventstore_cli import times
 from eventstore_cli.exits import Exit
-from projections.differences.glance import printable
+from projections.differences.visible import json_line, printable
 
 Advance = Callable[[str, int, int], None]
 """Tells of progress: what is done now, how much of it, of how much."""
-
-Cell = str | Text
 
 _GAP = 2
 # A line of a pipe is as long as it is; where a person looks, it ends at the edge.
 _PIPE_WIDTH = 100_000
 
 
+class Text(RichText):
+    """Text of one line for people. Whatever it is made of, a terminal obeys nothing of it: see `printable`."""
+
+    def __init__(
+        self, text: str = "", style: str = "", *, no_wrap: bool | None = None, overflow: OverflowMethod | None = None
+    ) -> None:
+        # Before rich drops some of what a terminal would obey: it is to be seen.
+        super().__init__(printable(text), style, no_wrap=no_wrap, overflow=overflow)
+
+    def append(self, text: RichText | str, style: Any = None) -> Self:
+        """Add text at the end, in a style."""
+        super().append(printable(text) if isinstance(text, str) else text, style)
+        return self
+
+    def append_text(self, text: RichText) -> Self:
+        """Add styled text at the end."""
+        super().append_text(text)
+        return self
+
+
+Cell = str | RichText
+
+
 class _Console(Console):
-    """A console that leaves it to the program what to do when nobody reads any more."""
+    """A console that shows nothing which a terminal would obey, but for its own styles."""
 
     def on_broken_pipe(self) -> None:
-        """Rich would end the process, with the code of an error."""
+        """Leave it to the program what to do when nobody reads any more: rich would end the process with an error."""
         raise BrokenPipeError
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Render anything, also what was not made of `Text`."""
+        for segment in super().render(renderable, options):
+            text, style, control = segment
+            yield segment if control else Segment(_printable_lines(text), style)
 
 
 def _console(*, stderr: bool = False) -> Console:
@@ -80,7 +108,11 @@ class Output:
     def document(self, value: Any) -> None:
         """Say something to a program: one line of JSON."""
         ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-        sys.stdout.write(json.dumps(value, ensure_ascii=ascii_only, allow_nan=False) + "\n")
+        sys.stdout.write(json_line(value, ensure_ascii=ascii_only) + "\n")
+
+    def text(self, text: str) -> None:
+        """Say something to a program in lines of its own."""
+        sys.stdout.write(_printable_lines(text))
 
     def say(self, lines: Iterable[ConsoleRenderable | str]) -> None:
         """Say something to people, through a pager if it is longer than their screen."""
@@ -109,7 +141,7 @@ class Output:
             return
         if not sys.stdin.isatty():
             self.refuse(f"{question} There is nobody to ask: say --yes")
-        if not typer.confirm(question, err=True):
+        if not typer.confirm(printable(question), err=True):
             self.refuse("nothing was changed")
 
     def refuse(self, why: str) -> None:
@@ -124,7 +156,7 @@ class Output:
             yield lambda *_: None
             return
         bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -133,7 +165,7 @@ class Output:
         )
         with bar:
             task = bar.add_task("", total=None)
-            yield lambda what, done, total: bar.update(task, description=what, completed=done, total=total)
+            yield lambda what, done, total: bar.update(task, description=printable(what), completed=done, total=total)
 
     def _is_long(self, said: Sequence[ConsoleRenderable | str]) -> bool:
         height = self.console.height - 2
@@ -153,8 +185,13 @@ class Output:
 
 def complain(message: str) -> None:
     """One line on standard error."""
-    lines = " ".join(printable(message.replace("\n", " ")).split())
-    sys.stderr.write(f"eventstore: {lines}\n")
+    line = " ".join(printable(message.replace("\n", " ")).split())
+    sys.stderr.write(f"eventstore: {line}\n")
+
+
+def complain_at_length(error: BaseException) -> None:
+    """The traceback of an error, on standard error."""
+    sys.stderr.write(_printable_lines("".join(traceback.format_exception(error))))
 
 
 def columns(rows: Sequence[Sequence[Cell]], *, head: Sequence[str] = (), right: Iterable[int] = ()) -> list[Text]:
@@ -174,12 +211,16 @@ def columns(rows: Sequence[Sequence[Cell]], *, head: Sequence[str] = (), right: 
     return [_line([(row[at], widths[at], at in right) for at in kept]) for row in cells]
 
 
-def _text(cell: Cell) -> Text:
-    return cell if isinstance(cell, Text) else Text(printable(cell))
+def _text(cell: Cell) -> RichText:
+    return cell if isinstance(cell, RichText) else Text(cell)
 
 
-def _line(cells: Iterable[tuple[Text, int, bool]]) -> Text:
-    line = Text(no_wrap=True, overflow="ellipsis", end="\n")
+def _printable_lines(text: str) -> str:
+    return "\n".join(map(printable, text.split("\n")))
+
+
+def _line(cells: Iterable[tuple[RichText, int, bool]]) -> Text:
+    line = Text(no_wrap=True, overflow="ellipsis")
     for cell, width, is_right in cells:
         room = " " * (width - cell_len(cell.plain))
         line.append(room if is_right else "")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated, Any
@@ -16,7 +15,7 @@ from eventstore_cli.commands import auditing, branching, checking, comparing, hi
 from eventstore_cli.exits import Exit, exit_of
 from eventstore_cli.naming import FORMS
 from eventstore_cli.options import BEFORE_THE_COMMAND
-from eventstore_cli.output import complain
+from eventstore_cli.output import complain, complain_at_length
 
 _DISTRIBUTION = "langgraph-checkpoint-eventstore"
 
@@ -52,7 +51,7 @@ class Commands(TyperGroup):
 def _told(error: Exception, *, debug: bool) -> int:
     """Say what went wrong; the exit code that it leads to."""
     if debug:
-        traceback.print_exception(error)
+        complain_at_length(error)
     # What is wrong with the arguments themselves is an exception of typer's, which differ between its versions.
     if usage := getattr(error, "format_message", None):
         context = getattr(error, "ctx", None)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from rich.text import Text
-
+from eventstore_cli.output import Text
 from eventstore_cli.showing import Sealed
 from projections.differences.content import FIELDS, ITEMS, KEYS, MEMBERS, TEXT, fields_of, identity, shape_of, weight
-from projections.differences.glance import glance, is_message, printable, text_of
+from projections.differences.glance import glance, is_message, text_of
 
 # What is shown of a value unless all of it is asked for.
 _LINE = 160
@@ -50,7 +49,7 @@ def kind_of(value: Any) -> str:
 
 def described(name: str, value: Any, *, full: bool, rule: str | None = None) -> Iterator[Text]:
     """A named value: a line that says what it is, and by which rule it was made, if by one; and what it holds."""
-    first = Text(printable(name), "bold")
+    first = Text(name, "bold")
     made = f" (folded by {rule})" if rule else ""
     if _is_short(value):
         yield first.append_text(Text(f" = {glance(value, _LINE)}", "default not bold").append(made, "dim"))
@@ -62,7 +61,7 @@ def described(name: str, value: Any, *, full: bool, rule: str | None = None) -> 
 
 def folded_by(rules: Iterable[tuple[str, str | None]]) -> list[Text]:
     """A line that says of channels by which rule their values were made, of those that were."""
-    said = dict.fromkeys(f"{printable(channel)}: folded by {rule}" for channel, rule in rules if rule)
+    said = dict.fromkeys(f"{channel}: folded by {rule}" for channel, rule in rules if rule)
     return [Text("; ".join(said), "dim")] if said else []
 
 
@@ -96,7 +95,7 @@ def _held(value: Any, depth: int, full: bool) -> Iterator[Text]:
         parts = [*(value if shape == KEYS else fields_of(value) or {}).items()]
         shown = parts if full else parts[: 2 * _ITEMS]
         for key, item in shown:
-            yield from _part(printable(key) if type(key) is str else glance(key), item, depth, full)
+            yield from _part(key if type(key) is str else glance(key), item, depth, full)
         if len(shown) < len(parts):
             yield _at(depth, Text(f"… {len(parts) - len(shown):,} more; --full shows all", "dim"))
     else:
@@ -116,8 +115,8 @@ def _part(name: str, value: Any, depth: int, full: bool) -> Iterator[Text]:
 def _message(name: str, value: Any, depth: int, full: bool) -> Iterator[Text]:
     """`role: text`, and a line for each tool call."""
     fields = fields_of(value) or {}
-    role = printable(fields["type"])
-    named = f" {printable(str(fields['name']))}" if fields.get("name") else ""
+    role = fields["type"]
+    named = f" {fields['name']}" if fields.get("name") else ""
     line = Text(f"{name} " if name else "", "dim")
     line.append(f"{role}{named}: ", f"{_ROLES.get(role, 'blue')} not dim")
     said = [*_text(text_of(fields["content"]), 0, full)]
@@ -137,18 +136,19 @@ def _call(call: Any, full: bool) -> Text:
     arguments = parts.get("args")
     given = arguments if type(arguments) is dict else {}
     limit = 100_000 if full else 60
-    written = ", ".join(f"{printable(str(name))}={glance(value, limit)}" for name, value in given.items())
-    return Text("→ ", "cyan").append(f"{printable(str(parts.get('name')))}({written})", "default")
+    written = ", ".join(f"{name}={glance(value, limit)}" for name, value in given.items())
+    return Text("→ ", "cyan").append(f"{parts.get('name')}({written})", "default")
 
 
 def _text(text: str, depth: int, full: bool) -> Iterator[Text]:
-    lines = text.splitlines() or ([text] if text else [])
+    # Not `splitlines`: it knows separators of lines that no terminal does, and nobody would see them.
+    lines = text.removesuffix("\n").replace("\r\n", "\n").split("\n") if text else []
     shown = lines if full else [line[:_LINE] for line in lines[:_LINES]]
     cut = sum(map(len, shown)) < sum(map(len, lines))
     for number, line in enumerate(shown):
         last = cut and number == len(shown) - 1
         more = Text(f" … ({len(text):,} characters)", "dim") if last else Text()
-        yield _at(depth, Text(printable(line)).append_text(more))
+        yield _at(depth, Text(line).append_text(more))
 
 
 def _at(depth: int, text: Text) -> Text:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import Any, TextIO
 from eventstore import BadInputError, UnavailableError
 from projections.auditing.entries import AuditEntry
 from projections.differences.plain import iso
+from projections.differences.visible import json_line
 
 # The rows of a row group, which Parquet's writer holds in memory.
 _GROUP = 20_000
@@ -23,7 +23,7 @@ def to_jsonl(file: str | os.PathLike[str] | TextIO, pages: Iterable[list[AuditEn
     count = 0
     with _opened(file) as lines:
         for page in pages:
-            lines.writelines(json.dumps(plain(entry), ensure_ascii=False) + "\n" for entry in page)
+            lines.writelines(json_line(plain(entry), allow_nan=True) + "\n" for entry in page)
             count += len(page)
     return count
 
@@ -65,7 +65,7 @@ def plain(entry: AuditEntry) -> dict[str, Any]:
 
 
 def _columns(entry: AuditEntry) -> dict[str, Any]:
-    metadata = json.dumps(entry.metadata, ensure_ascii=False)
+    metadata = json_line(dict(entry.metadata), allow_nan=True)
     return {**plain(entry), "recorded_at": entry.recorded_at, "metadata": metadata}
 
 

@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Any
 
 from projections.differences.content import FIELDS, ITEMS, KEYS, LEAF, MEMBERS, TEXT, fields_of, safe_repr, shape_of
+from projections.differences.visible import printable
 
 _ELLIPSIS = "…"
 _BRACKETS: dict[Any, str] = {list: "[]", tuple: "()", dict: "{}", set: "{}"}
@@ -22,13 +23,6 @@ def glance(value: Any, limit: int = 60) -> str:
     if message := _of_message(value):
         return _cut("".join(chain.from_iterable(_until(limit, message))), limit)
     return _cut("".join(_until(limit, _written(value, limit, 0))), limit)
-
-
-def printable(text: str) -> str:
-    """A text without what a terminal would obey: such characters are spelled out, but for tabs."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\t" else repr(c)[1:-1] for c in text)
 
 
 def text_of(content: Any) -> str:

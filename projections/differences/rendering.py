@@ -8,8 +8,9 @@ from itertools import groupby
 
 from projections.differences.content import ITEMS, TEXT
 from projections.differences.difference import REPLACED, Difference, Part, spelled_step, step_of
-from projections.differences.glance import glance, printable
+from projections.differences.glance import glance
 from projections.differences.texts import Piece, Sign
+from projections.differences.visible import printable
 
 # What stays of a text around a change, and what is shown of a long line.
 _CONTEXT_LINES = 2

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from projections.differences.content import FIELDS, KEYS, TEXT
 from projections.differences.difference import REPLACED, Difference, Part, spelled
-from projections.differences.glance import glance, printable
+from projections.differences.glance import glance
 from projections.differences.rendering import characters
+from projections.differences.visible import printable
 
 _LIMIT = 40
 # So many parts are named one by one.

@@ -15,9 +15,9 @@ from projections._finding import Finder, Located
 from projections._view import View
 from projections.differences.content import ABSENT
 from projections.differences.difference import diff, plain_path, spelled
-from projections.differences.glance import printable
 from projections.differences.plain import iso, plain
 from projections.differences.tracing import Path, places, steps_to, trace, value_at
+from projections.differences.visible import printable
 from projections.history.attribution import Attribution
 from projections.history.channels import Values, places_of
 from projections.history.comparison import missing

@@ -16,9 +16,10 @@ from projections._steps import Steps
 from projections._view import View, stream_of
 from projections.differences.content import ABSENT
 from projections.differences.difference import Difference, diff
-from projections.differences.glance import glance, printable
+from projections.differences.glance import glance
 from projections.differences.plain import iso, plain
 from projections.differences.rendering import Line, render
+from projections.differences.visible import printable
 from projections.history.channels import Values, Written, places_of, steers, written_between
 from projections.history.replayed import Replayed, difference_of
 from projections.history.rules import EMPTY, Fold, Folded
@@ -195,6 +196,26 @@ class Comparison:
         else:
             view_a, before = self._located(a, namespace)
             values_a = Values(self._store, self._queries, view_a, serializer)
+        return self._between(values_a, view_a, before, values, view, after, channels, fold)
+
+    def within(
+        self, view: View, before: Located, after: Located, serializer: Serializer, fold: Fold | None
+    ) -> CheckpointDiff:
+        """Return how one checkpoint of a thread became another one."""
+        values = Values(self._store, self._queries, view, serializer)
+        return self._between(values, view, before, values, view, after, None, fold)
+
+    def _between(
+        self,
+        values_a: Values,
+        view_a: View,
+        before: Located | None,
+        values: Values,
+        view: View,
+        after: Located,
+        channels: Collection[str] | None,
+        fold: Fold | None,
+    ) -> CheckpointDiff:
         known = after.record.manifest.keys() | (before.record.manifest.keys() if before else set())
         if unknown := [channel for channel in channels or () if channel not in known]:
             there = ", ".join(sorted(channel for channel in known if not steers(channel)))

@@ -15,10 +15,11 @@ from projections._steps import Steps
 from projections._view import View
 from projections.differences.content import ABSENT, ITEMS, KEYS, TEXT
 from projections.differences.difference import Difference, Part, diff
-from projections.differences.glance import glance, printable
+from projections.differences.glance import glance
 from projections.differences.plain import iso
 from projections.differences.summary import in_short
 from projections.differences.texts import Piece
+from projections.differences.visible import printable
 from projections.history.channels import Values, Written, places_of, steers, written_between
 from projections.history.replayed import Replayed, difference_of
 from projections.history.rules import EMPTY, UNKNOWN_VALUE, Fold, Folded

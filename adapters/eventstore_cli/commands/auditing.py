@@ -9,19 +9,18 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from eventstore import BadInputError
 from eventstore_cli import completion, times
 from eventstore_cli.filtering import Where, where
 from eventstore_cli.options import Yes, on_a_store
-from eventstore_cli.output import Cell, Output, columns
+from eventstore_cli.output import Cell, Output, Text, columns
 from eventstore_cli.session import Session
 from eventstore_cli.values import counted, size
 from projections import AuditEntry
 from projections.auditing.exporting import plain
 from projections.auditing.wanted import Filters
-from projections.differences.glance import glance, printable
+from projections.differences.glance import glance
 
 _WHICH = "Which events"
 
@@ -133,7 +132,7 @@ def export(
         out.confirm(f"Write over {file}?", yes=yes)
     _catch_up(session, out)
     if file == "-":
-        session.audit.export_jsonl(sys.stdout, **wanted)
+        session.audit.export_jsonl(sys.stdout, **wanted)  # escaped, as a file is
         return
     write = session.audit.export_parquet if form is Format.PARQUET else session.audit.export_jsonl
     count = write(file, **wanted)
@@ -190,14 +189,12 @@ def _row(entry: AuditEntry, out: Output) -> tuple[Cell, ...]:
         Text(out.time(entry.recorded_at), "dim"),
         entry.thread,
         f"{entry.version:,}",
-        Text(printable(entry.topic), _STYLES.get(entry.topic, "bold yellow")).append(
-            " erased" if entry.erased else "", "dim"
-        ),
-        Text(printable(str(entry.node or entry.metadata.get("by") or "")), "bold"),
+        Text(entry.topic, _STYLES.get(entry.topic, "bold yellow")).append(" erased" if entry.erased else "", "dim"),
+        Text(str(entry.node or entry.metadata.get("by") or ""), "bold"),
         Text((entry.run or "")[:8], "dim"),
         size(entry.size),
-        Text(printable(", ".join(channel for channel in entry.channels if ":" not in channel)), "cyan"),
-        Text(printable(described), "dim"),
+        Text(", ".join(channel for channel in entry.channels if ":" not in channel), "cyan"),
+        Text(described, "dim"),
     )
 
 

@@ -8,17 +8,16 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
+from rich.console import ConsoleRenderable, Group
 from rich.tree import Tree
 
 from eventstore import NotFoundError
 from eventstore_cli import completion, times
 from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
-from eventstore_cli.output import Output
+from eventstore_cli.output import Output, Text
 from eventstore_cli.session import Session, cause
 from eventstore_cli.values import counted, size
 from projections import Branch
-from projections.differences.glance import printable
 
 At = Annotated[
     str | None,
@@ -87,7 +86,7 @@ def fork(
         out.document(asdict(made))
     else:
         where = f"at {session.short(source)(checkpoint)}" if checkpoint else "as it is now"
-        out.say([Text(f"{printable(target)} begins as {printable(source)} {where}")])
+        out.say([Text(f"{target} begins as {source} {where}")])
 
 
 def promote(
@@ -109,12 +108,12 @@ def promote(
     """
     for thread in (branch, over):
         session.ids(thread)  # says if there is no such thread
-    out.confirm(f"Give the id {printable(over)!r} to the thread {printable(branch)!r}?", yes=yes)
+    out.confirm(f"Give the id {over!r} to the thread {branch!r}?", yes=yes)
     made = session.branches.promote(branch, over, keep_as=keep_as, reason=reason, cause=cause("promote"))
     if out.json:
         out.document(asdict(made))
     else:
-        now, before, kept = printable(made.thread), printable(made.was), printable(made.kept_as)
+        now, before, kept = made.thread, made.was, made.kept_as
         said = f"{now} is now what was {before}; what was {now} is kept as {kept}"
         out.say([Text(f"{said} (eventstore promote {shlex.quote(kept)} {shlex.quote(now)} reverses that)")])
 
@@ -141,9 +140,9 @@ def delete(
     tip = None if checkpoint is None else session.find(thread, checkpoint, set_aside=True)
     shown = sum(each.shown for each in session.ids(thread))
     what = (
-        f"the thread {printable(thread)!r} with its {counted(shown, 'checkpoint')}"
+        f"the thread {thread!r} with its {counted(shown, 'checkpoint')}"
         if tip is None
-        else f"the branch of {printable(thread)!r} that ends at {session.short(thread)(tip)}"
+        else f"the branch of {thread!r} that ends at {session.short(thread)(tip)}"
     )
     out.confirm(f"Delete {what}? This cannot be undone.", yes=yes)
     report = session.branches.delete(thread, tip, reason=reason, cause=cause("delete"))
@@ -166,7 +165,7 @@ class _Shown:
         for branch in branches:
             self.grow(tree.add(self.label(branch)), branch.children)
 
-    def label(self, branch: Branch) -> Text:
+    def label(self, branch: Branch) -> ConsoleRenderable:
         """What is said of a branch, in a line or two."""
         aside = not branch.shown
         line = Text(style="dim" if aside else "")
@@ -179,13 +178,11 @@ class _Shown:
         line.append(f"  {self._out.time(branch.saved_at)}", "dim")
         line.append("  ● head" if branch.head else "", "green bold")
         line.append("  set aside" if aside else "", "dim italic")
-        if branch.reason:
-            line.append(f"\n{printable(branch.reason)}", "dim italic")
-        return line
+        return Group(line, Text(branch.reason, "dim italic")) if branch.reason else line
 
     def _kind(self, branch: Branch) -> str:
         if branch.base is None or branch.forked:
-            return printable(branch.thread) + (f" “{printable(branch.name)}”" if branch.forked and branch.name else "")
+            return branch.thread + (f" “{branch.name}”" if branch.forked and branch.name else "")
         return "branch"
 
     def _step(self, branch: Branch) -> str:

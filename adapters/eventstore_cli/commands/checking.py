@@ -9,18 +9,17 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from eventstore import ChainError
 from eventstore_cli import completion, times
 from eventstore_cli.exits import Exit
 from eventstore_cli.options import on_a_store
-from eventstore_cli.output import Advance, Cell, Output, columns
+from eventstore_cli.output import Advance, Cell, Output, Text, columns
 from eventstore_cli.session import SERIALIZER, Session
 from eventstore_cli.values import counted
 from projections import StalledThread, TaskState
 from projections.differences.content import fields_of
-from projections.differences.glance import glance, printable
+from projections.differences.glance import glance
 from projections.differences.plain import plain
 from projections.pregel import INTERRUPT
 from projections.recovering.report import Finding, Report
@@ -131,12 +130,12 @@ def _stalled_row(session: Session, thread: StalledThread, out: Output) -> tuple[
     errors = [task.error for task in tasks if task.error and task.status == "failed"]
     said = [*(glance(question, 80) for question in _questions(session, thread)), *errors]
     return (
-        Text(printable(thread.thread), "bold"),
+        Text(thread.thread, "bold"),
         why,
         Text(out.time(thread.since), "dim"),
         Text(session.short(thread.thread)(head.id), "yellow") if head else "",
         str(head.step) if head else "",
-        printable(", ".join(head.next)) if head else "",
+        ", ".join(head.next) if head else "",
         "; ".join(said),
     )
 
@@ -177,11 +176,11 @@ def _reports(session: Session, threads: list[str] | None, advance: Advance) -> I
             name,
             SERIALIZER,
             progress=lambda told, name=name: advance(  # type: ignore[misc]
-                f"{printable(name)}: {told.stage}", told.done, told.total
+                f"{name}: {told.stage}", told.done, told.total
             ),
         )
         if not threads:
-            advance(printable(name), 1, 1)
+            advance(name, 1, 1)
 
 
 def _all_threads(session: Session) -> Iterator[str]:
@@ -199,7 +198,7 @@ def _of_log(log: dict[str, Any] | None) -> Iterator[Text]:
         return
     if "damage" in log:
         for each in (log, *log["others"]):
-            yield Text(f"✗ {printable(each['damage'])}", "red")
+            yield Text(f"✗ {each['damage']}", "red")
     else:
         erased = f", {log['erased']:,} of them erased" if log["erased"] else ""
         yield Text(
@@ -208,7 +207,7 @@ def _of_log(log: dict[str, Any] | None) -> Iterator[Text]:
 
 
 def _of_report(report: Report, each: bool) -> Iterator[Text]:
-    name = printable(report.thread)
+    name = report.thread
     if report.ok:
         if each:
             found = ((report.events, "event"), (report.checkpoints, "checkpoint"), (report.values, "value"))
@@ -216,10 +215,8 @@ def _of_report(report: Report, each: bool) -> Iterator[Text]:
         return
     yield Text(f"✗ {name}: {len(report.findings):,} found", "red bold")
     for finding in report.findings:
-        channel = f", channel {printable(finding.channel)}" if finding.channel else ""
-        yield Text(
-            f"    {finding.kind}, event {finding.version}{channel}: {printable(finding.message)}", overflow="fold"
-        )
+        channel = f", channel {finding.channel}" if finding.channel else ""
+        yield Text(f"    {finding.kind}, event {finding.version}{channel}: {finding.message}", overflow="fold")
 
 
 def _report_json(report: Report) -> dict[str, Any]:

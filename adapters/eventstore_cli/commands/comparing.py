@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
@@ -13,11 +12,11 @@ from eventstore_cli.exits import Exit
 from eventstore_cli.graphs import Reading, reading
 from eventstore_cli.naming import Short
 from eventstore_cli.options import Full, Graph, Namespace, Thread, on_a_store
-from eventstore_cli.output import Cell, Output, columns
+from eventstore_cli.output import Cell, Output, Text, columns
 from eventstore_cli.session import Session
 from eventstore_cli.values import folded_by
 from projections import ABSENT, ComparedCheckpoint, Line, Origin
-from projections.differences.glance import glance, printable
+from projections.differences.glance import glance
 
 _SIGNS = {"+": "green", "-": "red", "~": "yellow", " ": "dim"}
 _SHORT, _FULL = 100, 100_000
@@ -80,7 +79,7 @@ def diff(
     else:
         lines = [_side("---", "red", found.before, session, out), _side("+++", "green", found.after, session, out)]
         if found.nodes:
-            lines.append(Text(f"    {printable(', '.join(found.nodes))} ran in between", "dim"))
+            lines.append(Text(f"    {', '.join(found.nodes)} ran in between", "dim"))
         changed = found.lines(limit=_FULL if full else _SHORT)
         lines += [*map(_coloured, changed)] or [Text("no channel differs", "dim")]
         out.say([*lines, *folded_by((each.channel, each.folded) for each in found.channels)])
@@ -162,7 +161,7 @@ def _side(sign: str, style: str, side: ComparedCheckpoint | None, session: Sessi
     short = session.short(side.thread)(side.id)
     step = "" if side.step is None else f"  step {side.step}"
     return (
-        Text(f"{sign} {printable(side.thread)} ", style)
+        Text(f"{sign} {side.thread} ", style)
         .append(short, "yellow")
         .append(f"{step}  {out.time(side.saved_at)}", "dim")
     )
@@ -179,7 +178,7 @@ def _row(origin: Origin, short: Short, out: Output, full: bool) -> tuple[Cell, .
         Text(("^" if origin.known_since else "") + short(origin.checkpoint), "yellow"),
         "" if origin.step is None else str(origin.step),
         Text(out.time(origin.saved_at), "dim"),
-        Text(printable(by), "bold" if origin.nodes else "dim"),
+        Text(by, "bold" if origin.nodes else "dim"),
         Text(run[:8], "dim"),
         Text(origin.name, "cyan"),
         "(removed)" if origin.value is ABSENT else glance(origin.value, _FULL if full else 80),

@@ -7,18 +7,17 @@ from itertools import islice
 from typing import Annotated, Any
 
 import typer
-from rich.text import Text
 
 from eventstore import NotFoundError
 from eventstore_cli import completion, times
 from eventstore_cli.graphs import Reading, reading
 from eventstore_cli.naming import Short
 from eventstore_cli.options import Full, Graph, Namespace, Thread, on_a_store
-from eventstore_cli.output import Cell, Output, columns
+from eventstore_cli.output import Cell, Output, Text, columns
 from eventstore_cli.session import SERIALIZER, Session
 from eventstore_cli.values import described, folded_by, size
 from projections import ChannelChange, RecoveryPoint, SavedCheckpoint, TimelineEntry
-from projections.differences.glance import glance, printable
+from projections.differences.glance import glance
 from projections.differences.plain import plain
 
 # Sorts right behind an id.
@@ -108,7 +107,7 @@ def show(
         if channel or not name.startswith(_INTERNAL):
             lines += described(name, value, full=full, rule=saved.folded.get(name))
     if not channel:
-        lines += [Text(printable(name), "bold").append(f"  {_ONLY_WRITES}", "dim not bold") for name in saved.replayed]
+        lines += [Text(name, "bold").append(f"  {_ONLY_WRITES}", "dim not bold") for name in saved.replayed]
     out.say(lines + ([] if channel else _pending(saved, point)))
 
 
@@ -124,7 +123,7 @@ def _lines(entries: Sequence[TimelineEntry], rows: Sequence[Sequence[Cell]], out
 
 
 def _change(change: ChannelChange) -> Text:
-    return Text(printable(change.channel), "cyan").append(f" {change.summary or 'as it was'}", "default")
+    return Text(change.channel, "cyan").append(f" {change.summary or 'as it was'}", "default")
 
 
 def _below(change: Text) -> Text:
@@ -151,7 +150,7 @@ def _row(entry: TimelineEntry, short: Short, heads: dict[str, str | None], out: 
 
 def _made_by(entry: TimelineEntry) -> Text:
     if entry.nodes and entry.source not in ("input", "fork"):
-        by = Text(printable(", ".join(entry.nodes)), "bold")
+        by = Text(", ".join(entry.nodes), "bold")
         return by.append(" (update)", "dim not bold") if entry.source == "update" else by
     return Text(f"({entry.source or '?'})", "dim")
 
@@ -207,7 +206,7 @@ def _about(saved: SavedCheckpoint, point: RecoveryPoint | None, short: Short, ou
 
 def _next(point: RecoveryPoint | None) -> Cell:
     if point and point.next:
-        return Text(printable(", ".join(point.next)), "bold")
+        return Text(", ".join(point.next), "bold")
     return "(nothing: it had ended)" if point is None or point.clean else "(nothing: all have results, to be applied)"
 
 
@@ -223,8 +222,8 @@ def _pending(saved: SavedCheckpoint, point: RecoveryPoint | None) -> list[Text]:
     lines = [Text(), Text("pending writes", "bold")]
     for task, channel, value in saved.pending:
         node, status = nodes.get(task, (None, ""))
-        line = Text(f"  {printable(node or task)} ", "cyan").append(f"{status} " if status else "", "dim")
-        lines.append(line.append(f"{printable(channel)} = {glance(value, 120)}", "default"))
+        line = Text(f"  {node or task} ", "cyan").append(f"{status} " if status else "", "dim")
+        lines.append(line.append(f"{channel} = {glance(value, 120)}", "default"))
     return lines
 
 

@@ -7,13 +7,12 @@ from itertools import islice
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from eventstore import StreamInfo
 from eventstore_cli import completion, times
 from eventstore_cli.filtering import Where, where
 from eventstore_cli.options import on_a_store
-from eventstore_cli.output import Output, columns
+from eventstore_cli.output import Output, Text, columns
 from eventstore_cli.session import Session
 from eventstore_cli.values import size
 from projections import Statistics, statistics_of

@@ -6,16 +6,14 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
 from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
-from eventstore_cli.output import Output
+from eventstore_cli.output import Output, Text
 from eventstore_cli.session import Session, cause
 from eventstore_cli.values import counted
 from projections import Moved
-from projections.differences.glance import printable
 
 Checkpoint = Annotated[str, typer.Argument(help="Which; see `eventstore help`.", autocompletion=completion.checkpoints)]
 
@@ -48,16 +46,14 @@ def rollback(
     id_ = session.find(thread, checkpoint, namespace=namespace)
     later = sum(each.shown and each.namespace == namespace and each.id > id_ for each in session.ids(thread))
     where = f"{session.short(thread)(id_)}{_step(session, thread, namespace, id_)}"
-    out.confirm(
-        f"Put {printable(thread)!r} back to {where}, and set {counted(later, 'later checkpoint')} aside?", yes=yes
-    )
+    out.confirm(f"Put {thread!r} back to {where}, and set {counted(later, 'later checkpoint')} aside?", yes=yes)
     moved = session.checkpoints.rollback(
         thread, to=id_, namespace=namespace, reason=reason, cause=cause("rollback"), expected_version=version
     )
     _told(
         out,
         moved,
-        f"{printable(thread)} is back at {where}; eventstore undo brings {counted(later, 'checkpoint')} back",
+        f"{thread} is back at {where}; eventstore undo brings {counted(later, 'checkpoint')} back",
     )
 
 
@@ -70,11 +66,11 @@ def undo(session: Session, out: Output, thread: Thread, reason: Reason = None, y
       eventstore undo thread-1
     """
     version = _version(session, thread)
-    out.confirm(f"Undo the last rollback or switch of {printable(thread)!r}?", yes=yes)
+    out.confirm(f"Undo the last rollback or switch of {thread!r}?", yes=yes)
     moved = session.checkpoints.undo(thread, reason=reason, cause=cause("undo"), expected_version=version)
     at = session.checkpoints.latest_id(thread)
     where = f": it stands at {session.short(thread)(at)}" if at else ""
-    _told(out, moved, f"undone what event {moved.undoes} did to {printable(thread)}{where}")
+    _told(out, moved, f"undone what event {moved.undoes} did to {thread}{where}")
 
 
 def switch(
@@ -96,11 +92,11 @@ def switch(
     version = _version(session, thread)
     id_ = session.find(thread, checkpoint, namespace=namespace, set_aside=True)
     where = f"{session.short(thread)(id_)}{_step(session, thread, namespace, id_)}"
-    out.confirm(f"Put {printable(thread)!r} on {where}?", yes=yes)
+    out.confirm(f"Put {thread!r} on {where}?", yes=yes)
     moved = session.branches.switch(
         thread, id_, namespace=namespace, reason=reason, cause=cause("switch"), expected_version=version
     )
-    _told(out, moved, f"{printable(thread)} stands at {where}; eventstore undo leads back")
+    _told(out, moved, f"{thread} stands at {where}; eventstore undo leads back")
 
 
 def _version(session: Session, thread: str) -> int:

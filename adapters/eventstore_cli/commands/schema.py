@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.text import Text
 
 from eventstore import EventStore, SchemaError, migration_sql
 from eventstore.address import SQLiteAddress, parse
 from eventstore.migrations import load_migrations
 from eventstore.queries import Dialect
 from eventstore_cli.options import Yes, without_a_store
-from eventstore_cli.output import Output
+from eventstore_cli.output import Output, Text
 from eventstore_cli.session import existing, named
 from projections import Checkpoints
 
@@ -75,7 +73,7 @@ def _print_sql(store: str | None, schema: str, dialect: DialectName | None, out:
     if out.json:
         out.document({"dialect": wanted, "sql": scripts})
     else:
-        sys.stdout.write("\n".join(scripts.values()))
+        out.text("\n".join(scripts.values()))
 
 
 def _is_up_to_date(store: str | None, schema: str) -> bool:

@@ -264,7 +264,10 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         self.checkpoints.delete(_config.thread_id(thread_id))
 
     def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """Delete the checkpoints that some runs saved, in all threads. `DeltaChannel`s of later ones stay whole."""
+        """Delete the checkpoints that some runs saved, in all threads. `DeltaChannel`s of later ones stay whole.
+
+        It is whole within each thread. If it is cut off in between, the same call made again finishes it.
+        """
         self.checkpoints.delete_runs([_config.run(run) for run in _several("run_ids", run_ids)])
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
@@ -285,6 +288,8 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         dry_run: bool = False,
     ) -> PruneReport:
         """Forget the past of some threads. Their runs go on exactly as they would have.
+
+        It is whole within each thread. If it is cut off in between, the same call made again finishes it.
 
         Args:
             thread_ids: The threads.
