@@ -22,7 +22,8 @@ from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent,
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
 from eventstore.queries import load_queries
 from eventstore.recorders import Recorder, Session, load_postgres
-from eventstore.recorders.sqlite import SQLiteRecorder, Synchronous
+from eventstore.recorders._sqlite_connection import Synchronous
+from eventstore.recorders.sqlite import SQLiteRecorder
 from eventstore.subscription import Subscription
 from eventstore.workers import Workers
 

@@ -384,7 +384,8 @@ class Checkpoints:
 
     def drop_segments(self) -> None:
         """Drop the merged changes that values are read from. Every read is as before, from more rows."""
-        self.store.recorder.write(lambda session: session.execute(self.queries["forget_segments"], {}))
+        forget = self.queries["forget_segments"]
+        self.store.recorder.write(lambda session: session.execute(forget, {}), repeatable=True)
 
     def drop_cache(self) -> None:
         """Forget the values of live threads. Their next step reads what it builds upon, nothing else is different."""

@@ -14,6 +14,8 @@ from typing import Any
 
 from langgraph.checkpoint.serde.types import TASKS
 
+from eventstore.forking import Follower
+
 _PULLED = re.compile(r"~__pregel_pull, (.+)", re.DOTALL)
 _CALLED = re.compile(r"~__pregel_push, ~__pregel_pull, (.+?)(?:, \d{10})+", re.DOTALL)
 _SENT = re.compile(r"~__pregel_push, (\d{10})(?:, .*)?", re.DOTALL)
@@ -23,12 +25,13 @@ Key = tuple[str, str, str]
 """Thread, namespace, checkpoint."""
 
 
-class Nodes:
+class Nodes(Follower):
     """Tells the nodes of tasks; remembers the packets of the checkpoints that were saved or loaded lately."""
 
     def __init__(self) -> None:
         self._sent: OrderedDict[Key, Sequence[str | None]] = OrderedDict()
         self._lock = threading.Lock()
+        self.follow_forks()
 
     def remember(self, key: Key, values: Mapping[str, Any]) -> None:
         """Note whom a checkpoint sends packets to."""
@@ -40,6 +43,10 @@ class Nodes:
             self._sent.move_to_end(key)
             if len(self._sent) > _REMEMBERED_CHECKPOINTS:
                 self._sent.popitem(last=False)
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`."""
+        self._lock = threading.Lock()
 
     def node_of(self, key: Key, task_path: str) -> str | None:
         """The node of a task of a checkpoint; of a function's call, the function."""
