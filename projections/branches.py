@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, zip_longest
 
 from eventstore import BadInputError, BusyError, Cause, NotFoundError
+from eventstore.arguments import checked
 from eventstore.recorders import Session
 from projections import _applying
 from projections._moving import caused
@@ -60,6 +61,7 @@ class BranchDiff:
         return tuple(sorted(changed[0] & changed[1]))
 
 
+@checked
 class Branches:
     """Forks threads, lists what has branched, and moves threads from one branch to another.
 

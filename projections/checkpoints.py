@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Literal
 
 from eventstore import BadInputError, Cause, Decision, ErasedError, EventStore, NewEvent, OvertakenError
+from eventstore.arguments import checked
 from eventstore.events import Appended, Head
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
@@ -34,6 +35,7 @@ _PlanFunction = Callable[[View, int], Plan]
 """From a thread's view, and the version up to which forks need it, to what is to be forgotten."""
 
 
+@checked
 class Checkpoints:
     """Saves, reads, copies and forgets the checkpoints of threads.
 

@@ -9,6 +9,7 @@ from itertools import groupby, islice
 from typing import Any, TypeVar
 
 from eventstore import BadInputError, BusyError, CorruptionError, ErasedError, EventStoreError, NotFoundError
+from eventstore.arguments import checked
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
@@ -35,6 +36,7 @@ _LOOKED_AT = 1_000
 _ATTEMPTS = 5
 
 
+@checked
 class Recovery:
     """Tells what can be recovered. It changes nothing.
 

@@ -94,8 +94,7 @@ def copies(count: int, work: Callable[..., Any], *args: Any) -> Iterator[list[Co
     """Copies of this process, that are gone after the block. `work` gets a pipe, the number of the copy, and `args`."""
     made: list[Copy] = []
     try:
-        for number in range(count):
-            made.append(Copy(work, number, *args))
+        made.extend(Copy(work, number, *args) for number in range(count))
         yield made
     finally:
         for each in made:

@@ -11,6 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 
 from eventstore import BadInputError, Cause
+from eventstore.arguments import checked
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._translation import to_tuple
 from projections import (
@@ -46,6 +47,7 @@ Checkpoint = str | RunnableConfig
 """A checkpoint: its id, or a config that names it, such as that of a `StateSnapshot`."""
 
 
+@checked
 class History:
     """What a saver's threads have been through, and how to get any of it back: `saver.history`.
 
