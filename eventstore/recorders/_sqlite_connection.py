@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import suppress
+from pathlib import Path
 from typing import Literal
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
@@ -13,6 +15,9 @@ from eventstore.errors import BusyError, NotAStoreError
 from eventstore.recorders._sqlite_errors import translated
 
 Synchronous = Literal["FULL", "NORMAL"]
+
+# How long readers of other processes are waited for when a file was moved.
+_BRIEFLY_MILLISECONDS = 1_000
 
 
 def connect(path: str | None, *, synchronous: Synchronous, busy_timeout: float) -> sqlite3.Connection:
@@ -86,3 +91,33 @@ def _configure(connection: sqlite3.Connection, synchronous: Synchronous) -> None
     connection.create_function("erased", 1, erased, deterministic=True)
     # Sorting and joining never writes temporary files beside an agent's work.
     connection.execute("PRAGMA temp_store = MEMORY")
+
+
+class Companions:
+    """The write-ahead log beside a file, and its index, as this process has them open.
+
+    SQLite finds them by their names alone. When the file is moved without them, they stay, and what opens another file
+    under its name would take them for that one's.
+    """
+
+    def __init__(self, path: str) -> None:
+        self._paths = (f"{path}-wal", f"{path}-shm")
+        self._files: dict[str, tuple[int, int]] = {}
+
+    def note(self) -> None:
+        """Note which files they are, while a connection is open and has read."""
+        self._files = {path: file for path in self._paths if (file := identity(path))}
+
+    def bring_home(self, connection: sqlite3.Connection) -> None:
+        """Write what the log holds into the file, wherever that is now, and take the log away, if it is left behind."""
+        if not self._left_behind():
+            return
+        with suppress(sqlite3.Error, OSError):  # what cannot be done leaves all as it is
+            connection.execute(f"PRAGMA busy_timeout = {_BRIEFLY_MILLISECONDS}")
+            [(is_busy, _, _)] = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            if not is_busy:
+                for path in self._left_behind():
+                    Path(path).unlink()
+
+    def _left_behind(self) -> list[str]:
+        return [path for path, file in self._files.items() if identity(path) == file]

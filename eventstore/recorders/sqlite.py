@@ -20,7 +20,7 @@ from eventstore.recorders._bell import Bell
 from eventstore.recorders._group_commit import GroupCommit
 from eventstore.recorders._migrating import by_component, carry_out, is_up_to_date
 from eventstore.recorders._protocol import Append, Listener, Params, Rows, Session
-from eventstore.recorders._sqlite_connection import Synchronous, check_owner, connect, identity, use_wal
+from eventstore.recorders._sqlite_connection import Companions, Synchronous, check_owner, connect, identity, use_wal
 from eventstore.recorders._sqlite_errors import translated
 from eventstore.recorders._sqlite_listening import SQLiteListener
 
@@ -62,6 +62,7 @@ class SQLiteRecorder(Follower):
         # Connections are opened later, too, whatever the working directory then is.
         self._path = str(address.path.absolute()) if address.path else None
         self._file: tuple[int, int] | None = None
+        self._companions = Companions(self._path) if self._path else None
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
         self.connections = connections
@@ -145,12 +146,9 @@ class SQLiteRecorder(Follower):
             if self._closed:
                 return
             self._closed = True
-            if self._writer:
-                self._writer.close()
             for _ in range(self.connections):
                 self._permits.get()  # waits for readers that are under way; a fork, which does so, too, has to wait
-        while self._idle:
-            self._idle.pop().close()
+            self._let_go()
         for _ in range(self.connections):
             self._permits.put(None)  # so that a late reader is not left waiting, and finds the store closed
         self.signal()
@@ -191,6 +189,9 @@ class SQLiteRecorder(Follower):
             self._abandon()
 
     def _let_go(self) -> None:
+        """Close all connections; nothing is under way."""
+        if self._companions and self._is_moved() and (connections := [*self._idle, *filter(None, [self._writer])]):
+            self._companions.bring_home(connections[0])
         for listener in tuple(self._listeners):
             listener.hang_up()
         while self._idle:
@@ -212,6 +213,8 @@ class SQLiteRecorder(Follower):
                 self._file = identity(self._path)
                 check_owner(first, self._where)
                 use_wal(first, self._where, patience=self._busy_timeout)
+                assert self._companions
+                self._companions.note()
                 self._idle.append(first)
             else:
                 self._writer = first
@@ -225,15 +228,36 @@ class SQLiteRecorder(Follower):
             raise StoreClosedError
         if self._unusable:
             raise UnavailableError(f"{self._where} cannot be used here: {self._unusable}")
-        if self._path and self._file and identity(self._path) != self._file:
+        if self._is_moved():
+            with suppress(IndexError):  # whoever comes when one is idle does it
+                self._leave(self._idle.pop())
             raise UnavailableError(
                 f"{self._where} is no longer the file that was opened: it was moved, deleted or replaced. Nothing of "
                 "this call was stored; open the store again"
             )
 
+    def _is_moved(self) -> bool:
+        return self._file is not None and self._path is not None and identity(self._path) != self._file
+
+    def _leave(self, connection: sqlite3.Connection) -> None:
+        """Close a connection to a file that was moved: so that its log is not taken for another one's."""
+        assert self._companions
+        self._companions.bring_home(connection)
+        connection.close()
+
     def _connect(self) -> sqlite3.Connection:
         self._check_usable()
-        return connect(self._path, synchronous=self._synchronous, busy_timeout=self._busy_timeout)
+        connection = connect(self._path, synchronous=self._synchronous, busy_timeout=self._busy_timeout)
+        try:
+            if self._file and self._companions:
+                # Reading opens the log, by its name: which must have been that of this file all the time.
+                connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+                self._check_usable()
+                self._companions.note()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _open_writer(self) -> sqlite3.Connection:
         """The connection that writes, for whoever has the turn."""
