@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import os
+import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
+from http.client import HTTPConnection
 from typing import Any
 
 import pytest
@@ -17,6 +22,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
 
 from .processes import Pipe, copies
+from .races import in_threads
 from .saving import Calls, Flavour, at, numbers, save
 
 # Python says so of itself: that is what is tried here.
@@ -237,3 +243,37 @@ def test_the_workers_of_a_pool_share_a_store_however_they_are_started(
     assert there == [method == "fork"] * 4
     assert len(saver.store.streams().streams) == 5
     saver.store.verify()
+
+
+@contextmanager
+def served(url: str, workers: int) -> Iterator[int]:
+    """The application under uvicorn, with several workers; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        options = ["--workers", str(workers), "--fd", str(listener.fileno()), "--log-level", "warning"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "tests.failures.application:app", *options],
+            env={**os.environ, "STORE_URL": url, "PYTHONPATH": os.pathsep.join(sys.path)},
+            pass_fds=[listener.fileno()],
+        ) as server:
+            try:
+                yield int(listener.getsockname()[1])
+            finally:
+                server.terminate()
+
+
+def test_workers_of_a_web_server_share_a_store(url: str) -> None:
+    with EventStoreSaver.from_conn_string(url) as saver, served(url, workers=3) as port:
+
+        def use(number: int) -> set[str]:
+            answers = set()
+            for step in range(1, 11):
+                with closing(HTTPConnection("127.0.0.1", port)) as client:
+                    client.request("POST", f"/thread{number}/{step}")
+                    answers.add(client.getresponse().read().decode())
+            return answers
+
+        answered = set[str]().union(*in_threads(use, 6))
+        assert all(pid.isdigit() for pid in answered)
+        assert [numbers(saver, f"thread{number}") for number in range(6)] == [[*range(10, 0, -1)]] * 6
+        assert [entry.position for entry in saver.store.feed()] == [*range(1, 61)]
+        saver.store.verify()
