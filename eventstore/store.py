@@ -77,7 +77,7 @@ class EventStore:
             upcasters: Translations for events that were recorded in older layouts.
             pool_size: How many operations can be under way at once: connections, and threads for async calls.
             schema: PostgreSQL: the schema that holds the tables.
-            prepare: PostgreSQL: whether to use prepared statements; not behind a PgBouncer in transaction mode.
+            prepare: PostgreSQL: whether to use prepared statements, as long as they last (see docs/operations.md).
             connect_timeout: PostgreSQL: how many seconds to wait for a connection.
             synchronous: SQLite: `"FULL"`, what was written survives a power failure; `"NORMAL"`, it survives the death
                 of the process, and is faster.

@@ -81,7 +81,7 @@ def running_pgbouncer(server: str, mode: PoolMode) -> Iterator[Bouncer]:
             *(f"{key} = {value}" for key, value in settings.items()),
         ]
         (folder / "pgbouncer.ini").write_text("\n".join(lines) + "\n")
-        program, environment = _program()
+        program, environment = _program(folder)
         with (folder / "log").open("w") as log:
             process = subprocess.Popen(
                 [program, folder / "pgbouncer.ini"],
@@ -129,8 +129,8 @@ def _await(process: subprocess.Popen[bytes], bouncer: Bouncer) -> None:
             return
 
 
-def _program() -> tuple[str, dict[str, str]]:
-    """The program, and what its environment needs."""
+def _program(folder: Path) -> tuple[str, dict[str, str]]:
+    """The program, copied to `folder` if need be, and what its environment needs."""
     search = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"])
     found = os.environ.get("EVENTSTORE_TEST_PGBOUNCER") or shutil.which("pgbouncer", path=search)
     if found:
@@ -140,15 +140,10 @@ def _program() -> tuple[str, dict[str, str]]:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one of several test processes does it for all
         if not root.exists():
             _download(root)
-    libraries = os.pathsep.join(str(each) for each in {file.parent for file in root.rglob("*.so*")})
-    program = root / "usr/sbin/pgbouncer"
     if os.geteuid() == 0:  # another account runs it, who may not be able to reach this environment
-        copy = Path(tempfile.mkdtemp(prefix="eventstore-pgbouncer-program-"))
-        copy.chmod(0o755)
-        shutil.copytree(root, copy / "root", symlinks=True)
-        program = copy / "root/usr/sbin/pgbouncer"
-        libraries = libraries.replace(str(root), str(copy / "root"))
-    return str(program), {"LD_LIBRARY_PATH": libraries}
+        root = Path(shutil.copytree(root, folder / "program", symlinks=True))
+    libraries = {str(file.parent) for file in root.rglob("*.so*")}
+    return str(root / "usr/sbin/pgbouncer"), {"LD_LIBRARY_PATH": os.pathsep.join(sorted(libraries))}
 
 
 def _download(root: Path) -> None:
@@ -169,8 +164,11 @@ def _download(root: Path) -> None:
                     "there is no pgbouncer, and its package cannot be had: install it, or name the program in "
                     f"EVENTSTORE_TEST_PGBOUNCER ({done.stderr.strip()})"
                 )
+        # As a program that stands in none of the usual places would have it.
+        if not (archives := [*(state / "archives").glob("*.deb")]):
+            raise RuntimeError("pgbouncer is installed, but not found: name the program in EVENTSTORE_TEST_PGBOUNCER")
         unpacked = root.with_name(f"{root.name}.new")
         shutil.rmtree(unpacked, ignore_errors=True)
-        for archive in (state / "archives").glob("*.deb"):
+        for archive in archives:
             subprocess.run(["dpkg-deb", "--extract", archive, unpacked], check=True)
         unpacked.rename(root)

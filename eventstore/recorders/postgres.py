@@ -42,7 +42,7 @@ class PostgresRecorder(Follower):
         address: Where the database is.
         schema: The schema for the tables; it is created if need be.
         connections: The most connections that are open at once.
-        prepare: Whether to use prepared statements. They do not work behind a PgBouncer in transaction mode.
+        prepare: Whether to use prepared statements, until a pooler turns out to lose them.
         connect_timeout: How many seconds to wait for a connection.
     """
 
