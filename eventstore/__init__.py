@@ -1,5 +1,7 @@
 """The log: append-only streams of events in SQLite or PostgreSQL, hash-chained, forkable, followable."""
 
+import logging
+
 from eventstore._deciding import Decision
 from eventstore._verify import Verification
 from eventstore.codec import Upcasters
@@ -36,6 +38,9 @@ from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent,
 from eventstore.migrations import migration_sql
 from eventstore.store import EventStore
 from eventstore.subscription import Subscription
+
+# Quiet, as libraries are, until a program asks to hear it.
+logging.getLogger("eventstore").addHandler(logging.NullHandler())
 
 __all__ = [
     "Appended",

@@ -21,6 +21,7 @@ from eventstore._queueing import Stream, Ticket, Together
 from eventstore.codec import chained
 from eventstore.errors import BusyError, ConflictError, ConnectionLostError, OvertakenError, UnavailableError
 from eventstore.events import Appended, Head, NewEvent
+from eventstore.forking import Follower
 from eventstore.recorders import Append, Recorder, Session, Statement
 
 # How many streams' heads are remembered. Forgetting one costs a query.
@@ -32,7 +33,7 @@ _ERAS = count(1)
 ATTEMPTS, _STAND_BACK_SECONDS = 50, 0.01
 
 
-class Appender:
+class Appender(Follower):
     """Appends to the streams of one recorder."""
 
     def __init__(self, recorder: Recorder, queries: Mapping[str, str], limit: int) -> None:
@@ -41,6 +42,7 @@ class Appender:
         self._limit = limit
         self._streams: OrderedDict[str, Stream] = OrderedDict()
         self._lock = threading.Lock()
+        self.follow_forks()
 
     def commit(
         self, decides: Mapping[str, Decide], *, metadata: Mapping[str, Any] | None = None, joins: bool = False
@@ -81,6 +83,11 @@ class Appender:
             if self._append_once(append):
                 return
         raise BusyError("other processes keep appending to this stream: try again")
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`. What was about to be stored is the parent's, who stores it."""
+        self._streams = OrderedDict()
+        self._lock = threading.Lock()
 
     def _commit_together(self, name: str, stream: Stream, ticket: Ticket) -> Appended:
         """Append to one stream, together with what others wait to append to it: whoever gets the lock does it for all.
@@ -314,10 +321,8 @@ class Appender:
 
     def _create(self, name: str) -> None:
         create = Statement(self._queries["create_stream"], new_stream(name, {}))
-        try:
-            self._recorder.write(lambda session: session.execute(*create))
-        except ConnectionLostError:  # a stream is created once, however often it is asked for
-            self._recorder.write(lambda session: session.execute(*create))
+        # A stream is created once, however often it is asked for.
+        self._recorder.write(lambda session: session.execute(*create), repeatable=True)
 
 
 def stand_back() -> None:

@@ -16,6 +16,8 @@ from eventstore.events import StreamInfo, StreamPage, from_microseconds, to_micr
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from eventstore.recorders import Recorder
 
+# More than any page can hold.
+_MOST = 2**63 - 1
 # The last code point, as often as it fits into a name: no name that begins with a prefix sorts behind prefix + this.
 _LAST_NAME = "\U0010ffff" * (MAX_STREAM_BYTES // 4)
 
@@ -52,7 +54,7 @@ def page(recorder: Recorder, queries: Mapping[str, str], window: Window) -> Stre
             "since": _microseconds(window.active_since),
             "until": _microseconds(window.active_until),
             "metadata": json.dumps(wanted),
-            "limit": window.limit + 1,  # one more, to know whether there is a next page
+            "limit": min(window.limit + 1, _MOST),  # one more, to know whether there is a next page
         },
     )
     streams = [_info(row) for row in rows[: window.limit]]
@@ -101,6 +103,12 @@ def _from_cursor(cursor: str | None) -> tuple[int | None, str]:
         return None, ""
     try:
         moment, name = json.loads(base64.urlsafe_b64decode(cursor))
-        return int(moment), check_id("cursor", name, longest=MAX_STREAM_BYTES)
-    except (binascii.Error, ValueError, TypeError) as error:
+        return _checked(int(moment)), check_id("cursor", name, longest=MAX_STREAM_BYTES)
+    except (binascii.Error, ValueError, TypeError, RecursionError) as error:
         raise BadInputError("this cursor was not made by a listing: pass next_cursor of the page before") from error
+
+
+def _checked(moment: int) -> int:
+    if abs(moment) > _MOST:
+        raise ValueError(moment)
+    return moment

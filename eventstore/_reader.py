@@ -7,7 +7,6 @@ from typing import Any
 
 from eventstore._lineage import Segment, lineage
 from eventstore.codec import Row, Upcasters, decode
-from eventstore.errors import BadInputError
 from eventstore.events import Event, FeedEvent, Head
 from eventstore.recorders import Recorder
 
@@ -39,7 +38,6 @@ class Reader:
         self, stream: str, *, after: int, before: int | None, backward: bool, limit: int | None
     ) -> Iterator[list[Event]]:
         """See `EventStore.read`."""
-        _check_limit(limit)
         stream_id = self.stream_id(stream)
         if stream_id is None:
             return
@@ -54,7 +52,6 @@ class Reader:
         self, *, after: int, limit: int | None, topics: Sequence[str], upto: int | None = None
     ) -> Iterator[list[FeedEvent]]:
         """See `EventStore.feed`. `upto` is the last position that is wanted, if it is known that it was given."""
-        _check_limit(limit)
         end = self._recorder.sequence() if upto is None else upto
         name, params = (
             ("feed_page_of_topics", {"topics": self._recorder.list_of(topics)}) if topics else ("feed_page", {})
@@ -100,8 +97,3 @@ class Reader:
 def _row(stored: Sequence[Any]) -> Row:
     version, topic, recorded_at, digest, payload = stored
     return Row(version, topic, recorded_at, bytes(digest), bytes(payload))
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 0:
-        raise BadInputError(f"limit is {limit}: it cannot be negative")

@@ -63,9 +63,7 @@ def parse(url: str | os.PathLike[str]) -> SQLiteAddress | PostgresAddress:
     Raises:
         InvalidUrlError: It names none; the message says which forms there are.
     """
-    text = os.fspath(url)
-    if not text or "\0" in text:
-        raise InvalidUrlError(f"a store needs an address: {_FORMS}")
+    text = _text_of(url)
     scheme, separator, rest = text.partition("://")
     if not separator:
         if isinstance(url, str) and _NO_PATH.match(text):
@@ -86,3 +84,16 @@ def parse(url: str | os.PathLike[str]) -> SQLiteAddress | PostgresAddress:
         raise InvalidUrlError("sqlite:// takes no options: pass them to open(), and write ? as %3F and # as %23")
     path = unquote(rest[1:])
     return SQLiteAddress(None if path == ":memory:" else Path(path))
+
+
+def _text_of(url: object) -> str:
+    text = os.fspath(url) if isinstance(url, str | os.PathLike) else None
+    if not isinstance(text, str) or not text:
+        raise InvalidUrlError(f"a store needs an address: {_FORMS}")
+    if "\0" in text or ("://" in text and "%00" in text):
+        raise InvalidUrlError(f"no address holds a NUL character, which is also what %00 means in a URL: {_FORMS}")
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:  # not chained: its message quotes the URL
+        raise InvalidUrlError(f"this address holds a lone surrogate, which is not text: {_FORMS}") from None
+    return text

@@ -54,8 +54,12 @@ def quote_schema(schema: str) -> str:
     """The schema's name as an SQL identifier.
 
     Raises:
-        InvalidIdError: It is not a plain identifier of at most 63 characters.
+        InvalidIdError: It is not a plain identifier of at most 63 characters, or one that is the server's own.
     """
+    if not isinstance(schema, str):
+        raise InvalidIdError("schema", f"must be a string, not {type(schema).__name__}")
+    if schema.lower().startswith("pg_") or schema.lower() == "information_schema":
+        raise InvalidIdError("schema", f"{schema!r} is PostgreSQL's own: use another name")
     if not _IDENTIFIER.fullmatch(schema):
         raise InvalidIdError("schema", f"{schema!r} is not an identifier: use letters, digits and _, at most 63")
     return f'"{schema}"'

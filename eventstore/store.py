@@ -16,20 +16,27 @@ from eventstore._forker import Forker, ForkWork
 from eventstore._idempotency import once
 from eventstore._reader import Reader
 from eventstore.address import SQLiteAddress, parse
+from eventstore.arguments import checked
 from eventstore.codec import Upcasters
 from eventstore.envelope import MAX_VALUE_BYTES
 from eventstore.errors import BadInputError, ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
-from eventstore.queries import load_queries
+from eventstore.queries import load_queries, quote_schema
 from eventstore.recorders import Recorder, Session, load_postgres
-from eventstore.recorders.sqlite import SQLiteRecorder, Synchronous
+from eventstore.recorders._sqlite_connection import Synchronous
+from eventstore.recorders.sqlite import SQLiteRecorder
 from eventstore.subscription import Subscription
 from eventstore.workers import Workers
 
 T = TypeVar("T")
 
+# In seconds, a year: what databases and locks count in their own small units does not overflow.
+_LONGEST_TIMEOUT = 31_536_000
+_MOST_CONNECTIONS = 10_000
 
+
+@checked
 class EventStore:
     """A log of events in an SQLite file or a PostgreSQL database.
 
@@ -77,7 +84,7 @@ class EventStore:
             upcasters: Translations for events that were recorded in older layouts.
             pool_size: How many operations can be under way at once: connections, and threads for async calls.
             schema: PostgreSQL: the schema that holds the tables.
-            prepare: PostgreSQL: whether to use prepared statements; not behind a PgBouncer in transaction mode.
+            prepare: PostgreSQL: whether to use prepared statements, as long as they last (see docs/operations.md).
             connect_timeout: PostgreSQL: how many seconds to wait for a connection.
             synchronous: SQLite: `"FULL"`, what was written survives a power failure; `"NORMAL"`, it survives the death
                 of the process, and is faster.
@@ -92,8 +99,15 @@ class EventStore:
             UnavailableError: There is no such file or server, or it refuses the user.
         """
         address = parse(url)
-        if pool_size < 1:
-            raise BadInputError(f"pool_size is {pool_size}: at least one connection is needed")
+        if type(pool_size) is not int or not 1 <= pool_size <= _MOST_CONNECTIONS:
+            raise BadInputError(f"pool_size is {pool_size!r}: use 1 to {_MOST_CONNECTIONS:,} connections")
+        for option, seconds in (("connect_timeout", connect_timeout), ("busy_timeout", busy_timeout)):
+            if type(seconds) not in (int, float) or not 0 <= seconds <= _LONGEST_TIMEOUT:
+                raise BadInputError(f"{option} is {seconds!r}: use a number of seconds, at most {_LONGEST_TIMEOUT}")
+        for option, given in (("migrate", migrate), ("prepare", prepare)):
+            if type(given) is not bool:
+                raise BadInputError(f"{option} is {given!r}: use true or false")
+        quote_schema(schema)
         recorder: Recorder
         if isinstance(address, SQLiteAddress):
             if synchronous not in ("FULL", "NORMAL"):
@@ -204,8 +218,7 @@ class EventStore:
         They are read in pages while they are consumed; nothing is locked meanwhile. A stream that does not exist has
         no events. `after=-1` shows events numbered 0, which only writers of the eventsourcing library make.
         """
-        self._check_open()
-        pages = self._reader.read(check_stream(stream), after=after, before=before, backward=backward, limit=limit)
+        pages = self._read(stream, after=after, before=before, backward=backward, limit=limit)
         return (event for page in pages for event in page)
 
     def head(self, stream: str) -> Head | None:
@@ -219,8 +232,7 @@ class EventStore:
         Positions are 1, 2, 3, … without gaps. The feed never skips an event and never repeats one: what has a position
         keeps it, and what is committed later comes later. A stream's events come in their order.
         """
-        self._check_open()
-        pages = self._reader.feed(after=after, limit=limit, topics=topics)
+        pages = self._feed(after=after, limit=limit, topics=topics)
         return (entry for page in pages for entry in page)
 
     def subscribe(self, *, after: int = 0, topics: Sequence[str] = ()) -> Subscription:
@@ -230,7 +242,7 @@ class EventStore:
             for entry in subscription: ...
         """
         self._check_open()
-        return Subscription(self._reader, self.recorder, after=after, topics=topics)
+        return Subscription(self._reader, self.recorder, after=after, topics=_topics(topics))
 
     def streams(
         self,
@@ -337,7 +349,7 @@ class EventStore:
             metadata=metadata,
         )
 
-    async def aread(
+    def aread(
         self,
         stream: str,
         *,
@@ -347,24 +359,17 @@ class EventStore:
         limit: int | None = None,
     ) -> AsyncIterator[Event]:
         """`read`, page by page."""
-        self._check_open()
-        pages = self._reader.read(check_stream(stream), after=after, before=before, backward=backward, limit=limit)
-        async for page in self._paged(pages):
-            for event in page:
-                yield event
+        return self._each(self._read(stream, after=after, before=before, backward=backward, limit=limit))
 
     async def ahead(self, stream: str) -> Head | None:
         """`head`."""
         return await self.workers.run(self.head, stream)
 
-    async def afeed(
+    def afeed(
         self, *, after: int = 0, limit: int | None = None, topics: Sequence[str] = ()
     ) -> AsyncIterator[FeedEvent]:
         """`feed`, page by page."""
-        self._check_open()
-        async for page in self._paged(self._reader.feed(after=after, limit=limit, topics=topics)):
-            for entry in page:
-                yield entry
+        return self._each(self._feed(after=after, limit=limit, topics=topics))
 
     async def astreams(self, **arguments: Any) -> StreamPage:
         """`streams`, with the same arguments."""
@@ -382,9 +387,22 @@ class EventStore:
         """`close`."""
         await asyncio.to_thread(self.close)
 
-    async def _paged(self, pages: Iterator[list[T]]) -> AsyncIterator[list[T]]:
+    async def _each(self, pages: Iterator[list[T]]) -> AsyncIterator[T]:
         while page := await self.workers.run(next, pages, None):
-            yield page
+            for item in page:
+                yield item
+
+    def _read(
+        self, stream: str, *, after: int, before: int | None, backward: bool, limit: int | None
+    ) -> Iterator[list[Event]]:
+        self._check_open()
+        _check_limit(limit)
+        return self._reader.read(check_stream(stream), after=after, before=before, backward=backward, limit=limit)
+
+    def _feed(self, *, after: int, limit: int | None, topics: Sequence[str]) -> Iterator[list[FeedEvent]]:
+        self._check_open()
+        _check_limit(limit)
+        return self._reader.feed(after=after, limit=limit, topics=_topics(topics))
 
     # -----------------------------------------------------------------------------------------------------------------
 
@@ -410,6 +428,8 @@ class EventStore:
 
 
 def _checked(events: Iterable[NewEvent]) -> list[NewEvent]:
+    if not isinstance(events, Iterable):
+        raise BadInputError(f"events is a {type(events).__name__}: pass a list of NewEvent")
     batch = list(events)
     for event in batch:
         if not isinstance(event, NewEvent):
@@ -418,3 +438,12 @@ def _checked(events: Iterable[NewEvent]) -> list[NewEvent]:
         if not isinstance(event.data, bytes):
             raise BadInputError(f"the data of an event must be bytes, not {type(event.data).__name__}: serialize it")
     return batch
+
+
+def _topics(topics: Sequence[str]) -> Sequence[str]:
+    return [check_topic(topic) for topic in topics]
+
+
+def _check_limit(limit: int | None) -> None:
+    if limit is not None and limit < 0:
+        raise BadInputError(f"limit is {limit}: it cannot be negative")

@@ -10,6 +10,7 @@ from typing import Self
 
 from eventstore._reader import Reader
 from eventstore.events import FeedEvent
+from eventstore.forking import Follower
 from eventstore.recorders import Recorder
 
 # A subscriber that nobody wakes looks by itself, after this time: a process may die between its commit and its word.
@@ -19,7 +20,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 _LOOK_AGAIN_SOON_SECONDS = 0.01
 
 
-class Subscription(Iterator[FeedEvent]):
+class Subscription(Follower, Iterator[FeedEvent]):
     """The feed, without an end. One thread iterates; any thread may `stop` or `close` it, which ends the iteration.
 
     It sleeps until an append wakes it: of this process at once, of another one within milliseconds.
@@ -37,6 +38,7 @@ class Subscription(Iterator[FeedEvent]):
         self._iterating = threading.Lock()
         # Listening before looking: what is appended in between is not missed.
         self._listener = recorder.listen()
+        self.follow_forks()
 
     def stop(self) -> None:
         """End the iteration, now or at its next step."""
@@ -48,6 +50,13 @@ class Subscription(Iterator[FeedEvent]):
         self.stop()
         with self._iterating:
             self._listener.close()
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`: parent and child go on from the same position, each by itself."""
+        self._iterating = threading.Lock()
+        stopped, self._stopped = self._stopped.is_set(), threading.Event()
+        if stopped:
+            self._stopped.set()
 
     def __next__(self) -> FeedEvent:
         with self._iterating:

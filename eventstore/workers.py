@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 from eventstore.errors import StoreClosedError
+from eventstore.forking import Follower
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Workers:
+class Workers(Follower):
     """A bounded pool of threads, started when first needed."""
 
     def __init__(self, count: int) -> None:
@@ -23,6 +24,7 @@ class Workers:
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._closed = False
+        self.follow_forks()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run `function` on one of the threads, from any event loop.
@@ -40,6 +42,11 @@ class Workers:
             executor = self._executor
         if executor:
             executor.shutdown()
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`: a child starts threads of its own."""
+        self._lock = threading.Lock()
+        self._executor = None
 
     def _pool(self) -> ThreadPoolExecutor:
         with self._lock:

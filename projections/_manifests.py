@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore.events import Head
+from eventstore.forking import Follower
 from projections.records import Manifest
 
 
@@ -45,12 +46,13 @@ class _Remembered:
     latest: dict[str, tuple[str, Ancestor]] = field(default_factory=dict)
 
 
-class Manifests:
+class Manifests(Follower):
     """Remembers the manifest of each namespace's last checkpoint, of a bounded number of streams."""
 
     def __init__(self) -> None:
         self._streams: OrderedDict[int, _Remembered] = OrderedDict()
         self._lock = threading.Lock()
+        self.follow_forks()
 
     def get(self, stream_id: int, head: Head, key: Key) -> Ancestor | None:
         """The manifest of a checkpoint, if it is remembered and the stream has not moved on without us."""
@@ -84,3 +86,8 @@ class Manifests:
         """Forget everything."""
         with self._lock:
             self._streams.clear()
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`. Another thread may have been at work here, and left it half done."""
+        self._streams = OrderedDict()
+        self._lock = threading.Lock()

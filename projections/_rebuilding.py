@@ -54,7 +54,7 @@ def rebuild(store: EventStore, queries: Queries) -> None:
         for row in session.execute(queries["rest_of_threads"], {}):
             _apply(store, session, queries, row)
 
-    store.recorder.write(work)
+    store.recorder.write(work, repeatable=True)
 
 
 def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any, ...]) -> None:

@@ -32,7 +32,7 @@ def rebuild_segments(store: EventStore, queries: Mapping[str, str], policy: Snap
                 continue
             if rows := _rows(store, queries, policy, stream_id, version, _record(store, row)):
                 # Before the next ones, which are put together from these.
-                store.recorder.write(partial(_insert, queries, rows))
+                store.recorder.write(partial(_insert, queries, rows), repeatable=True)
         place = {"stream_id": page[-1][0], "version": page[-1][1]}
 
 

@@ -9,6 +9,7 @@ from itertools import islice
 from typing import Any, TextIO, Unpack
 
 from eventstore import BadInputError, EventStore
+from eventstore.arguments import checked
 from eventstore.queries import load_queries
 from projections.auditing import exporting
 from projections.auditing.entries import AuditEntry, AuditPage
@@ -20,6 +21,7 @@ from projections.auditing.wanted import Filters, Wanted
 _PAGE = 1_000
 
 
+@checked
 class Audit:
     """Answers who did what, from an extract of the log that follows the feed by itself.
 
@@ -145,9 +147,11 @@ class Audit:
         """`query`, with the same arguments."""
         return await self.store.workers.run(self.query, **arguments)
 
-    async def aentries(self, **filters: Unpack[Filters]) -> AsyncIterator[AuditEntry]:
+    def aentries(self, **filters: Unpack[Filters]) -> AsyncIterator[AuditEntry]:
         """`entries`, page by page."""
-        pages = self._pages(Wanted(**filters))
+        return self._each(self._pages(Wanted(**filters)))
+
+    async def _each(self, pages: Iterator[list[AuditEntry]]) -> AsyncIterator[AuditEntry]:
         while page := await self.store.workers.run(next, pages, None):
             for entry in page:
                 yield entry

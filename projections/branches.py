@@ -8,6 +8,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from eventstore import BadInputError, BusyError, Cause, NotFoundError, OvertakenError
+from eventstore.arguments import checked
 from eventstore.recorders import Session
 from projections import _applying
 from projections._finding import Located
@@ -64,6 +65,7 @@ class BranchDiff:
         return tuple(sorted(changed[0] & changed[1]))
 
 
+@checked
 class Branches:
     """Forks threads, lists what has branched, and moves threads from one branch to another.
 

@@ -6,15 +6,8 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
-from eventstore import (
-    BadInputError,
-    Cause,
-    Decision,
-    ErasedError,
-    EventStore,
-    NewEvent,
-    OvertakenError,
-)
+from eventstore import BadInputError, Cause, Decision, ErasedError, EventStore, NewEvent, OvertakenError
+from eventstore.arguments import checked
 from eventstore.events import Appended, Head
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
@@ -42,6 +35,7 @@ _PlanFunction = Callable[[View, int], Plan]
 """From a thread's view, and the version up to which forks need it, to what is to be forgotten."""
 
 
+@checked
 class Checkpoints:
     """Saves, reads, copies and forgets the checkpoints of threads.
 
@@ -394,7 +388,8 @@ class Checkpoints:
 
     def drop_segments(self) -> None:
         """Drop the merged changes that values are read from. Every read is as before, from more rows."""
-        self.store.recorder.write(lambda session: session.execute(self.queries["forget_segments"], {}))
+        forget = self.queries["forget_segments"]
+        self.store.recorder.write(lambda session: session.execute(forget, {}), repeatable=True)
 
     def drop_cache(self) -> None:
         """Forget the values of live threads. Their next step reads what it builds upon, nothing else is different."""

@@ -8,6 +8,7 @@ from itertools import groupby, islice
 from typing import Any, TypeVar
 
 from eventstore import BadInputError, BusyError, CorruptionError, NotFoundError, TypeNotAllowedError
+from eventstore.arguments import checked
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
@@ -37,6 +38,7 @@ _LOOKED_AT = 1_000
 _ATTEMPTS = 20
 
 
+@checked
 class Recovery:
     """Tells what can be recovered. It changes nothing.
 

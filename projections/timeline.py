@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from eventstore import BadInputError, ErasedError, NotFoundError, OvertakenError
+from eventstore.arguments import checked
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from projections._finding import PAGE, Located
@@ -56,6 +57,7 @@ class _Listed(NamedTuple):
         return self.located.id, self.located.namespace, self.view.thread
 
 
+@checked
 class Timeline:
     """Tells the history of threads.
 

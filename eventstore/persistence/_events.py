@@ -16,6 +16,7 @@ from eventstore import errors
 from eventstore._deciding import Decision
 from eventstore.chain import genesis
 from eventstore.events import FeedEvent, Head, NewEvent
+from eventstore.forking import Follower
 from eventstore.ids import check_stream, check_topic
 from eventstore.persistence._recorder import LogRecorder, OriginatorIdType, bounds, translated
 from eventstore.persistence._tracking import LogTrackingRecorder
@@ -80,13 +81,14 @@ class LogAggregateRecorder(LogRecorder, es.AggregateRecorder):
         return list(parts.values())
 
 
-class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder):
+class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder, Follower):
     """The events of an application, as streams of the log and as its feed."""
 
     def __init__(self, store: EventStore, originator_id_type: OriginatorIdType = "uuid") -> None:
         super().__init__(store, originator_id_type)
         self._stored = Bell()
         self._numbering = threading.Lock()
+        self.follow_forks()
 
     def insert_events(self, stored_events: Sequence[es.StoredEvent], **_: Any) -> Sequence[int] | None:
         """Store events, of one or several aggregates, all of them or none; the ids of their notifications.
@@ -137,6 +139,10 @@ class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder):
             state=event.data,
             id=entry.position,
         )
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`."""
+        self._numbering = threading.Lock()
 
     def _numbers(self, parts: Sequence[_Part], count: int) -> list[int] | None:
         self._stored.ring()

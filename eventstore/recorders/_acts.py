@@ -46,6 +46,10 @@ class Acts:
         """The act of some statements, if it was made."""
         return self._acts.get(statements)
 
+    def forget(self) -> None:
+        """Their connection was closed; those of the next one get other names."""
+        self._acts.clear()
+
     def make(self, connection: sqlite3.Connection, statements: tuple[str, ...], guarded: int) -> Act:
         """Make the act of some statements, outside of any transaction.
 

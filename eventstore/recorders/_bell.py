@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 
+from eventstore.forking import Follower
 
-class Bell:
+
+class Bell(Follower):
     """Counts its rings, so that one which comes between looking and waiting is not missed."""
 
     def __init__(self) -> None:
         self._rings = 0
         self._condition = threading.Condition()
+        self.follow_forks()
 
     @property
     def rings(self) -> int:
@@ -27,3 +30,7 @@ class Bell:
         """Wait for a ring after the first `heard` ones; whether there was one within `timeout` seconds."""
         with self._condition:
             return self._condition.wait_for(lambda: self._rings > heard, timeout)
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`."""
+        self._condition = threading.Condition()

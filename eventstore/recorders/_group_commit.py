@@ -113,6 +113,16 @@ class GroupCommit:
             with self._queue_lock:
                 self._wake_next()
 
+    def pause(self, timeout: float) -> bool:
+        """Let nobody write until `resume`; whether the one who writes now came to an end within so many seconds."""
+        return self._turn.acquire(timeout=timeout)
+
+    def resume(self) -> None:
+        """Let them write again."""
+        self._turn.release()
+        with self._queue_lock:
+            self._wake_next()
+
     def _lead(self, ticket: _Ticket[Any]) -> None:
         """Carry out all that has gathered, and tell the writers."""
         with self._turn:

@@ -43,6 +43,7 @@ class Pool(Generic[C]):
         self._where = where
         self._idle: deque[C] = deque(opened)
         # Who has a permit may have a connection: an idle one, or a new one.
+        self._size = size
         self._permits = Permits(size)
         self._visits: WeakKeyDictionary[C, Visit] = WeakKeyDictionary()
         self._closed = False
@@ -66,7 +67,9 @@ class Pool(Generic[C]):
 
     def give(self, connection: C) -> None:
         """Give back what was taken. A connection that broke, or was left in a transaction, is closed."""
-        visit = self._visits.pop(connection)
+        visit = self._visits.pop(connection, None)
+        if visit is None:  # it was taken before the process forked
+            return
         try:
             if connection.pgconn.transaction_status == TransactionStatus.IDLE:
                 self._idle.append(connection)
@@ -91,6 +94,12 @@ class Pool(Generic[C]):
         self.clear()
         # The first who enters finds the pool closed, leaves, and so lets the next one in.
         self._permits.raise_count()
+
+    def start_over(self) -> None:
+        """In a child of this process: begin without any connection. Those of the parent are not touched."""
+        self._idle = deque()
+        self._permits = Permits(self._size)
+        self._visits = WeakKeyDictionary()
 
     def use(self) -> Turn[C]:
         """A context manager that takes a connection and gives it back."""

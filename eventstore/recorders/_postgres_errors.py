@@ -83,10 +83,28 @@ def translate(error: psycopg.Error, where: str) -> errors.EventStoreError:
     return errors.StorageError(f"{where} refused the operation: {error}")
 
 
+# What says that the session is over: connection exceptions, and timeouts of sessions and of transactions that are idle
+# or long (25P03, 25P04); 57P01 to 57P05: an administrator, a crash, a start, a dropped database, a timeout.
+_SESSION_ENDED = ("08", "25P03", "25P04", "57P")
+
+
 def lost(error: BaseException) -> bool:
     """Whether the connection broke, so that nobody knows whether the last statement was carried out."""
-    if not isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+    if not isinstance(error, psycopg.Error):
         return False
-    state = error.sqlstate or ""
-    # Without a state the server did not answer; 57P01 to 57P03 are what it says when it is shut down or restarted.
-    return not state or state.startswith(("08", "57P"))
+    state = error.sqlstate
+    if state is None:  # the server did not answer
+        return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
+    # By the protocol, FATAL and PANIC end the session, whatever the reason.
+    return state.startswith(_SESSION_ENDED) or error.diag.severity_nonlocalized in ("FATAL", "PANIC")
+
+
+def is_unprepared(error: psycopg.Error) -> bool:
+    """Whether a prepared statement is not there, or there already, or another one than it should be.
+
+    Then nothing was carried out: the server says so before it begins.
+    """
+    if isinstance(error, psycopg.errors.ProtocolViolation):
+        # It has other parameters. (A pooler says so of all that breaks, and hangs up.)
+        return error.diag.severity_nonlocalized == "ERROR"
+    return isinstance(error, psycopg.errors.InvalidSqlStatementName | psycopg.errors.DuplicatePreparedStatement)

@@ -91,8 +91,14 @@ class Recorder(Protocol):
         """The rows of one query."""
         ...
 
-    def write(self, work: Callable[[Session], T]) -> T:
-        """Run `work` in one transaction, which commits if it returns and rolls back if it raises anything."""
+    def write(self, work: Callable[[Session], T], *, repeatable: bool = False) -> T:
+        """Run `work` in one transaction, which commits if it returns and rolls back if it raises anything.
+
+        Args:
+            work: What to do. It may be called again, when the transaction before was rolled back.
+            repeatable: Whether doing it twice is doing it once. Then it is done once more on another connection if the
+                first one broke, and nobody knows whether it was committed.
+        """
         ...
 
     def append(self, *appends: Append) -> bool:

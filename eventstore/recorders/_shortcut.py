@@ -30,41 +30,40 @@ class Shortcut:
     Args:
         name: What it is called when it is prepared: of one statement only.
         sql: The statement, with parameters as psycopg spells them.
-        prepare: Whether to prepare it.
     """
 
-    def __init__(self, name: str, sql: str, *, prepare: bool) -> None:
+    def __init__(self, name: str, sql: str) -> None:
         self._names = list(dict.fromkeys(_NAMED.findall(sql)))
         self._sql = _NAMED.sub(lambda named: f"${self._names.index(named[1]) + 1}", sql).replace("%%", "%").encode()
         self._formats = [pq.Format.BINARY] * len(self._names)
-        self._prepared_as = name.encode() if prepare else None
+        self._name = name.encode()
 
     def execute(
-        self, connection: Connection, prepared: set[bytes], params: Mapping[str, int | str | bytes | None]
+        self, connection: Connection, prepared: set[bytes] | None, params: Mapping[str, int | str | bytes | None]
     ) -> int:
         """Run it, as a transaction of its own; how many rows it changed, or returned.
 
         Args:
             connection: A connection in autocommit mode and outside of a transaction.
-            prepared: The names of what is prepared on this connection already.
+            prepared: The names of what is prepared on this connection already; `None`: nothing is to be prepared.
             params: The values, by name.
         """
         values = [_encode(params[name]) for name in self._names]
         with connection.lock:
-            if self._prepared_as is None:
+            if prepared is None:
                 connection.pgconn.send_query_params(self._sql, values, param_formats=self._formats)
                 return _changed_rows(connection)
-            if self._prepared_as in prepared:
+            if self._name in prepared:
                 with suppress(errors.InvalidSqlStatementName):  # psycopg drops all of a connection's when it rolls back
-                    return self._execute_prepared(connection, self._prepared_as, values)
-            connection.pgconn.send_prepare(self._prepared_as, self._sql)
+                    return self._execute_prepared(connection, values)
+            connection.pgconn.send_prepare(self._name, self._sql)
             with suppress(errors.DuplicatePreparedStatement):  # by one that was interrupted before it heard of it
                 _changed_rows(connection)
-            prepared.add(self._prepared_as)
-            return self._execute_prepared(connection, self._prepared_as, values)
+            prepared.add(self._name)
+            return self._execute_prepared(connection, values)
 
-    def _execute_prepared(self, connection: Connection, name: bytes, values: list[bytes | None]) -> int:
-        connection.pgconn.send_query_prepared(name, values, param_formats=self._formats)
+    def _execute_prepared(self, connection: Connection, values: list[bytes | None]) -> int:
+        connection.pgconn.send_query_prepared(self._name, values, param_formats=self._formats)
         return _changed_rows(connection)
 
 

@@ -7,15 +7,12 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Literal, TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
-
 from eventstore.address import SQLiteAddress
-from eventstore.envelope import erased
-from eventstore.errors import BusyError, NotAStoreError, StoreClosedError, UnavailableError
+from eventstore.errors import NotAStoreError, StoreClosedError, UnavailableError
+from eventstore.forking import Follower
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries
 from eventstore.recorders._acts import Acts
@@ -23,18 +20,23 @@ from eventstore.recorders._bell import Bell
 from eventstore.recorders._group_commit import GroupCommit
 from eventstore.recorders._migrating import by_component, carry_out, is_up_to_date
 from eventstore.recorders._protocol import Append, Listener, Params, Rows, Session
+from eventstore.recorders._sqlite_connection import Companions, Synchronous, check_owner, connect, identity, use_wal
 from eventstore.recorders._sqlite_errors import translated
+from eventstore.recorders._sqlite_listening import SQLiteListener
 
 T = TypeVar("T")
-Synchronous = Literal["FULL", "NORMAL"]
+
+# Connections of this process's parent. They are never closed here, nor left to the garbage collector.
+_ABANDONED: list[sqlite3.Connection] = []
+
 
 # Appends of more rows are rare, and an act for each number of them would be as many triggers.
 _FEW_ROWS = 4
-# How often a waiting subscriber looks whether another process has committed: reading one number of shared memory.
-_GLANCE_SECONDS = 0.05
+# How long a fork waits for what is under way, beyond the time that a writer may wait for another process.
+_FORK_PATIENCE_SECONDS = 5.0
 
 
-class SQLiteRecorder:
+class SQLiteRecorder(Follower):
     """Implements `Recorder` on SQLite: one connection writes, others read.
 
     Args:
@@ -60,6 +62,7 @@ class SQLiteRecorder:
         # Connections are opened later, too, whatever the working directory then is.
         self._path = str(address.path.absolute()) if address.path else None
         self._file: tuple[int, int] | None = None
+        self._companions = Companions(self._path) if self._path else None
         self._synchronous = synchronous
         self._busy_timeout = busy_timeout
         self.connections = connections
@@ -69,27 +72,22 @@ class SQLiteRecorder:
         self._permits: SimpleQueue[None] = SimpleQueue()
         self._idle: list[sqlite3.Connection] = []
         self._bell = Bell()
+        self._listeners: set[SQLiteListener] = set()
         self._closed = False
+        # Why nothing can be done with the database in this process, or in one that is forked from it now.
+        self._unusable = self._unusable_in_child = ""
+        self._held: list[Callable[[], None]] = []
         self._applied: dict[str, dict[int, str]] | None = None
         # Who only reads opens no second connection. What is in memory has just one.
         self._writer: sqlite3.Connection | None = None
-        with translated(self._where):
-            first = self._connect()
-            try:
-                if self._path:
-                    self._file = _identity(self._path)
-                    self._check_owner(first)
-                    self._use_wal(first)
-                    self._idle.append(first)
-                else:
-                    self._writer = first
-            except BaseException:
-                first.close()
-                raise
-        for _ in range(connections):
-            self._permits.put(None)
         self._commits = GroupCommit(self._open_writer)
         self._acts = Acts()
+        # From here on a fork waits for the permits, which are there when the first connection is.
+        self.follow_forks()
+        with translated(self._where):
+            self._open_first()
+        for _ in range(connections):
+            self._permits.put(None)
 
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
@@ -109,7 +107,7 @@ class SQLiteRecorder:
         with translated(self._where), self._reader() as connection:
             return connection.execute(sql, params).fetchall()
 
-    def write(self, work: Callable[[Session], T]) -> T:
+    def write(self, work: Callable[[Session], T], *, repeatable: bool = False) -> T:  # noqa: ARG002 (nothing breaks)
         """See `Recorder.write`."""
         return self._write(lambda writer: work(_SQLiteSession(writer)))
 
@@ -139,7 +137,8 @@ class SQLiteRecorder:
 
     def listen(self) -> Listener:
         """See `Recorder.listen`."""
-        return _SQLiteListener(self._bell, self._connect() if self._path else None, self._where)
+        connect = self._connect if self._path else None
+        return SQLiteListener(self._bell, self._listeners, connect, self._permitted)
 
     def close(self) -> None:
         """See `Recorder.close`."""
@@ -147,76 +146,125 @@ class SQLiteRecorder:
             if self._closed:
                 return
             self._closed = True
-            if self._writer:
-                self._writer.close()
-        for _ in range(self.connections):
-            self._permits.get()  # waits for readers that are under way
-        while self._idle:
-            self._idle.pop().close()
+            for _ in range(self.connections):
+                self._permits.get()  # waits for readers that are under way; a fork, which does so, too, has to wait
+            self._let_go()
         for _ in range(self.connections):
             self._permits.put(None)  # so that a late reader is not left waiting, and finds the store closed
         self.signal()
 
-    def _connect(self) -> sqlite3.Connection:
-        # Transactions are begun and ended by name (isolation_level=None): the driver's own habit of beginning them
-        # hides which statements belong together.
-        if self._path and self._file and _identity(self._path) != self._file:
-            raise UnavailableError(f"{self._where} is no longer the file that was opened: open the store again")
-        connection = sqlite3.connect(
-            self._path or ":memory:",
-            timeout=self._busy_timeout,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-        )
+    def before_fork(self) -> None:
+        """See `Follower`: let what is under way end, and close what is open. Both sides open it again when need be."""
+        deadline = time.monotonic() + self._busy_timeout + _FORK_PATIENCE_SECONDS
+        if self._commits.pause(self._busy_timeout + _FORK_PATIENCE_SECONDS):
+            self._held.append(self._commits.resume)
+        with suppress(Empty):
+            for _ in range(self.connections):
+                self._permits.get(timeout=max(0.0, deadline - time.monotonic()))
+                self._held.append(lambda: self._permits.put(None))
+        if len(self._held) <= self.connections:
+            self._unusable_in_child = (
+                "an operation was under way in this process's parent, and did not end: open the store after the fork"
+            )
+        elif self._path:
+            self._let_go()
+        else:
+            self._unusable_in_child = "it is the memory of this process's parent: open a store here, or use a file"
+
+    def after_fork_in_parent(self) -> None:
+        """See `Follower`."""
+        self._unusable_in_child = ""
+        while self._held:
+            self._held.pop()()
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`."""
+        self._held = []
+        self._permits = SimpleQueue()
+        for _ in range(self.connections):
+            self._permits.put(None)
+        self._commits = GroupCommit(self._open_writer)
+        if self._unusable_in_child:
+            self._unusable = self._unusable_in_child
+            self._abandon()
+
+    def _let_go(self) -> None:
+        """Close all connections; nothing is under way."""
+        if self._companions and self._is_moved() and (connections := [*self._idle, *filter(None, [self._writer])]):
+            self._companions.bring_home(connections[0])
+        for listener in tuple(self._listeners):
+            listener.hang_up()
+        while self._idle:
+            self._idle.pop().close()
+        if self._writer:
+            self._writer.close()
+            self._writer = None
+        self._acts.forget()
+
+    def _abandon(self) -> None:
+        # To close them would be to act as their owner.
+        _ABANDONED.extend([*self._idle, *([self._writer] if self._writer else [])])
+        self._idle, self._writer = [], None
+
+    def _open_first(self) -> None:
+        first = self._connect()
         try:
-            self._configure(connection)
+            if self._path:
+                self._file = identity(self._path)
+                check_owner(first, self._where)
+                use_wal(first, self._where, patience=self._busy_timeout)
+                assert self._companions
+                self._companions.note()
+                self._idle.append(first)
+            else:
+                self._writer = first
+        except BaseException:
+            first.close()
+            raise
+
+    def _check_usable(self) -> None:
+        """Raise if the database is not, or not any more, what was opened."""
+        if self._closed:
+            raise StoreClosedError
+        if self._unusable:
+            raise UnavailableError(f"{self._where} cannot be used here: {self._unusable}")
+        if self._is_moved():
+            with suppress(IndexError):  # whoever comes when one is idle does it
+                self._leave(self._idle.pop())
+            raise UnavailableError(
+                f"{self._where} is no longer the file that was opened: it was moved, deleted or replaced. Nothing of "
+                "this call was stored; open the store again"
+            )
+
+    def _is_moved(self) -> bool:
+        return self._file is not None and self._path is not None and identity(self._path) != self._file
+
+    def _leave(self, connection: sqlite3.Connection) -> None:
+        """Close a connection to a file that was moved: so that its log is not taken for another one's."""
+        assert self._companions
+        self._companions.bring_home(connection)
+        connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        self._check_usable()
+        connection = connect(self._path, synchronous=self._synchronous, busy_timeout=self._busy_timeout)
+        try:
+            if self._file and self._companions:
+                # Reading opens the log, by its name: which must have been that of this file all the time.
+                connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+                self._check_usable()
+                self._companions.note()
         except BaseException:
             connection.close()
             raise
         return connection
 
-    def _configure(self, connection: sqlite3.Connection) -> None:
-        # FULL: the write-ahead log is on disk before a commit returns.
-        connection.execute(f"PRAGMA synchronous = {self._synchronous}")
-        # What is erased is overwritten: some builds of SQLite would leave it in the file's free pages.
-        connection.execute("PRAGMA secure_delete = ON")
-        # References are checked: the log never points at a stream that is not there.
-        connection.execute("PRAGMA foreign_keys = ON")
-        # What PostgreSQL says with its own functions: the envelope that is left of an erased payload.
-        connection.create_function("erased", 1, erased, deterministic=True)
-        # Sorting and joining never writes temporary files beside an agent's work.
-        connection.execute("PRAGMA temp_store = MEMORY")
-
     def _open_writer(self) -> sqlite3.Connection:
         """The connection that writes, for whoever has the turn."""
-        if self._closed:
-            raise StoreClosedError
+        self._check_usable()
         if self._writer is None:
             self._writer = self._connect()
         return self._writer
-
-    def _check_owner(self, connection: sqlite3.Connection) -> None:
-        # Before anything is changed: what is another program's stays as it is, to the byte.
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        if tables and "eventstore_migrations" not in tables:
-            raise NotAStoreError(f"{self._where} holds another program's tables: name another file")
-
-    def _use_wal(self, connection: sqlite3.Connection) -> None:
-        # Write-ahead logging: readers go on while a writer writes. Changing to it needs the file for oneself, and
-        # SQLite does not wait for that, so it is tried again while other processes open the file, too.
-        with translated(self._where):
-            mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
-        if mode == "wal":
-            return
-        for attempt in Retrying(
-            retry=retry_if_exception_type(BusyError),
-            stop=stop_after_delay(self._busy_timeout),
-            wait=wait_random(0.005, 0.05),
-            reraise=True,
-        ):
-            with attempt, translated(self._where):
-                connection.execute("PRAGMA journal_mode = WAL")
 
     @contextmanager
     def _reader(self) -> Iterator[sqlite3.Connection]:
@@ -238,7 +286,18 @@ class SQLiteRecorder:
                 self._idle.append(connection)
             self._permits.put(None)
 
+    @contextmanager
+    def _permitted(self) -> Iterator[None]:
+        """For whoever reads on a connection of its own: a fork waits for it, too."""
+        self._permits.get()
+        try:
+            with translated(self._where):
+                yield
+        finally:
+            self._permits.put(None)
+
     def _idle_or_new(self) -> sqlite3.Connection:
+        self._check_usable()
         with suppress(IndexError):
             return self._idle.pop()
         return self._connect()
@@ -307,14 +366,6 @@ class SQLiteRecorder:
             raise
 
 
-def _identity(path: str) -> tuple[int, int] | None:
-    try:
-        status = Path(path).stat()
-    except FileNotFoundError:
-        return None
-    return status.st_dev, status.st_ino
-
-
 def _append_block(append: Append, index: int) -> str:
     return "append_first_event" if append.first and index == 0 else "append_event"
 
@@ -325,42 +376,6 @@ class _SQLiteSession:
 
     def execute(self, sql: str, params: Params) -> Rows:
         return self._connection.execute(sql, params).fetchall()
-
-
-class _SQLiteListener:
-    def __init__(self, bell: Bell, connection: sqlite3.Connection | None, where: str) -> None:
-        self._bell = bell
-        self._heard = bell.rings
-        self._connection = connection
-        self._where = where
-        self._seen = self._glance()
-
-    def wait(self, timeout: float) -> bool:
-        deadline = time.monotonic() + timeout
-        woken = False
-        while not woken and (left := deadline - time.monotonic()) > 0:
-            # Woken at once by this process's own appends; a commit of another process shows at a glance.
-            woken = self._bell.wait(self._heard, min(left, _GLANCE_SECONDS) if self._connection else left)
-            if not woken and (now := self._glance()) != self._seen:
-                self._seen = now
-                woken = True
-        self._heard = self._bell.rings
-        return woken
-
-    def wake(self) -> None:
-        self._bell.ring()
-
-    def close(self) -> None:
-        if self._connection:
-            self._connection.close()
-            self._connection = None
-
-    def _glance(self) -> int:
-        # A number that changes when another connection has committed.
-        if self._connection is None:
-            return 0
-        with translated(self._where):
-            return int(self._connection.execute("PRAGMA data_version").fetchone()[0])
 
 
 class _StreamMovedOnError(Exception):

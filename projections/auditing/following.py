@@ -10,7 +10,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Any, NamedTuple
 
-from eventstore import BusyError, CorruptionError, EventStore
+from eventstore import BusyError, CorruptionError, EventStore, forking
 from eventstore.recorders import Rows, Session
 from projections._view import END
 from projections.auditing.extract import Extract, extract
@@ -39,7 +39,7 @@ class State(NamedTuple):
     era: int
 
 
-class Follower:
+class Follower(forking.Follower):
     """Follows the feed of one store.
 
     Args:
@@ -52,6 +52,7 @@ class Follower:
         self._queries = queries
         # Of several threads that ask at once, one does the work of all. What other processes do is seen in the state.
         self._turn = threading.Lock()
+        self.follow_forks()
 
     def state(self) -> State:
         """How far the rows go now."""
@@ -82,7 +83,11 @@ class Follower:
             for name in ("audit_forget_rows", "audit_forget_terms", "audit_forget_spans", "audit_begin_anew"):
                 session.execute(self._queries[name], {})
 
-        self._store.recorder.write(work)
+        self._store.recorder.write(work, repeatable=True)
+
+    def after_fork_in_child(self) -> None:
+        """See `forking.Follower`."""
+        self._turn = threading.Lock()
 
     def _end(self) -> int:
         """The feed's end, when all that is committed now has its place in it.
@@ -127,7 +132,7 @@ class Follower:
                     session.execute(self._queries[name], params)
                 session.execute(self._queries["audit_advance"], {"new_position": rows[-1][0]})
 
-        self._store.recorder.write(work)
+        self._store.recorder.write(work, repeatable=True)
 
     def _last_of_batch(self, after: int, end: int) -> int:
         """The position up to which the payloads behind another one are few enough, and small enough, for one batch."""
@@ -153,7 +158,8 @@ class Follower:
         """Drop what is known of the content of a stream's events that was erased, in transactions of a bounded size."""
         after: int | None = 0
         while after is not None:
-            after = self._store.recorder.write(partial(self._blank_some, stream_id, after, state))
+            blank = partial(self._blank_some, stream_id, after, state)
+            after = self._store.recorder.write(blank, repeatable=True)
 
     def _blank_some(self, stream_id: int, after: int, state: State, session: Session) -> int | None:
         """Blank some rows behind a position; the last one's position, if there may be more."""

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from typing import NamedTuple
 
+from eventstore.forking import Follower
 from projections.values.value import Value
 
 
@@ -20,7 +21,7 @@ class Slot(NamedTuple):
     channel: str
 
 
-class LiveValues:
+class LiveValues(Follower):
     """Keeps the last value of each channel, those that were used lately.
 
     Args:
@@ -32,6 +33,7 @@ class LiveValues:
         self._values: OrderedDict[Slot, tuple[Value, int]] = OrderedDict()
         self._memory = 0
         self._lock = threading.Lock()
+        self.follow_forks()
 
     @property
     def memory(self) -> int:
@@ -69,6 +71,11 @@ class LiveValues:
         with self._lock:
             for slot in [slot for slot in self._values if stream_id in (None, slot.stream_id)]:
                 self._drop(slot)
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`. Another thread may have been at work here, and left it half done."""
+        self._values, self._memory = OrderedDict(), 0
+        self._lock = threading.Lock()
 
     def _drop(self, slot: Slot) -> None:
         kept = self._values.pop(slot, None)

@@ -1,7 +1,7 @@
 """Other processes that use the same store: quick to start, and to be killed at any moment.
 
 They are forked from a server process that has imported everything and opened nothing, so that no lock and no
-connection of this process is copied.
+connection of this process is copied; except for a `copy`, which is made to have them all.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ _FORKED = multiprocessing.get_context("forkserver")
 _FORKED.set_forkserver_preload(["tests.failures.saving", "tests.failures.tables", "psycopg", "psycopg_pool"])
 
 Pipe = Connection
+# Longer than anything takes that goes on at all.
+_PATIENCE_SECONDS = 60
 Work = Callable[..., Any]
 
 
@@ -52,6 +54,52 @@ class Child:
         if outcome == "raised":
             raise AssertionError(f"a process failed:\n{value}")
         return value
+
+
+class Copy(Child):
+    """A copy of this process, as `os.fork` makes it, that does some work, which may be any function."""
+
+    def __init__(self, work: Callable[..., Any], *args: Any) -> None:
+        self.pipe, theirs = multiprocessing.Pipe()
+        self._pid = os.fork()
+        if self._pid == 0:
+            try:
+                signal.signal(signal.SIGALRM, signal.SIG_DFL)
+                signal.alarm(_PATIENCE_SECONDS)  # a copy that hangs is ended, and its pipe with it
+                self.pipe.close()
+                _run(theirs, work, args)
+            finally:
+                os._exit(0)
+        theirs.close()
+
+    def kill(self) -> None:
+        """End it as a power failure would, and wait until it is gone."""
+        if self._pid:
+            os.kill(self._pid, signal.SIGKILL)
+            os.waitpid(self._pid, 0)
+            self._pid = 0
+
+    def result(self) -> Any:
+        """See `Child.result`."""
+        outcome, value = self.pipe.recv()
+        os.waitpid(self._pid, 0)
+        self._pid = 0
+        if outcome == "raised":
+            raise AssertionError(f"a copy of this process failed:\n{value}")
+        return value
+
+
+@contextmanager
+def copies(count: int, work: Callable[..., Any], *args: Any) -> Iterator[list[Copy]]:
+    """Copies of this process, that are gone after the block. `work` gets a pipe, the number of the copy, and `args`."""
+    made: list[Copy] = []
+    try:
+        made.extend(Copy(work, number, *args) for number in range(count))
+        yield made
+    finally:
+        for each in made:
+            each.kill()
+            each.pipe.close()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from eventstore import EventStore
 from eventstore.envelope import erased
 from eventstore.queries import Dialect
 from eventstore.recorders import Append
-from eventstore.recorders.postgres import _Connection
+from eventstore.recorders._postgres_connection import Connection
 from eventstore.recorders.sqlite import SQLiteRecorder, _SQLiteSession
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
@@ -191,7 +191,7 @@ def _taken_apart(sent: dict[str, Mapping[str, Any]], method: Callable[..., Any])
 
 SPOKEN_THROUGH: dict[Dialect, list[tuple[type, str]]] = {
     "sqlite": [(SQLiteRecorder, "read"), (_SQLiteSession, "execute")],
-    "postgres": [(_Connection, "execute")],
+    "postgres": [(Connection, "execute")],
 }
 
 

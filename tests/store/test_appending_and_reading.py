@@ -284,7 +284,7 @@ def test_any_number_of_statements_goes_with_an_append(count: int, store: EventSt
 
 
 def test_a_statement_that_is_prepared_already_is_used(pg_server: str) -> None:
-    shortcut = Shortcut("twice", "SELECT %(a)s::bigint", prepare=True)
+    shortcut = Shortcut("twice", "SELECT %(a)s::bigint")
     with psycopg.connect(pg_server, autocommit=True) as connection:
         prepared: set[bytes] = set()
         assert shortcut.execute(connection, prepared, {"a": 1}) == 1

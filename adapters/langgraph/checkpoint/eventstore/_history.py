@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.runnables import RunnableConfig
 
 from eventstore import BadInputError, Cause
+from eventstore.arguments import checked
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._translation import CheckpointThen, to_tuple_then
 from projections import (
@@ -46,6 +47,7 @@ Checkpoint = str | RunnableConfig
 """A checkpoint: its id, or a config that names it, such as that of a `StateSnapshot`."""
 
 
+@checked
 class History:
     """What a saver's threads have been through, and how to get any of it back: `saver.history`.
 

@@ -10,18 +10,24 @@ from collections import OrderedDict
 
 from langchain_core.runnables import RunnableConfig
 
+from eventstore.forking import Follower
 from langgraph.checkpoint.eventstore import _config
 
 _REMEMBERED_RUNS = 10_000
 
 
-class Lines:
+class Lines(Follower):
     """Remembers the lines that runs have read first. Shared by all runs of one saver."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         # By LangGraph's control object, which is held so that no other gets its number, and thread.
         self._runs: OrderedDict[tuple[int, str], tuple[object, int]] = OrderedDict()
+        self.follow_forks()
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`."""
+        self._lock = threading.Lock()
 
     def loads(self, config: RunnableConfig, thread: str, line: int) -> None:
         """Note what a run has read; what it reads later, such as a node that looks at the state, changes nothing.

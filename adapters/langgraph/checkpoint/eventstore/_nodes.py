@@ -11,6 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
+from eventstore.forking import Follower
 from projections.tasks import SENDS, Packets, node_of, sent_to
 
 _REMEMBERED_CHECKPOINTS = 4096
@@ -19,12 +20,13 @@ Key = tuple[str, str, str]
 """Thread, namespace, checkpoint."""
 
 
-class Nodes:
+class Nodes(Follower):
     """Tells the nodes of tasks; remembers the packets of the checkpoints that were saved or loaded lately."""
 
     def __init__(self) -> None:
         self._sent: OrderedDict[Key, Packets] = OrderedDict()
         self._lock = threading.Lock()
+        self.follow_forks()
 
     def remember(self, key: Key, values: Mapping[str, Any]) -> None:
         """Note whom a checkpoint sends packets to."""
@@ -36,6 +38,10 @@ class Nodes:
             self._sent.move_to_end(key)
             if len(self._sent) > _REMEMBERED_CHECKPOINTS:
                 self._sent.popitem(last=False)
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`."""
+        self._lock = threading.Lock()
 
     def node_of(self, key: Key, task_path: str) -> str | None:
         """The node of a task of a checkpoint; of a function's call, the function that called it."""

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from eventstore import ConflictError
+from eventstore.forking import Follower
 from projections import Checkpoints, NewCheckpoint, NewWrites, Serializer, prepare_checkpoint, prepare_writes
 
 _REMEMBERED_RUNS = 10_000
@@ -54,7 +55,7 @@ class Ticket(str):
         return ticket
 
 
-class Turns:
+class Turns(Follower):
     """Lets one run at a time save to each thread. Shared by all runs of one saver."""
 
     def __init__(self, checkpoints: Checkpoints) -> None:
@@ -62,6 +63,7 @@ class Turns:
         self._lock = threading.Lock()
         # By LangGraph's control object, which is held so that no other gets its number.
         self._runs: OrderedDict[int, tuple[object, Run]] = OrderedDict()
+        self.follow_forks()
 
     def run_of(self, control: object | None) -> Run | None:
         """The run of LangGraph's own that a call belongs to, by its control object."""
@@ -111,6 +113,10 @@ class Turns:
         prepared = prepare_writes(writes, serializer)
         check = self._check(writes.thread, writes.namespace, run, callers, (writes.checkpoint,))
         self._checkpoints.save_prepared([prepared], check=check)
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`."""
+        self._lock = threading.Lock()
 
     def _check(
         self, thread: str, own: str, run: Run | None, callers: Iterable[str], expected: tuple[str | None, ...]

@@ -1,0 +1,153 @@
+"""Public methods hold their callers to what their signatures say, before anything is done.
+
+An argument of another type, a number that no database can hold, or a string that is not text (with a lone surrogate)
+would else be refused somewhere below, by an error of Python's or of a driver's that tells nobody what to do.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from functools import wraps
+from typing import Any, TypeVar
+
+from eventstore.errors import BadInputError
+
+C = TypeVar("C")
+Check = Callable[[str, object], None]
+"""Gets the name of an argument and its value. Raises `BadInputError`."""
+
+# Versions, positions and limits are signed integers of 64 bits.
+_LARGEST = 2**63 - 1
+# As messages show a value that may be of any size.
+_SHOWN = 60
+
+
+def checked(kind: type[C]) -> type[C]:
+    """A class whose public methods check their arguments, as far as annotations say what these are."""
+    for name, function in list(vars(kind).items()):
+        if inspect.isfunction(function) and not name.startswith("_"):
+            setattr(kind, name, _checking(function))
+    return kind
+
+
+def _checking(function: Callable[..., Any]) -> Callable[..., Any]:
+    parameters = inspect.signature(function).parameters
+    checks = {name: found for name, each in parameters.items() if (found := _check_of(each))}
+    places = [(name, checks.get(name)) for name in parameters]
+    if not checks:
+        return function
+
+    def check(args: Sequence[object], arguments: Mapping[str, object]) -> None:
+        for (name, its_check), value in zip(places, args, strict=False):
+            if its_check:
+                its_check(name, value)
+        for name, value in arguments.items():
+            if name in checks:
+                checks[name](name, value)
+
+    @wraps(function)
+    def call(*args: Any, **arguments: Any) -> Any:
+        check(args, arguments)
+        return function(*args, **arguments)
+
+    @wraps(function)
+    async def acall(*args: Any, **arguments: Any) -> Any:
+        check(args, arguments)
+        return await function(*args, **arguments)
+
+    return acall if inspect.iscoroutinefunction(function) else call
+
+
+def _check_of(parameter: inspect.Parameter) -> Check | None:
+    """How to check an argument; `None`: its annotation tells too little."""
+    if parameter.kind is parameter.VAR_KEYWORD:
+        return None
+    checks = [_BY_ANNOTATION.get(part) for part in str(parameter.annotation).split(" | ")]
+    if not all(checks):
+        return None
+    if len(checks) == 1:
+        return checks[0]
+    return _any_of([check for check in checks if check])
+
+
+def _any_of(checks: Sequence[Check]) -> Check:
+    def check_any(name: str, value: object) -> None:
+        for check in checks[:-1]:
+            try:
+                return check(name, value)
+            except BadInputError as error:
+                # The right type, and still refused: that is what there is to say.
+                if isinstance(value, str | int) and type(value) in _PLAIN.get(check, ()):
+                    raise error from None
+        return checks[-1](name, value)
+
+    return check_any
+
+
+def _none(name: str, value: object) -> None:
+    if value is not None:
+        raise _refused(name, value, "nothing of the kind can be asked for")
+
+
+def _text(name: str, value: object) -> None:
+    if not isinstance(value, str):
+        raise _refused(name, value, "use a string")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise _refused(name, value, "it holds a lone surrogate, which is not text") from error
+
+
+def _number(name: str, value: object) -> None:
+    if type(value) is not int:
+        raise _refused(name, value, "use a whole number")
+    if not -_LARGEST <= value <= _LARGEST:
+        raise BadInputError(f"{name} is beyond all that can be counted: use a number of at most {_LARGEST}")
+
+
+def _truth(name: str, value: object) -> None:
+    if type(value) is not bool:
+        raise _refused(name, value, "use true or false")
+
+
+def _time(name: str, value: object) -> None:
+    if not isinstance(value, datetime):
+        raise _refused(name, value, "use a datetime")
+
+
+def _span(name: str, value: object) -> None:
+    if not isinstance(value, timedelta):
+        raise _refused(name, value, "use a timedelta")
+
+
+def _texts(name: str, value: object) -> None:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+        raise _refused(name, value, "use a list of strings")
+    for each in value:
+        _text(name, each)
+
+
+def _mapping(name: str, value: object) -> None:
+    if not isinstance(value, Mapping):
+        raise _refused(name, value, "use a dict")
+
+
+def _refused(name: str, value: object, advice: str) -> BadInputError:
+    shown = ascii(value) if isinstance(value, str | bytes | int | float | None) else f"a {type(value).__name__}"
+    return BadInputError(f"{name} is {shown if len(shown) <= _SHOWN else f'{shown[:_SHOWN]}…'}: {advice}")
+
+
+_BY_ANNOTATION: Mapping[str, Check] = {
+    "None": _none,
+    "str": _text,
+    "int": _number,
+    "bool": _truth,
+    "datetime": _time,
+    "timedelta": _span,
+    "Sequence[str]": _texts,
+    "Collection[str]": _texts,
+    "Mapping[str, Any]": _mapping,
+}
+_PLAIN: Mapping[Check, Sequence[type]] = {_text: (str,), _number: (int,)}

@@ -1,0 +1,261 @@
+"""Arguments of other types, beyond all bounds, or that no text is: every public method takes them, or refuses them.
+
+Never with an error of Python's or of a driver's. Each argument of each method is tried with each of some hostile
+values, while the others are what they should be.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from eventstore import BadInputError, EventStore, EventStoreError, InvalidIdError, InvalidUrlError, NewEvent
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from projections import Audit, Branches, Checkpoints, Recovery, Timeline
+
+from .saving import ident, save
+
+HOSTILE: list[Any] = [
+    *(
+        None,
+        True,
+        -1,
+        0,
+        2**70,
+        -(2**70),
+        1.5,
+        float("nan"),
+        "x",
+        "",
+        "\ud800",
+        "a\0b",
+        "x" * 5_000,
+        b"x",
+        b"",
+        object(),
+    ),
+    *(
+        [],
+        ["\ud800"],
+        [b"x"],
+        [2**70],
+        ["x" * 5_000],
+        {},
+        {"k": object()},
+        {1: 2},
+        datetime.max.replace(tzinfo=UTC),
+        datetime.min.replace(tzinfo=UTC),
+    ),
+]
+# What is code of the caller's, a place of the caller's, or an object of ours, as its type says.
+TRUSTED = {
+    *(
+        "self",
+        "serializer",
+        "work",
+        "decide",
+        "decides",
+        "event",
+        "progress",
+        "file",
+        "path",
+        "cause",
+        "items",
+        "check",
+    ),
+    *("matching", "upcasters", "backward", "newest_first", "dry_run", "joins", "checkpoint_", "writes", "stream_id"),
+}
+NOT_OURS = {
+    "open",
+    "close",
+    "aclose",
+    "commit",
+    "commit_all",
+    "append_to_closed",
+    "save",
+    "save_writes",
+    "save_prepared",
+}
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EventStoreSaver]:
+    """A saver with a thread, a fork of it, and the past that methods ask for."""
+    from tests.conftest import fresh_database
+
+    def use(url: str) -> Iterator[EventStoreSaver]:
+        with EventStoreSaver.from_conn_string(url) as saver:
+            for number in (1, 2, 3):
+                save(saver, number, thread="t", parent=number - 1 or None, run_id="run")
+            saver.copy_thread("t", "fork")
+            yield saver
+
+    if request.param == "sqlite":
+        yield from use(f"sqlite:///{tmp_path_factory.mktemp('arguments') / 'store.db'}")
+    else:
+        with fresh_database(request.getfixturevalue("pg_server")) as url:
+            yield from use(url)
+
+
+GOOD: dict[str, Any] = {
+    **dict.fromkeys(("thread", "threads", "source", "stream", "one", "other", "branch", "over"), "t"),
+    **dict.fromkeys(("checkpoint", "at", "a", "b"), ident(2)),
+    "target": "new",
+    "channels": ["count"],
+    "channel": "count",
+    "runs": ["run"],
+    "time": datetime.now(UTC),
+    "moment": 1,
+    "events": [NewEvent("x")],
+    "to": ident(2),
+    "checkpoints": [ident(2)],
+}
+VERSIONS = {("EventStore", "at"): 1}
+
+
+def subjects(saver: EventStoreSaver) -> list[Any]:
+    checkpoints = saver.checkpoints
+    return [
+        *(saver.store, checkpoints, Timeline(checkpoints), Audit(saver.store), Recovery(checkpoints)),
+        *(Branches(checkpoints), saver.history),
+    ]
+
+
+def methods(subject: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
+    for name, method in inspect.getmembers(subject, inspect.ismethod):
+        if not name.startswith("_") and name not in NOT_OURS and not inspect.ismethod(getattr(type(subject), name)):
+            yield name, method
+
+
+def carry_out(method: Callable[..., Any], arguments: dict[str, Any]) -> None:
+    """Call it, and consume what it gives."""
+    result = method(**arguments)
+    if inspect.isawaitable(result):
+
+        async def wait() -> Any:
+            return await result
+
+        result = asyncio.run(wait())
+    elif hasattr(result, "__anext__"):
+
+        async def consume() -> None:
+            async for _ in result:
+                pass
+
+        asyncio.run(consume())
+    elif hasattr(result, "close") and hasattr(result, "stop"):
+        result.close()
+    elif hasattr(result, "__next__"):
+        for _ in result:
+            pass
+
+
+def arguments_of(subject: Any, method: Callable[..., Any], serializer: Any) -> dict[str, Any]:
+    """What a method needs to have, and can work with."""
+    needed = {}
+    for name, parameter in inspect.signature(method).parameters.items():
+        if name == "serializer":
+            needed[name] = serializer
+        elif parameter.default is parameter.empty and parameter.kind not in (
+            parameter.VAR_KEYWORD,
+            parameter.VAR_POSITIONAL,
+        ):
+            needed[name] = VERSIONS.get((type(subject).__name__, name), GOOD.get(name))
+    return needed
+
+
+def complaints(prepared: EventStoreSaver) -> Iterator[str]:
+    from langgraph.checkpoint.eventstore._serde import StrictSerializer
+
+    serializer = StrictSerializer(())
+    for subject in subjects(prepared):
+        for name, method in methods(subject):
+            good = arguments_of(subject, method, serializer)
+            for argument, parameter in inspect.signature(method).parameters.items():
+                if argument in TRUSTED or parameter.kind is parameter.VAR_KEYWORD:
+                    continue
+                for value in HOSTILE:
+                    try:
+                        carry_out(method, {**good, argument: value})
+                    except EventStoreError:
+                        pass
+                    except Exception as error:  # noqa: BLE001 (all of them are told)
+                        called = f"{type(subject).__name__}.{name}({argument}={value!r:.40})"
+                        yield f"{called}: {type(error).__name__}: {error!s:.80}"
+
+
+def test_what_a_public_method_cannot_take_it_refuses_by_an_error_of_ours(prepared: EventStoreSaver) -> None:
+    assert "\n".join(complaints(prepared)) == ""
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("", "sqlite:///a%00b.db", "a\0b", "postgresql://user:%00@localhost/db", "postgresql://localhost/a%00b"),
+        *("postgresql://localhost/\ud800", "sqlite:///\ud800.db", "\ud800.db", 5, None, b"store.db", object()),
+    ],
+)
+def test_an_address_that_is_none_is_refused(url: Any) -> None:
+    with pytest.raises(InvalidUrlError):
+        EventStore.open(url)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        "information_schema",
+        "INFORMATION_SCHEMA",
+        "pg_catalog",
+        "pg_toast",
+        "pg_x",
+        "PG_x",
+        "",
+        "a b",
+        "x" * 64,
+        5,
+        None,
+    ],
+)
+@pytest.mark.parametrize("url", ["sqlite:///:memory:", "postgresql://nobody@127.0.0.1:1/nothing"])
+def test_a_schema_that_is_the_servers_own_is_refused_before_anything_is_tried(schema: Any, url: str) -> None:
+    with pytest.raises(InvalidIdError, match="schema"):
+        EventStore.open(url, schema=schema)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("pool_size", value) for value in (0, -1, 2**70, "8", 1.5, True, None)),
+        *(("busy_timeout", value) for value in (-1, float("nan"), float("inf"), 2**70, "1", None)),
+        *(("connect_timeout", value) for value in (-1, float("nan"), float("inf"), 2**70, "1", None)),
+        *(("migrate", "yes"), ("prepare", 2), ("synchronous", "OFF")),
+    ],
+)
+def test_an_option_that_is_none_is_refused(option: str, value: Any) -> None:
+    with pytest.raises(BadInputError, match=option):
+        EventStore.open("sqlite:///:memory:", **{option: value})
+
+
+def test_every_hostile_argument_is_refused_at_the_call_and_not_when_the_result_is_used(store: EventStore) -> None:
+    serializer: Any = None
+    hostile: Any = b"x"
+    audit, timeline = Audit(store), Timeline(Checkpoints(store))
+    calls: list[Callable[[], object]] = [
+        lambda: store.read("s", limit=2**70),
+        lambda: store.feed(topics=["\ud800"]),
+        lambda: store.aread("s", after=hostile),
+        lambda: store.afeed(limit=hostile),
+        lambda: store.subscribe(after=2**70),
+        lambda: audit.entries(topics=[hostile]),
+        lambda: audit.aentries(topics=[hostile]),
+        lambda: timeline.entries(hostile, serializer),
+        lambda: timeline.aentries(hostile, serializer),
+    ]
+    for call in calls:
+        with pytest.raises(BadInputError):
+            call()
