@@ -21,6 +21,7 @@
     │   ├── ChecksumError             a value does not match its checksum
     │   ├── ErasedError               the content was erased by a prune or a delete
     │   ├── UnreadableError           the serializer cannot read a value: another key, perhaps
+    │   │   └── TypeChangedError      its type cannot be made from what was stored of it any more
     │   └── UnknownFormatError        written by a newer or foreign version of this package
     ├── TypeNotAllowedError           a stored value is of a type that may not be made again
     ├── OvertakenError                for `Decision.work` to raise: decide anew; callers never see it
@@ -205,12 +206,35 @@ class UnreadableError(CorruptionError):
         encoding: How the serializer that stored it named its bytes, for example `"msgpack+aes"`.
     """
 
-    def __init__(self, encoding: str, reason: str) -> None:
-        super().__init__(
-            f"the serializer cannot read a value that is stored as {encoding!r} ({reason}): "
-            "give the saver the serializer and the key that it was stored with"
-        )
+    def __init__(
+        self,
+        encoding: str,
+        reason: str,
+        remedy: str = "give the saver the serializer and the key that it was stored with",
+    ) -> None:
+        super().__init__(f"the serializer cannot read a value that is stored as {encoding!r} ({reason}): {remedy}")
         self.encoding = encoding
+
+
+class TypeChangedError(UnreadableError):
+    """Objects of types that may be made again cannot be made from what is stored of them; it stays as it is.
+
+    A class is gone or has another name, takes other fields than it did, or refuses what it was dumped as.
+
+    Attributes:
+        types: The module, the name, and the reason, of each type.
+        module: The module of the first.
+        name: The name of the first.
+    """
+
+    def __init__(self, *types: tuple[str, str, str]) -> None:
+        super().__init__(
+            "msgpack",
+            "; ".join(f"{module}.{name}: {reason}" for module, name, reason in types),
+            "let the type take what was stored: keep its name, or an alias of it, and give new fields a default",
+        )
+        self.types = types
+        self.module, self.name, _ = types[0]
 
 
 class UnknownFormatError(CorruptionError):
@@ -218,20 +242,24 @@ class UnknownFormatError(CorruptionError):
 
 
 class TypeNotAllowedError(EventStoreError):
-    """A stored value is of a type that may not be made again; it was neither imported nor made, and stays as it is.
+    """Values are of types that may not be made again.
+
+    What is stored was neither imported nor made, and stays as it is; what was to be stored is not.
 
     Attributes:
-        module: The type's module.
-        name: The type's name.
+        types: The module and the name of each type.
+        module: The module of the first.
+        name: The name of the first.
     """
 
-    def __init__(self, module: str, name: str) -> None:
+    def __init__(self, *types: tuple[str, str]) -> None:
+        named = ", ".join(f"{module}.{name}" for module, name in types)
         super().__init__(
-            f"a stored value is a {module}.{name}, which is not among the types that may be made again: if you trust "
-            f"it, open the saver with allowed_types=[{name}], or with the pair ({module!r}, {name!r})"
+            f"what is stored of these types may not be made again: {named}. If you trust them, open the saver with "
+            f"allowed_types={[*types]!r}, and with all other types of the program in that list"
         )
-        self.module = module
-        self.name = name
+        self.types = types
+        self.module, self.name = types[0]
 
 
 class OvertakenError(EventStoreError):
