@@ -32,6 +32,7 @@ Messages say what to do next; the fields carry what a program needs. The driver'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -227,14 +228,16 @@ class TypeChangedError(UnreadableError):
         name: The name of the first.
     """
 
-    def __init__(self, *types: tuple[str, str, str]) -> None:
+    def __init__(self, module: str, name: str, reason: str, more: Sequence[tuple[str, str, str]] = ()) -> None:
+        types = ((module, name, reason), *more)
         super().__init__(
             "msgpack",
-            "; ".join(f"{module}.{name}: {reason}" for module, name, reason in types),
+            "; ".join(": ".join((".".join(each[:2]), *each[2:])) for each in types),
             "let the type take what was stored: keep its name, or an alias of it, and give new fields a default",
         )
         self.types = types
-        self.module, self.name, _ = types[0]
+        self.module = module
+        self.name = name
 
 
 class UnknownFormatError(CorruptionError):
@@ -252,14 +255,15 @@ class TypeNotAllowedError(EventStoreError):
         name: The name of the first.
     """
 
-    def __init__(self, *types: tuple[str, str]) -> None:
-        named = ", ".join(f"{module}.{name}" for module, name in types)
+    def __init__(self, module: str, name: str, more: Sequence[tuple[str, str]] = ()) -> None:
+        types = ((module, name), *more)
         super().__init__(
-            f"what is stored of these types may not be made again: {named}. If you trust them, open the saver with "
-            f"allowed_types={[*types]!r}, and with all other types of the program in that list"
+            f"what is stored of these types may not be made again: {', '.join(map('.'.join, types))}. If you trust "
+            f"them, open the saver with allowed_types={[*types]!r}, and with all others of the program in that list"
         )
         self.types = types
-        self.module, self.name = types[0]
+        self.module = module
+        self.name = name
 
 
 class OvertakenError(EventStoreError):

@@ -105,9 +105,11 @@ class Refusals:
             TypeChangedError: These types may, but could not.
         """
         if self._not_allowed:
-            raise TypeNotAllowedError(*self._not_allowed)
+            first, *more = self._not_allowed
+            raise TypeNotAllowedError(*first, more)
         if self._changed:
-            raise TypeChangedError(*self._changed)
+            one, *others = self._changed
+            raise TypeChangedError(*one, others)
 
 
 def for_each(act: Callable[[K], T], keys: Iterable[K]) -> list[T]:

@@ -19,7 +19,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
 from langgraph.checkpoint.eventstore._packing import ARGUMENTS, ARRAY, METHOD, ONE_ARGUMENT, SNAPSHOT
-from langgraph.checkpoint.eventstore._types import GoneError, Kind, Name, NotAllowedError, Types, is_send, kind_of
+from langgraph.checkpoint.eventstore._types import Kind, Missing, Name, Types, is_send, kind_of
 
 _STOCK = JsonPlusSerializer(allowed_msgpack_modules=None)
 
@@ -46,9 +46,11 @@ class Making:
         """The value; it counts only if nothing was refused, nor failed."""
         return ormsgpack.unpackb(data, ext_hook=self._object, option=ormsgpack.OPT_NON_STR_KEYS)
 
-    def refuse(self, name: Name) -> None:
-        """Note a type that may not be made again."""
-        self.refused[name] = None
+    def _note(self, name: Name, missing: Missing) -> None:
+        if missing.reason:
+            self.failed[name] = missing.reason
+        else:
+            self.refused[name] = None
 
     def _object(self, code: int, data: bytes) -> Any:
         if code == SNAPSHOT:
@@ -64,13 +66,10 @@ class Making:
         name = (str(module), str(path))
         try:
             kind = self._types.find(name)
-            # An object is not made around what was refused.
-            if before == (len(self.refused), len(self.failed)):
+            if isinstance(kind, Missing):
+                self._note(name, kind)
+            elif before == (len(self.refused), len(self.failed)):  # none is made around what was refused
                 return _make(kind, code, payload)
-        except NotAllowedError:
-            self.refuse(name)
-        except GoneError as error:
-            self.failed[name] = str(error)
         except Exception as error:  # noqa: BLE001 (whatever a foreign class raises)
             self.failed[name] = f"{type(error).__name__}: {error}"
         return None

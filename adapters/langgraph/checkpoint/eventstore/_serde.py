@@ -56,7 +56,7 @@ class StrictSerializer(JsonPlusSerializer):
         packing = Packing(self._types)
         data = packing.pack(obj)
         if packing.refused:
-            raise TypeNotAllowedError(*packing.refused)
+            raise _not_allowed(packing.refused)
         if packing.lost:
             names = ", ".join(map(".".join, packing.lost))
             raise TypeError(f"nobody could find {names} again by that name: define it at the top level of a module")
@@ -83,9 +83,10 @@ class StrictSerializer(JsonPlusSerializer):
         making = Making(self._types)
         value = making.read(data)
         if making.refused:
-            raise TypeNotAllowedError(*making.refused)
+            raise _not_allowed(making.refused)
         if making.failed:
-            raise TypeChangedError(*((*name, reason) for name, reason in making.failed.items()))
+            first, *more = [(*name, reason) for name, reason in making.failed.items()]
+            raise TypeChangedError(*first, more)
         return value
 
 
@@ -101,8 +102,13 @@ def _plain_json(content: bytes) -> Any:
 
     value = json.loads(content, object_hook=note)
     if refused:
-        raise TypeNotAllowedError(*refused)
+        raise _not_allowed(refused)
     return value
+
+
+def _not_allowed(refused: Iterable[Name]) -> TypeNotAllowedError:
+    first, *more = refused
+    return TypeNotAllowedError(*first, more)
 
 
 def _names(allowed: object) -> dict[Name, type | None]:

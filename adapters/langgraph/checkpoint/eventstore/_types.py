@@ -11,6 +11,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, auto
@@ -115,12 +116,19 @@ def is_send(kind: type) -> bool:
     return any((base.__module__, base.__name__) == ("langgraph.types", "Send") for base in kind.__mro__)
 
 
-class NotAllowedError(Exception):
-    """A type that may not be made again."""
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What there is instead of a type.
+
+    Attributes:
+        reason: Why it is not there; empty if it may not be made again.
+    """
+
+    reason: str = ""
 
 
-class GoneError(Exception):
-    """A type that may be made again, if it were where it was."""
+NOT_ALLOWED = Missing()
+GONE = Missing("its module has no such type any more")
 
 
 class Types:
@@ -136,24 +144,15 @@ class Types:
         self.imported = imported
 
     def find(self, name: Name) -> Any:
-        """The type, or the function, that a name stands for.
-
-        Raises:
-            NotAllowedError: It may not be made again.
-            GoneError: There is none of that name.
-        """
+        """The type, or the function, that a name stands for, or a `Missing`."""
         if name in PLAIN:
             return _plain(name)
         if (allowed := self._allowed(name)) is not None:
             return self.allowed[allowed] or _named(name)
         if not self.imported or name[0] not in sys.modules:
-            raise NotAllowedError
+            return NOT_ALLOWED
         found = look_up(name)
-        if found is None:
-            raise GoneError("its module has no such type any more")
-        if not _is_data(found):
-            raise NotAllowedError
-        return found
+        return found if isinstance(found, Missing) or _is_data(found) else NOT_ALLOWED
 
     def allows(self, name: Name) -> bool:
         """Whether the user has allowed a type, or it needs no permission."""
@@ -162,7 +161,7 @@ class Types:
     def knows(self, name: Name) -> bool:
         """Whether a type can be found by its name."""
         allowed = self._allowed(name)
-        return bool(allowed and self.allowed[allowed]) or look_up(name) is not None
+        return bool(allowed and self.allowed[allowed]) or not isinstance(look_up(name), Missing)
 
     def and_more(self, more: Mapping[Name, type | None]) -> Types:
         """These types and more."""
@@ -190,26 +189,28 @@ def name_of(kind: type) -> Name:
     return origin.__module__, _parametrized(kind, origin)
 
 
-def look_up(name: Name) -> type | None:
+def look_up(name: Name) -> type | Missing:
     """The type that a module, which is imported already, has under a name. Nothing is imported, nor called."""
     module = sys.modules.get(name[0])
     if not issubclass(type(module), ModuleType):
-        return None
+        return GONE
     path, bracket, _ = name[1].partition("[")
     # Not `vars`: a module that is to be loaded when it is used would be loaded by that.
     namespace: Mapping[str, Any] = object.__getattribute__(module, "__dict__")
     found: Any = None
     for part in path.split("."):
-        found = namespace.get(part)
+        if part not in namespace:
+            return GONE
+        found = namespace[part]
         if not issubclass(type(found), type):
-            return None
+            return NOT_ALLOWED
         namespace = MappingProxyType(vars(found))
     if not bracket:
         return found  # type: ignore[no-any-return]  # a type, as was asked
     # A generic model with its parameters is a class that is made when it is first written down.
     known = [kind for kind in type.__subclasses__(found) if _origin(kind) is found]
     named = [kind for kind in known if _parametrized(kind, found) == name[1]]
-    return named[0] if len(named) == 1 else None
+    return named[0] if len(named) == 1 else GONE
 
 
 def _origin(kind: type) -> Any:
@@ -228,16 +229,13 @@ def _plain(name: Name) -> Any:
     return getattr(import_module(name[0].removesuffix("._local")), name[1])
 
 
-def _named(name: Name) -> type:
+def _named(name: Name) -> type | Missing:
     """A type that the user has named: so its module may be imported."""
     try:
         import_module(name[0])
     except ImportError as error:
-        raise GoneError(f"its module cannot be imported: {error}") from error
-    found = look_up(name)
-    if found is None:
-        raise GoneError("its module has no such type any more")
-    return found
+        return Missing(f"its module cannot be imported: {error}")
+    return look_up(name)
 
 
 @lru_cache(1024)
