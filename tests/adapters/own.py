@@ -161,6 +161,7 @@ VALUES: list[Any] = [
     *(Colour.RED, Colour.MIXED, Level.HIGH, Word.YES, Rights.READ | Rights.WRITE, Outer.Inner.ONE),
     *(Outer.Point(1), Point(1, 2), Pair(1, Point(2)), Tags({"a"}), deque([1, 2], maxlen=3)),
     *({(1, (2, 3)), (4,)}, frozenset({Point(1), Colour.RED})),
+    {Colour.RED: 1, Word.YES: {date(2026, 1, 2): Point(1)}, (Level.HIGH, 2): 3, (4, 5): 6, 7: [{Point(1): 8}]},
     Zoo(animals=[Dog(name="rex", tricks=2)], anything=[Point(1), Pair(1), Dog(name="bo", tricks=1), Colour.RED]),
     *(Renamed(X=5, why=6), Numbers([1, 2]), Exact(place=(1, 2)), Open(more=Point(3)), Dumped(day=date(2026, 1, 2))),  # type: ignore[call-arg]
     *(Box[int](content=1), Box[Animal](content=Dog(name="rex", tricks=2)), Validated(X=4)),

@@ -83,6 +83,13 @@ def test_a_value_of_a_type_of_ones_own_is_read_as_what_it_was(value: Any) -> Non
     assert repr(read) == repr(value)
 
 
+def test_an_object_that_holds_itself_is_refused_in_no_time() -> None:
+    zoo = own.Zoo(animals=[])
+    zoo.anything = [own.Pair(zoo, {own.Colour.RED: zoo})]
+    with pytest.raises(TypeError):
+        again(zoo)
+
+
 def test_fields_that_a_dataclass_does_not_take_are_read_as_they_were() -> None:
     read = again(own.counted())
     assert (read.items, read.count, hasattr(read, "unset")) == (["a", "b"], 7, False)

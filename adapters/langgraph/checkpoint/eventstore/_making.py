@@ -18,7 +18,7 @@ import ormsgpack
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
-from langgraph.checkpoint.eventstore._packing import ARGUMENTS, ARRAY, METHOD, ONE_ARGUMENT, SNAPSHOT
+from langgraph.checkpoint.eventstore._packing import ARGUMENTS, ARRAY, METHOD, ONE_ARGUMENT, PAIRS, SNAPSHOT
 from langgraph.checkpoint.eventstore._types import Kind, Missing, Name, Types, is_send, kind_of
 
 _STOCK = JsonPlusSerializer(allowed_msgpack_modules=None)
@@ -64,6 +64,8 @@ class Making:
             return self._array(data)
         module, path, payload = held[:3]
         name = (str(module), str(path))
+        if name == PAIRS and code == ONE_ARGUMENT:
+            return {_hashable(key): item for key, item in payload}
         try:
             kind = self._types.find(name)
             if isinstance(kind, Missing):

@@ -12,7 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import ormsgpack
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -24,18 +24,26 @@ from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Name, Types, is_
 ONE_ARGUMENT, ARGUMENTS, FIELDS, METHOD, PYDANTIC_1, PYDANTIC_2, ARRAY, SNAPSHOT = range(8)
 """The kinds of LangGraph's msgpack extension (langgraph.checkpoint.serde.jsonplus): how an object was taken apart."""
 
-# As LangGraph packs.
+# As LangGraph packs, but for keys that are no texts: of those it makes texts where it can.
 _OPTION = (
-    ormsgpack.OPT_NON_STR_KEYS
-    | ormsgpack.OPT_PASSTHROUGH_DATACLASS
+    ormsgpack.OPT_PASSTHROUGH_DATACLASS
     | ormsgpack.OPT_PASSTHROUGH_DATETIME
     | ormsgpack.OPT_PASSTHROUGH_ENUM
     | ormsgpack.OPT_PASSTHROUGH_UUID
     | ormsgpack.OPT_REPLACE_SURROGATES
 )
+# Keys that are read as what they were.
+_KEYS = frozenset((str, int, float, bool, bytes, type(None)))
+# How often a value may be tried in another way without success: each try may hold others, and a value that holds itself
+# has no end of them.
+_TRIES = 32
 # LangGraph's, for what has no parts: times, paths, numbers, arrays, exceptions.
 _STOCK = JsonPlusSerializer()
 
+PAIRS: Name = ("builtins", "dict")
+"""What LangGraph never writes: a dict as its pairs."""
+
+T = TypeVar("T")
 Taken = tuple[int, Any]
 """The kind of an extension, and what it holds besides the type's name."""
 
@@ -52,13 +60,14 @@ class Packing:
         own: Whether any is not a plain one.
     """
 
-    __slots__ = ("_types", "lost", "own", "refused")
+    __slots__ = ("_tries", "_types", "lost", "own", "refused")
 
     def __init__(self, types: Types) -> None:
         self._types = types
         self.refused: dict[Name, None] = {}
         self.lost: dict[Name, None] = {}
         self.own = False
+        self._tries = _TRIES
 
     def pack(self, value: Any) -> bytes:
         """The bytes of a value, or of a part.
@@ -66,10 +75,28 @@ class Packing:
         Raises:
             TypeError: It cannot be serialized.
         """
-        return ormsgpack.packb(value, default=self._default, option=_OPTION)
+        before = len(self.refused), len(self.lost)
+        try:
+            return ormsgpack.packb(value, default=self._default, option=_OPTION)
+        except TypeError:
+            self._try_again(*before)
+        with_keys = _OPTION | ormsgpack.OPT_NON_STR_KEYS
+        packed = ormsgpack.packb(_with_pairs(value), default=self._default, option=with_keys)
+        self._tries += 1
+        return packed
+
+    def _try_again(self, refused: int, lost: int) -> None:
+        """Forget what was noted meanwhile: what follows `except TypeError` packs the same in another way."""
+        if not self._tries:
+            raise TypeError("it cannot be serialized, or holds itself")
+        self._tries -= 1
+        self.refused = dict.fromkeys([*self.refused][:refused])
+        self.lost = dict.fromkeys([*self.lost][:lost])
 
     def _default(self, value: Any) -> Any:
         kind: Any = type(value)
+        if kind is _Pairs:
+            return ormsgpack.Ext(ONE_ARGUMENT, self.pack((*PAIRS, value.pairs)))
         if kind is _DeltaSnapshot:
             return ormsgpack.Ext(SNAPSHOT, self.pack(value.value))
         name, take = _way_of(kind)
@@ -80,13 +107,15 @@ class Packing:
         code, held = take(value)
         if kind_of(kind) is not Kind.PYDANTIC:
             return self._extension(code, name, held)
-        refused, lost = dict(self.refused), dict(self.lost)
+        before = len(self.refused), len(self.lost)
         try:
             return self._extension(code, name, held)
         except TypeError:
-            # A field may hold what only the model's own way of dumping knows how to write.
-            self.refused, self.lost = refused, lost
-            return self._extension(code, name, value.model_dump())
+            self._try_again(*before)
+        # A field may hold what only the model's own way of dumping knows how to write.
+        made = self._extension(code, name, value.model_dump())
+        self._tries += 1
+        return made
 
     def _extension(self, code: int, name: Name, held: Any) -> ormsgpack.Ext:
         more = ("model_validate_json",) if code == PYDANTIC_2 else ()
@@ -98,6 +127,28 @@ class Packing:
             self.refused[name] = None
         elif not self._types.knows(name):
             self.lost[name] = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Pairs:
+    """A dict with keys that would be read as texts."""
+
+    pairs: list[tuple[Any, Any]]
+
+
+def _with_pairs(value: Any) -> Any:
+    """A value, with its dicts as pairs where a key needs that."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return kind(map(_with_pairs, value))
+    if not isinstance(value, dict):
+        return value
+    items = [(key, _with_pairs(item)) for key, item in value.items()]
+    return dict(items) if all(_is_kept(key) for key, _ in items) else _Pairs(items)
+
+
+def _is_kept(key: Any) -> bool:
+    return all(map(_is_kept, key)) if type(key) is tuple else type(key) in _KEYS
 
 
 def _stock(value: Any) -> Any:
