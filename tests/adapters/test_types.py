@@ -83,6 +83,12 @@ def test_a_value_of_a_type_of_ones_own_is_read_as_what_it_was(value: Any) -> Non
     assert repr(read) == repr(value)
 
 
+def test_a_message_is_read_as_a_node_has_left_it() -> None:
+    message = AIMessage("x", id="1")
+    message.content = None  # type: ignore[assignment]
+    assert again(message) == message
+
+
 def test_an_object_that_holds_itself_is_refused_in_no_time() -> None:
     zoo = own.Zoo(animals=[])
     zoo.anything = [own.Pair(zoo, {own.Colour.RED: zoo})]

@@ -17,9 +17,10 @@ from typing import Any
 import ormsgpack
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
+from pydantic import ValidationError
 
 from langgraph.checkpoint.eventstore._packing import ARGUMENTS, ARRAY, METHOD, ONE_ARGUMENT, PAIRS, SNAPSHOT
-from langgraph.checkpoint.eventstore._types import Kind, Missing, Name, Types, is_send, kind_of
+from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Missing, Name, Types, is_send, kind_of
 
 _STOCK = JsonPlusSerializer(allowed_msgpack_modules=None)
 
@@ -63,15 +64,25 @@ class Making:
         if code == ARRAY:
             return self._array(data)
         module, path, payload = held[:3]
-        name = (str(module), str(path))
-        if name == PAIRS and code == ONE_ARGUMENT:
+        if (module, path) == PAIRS and code == ONE_ARGUMENT:
             return {_hashable(key): item for key, item in payload}
+        # No object is made around what was refused.
+        whole = before == (len(self.refused), len(self.failed))
+        return self._made((str(module), str(path)), code, payload, whole)
+
+    def _made(self, name: Name, code: int, held: Any, whole: bool) -> Any:
+        kind: Any = None
         try:
             kind = self._types.find(name)
             if isinstance(kind, Missing):
                 self._note(name, kind)
-            elif before == (len(self.refused), len(self.failed)):  # none is made around what was refused
-                return _make(kind, code, payload)
+            elif whole:
+                return _make(kind, code, held)
+        except ValidationError as error:
+            if name in PLAIN:
+                # A node may have set a message's fields to anything; LangGraph gives the message as it was left, too.
+                return kind.model_construct(**held)
+            self.failed[name] = f"{type(error).__name__}: {error}"
         except Exception as error:  # noqa: BLE001 (whatever a foreign class raises)
             self.failed[name] = f"{type(error).__name__}: {error}"
         return None
