@@ -87,6 +87,10 @@ def test_a_message_is_read_as_a_node_has_left_it() -> None:
     message = AIMessage("x", id="1")
     message.content = None  # type: ignore[assignment]
     assert again(message) == message
+    person = Person(name="ann")
+    person.name = 7  # type: ignore[assignment]
+    for options in ({}, {"allowed_types": [Person]}):
+        assert again([person], **options)[0].name == 7
 
 
 def test_an_object_that_holds_itself_is_refused_in_no_time() -> None:
@@ -256,24 +260,17 @@ def test_types_that_are_not_allowed_are_refused_before_anything_is_stored(make_s
     assert saver.get_tuple(at("other")) is None
 
 
-class Unstable(BaseModel):
-    x: int
-
-    def __init__(self, *, start: int) -> None:
-        super().__init__(x=start)
-
-
 class Bag(RootModel[dict[str, int]]):
     @model_serializer
     def _texts(self) -> list[str]:
         return [*self.root]
 
 
-@pytest.mark.parametrize("value", [Unstable(start=1), Text(x=1), Bag({"a": 1})], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("value", [Text(x=1), Bag({"a": 1})], ids=lambda value: type(value).__name__)
 def test_what_could_not_be_made_again_is_refused_strictly_before_it_is_stored(
     value: Any, make_saver: MakeSaver
 ) -> None:
-    saver = make_saver(allowed_types=[Unstable, Text, Bag])
+    saver = make_saver(allowed_types=[Text, Bag])
     with pytest.raises(TypeChangedError, match=type(value).__name__):
         save(saver, 1, {"state": [value]})
     with pytest.raises(TypeChangedError, match=type(value).__name__):

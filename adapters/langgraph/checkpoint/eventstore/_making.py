@@ -17,9 +17,17 @@ from typing import Any
 import ormsgpack
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
-from pydantic import ValidationError
 
-from langgraph.checkpoint.eventstore._packing import ARGUMENTS, ARRAY, METHOD, ONE_ARGUMENT, PAIRS, SNAPSHOT
+from langgraph.checkpoint.eventstore._packing import (
+    ARGUMENTS,
+    ARRAY,
+    AS_LEFT,
+    METHOD,
+    ONE_ARGUMENT,
+    PAIRS,
+    PYDANTIC_2,
+    SNAPSHOT,
+)
 from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Missing, Name, Types, is_send, kind_of
 
 _STOCK = JsonPlusSerializer(allowed_msgpack_modules=None)
@@ -68,30 +76,55 @@ class Making:
             return {_hashable(key): item for key, item in payload}
         # No object is made around what was refused.
         whole = before == (len(self.refused), len(self.failed))
-        return self._made((str(module), str(path)), code, payload, whole)
+        name = (str(module), str(path))
+        # A node may have set a model's fields to anything. LangGraph gives the object as it was left, too.
+        left = code == PYDANTIC_2 and (name in PLAIN or held[3:] == [AS_LEFT])
+        return self._made(name, _make_as_left if left else _make, code, payload) if whole else self._found(name)
 
-    def _made(self, name: Name, code: int, held: Any, whole: bool) -> Any:
-        kind: Any = None
+    def _found(self, name: Name) -> Any:
+        kind = self._types.find(name)
+        if isinstance(kind, Missing):
+            self._note(name, kind)
+            return None
+        return kind
+
+    def _made(self, name: Name, make: Callable[[Any, int, Any], Any], code: int, held: Any) -> Any:
         try:
-            kind = self._types.find(name)
-            if isinstance(kind, Missing):
-                self._note(name, kind)
-            elif whole:
-                return _make(kind, code, held)
-        except ValidationError as error:
-            if name in PLAIN:
-                # A node may have set a message's fields to anything; LangGraph gives the message as it was left, too.
-                return kind.model_construct(**held)
-            self.failed[name] = f"{type(error).__name__}: {error}"
+            kind = self._found(name)
+            return None if kind is None else make(kind, code, held)
         except Exception as error:  # noqa: BLE001 (whatever a foreign class raises)
             self.failed[name] = f"{type(error).__name__}: {error}"
-        return None
+            return None
 
     def _array(self, data: bytes) -> Any:
         array = _STOCK.loads_typed(("msgpack", ormsgpack.packb(ormsgpack.Ext(ARRAY, data))))
         if array is None:
             self.failed["numpy", "ndarray"] = "numpy is not there, or has no such type of items"
         return array
+
+
+def _make_as_left(kind: Any, code: int, held: Any) -> Any:
+    """A model that its validators would refuse, as it would have been before, too."""
+    try:
+        return _make(kind, code, held)
+    except Exception:
+        if kind_of(kind) is not Kind.PYDANTIC or not isinstance(held, dict):
+            raise
+        fields = kind.__pydantic_fields__
+        if any(field.is_required() and name not in held for name, field in fields.items()):
+            raise  # it has another field now
+        made = kind.model_construct(**held)
+        made.__dict__.update((name, value) for name, value in held.items() if name in fields)
+        return made
+
+
+def fits(kind: Any, held: Any) -> bool:
+    """Whether a model can be made of its fields."""
+    try:
+        _model(kind, held)
+    except Exception:  # noqa: BLE001 (whatever a foreign class raises)
+        return False
+    return True
 
 
 def _make(kind: Any, code: int, held: Any) -> Any:  # noqa: PLR0911 (one for each kind)

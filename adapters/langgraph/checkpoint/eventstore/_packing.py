@@ -40,6 +40,9 @@ _TRIES = 32
 # LangGraph's, for what has no parts: times, paths, numbers, arrays, exceptions.
 _STOCK = JsonPlusSerializer()
 
+AS_LEFT = "as left"
+"""Stands with a model whose fields a node has set to what its validators refuse."""
+
 PAIRS: Name = ("builtins", "dict")
 """What LangGraph never writes: a dict as its pairs."""
 
@@ -109,7 +112,7 @@ class Packing:
             return self._extension(code, name, held)
         before = len(self.refused), len(self.lost)
         try:
-            return self._extension(code, name, held)
+            return self._extension(code, name, held, left=name not in PLAIN and not _fits(kind, held))
         except TypeError:
             self._try_again(*before)
         # A field may hold what only the model's own way of dumping knows how to write.
@@ -117,8 +120,9 @@ class Packing:
         self._tries += 1
         return made
 
-    def _extension(self, code: int, name: Name, held: Any) -> ormsgpack.Ext:
-        more = ("model_validate_json",) if code == PYDANTIC_2 else ()
+    def _extension(self, code: int, name: Name, held: Any, *, left: bool = False) -> ormsgpack.Ext:
+        # In this place LangGraph has the name of a method, which nobody looks at.
+        more = (AS_LEFT if left else "model_validate_json",) if code == PYDANTIC_2 else ()
         return ormsgpack.Ext(code, self.pack((*name, held, *more)))
 
     def _look_at(self, name: Name) -> None:
@@ -199,6 +203,13 @@ def _take_model(model: Any) -> Taken:
 def _serializes_itself(kind: Any) -> bool:
     decorators = kind.__pydantic_decorators__
     return bool(decorators.model_serializers or decorators.field_serializers)
+
+
+def _fits(kind: Any, held: Any) -> bool:
+    """Whether a model can be made of its fields: if not when it is read, then the class is another."""
+    from langgraph.checkpoint.eventstore._making import fits  # noqa: PLC0415 (which needs this module)
+
+    return _serializes_itself(kind) or fits(kind, held)
 
 
 def _take_model_1(model: Any) -> Taken:
