@@ -23,6 +23,7 @@
     │   ├── ErasedError               the content was erased by a prune or a delete
     │   ├── TooLargeError             it would take more memory than max_value_bytes allows
     │   ├── UnreadableError           the serializer cannot read a value: another key, perhaps
+    │   │   └── TypeChangedError      its type cannot be made from what was stored of it any more
     │   └── UnknownFormatError        written by a newer or foreign version of this package
     ├── TypeNotAllowedError           a stored value is of a type that may not be made again
     ├── OvertakenError                what was read changed meanwhile: begin anew; callers never see it
@@ -33,6 +34,7 @@ Messages say what to do next; the fields carry what a program needs. The driver'
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 
@@ -265,12 +267,37 @@ class UnreadableError(CorruptionError):
         encoding: How the serializer that stored it named its bytes, for example `"msgpack+aes"`.
     """
 
-    def __init__(self, encoding: str, reason: str) -> None:
-        super().__init__(
-            f"the serializer cannot read a value that is stored as {encoding!r} ({reason}): "
-            "give the saver the serializer and the key that it was stored with"
-        )
+    def __init__(
+        self,
+        encoding: str,
+        reason: str,
+        remedy: str = "give the saver the serializer and the key that it was stored with",
+    ) -> None:
+        super().__init__(f"the serializer cannot read a value that is stored as {encoding!r} ({reason}): {remedy}")
         self.encoding = encoding
+
+
+class TypeChangedError(UnreadableError):
+    """Objects of types that may be made again cannot be made from what is stored of them; it stays as it is.
+
+    A class is gone or has another name, takes other fields than it did, or refuses what it was dumped as.
+
+    Attributes:
+        types: The module, the name, and the reason, of each type.
+        module: The module of the first.
+        name: The name of the first.
+    """
+
+    def __init__(self, module: str, name: str, reason: str, more: Sequence[tuple[str, str, str]] = ()) -> None:
+        types = ((module, name, reason), *more)
+        super().__init__(
+            "msgpack",
+            "; ".join(": ".join((".".join(each[:2]), *each[2:])) for each in types),
+            "let the type take what was stored: keep its name, or an alias of it, and give new fields a default",
+        )
+        self.types = types
+        self.module = module
+        self.name = name
 
 
 class UnknownFormatError(CorruptionError):
@@ -278,18 +305,23 @@ class UnknownFormatError(CorruptionError):
 
 
 class TypeNotAllowedError(EventStoreError):
-    """A stored value is of a type that may not be made again; it was neither imported nor made, and stays as it is.
+    """Values are of types that may not be made again.
+
+    What is stored was neither imported nor made, and stays as it is; what was to be stored is not.
 
     Attributes:
-        module: The type's module.
-        name: The type's name.
+        types: The module and the name of each type.
+        module: The module of the first.
+        name: The name of the first.
     """
 
-    def __init__(self, module: str, name: str) -> None:
+    def __init__(self, module: str, name: str, more: Sequence[tuple[str, str]] = ()) -> None:
+        types = ((module, name), *more)
         super().__init__(
-            f"a stored value is a {module}.{name}, which is not among the types that may be made again: if you trust "
-            f"it, open the saver with allowed_types=[{name}], or with the pair ({module!r}, {name!r})"
+            f"what is stored of these types may not be made again: {', '.join(map('.'.join, types))}. If you trust "
+            f"them, open the saver with allowed_types={[*types]!r}, and with all others of the program in that list"
         )
+        self.types = types
         self.module = module
         self.name = name
 

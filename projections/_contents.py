@@ -11,7 +11,7 @@ from projections._finding import Located, opened
 from projections._view import View, payloads, writes_rows
 from projections.pending import PendingWrite, fold
 from projections.records import WritesRecord
-from projections.serializer import Serializer
+from projections.serializer import Serializer, for_each
 from projections.values.change import WHOLE, Place, checksum, restore
 from projections.values.live import LiveValues, Slot
 from projections.values.value import Value, as_read
@@ -60,8 +60,11 @@ class Contents:
 
         Raises:
             ChecksumError: A value is not what was stored.
+            TypeNotAllowedError: Values are of types that may not be made again: all of these.
         """
-        return {each[1]: self._value(located, each, serializer) for each in self._wanted(located)}
+        wanted = self._wanted(located)
+        values = for_each(lambda each: self._value(located, each, serializer), wanted)
+        return dict(zip((channel for _, channel in wanted), values, strict=True))
 
     def pending(self, located: Located) -> list[PendingWrite]:
         """The pending writes of a checkpoint."""

@@ -14,7 +14,7 @@ from projections._finding import PAGE, Finder, Located
 from projections._view import View
 from projections.model import ChannelHistory, SavedCheckpoint
 from projections.pending import PendingWrite
-from projections.serializer import Serializer
+from projections.serializer import Refusals, Serializer, for_each
 from projections.values.change import load
 from projections.values.live import LiveValues
 
@@ -106,7 +106,7 @@ class Loader:
                     break
         return {
             channel: ChannelHistory(
-                [_loaded(pending, serializer) for pending in reversed(collected[channel])],
+                for_each(lambda pending: _loaded(pending, serializer), reversed(collected[channel])),
                 channel in seeds,
                 seeds.get(channel),
             )
@@ -163,6 +163,11 @@ class Loader:
 def saved(view: View, located: Located, contents: Contents, serializer: Serializer) -> SavedCheckpoint:
     """A checkpoint as it is read."""
     record = located.record
+    refusals = Refusals()
+    values = refusals.each(lambda each: contents.values(each, serializer), [located])
+    extras = refusals.each(lambda stored: load(*stored, serializer), [record.extras] if record.extras else [])
+    pending = refusals.each(lambda each: _loaded(each, serializer), contents.pending(located))
+    refusals.check()
     return SavedCheckpoint(
         thread=view.thread,
         namespace=located.namespace,
@@ -177,12 +182,12 @@ def saved(view: View, located: Located, contents: Contents, serializer: Serializ
             for channel, entry in record.manifest.items()
             if entry.channel_version is not None
         },
-        values=contents.values(located, serializer),
+        values=values[0],
         versions_seen=record.versions_seen,
         updated_channels=record.updated_channels,
-        extras=load(*record.extras, serializer) if record.extras else {},
+        extras=extras[0] if extras else {},
         metadata=located.cause.metadata,
-        pending=[_loaded(pending, serializer) for pending in contents.pending(located)],
+        pending=pending,
         size=located.size,
         line=view.line_id,
     )

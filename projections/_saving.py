@@ -26,7 +26,7 @@ from projections.records import (
     pack_channel,
     pack_segment,
 )
-from projections.serializer import Serializer, dump
+from projections.serializer import Serializer, dump, for_each
 from projections.tasks import NOBODY, SENDS, sent_to
 from projections.values.change import WHOLE, Change, checksum, encoding_number
 from projections.values.kinds import kind_of
@@ -75,16 +75,15 @@ def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> Pre
     Raises:
         UnserializableError: The serializer refuses a value.
         BadInputError: The checkpoint is its own parent.
+        TypeNotAllowedError: It would not make types again that values hold: all of these.
     """
     if checkpoint.parent == checkpoint.id:
         raise BadInputError(_DESCENDS.format(checkpoint.id, checkpoint.parent))
     begun: dict[str, Recorded] = {}
     if checkpoint.parent is None:
-        begun = {
-            channel: recorded(checkpoint.values[channel], channel, serializer)
-            for channel in checkpoint.new_versions
-            if channel in checkpoint.values
-        }
+        channels = [channel for channel in checkpoint.new_versions if channel in checkpoint.values]
+        first = for_each(lambda channel: recorded(checkpoint.values[channel], channel, serializer), channels)
+        begun = dict(zip(channels, first, strict=True))
     extras = None
     if checkpoint.extras:
         encoding, data = dump(serializer, "checkpoint", checkpoint.extras)
@@ -97,12 +96,16 @@ def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
 
     Raises:
         UnserializableError: The serializer refuses one.
+        TypeNotAllowedError: It would not make types again that they hold: all of these.
     """
-    packed = []
-    for channel, slot, value in writes.writes:
+
+    def packed_one(write: tuple[str, int, Any]) -> Write:
+        channel, slot, value = write
         encoding, data = dump(serializer, channel, value)
         number = encoding_number(encoding)
-        packed.append(Write(channel, slot, number, data, checksum(number, data)))
+        return Write(channel, slot, number, data, checksum(number, data))
+
+    packed = for_each(packed_one, writes.writes)
     cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
     # Where the graph's caller sends packets, the checkpoint does not tell whom.
     given = [value for channel, _, value in writes.writes if channel == SENDS] if writes.task == NOBODY else ()
@@ -199,11 +202,11 @@ class _Batch:
         self._check_descent(checkpoint, parent)
         manifest = _manifest(checkpoint, parent.manifest)
         afresh = parent.has_run(self._policy.nodes, checkpoint.versions_seen)
-        values = {
-            channel: self._recorded(prepared, channel, None if afresh else parent.manifest.get(channel))
-            for channel, entry in manifest.items()
-            if entry.written_at == HERE
-        }
+        here = [channel for channel, entry in manifest.items() if entry.written_at == HERE]
+        made = for_each(
+            lambda channel: self._recorded(prepared, channel, None if afresh else parent.manifest.get(channel)), here
+        )
+        values = dict(zip(here, made, strict=True))
         self.manifests[checkpoint.namespace, checkpoint.id] = Ancestor(
             _placed(manifest, version), checkpoint.versions_seen, checkpoint.parent
         )

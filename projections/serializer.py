@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol, TypeVar
 
-from eventstore import EventStoreError, UnknownFormatError, UnreadableError, UnserializableError
+from eventstore import (
+    EventStoreError,
+    TypeChangedError,
+    TypeNotAllowedError,
+    UnknownFormatError,
+    UnreadableError,
+    UnserializableError,
+)
 from eventstore._refused import find_refused
+
+T = TypeVar("T")
+K = TypeVar("K")
 
 # A serializer with a pickle fallback says so by this name; one that enciphers adds "+" and the cipher's.
 _PICKLE = "pickle"
@@ -32,6 +43,7 @@ def dump(serializer: Serializer, channel: str, value: Any) -> tuple[str, bytes]:
 
     Raises:
         UnserializableError: The serializer refuses it, or would pickle it. The error names channel, type and path.
+        TypeNotAllowedError: It holds types that the serializer would not make again.
     """
 
     def pack(part: Any) -> tuple[str, bytes]:
@@ -42,6 +54,8 @@ def dump(serializer: Serializer, channel: str, value: Any) -> tuple[str, bytes]:
 
     try:
         return pack(value)
+    except EventStoreError:
+        raise  # it says already what to do
     except Exception as error:
         path, kind = find_refused(pack, channel, value)
         raise UnserializableError(channel, kind, path, f"{type(error).__name__}: {error}") from error
@@ -62,6 +76,48 @@ def load_typed(serializer: Serializer, encoding: str, data: bytes) -> Any:
         raise  # it says already what to do
     except Exception as error:
         raise UnreadableError(encoding, f"{type(error).__name__}: {error}") from error
+
+
+class Refusals:
+    """The types that several values are refused for, in one error: whoever allows them does it once."""
+
+    def __init__(self) -> None:
+        self._not_allowed: dict[tuple[str, str], None] = {}
+        self._changed: dict[tuple[str, str, str], None] = {}
+
+    def each(self, act: Callable[[K], T], keys: Iterable[K]) -> list[T]:
+        """What `act` gives for each of the keys that are not refused."""
+        found: list[T] = []
+        for key in keys:
+            try:
+                found.append(act(key))
+            except TypeNotAllowedError as error:
+                self._not_allowed.update(dict.fromkeys(error.types))
+            except TypeChangedError as error:
+                self._changed.update(dict.fromkeys(error.types))
+        return found
+
+    def check(self) -> None:
+        """Raise if anything was refused.
+
+        Raises:
+            TypeNotAllowedError: These types may not be made again.
+            TypeChangedError: These types may, but could not.
+        """
+        if self._not_allowed:
+            first, *more = self._not_allowed
+            raise TypeNotAllowedError(*first, more)
+        if self._changed:
+            one, *others = self._changed
+            raise TypeChangedError(*one, others)
+
+
+def for_each(act: Callable[[K], T], keys: Iterable[K]) -> list[T]:
+    """What `act` gives for each key; the types that it refuses, all of them, in one error."""
+    refusals = Refusals()
+    found = refusals.each(act, keys)
+    refusals.check()
+    return found
 
 
 def _is_pickled(encoding: str) -> bool:

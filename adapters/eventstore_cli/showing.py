@@ -159,6 +159,7 @@ def _day(parts: Any) -> date:
 
 # Made by these functions, and not by what the stored value says.
 _PLAIN: Mapping[tuple[str, str], Callable[[Any], Any]] = {
+    ("builtins", "dict"): dict,
     ("datetime", "datetime"): datetime.fromisoformat,
     ("datetime", "date"): _day,
     ("datetime", "timedelta"): _duration,

@@ -8,8 +8,8 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
-from eventstore import CorruptionError, EventStoreError, UnserializableError
-from projections.serializer import Serializer, dump
+from eventstore import CorruptionError, EventStoreError, TypeChangedError, TypeNotAllowedError, UnserializableError
+from projections.serializer import Serializer, dump, for_each
 from projections.values.change import (
     DICT,
     LIST,
@@ -215,8 +215,8 @@ def recorded(
         # list is written as an item of a list.
         written = [[item] for item in behind] if kind == LIST else behind
         inserted, alignment = _serialized(written, alignment, old, channel, serializer)
-    except UnserializableError:
-        dump(serializer, channel, value)  # names the way to it from the channel, not only from the part
+    except (UnserializableError, TypeNotAllowedError, TypeChangedError):
+        dump(serializer, channel, value)  # names the way to it from the channel, and the types of all parts
         raise
     recipe = recipe_of(alignment)
     new = parts_of(inserted)
@@ -277,7 +277,7 @@ def _load_parts(kind: int, stored: Sequence[Part], serializer: Serializer) -> li
         if len(loaded) != len(stored):
             raise ValueError
         return loaded
-    return [_load_part(kind, part, serializer) for part in stored]
+    return for_each(lambda part: _load_part(kind, part, serializer), stored)
 
 
 def _load_part(kind: int, part: Part, serializer: Serializer) -> Any:

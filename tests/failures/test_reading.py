@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
+import ormsgpack
 import pytest
 from langchain_core.messages import AIMessage
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from eventstore import BadInputError, EventStoreError, TypeNotAllowedError, UnreadableError
+from eventstore import BadInputError, EventStoreError, TypeChangedError, TypeNotAllowedError, UnreadableError
 from eventstore.envelope import is_erased, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore._serde import StrictSerializer
 
 from .saving import Calls, at, numbers, save
 from .sentinels import Model, Sentinel
@@ -35,15 +39,15 @@ def store_sentinels(calls: Calls) -> None:
     Sentinel.made = Model.made = 0
 
 
-def test_types_that_nobody_allowed_are_not_made_again_but_refused_by_name(calls: Calls) -> None:
+def test_types_that_nobody_allowed_are_not_made_again_but_refused_by_name_all_in_one_error(
+    calls: Calls, make_saver: MakeSaver
+) -> None:
     store_sentinels(calls)
-    for read in (lambda: calls.get_tuple(at()), lambda: calls.list(None)):
+    strict = Calls(make_saver(allowed_types=[]), calls.flavour)
+    for read in (lambda: strict.get_tuple(at()), lambda: strict.list(None)):
         with pytest.raises(TypeNotAllowedError, match="allowed_types") as refusal:
             read()
-        assert (refusal.value.module, refusal.value.name) in [
-            (Sentinel.__module__, "Sentinel"),
-            (Model.__module__, "Model"),
-        ]
+        assert set(refusal.value.types) == {(Sentinel.__module__, "Sentinel"), (Model.__module__, "Model")}
     assert (Sentinel.made, Model.made) == (0, 0)
 
 
@@ -57,20 +61,23 @@ def test_types_that_are_allowed_are_made_again(make_saver: MakeSaver, flavour: A
     assert (Sentinel.made, Model.made) == (3, 2)  # one each by this test itself
 
 
-def test_with_allowlist_allows_more_and_leaves_the_saver_it_was_made_from_strict(calls: Calls) -> None:
+def test_with_allowlist_allows_more_and_leaves_the_saver_it_was_made_from_strict(
+    calls: Calls, make_saver: MakeSaver
+) -> None:
     store_sentinels(calls)
     names = [("tests.failures.sentinels", "Sentinel"), ("tests.failures.sentinels", "Model")]
-    wider: Any = calls.saver.with_allowlist(names[:1])
+    strict: Any = make_saver(allowed_types=[])
+    wider: Any = strict.with_allowlist(names[:1])
     with pytest.raises(TypeNotAllowedError, match="Model"):
         values_of(Calls(wider, calls.flavour))
     assert Model.made == 0
     widest: Any = wider.with_allowlist(names)
     assert values_of(Calls(widest, calls.flavour)) == {"state": Sentinel("a"), "deep": {"list": [Model(text="b")]}}
     with pytest.raises(TypeNotAllowedError):
-        values_of(calls)
+        values_of(Calls(strict, calls.flavour))
 
 
-def test_a_module_that_what_is_stored_names_is_not_imported(calls: Calls, url: str) -> None:
+def test_a_module_that_what_is_stored_names_is_not_imported(calls: Calls, make_saver: MakeSaver, url: str) -> None:
     save(calls, 1, {"state": Sentinel("a")})
     module = b"tests.failures.sentinels"
     # Of the same length, so that the lengths before it still hold.
@@ -78,13 +85,103 @@ def test_a_module_that_what_is_stored_names_is_not_imported(calls: Calls, url: s
     sys.modules.pop(hostile.decode(), None)
     forge(url, lambda payload: payload.replace(module, hostile))
     with pytest.raises(EventStoreError):  # the checksum tells already
-        calls.get_tuple(at())
+        Calls(make_saver(), calls.flavour).get_tuple(at())
     assert hostile.decode() not in sys.modules
     strict = calls.saver.serde
     kind, data = strict.dumps_typed(Sentinel("a"))
     with pytest.raises(TypeNotAllowedError):
         strict.loads_typed((kind, data.replace(module, hostile)))
     assert not [name for name in sys.modules if "bomb" in name and name.startswith("tests.failures")]
+
+
+# --- a hostile database: it may name any class that the program has, in any way ---------------------------------------
+
+CODES = range(6)
+
+
+def hostile(code: int, module: str, name: str, held: Any, *more: Any) -> tuple[str, bytes]:
+    """A value that names a class, which LangGraph's serializer would call."""
+    inner = ormsgpack.packb((module, name, held, *more))
+    return "msgpack", ormsgpack.packb([ormsgpack.Ext(code, inner)])
+
+
+@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("os", "system"),
+        ("builtins", "eval"),
+        ("builtins", "type"),
+        ("subprocess", "Popen"),
+        ("threading", "Thread"),
+        ("pathlib", "Path.write_text"),
+        ("tests.failures.sentinels", "Sentinel.__init__"),
+        ("tests.failures.sentinels", "dataclass"),
+        ("tests.failures.sentinels", "__dict__"),
+        ("tests.failures.sentinels", ""),
+        ("", ""),
+        ("langchain_core.language_models.fake_chat_models", "FakeListChatModel"),
+        ("langchain_core.runnables.base", "RunnableLambda"),
+        ("langchain_core.vectorstores.base", "VectorStoreRetriever"),
+        ("langgraph.pregel.main", "Pregel"),
+        ("re", "Scanner"),
+    ],
+)
+def test_what_is_no_data_is_never_called_whatever_is_stored(code: int, module: str, name: str) -> None:
+    stored = hostile(code, module, name, {"cmd": "exit 1"}, "system")
+    with pytest.raises((TypeNotAllowedError, TypeChangedError)) as refusal:
+        StrictSerializer().loads_typed(stored)
+    assert f"{module}.{name}" in str(refusal.value)
+
+
+@pytest.mark.parametrize("held", [{"text": "x"}, ["x"], "x", None, 7])
+@pytest.mark.parametrize("code", CODES)
+def test_a_method_that_is_stored_is_not_called(code: int, held: Any) -> None:
+    Model.made = 0
+    stored = hostile(code, "tests.failures.sentinels", "Model", held, "model_construct")
+    if isinstance(held, dict):
+        assert StrictSerializer().loads_typed(stored) == [Model(text="x")]
+    else:
+        with pytest.raises(TypeChangedError, match="Model"):
+            StrictSerializer().loads_typed(stored)
+        assert Model.made == 0
+
+
+def test_no_object_is_made_around_what_is_refused() -> None:
+    Sentinel.made = 0
+    inner = ormsgpack.Ext(0, ormsgpack.packb(("os", "system", "exit 1")))
+    with pytest.raises(TypeNotAllowedError, match=r"os\.system"):
+        StrictSerializer().loads_typed(hostile_around(inner))
+    assert Sentinel.made == 0
+
+
+def hostile_around(inner: Any) -> tuple[str, bytes]:
+    """A type that may be made, around something else."""
+    return "msgpack", ormsgpack.packb(
+        ormsgpack.Ext(2, ormsgpack.packb(("tests.failures.sentinels", "Sentinel", {"text": inner})))
+    )
+
+
+class Loading(ModuleType):
+    """A module that does something when it is asked for anything, as those do that are loaded at their first use."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise AssertionError(f"it was asked for {name}")
+
+
+def test_modules_are_not_asked_for_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tests.failures.loading", Loading("tests.failures.loading"))
+    with pytest.raises(TypeChangedError):
+        StrictSerializer().loads_typed(hostile(2, "tests.failures.loading", "Anything", {}))
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_langchains_objects_in_json_are_refused(version: int) -> None:
+    path = ["langchain_core", "prompts", "chat", "ChatPromptTemplate"]
+    stored = json.dumps([{"lc": version, "type": "constructor", "id": path, "kwargs": {}}]).encode()
+    with pytest.raises(TypeNotAllowedError, match="ChatPromptTemplate"):
+        StrictSerializer().loads_typed(("json", stored))
+    assert StrictSerializer().loads_typed(("json", b'{"a": [1]}')) == {"a": [1]}
 
 
 def test_langgraphs_and_langchains_own_types_need_no_permission(calls: Calls) -> None:
@@ -177,6 +274,18 @@ class Fussy:
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         raise self._error
+
+
+def test_the_savers_own_serializer_may_be_enciphered_and_stays_as_strict(calls: Calls, make_saver: MakeSaver) -> None:
+    calls.saver.serde = EncryptedSerializer.from_pycryptodome_aes(calls.saver.serde, key=b"0123456789abcdef")
+    store_sentinels(calls)
+    assert values_of(calls) == {"state": Sentinel("a"), "deep": {"list": [Model(text="b")]}}
+    strict = make_saver(allowed_types=[Sentinel])
+    strict.serde = EncryptedSerializer.from_pycryptodome_aes(strict.serde, key=b"0123456789abcdef")
+    with pytest.raises(TypeNotAllowedError, match="Model"):
+        values_of(Calls(strict, calls.flavour))
+    with pytest.raises(TypeNotAllowedError, match="Model"):
+        save(Calls(strict, calls.flavour), 2, {"state": [Sentinel("a"), Model(text="b")]})
 
 
 @pytest.mark.parametrize(

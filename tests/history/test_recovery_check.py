@@ -403,7 +403,7 @@ def test_values_of_types_that_may_not_be_made_are_named_and_not_made(
     save(saver, 1, {"model": Model(text="x"), "models": [Model(text=str(n)) for n in range(9)], "plain": 1})
     saver.put_writes(at(number=1), [("model", Model(text="y")), ("plain", 2)], "task")
     assert check(saver).ok
-    strict = make_saver()
+    strict = make_saver(allowed_types=[])
     report = check(strict)
     assert found(report) == [(Damage.TYPE, 1, "model"), (Damage.TYPE, 1, "models"), (Damage.TYPE, 2, "model")]
     assert "Model" in report.findings[0].message

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import TASKS
 
+from langgraph.checkpoint.eventstore._packing import Packing
 from langgraph.checkpoint.eventstore._recorded import Stand, Task
+from langgraph.checkpoint.eventstore._types import Types
 
 
 class Reason(StrEnum):
@@ -207,15 +208,14 @@ def counterparts(here: Stand, recorded: Stand) -> dict[str, Task]:
 def print_of(value: Any) -> Hashable:
     """What two values have in common only if they are the same: `1` is not `True`, and no `__eq__` is asked.
 
-    That of a value which LangGraph's serializer refuses is like no other.
+    That of a value which the saver's own serializer refuses is like no other.
     """
     if value is _ABSENT:
         return None
     try:
-        kind, data = _PLAIN.dumps_typed(value)
+        return Packing(_ANY).pack(value)
     except Exception:  # noqa: BLE001 (whatever the serializer meets in there)
         return object()
-    return kind, data
 
 
 def _own(task: Task, counterpart: Task | None, values: Mapping[str, Any], changed: Changed) -> Verdict | None:
@@ -231,6 +231,6 @@ def _own(task: Task, counterpart: Task | None, values: Mapping[str, Any], change
     return None
 
 
-# LangGraph's own, without pickle, whatever the user's is: a cipher's bytes are new each time.
-_PLAIN = JsonPlusSerializer()
+# The saver's own serializer, whatever the user's is: a cipher's bytes are new each time.
+_ANY = Types({}, imported=True)
 _ABSENT = object()

@@ -56,13 +56,14 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
 
     Args:
         store: An open store; whoever opened it closes it.
-        serde: How values become bytes and back. It may be replaced at any time (`saver.serde = …`). By default
-            LangGraph's own serializer in strict mode: of what was stored, only LangGraph's and LangChain's types, the
-            standard library's plain ones, and `allowed_types` are made again. Anything else is refused when it is
-            read, by an error that names it; the stored value stays as it is. (With `LANGGRAPH_STRICT_MSGPACK=true` in
-            the environment LangGraph allows the types of a graph's state schema by itself.)
-        allowed_types: Your own types that may be made again from what was stored: classes, or
-            `("module", "Name")` pairs. Only for the default `serde`.
+        serde: How values become bytes and back. It may be replaced at any time (`saver.serde = …`). By default one that
+            writes as LangGraph's does, and makes again LangGraph's and LangChain's plain types, the standard library's,
+            and those of `allowed_types`. Anything else is refused by an error that names it; what is stored stays as it
+            is.
+        allowed_types: Which of your own types are made again: classes, or `("module", "Name")` pairs. What a later read
+            would refuse is then refused before it is stored. `None`: all data types that the program has imported
+            (Pydantic models, dataclasses, enums, named tuples); with `LANGGRAPH_STRICT_MSGPACK=true` in the
+            environment, those that LangGraph finds in a graph's state schema. Only for the default `serde`.
         concurrent_runs: What happens when two runs race on one thread. `"keep"`: both are kept, as branches of the
             thread, as LangGraph expects. `"reject"`: the run that comes late gets a `ConflictError`, and stores
             nothing. Going back to an older checkpoint explicitly is possible with both.
@@ -84,7 +85,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         store: EventStore,
         *,
         serde: SerializerProtocol | None = None,
-        allowed_types: AllowedTypes = (),
+        allowed_types: AllowedTypes | None = None,
         concurrent_runs: ConcurrentRuns = "keep",
         migrate: bool = True,
         cache_bytes: int = CACHE_BYTES,
@@ -96,7 +97,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             )
         if concurrent_runs not in ("keep", "reject"):
             raise BadInputError(f"concurrent_runs is {concurrent_runs!r}: use 'keep' or 'reject'")
-        if serde is not None and allowed_types:
+        if serde is not None and allowed_types is not None:
             raise BadInputError("allowed_types is for the default serializer: give your own its allowlist instead")
         super().__init__(serde=serde or StrictSerializer(allowed_types))
         self.store = store
@@ -111,7 +112,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         url: str,
         *,
         serde: SerializerProtocol | None = None,
-        allowed_types: AllowedTypes = (),
+        allowed_types: AllowedTypes | None = None,
         concurrent_runs: ConcurrentRuns = "keep",
         migrate: bool = True,
         cache_bytes: int = CACHE_BYTES,

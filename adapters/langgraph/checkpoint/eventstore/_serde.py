@@ -1,79 +1,128 @@
-"""LangGraph's serializer in strict mode, which says no aloud.
-
-LangGraph's own, in strict mode, gives the bare data of a type that it may not make again: a dict where a node expects
-an object, which the next checkpoint would then store as a dict, for good. This one raises, and names the type.
-"""
+"""The saver's serializer: LangGraph's layout, and only what may be made again, as what it was."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Collection
+import copy
+import json
+import os
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from langgraph.checkpoint.serde.event_hooks import SerdeEvent, register_serde_event_listener
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from eventstore import BadInputError, TypeNotAllowedError
+from eventstore import BadInputError, TypeChangedError, TypeNotAllowedError
+from langgraph.checkpoint.eventstore._making import Making
 from langgraph.checkpoint.eventstore._nesting import check_nesting
+from langgraph.checkpoint.eventstore._packing import Packing
+from langgraph.checkpoint.eventstore._types import Name, Types, name_of
 
 AllowedTypes = Collection[type | tuple[str, str]]
 
-# What was blocked while this thread was loading a value.
-_local = threading.local()
+_STRICT = "LANGGRAPH_STRICT_MSGPACK"
 
 
 class StrictSerializer(JsonPlusSerializer):
-    """Makes again LangGraph's and LangChain's types, the standard library's plain ones, and those that are allowed.
+    """Makes again LangGraph's and LangChain's plain types, the standard library's, and those of the program.
 
     Args:
-        allowed_types: Classes, or `("module", "Name")` pairs.
+        allowed_types: Which of the program's types are made again: classes, or `("module", "Name")` pairs. What could
+            not be read again is then refused already when it is written. `None`: all that are data and that the program
+            has imported; with `LANGGRAPH_STRICT_MSGPACK=true` in the environment, as LangGraph has it, none.
     """
-
-    def __init__(self, allowed_types: AllowedTypes = ()) -> None:
-        super().__init__(allowed_msgpack_modules=tuple(map(_checked, _several(allowed_types))) or None)
 
     reads_joined = True
     """What it wrote as msgpack may be joined to one array of msgpack, and read at once: see `Serializer`."""
+
+    def __init__(self, allowed_types: AllowedTypes | None = None) -> None:
+        super().__init__(allowed_msgpack_modules=None)
+        strict = allowed_types is not None or os.getenv(_STRICT, "").lower() in ("1", "true", "yes")
+        self._types = Types(_names(() if allowed_types is None else allowed_types), imported=not strict)
+
+    def with_msgpack_allowlist(self, extra_allowlist: Iterable[tuple[str, ...] | type]) -> StrictSerializer:
+        """A serializer that allows more types: LangGraph gives those of a graph's schema, if it is strict itself."""
+        more = copy.copy(self)
+        more._types = self._types.and_more(_names([*extra_allowlist]))
+        return more
+
+    def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
+        """The value's encoding and bytes.
+
+        Raises:
+            TypeNotAllowedError: It holds types that are not among `allowed_types`.
+            TypeChangedError: It holds an object that could not be made again from what would be stored of it.
+            TypeError: It cannot be serialized, or nobody could find a type of it again.
+        """
+        if obj is None or isinstance(obj, bytes | bytearray):
+            return super().dumps_typed(obj)
+        packing = Packing(self._types)
+        data = packing.pack(obj)
+        if packing.refused:
+            raise _not_allowed(packing.refused)
+        if packing.lost:
+            names = ", ".join(map(".".join, packing.lost))
+            raise TypeError(f"nobody could find {names} again by that name: define it at the top level of a module")
+        if packing.own and not self._types.imported:
+            self._read(data)
+        return "msgpack", data
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         """The value that was stored.
 
         Raises:
-            TypeNotAllowedError: It holds a type that is not allowed. It was not imported, nor made.
+            TypeNotAllowedError: It holds types that are not allowed. They were not imported, and nothing was made of
+                them.
+            TypeChangedError: It holds an object that its type cannot be made from any more.
             TooLargeError: It would take more memory than it may, by types that are nested in each other.
         """
-        if data[0] == "msgpack":
-            check_nesting(data[1])
-        outer = getattr(_local, "blocked", None)
-        blocked: list[tuple[str, str]] = []
-        _local.blocked = blocked
-        try:
-            value = super().loads_typed(data)
-        finally:
-            _local.blocked = outer
-        if blocked:
-            raise TypeNotAllowedError(*blocked[0])
+        encoding, content = data
+        if encoding == "msgpack":
+            check_nesting(content)
+            return self._read(content)
+        if encoding == "json":
+            return _plain_json(content)
+        return super().loads_typed(data)
+
+    def _read(self, data: bytes) -> Any:
+        making = Making(self._types)
+        value = making.read(data)
+        if making.refused:
+            raise _not_allowed(making.refused)
+        if making.failed:
+            first, *more = [(*name, reason) for name, reason in making.failed.items()]
+            raise TypeChangedError(*first, more)
         return value
 
 
-def _note(event: SerdeEvent) -> None:
-    blocked = getattr(_local, "blocked", None)
-    if blocked is not None and event["kind"].endswith("blocked"):
-        blocked.append((event["module"], event["name"]))
+def _plain_json(content: bytes) -> Any:
+    """A value in JSON, which this serializer never writes: LangChain's objects in it are refused."""
+    refused: dict[Name, None] = {}
+
+    def note(held: dict[str, Any]) -> dict[str, Any]:
+        if held.get("lc") in (1, 2) and isinstance(held.get("id"), list):
+            *module, name = map(str, held["id"])
+            refused[".".join(module), name] = None
+        return held
+
+    value = json.loads(content, object_hook=note)
+    if refused:
+        raise _not_allowed(refused)
+    return value
 
 
-def _several(allowed: object) -> Collection[object]:
+def _not_allowed(refused: Iterable[Name]) -> TypeNotAllowedError:
+    first, *more = refused
+    return TypeNotAllowedError(*first, more)
+
+
+def _names(allowed: object) -> dict[Name, type | None]:
     if isinstance(allowed, str) or not isinstance(allowed, Collection):
         raise BadInputError(f"allowed_types is a list of classes or (module, name) pairs, not {allowed!r}")
-    return allowed
+    return dict(map(_checked, allowed))
 
 
-def _checked(allowed: object) -> type | tuple[str, str]:
+def _checked(allowed: object) -> tuple[Name, type | None]:
     if isinstance(allowed, type):
-        return allowed
+        return name_of(allowed), allowed
     if isinstance(allowed, tuple) and len(allowed) == 2 and all(isinstance(part, str) for part in allowed):
-        return allowed
+        return allowed, None
     raise BadInputError(f"allowed_types holds {allowed!r}: use the class, or its (module, name)")
-
-
-register_serde_event_listener(_note)

@@ -1,0 +1,226 @@
+"""From bytes to objects, of types that may be made again, and an error instead of anything else.
+
+LangGraph's serializer gives the bare data of an object that it may not or cannot make: a dict where a node expects an
+object, which the next checkpoint would store as a dict, for good. Here nothing is made up: what is refused, and what
+does not fit, is noted, and no object is made around it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+import ormsgpack
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
+from langgraph.checkpoint.serde.types import _DeltaSnapshot
+
+from langgraph.checkpoint.eventstore._packing import (
+    ARGUMENTS,
+    ARRAY,
+    AS_LEFT,
+    METHOD,
+    ONE_ARGUMENT,
+    PAIRS,
+    PYDANTIC_2,
+    SNAPSHOT,
+)
+from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Missing, Name, Types, is_send, kind_of
+
+_STOCK = JsonPlusSerializer(allowed_msgpack_modules=None)
+
+
+class Making:
+    """One value on its way from bytes.
+
+    Args:
+        types: The types that may be made again.
+
+    Attributes:
+        refused: The types in it that may not be made again.
+        failed: Those of which an object could not be made, and why.
+    """
+
+    __slots__ = ("_types", "failed", "refused")
+
+    def __init__(self, types: Types) -> None:
+        self._types = types
+        self.refused: dict[Name, None] = {}
+        self.failed: dict[Name, str] = {}
+
+    def read(self, data: bytes) -> Any:
+        """The value; it counts only if nothing was refused, nor failed."""
+        return ormsgpack.unpackb(data, ext_hook=self._object, option=ormsgpack.OPT_NON_STR_KEYS)
+
+    def _note(self, name: Name, missing: Missing) -> None:
+        if missing.reason:
+            self.failed[name] = missing.reason
+        else:
+            self.refused[name] = None
+
+    def _object(self, code: int, data: bytes) -> Any:
+        if code == SNAPSHOT:
+            return _DeltaSnapshot(self.read(data))
+        if code > SNAPSHOT:
+            self.failed["msgpack", f"extension {code}"] = "it is not known here: upgrade"
+            return None
+        before = len(self.refused), len(self.failed)
+        held = self.read(data)
+        if code == ARRAY:
+            return self._array(data)
+        module, path, payload = held[:3]
+        if (module, path) == PAIRS and code == ONE_ARGUMENT:
+            return {_hashable(key): item for key, item in payload}
+        # No object is made around what was refused.
+        whole = before == (len(self.refused), len(self.failed))
+        name = (str(module), str(path))
+        # A node may have set a model's fields to anything. LangGraph gives the object as it was left, too.
+        left = code == PYDANTIC_2 and (name in PLAIN or held[3:] == [AS_LEFT])
+        return self._made(name, _make_as_left if left else _make, code, payload) if whole else self._found(name)
+
+    def _found(self, name: Name) -> Any:
+        kind = self._types.find(name)
+        if isinstance(kind, Missing):
+            self._note(name, kind)
+            return None
+        return kind
+
+    def _made(self, name: Name, make: Callable[[Any, int, Any], Any], code: int, held: Any) -> Any:
+        try:
+            kind = self._found(name)
+            return None if kind is None else make(kind, code, held)
+        except Exception as error:  # noqa: BLE001 (whatever a foreign class raises)
+            self.failed[name] = f"{type(error).__name__}: {error}"
+            return None
+
+    def _array(self, data: bytes) -> Any:
+        array = _STOCK.loads_typed(("msgpack", ormsgpack.packb(ormsgpack.Ext(ARRAY, data))))
+        if array is None:
+            self.failed["numpy", "ndarray"] = "numpy is not there, or has no such type of items"
+        return array
+
+
+def _make_as_left(kind: Any, code: int, held: Any) -> Any:
+    """A model that its validators would refuse, as it would have been before, too."""
+    try:
+        return _make(kind, code, held)
+    except Exception:
+        if kind_of(kind) is not Kind.PYDANTIC or not isinstance(held, dict):
+            raise
+        fields = kind.__pydantic_fields__
+        if any(field.is_required() and name not in held for name, field in fields.items()):
+            raise  # it has another field now
+        made = kind.model_construct(**held)
+        made.__dict__.update((name, value) for name, value in held.items() if name in fields)
+        return made
+
+
+def fits(kind: Any, held: Any) -> bool:
+    """Whether a model can be made of its fields."""
+    try:
+        _model(kind, held)
+    except Exception:  # noqa: BLE001 (whatever a foreign class raises)
+        return False
+    return True
+
+
+def _make(kind: Any, code: int, held: Any) -> Any:  # noqa: PLR0911 (one for each kind)
+    """An object of a type, from what it was taken apart into."""
+    if kind is re.compile:
+        return kind(*held)
+    if make := _WAYS.get(kind_of(kind)):
+        return make(kind, held)
+    if is_send(kind):
+        node, argument, *timeout = held
+        return kind(node, argument, **({"timeout": timeout[0]} if timeout else {}))
+    if code == METHOD:
+        # The one method that LangGraph calls; which one the bytes name is of no interest.
+        return kind.fromisoformat(held) if datetime in kind.__mro__ else kind(held)
+    if code == ONE_ARGUMENT:
+        return _collected(kind, [held])
+    if code == ARGUMENTS:
+        return _collected(kind, held)
+    return kind(**held)
+
+
+def _model(kind: Any, held: Any) -> Any:
+    if getattr(kind, "__pydantic_root_model__", False):
+        return kind(root=held["root"]) if isinstance(held, dict) and held.keys() == {"root"} else kind(held)
+    if not isinstance(held, dict):
+        raise TypeError(f"it was dumped as a {type(held).__name__}")
+    if _has_paths(kind):
+        return kind.__pydantic_validator__.validate_python(held, by_alias=False, by_name=True)
+    named = _aliased(held, _aliases(kind))
+    if kind.model_config.get("strict"):  # of a tuple a list is stored, which only a lenient reading takes
+        return kind.__pydantic_validator__.validate_python(named, strict=False)
+    return kind(**named)
+
+
+def _model_1(kind: Any, held: Any) -> Any:
+    if kind.__config__.allow_population_by_field_name:
+        return kind(**held)
+    return kind(**_aliased(held, {name: field.alias for name, field in kind.__fields__.items()}))
+
+
+def _dataclass(kind: Any, held: Any) -> Any:
+    later = [field.name for field in dataclasses.fields(kind) if not field.init and field.name in held]
+    given = {name: value for name, value in held.items() if name not in later}
+    made = kind(**_aliased(given, _aliases(kind)))
+    for name in later:
+        object.__setattr__(made, name, held[name])
+    return made
+
+
+def _enum(kind: Any, held: Any) -> Any:
+    try:
+        return kind(held)
+    except ValueError:
+        if type(held) is not list:
+            raise
+        return kind(_hashable(held))
+
+
+def _collected(kind: Any, arguments: Any) -> Any:
+    if set in kind.__mro__ or frozenset in kind.__mro__:
+        [members] = arguments
+        return kind(map(_hashable, members))
+    return kind(*arguments)
+
+
+def _hashable(member: Any) -> Any:
+    """A member of a set: what is a list there was a tuple."""
+    return tuple(map(_hashable, member)) if type(member) is list else member
+
+
+def _aliased(held: Mapping[str, Any], aliases: Mapping[str, str]) -> Mapping[str, Any]:
+    return {aliases.get(name, name): value for name, value in held.items()} if aliases else held
+
+
+@lru_cache(1024)
+def _aliases(kind: Any) -> Mapping[str, str]:
+    """How the fields are called that a class takes under another name only."""
+    config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", None) or {}
+    if config.get("populate_by_name") or config.get("validate_by_name"):
+        return {}
+    fields = getattr(kind, "__pydantic_fields__", {})
+    return {name: field.validation_alias for name, field in fields.items() if isinstance(field.validation_alias, str)}
+
+
+@lru_cache(1024)
+def _has_paths(kind: Any) -> bool:
+    """Whether a model takes a field from several names, or from within another one."""
+    return not all(
+        isinstance(field.validation_alias, str | None) for field in getattr(kind, "__pydantic_fields__", {}).values()
+    )
+
+
+_WAYS: dict[Kind, Callable[[Any, Any], Any]] = {
+    Kind.PYDANTIC: _model,
+    Kind.PYDANTIC_1: _model_1,
+    Kind.DATACLASS: _dataclass,
+    Kind.ENUM: _enum,
+    Kind.NAMED_TUPLE: lambda kind, held: kind(**held),
+}
