@@ -92,8 +92,8 @@ def _nothing(name: str, value: object) -> None:
 
 
 def _text(name: str, value: object) -> None:
-    # Longer ones than can be stored are none that is there.
-    if value != "":
+    # Nothing, and texts that are longer than can be stored, are names of what is not there. (ASCII is soon looked at.)
+    if not (type(value) is str and value.isascii() and "\0" not in value):
         check_id(name, value, longest=sys.maxsize)
 
 
