@@ -7,12 +7,14 @@ would else be refused somewhere below, by an error of Python's or of a driver's 
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
 from eventstore.errors import BadInputError
+from eventstore.ids import check_id
 
 C = TypeVar("C")
 Check = Callable[[str, object], None]
@@ -67,37 +69,32 @@ def _check_of(parameter: inspect.Parameter) -> Check | None:
     checks = [_BY_ANNOTATION.get(part) for part in str(parameter.annotation).split(" | ")]
     if not all(checks):
         return None
-    if len(checks) == 1:
-        return checks[0]
-    return _any_of([check for check in checks if check])
+    return _one_of([check for check in checks if check])
 
 
-def _any_of(checks: Sequence[Check]) -> Check:
-    def check_any(name: str, value: object) -> None:
-        for check in checks[:-1]:
-            try:
-                return check(name, value)
-            except BadInputError as error:
-                # The right type, and still refused: that is what there is to say.
-                if isinstance(value, str | int) and type(value) in _PLAIN.get(check, ()):
-                    raise error from None
-        return checks[-1](name, value)
+def _one_of(checks: Sequence[Check]) -> Check:
+    first, *others = [check for check in checks if check is not _nothing]
+    is_optional = _nothing in checks
 
-    return check_any
+    def check_one(name: str, value: object) -> None:
+        if value is None and is_optional:
+            return
+        # A string, where it may also be a list of them, is checked as what it is.
+        check = first if not others or isinstance(value, str) else others[0]
+        check(name, value)
+
+    return check_one
 
 
-def _none(name: str, value: object) -> None:
+def _nothing(name: str, value: object) -> None:
     if value is not None:
-        raise _refused(name, value, "nothing of the kind can be asked for")
+        raise _refused(name, value, "leave it out")
 
 
 def _text(name: str, value: object) -> None:
-    if not isinstance(value, str):
-        raise _refused(name, value, "use a string")
-    try:
-        value.encode()
-    except UnicodeEncodeError as error:
-        raise _refused(name, value, "it holds a lone surrogate, which is not text") from error
+    # Nothing, and texts that are longer than can be stored, are names of what is not there. (ASCII is soon looked at.)
+    if not (type(value) is str and value.isascii() and "\0" not in value):
+        check_id(name, value, longest=sys.maxsize)
 
 
 def _number(name: str, value: object) -> None:
@@ -140,7 +137,7 @@ def _refused(name: str, value: object, advice: str) -> BadInputError:
 
 
 _BY_ANNOTATION: Mapping[str, Check] = {
-    "None": _none,
+    "None": _nothing,
     "str": _text,
     "int": _number,
     "bool": _truth,
@@ -150,4 +147,3 @@ _BY_ANNOTATION: Mapping[str, Check] = {
     "Collection[str]": _texts,
     "Mapping[str, Any]": _mapping,
 }
-_PLAIN: Mapping[Check, Sequence[type]] = {_text: (str,), _number: (int,)}
