@@ -16,7 +16,7 @@ from eventstore._forker import Forker, ForkWork
 from eventstore._idempotency import once
 from eventstore._reader import Reader
 from eventstore.address import SQLiteAddress, parse
-from eventstore.arguments import checked
+from eventstore.arguments import checked, checks_itself
 from eventstore.codec import Upcasters
 from eventstore.envelope import MAX_VALUE_BYTES
 from eventstore.errors import BadInputError, ConflictError, StoreClosedError
@@ -165,6 +165,7 @@ class EventStore:
             )
         return self.commit(name, append, metadata=metadata, joins=True)
 
+    @checks_itself
     def commit(
         self, stream: str, decide: Decide, *, metadata: Mapping[str, Any] | None = None, joins: bool = False
     ) -> Appended:

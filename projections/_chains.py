@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from eventstore import ChecksumError, CorruptionError, ErasedError, EventStore, TooLargeError
@@ -172,9 +171,9 @@ class Chains:
     def _trail(self, walk: _Walk, change: Change) -> tuple[int, ...]:
         try:
             trail = change.trail
-            if all(before < after for before, after in pairwise((0, *trail, walk.at))):
+            if not trail or trail[-1] < walk.at:
                 return trail
-        except TypeError:
+        except CorruptionError:
             pass
         raise ChecksumError(self._view.thread, walk.channel, walk.at)  # it leads nowhere, or in circles
 

@@ -7,9 +7,10 @@ Every channel write is in one event: a task's writes in `writes.saved` as the ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Any, NamedTuple
 
 import ormsgpack
@@ -18,7 +19,7 @@ from eventstore import CorruptionError, UnserializableError
 from eventstore._forker import SHOWS
 from eventstore.codec import UNPACK, pack_id, unpack_id
 from eventstore.envelope import MAX_VALUE_BYTES, seal, unseal
-from projections.values.change import Change, is_trail
+from projections.values.change import Change
 
 CHECKPOINT_SAVED = "checkpoint.saved"
 WRITES_SAVED = "writes.saved"
@@ -34,8 +35,18 @@ MOVES = frozenset({THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE})
 """What puts a thread on another line."""
 
 _LAST_VERSION = 2**63 - 1
-_CHANNEL_VERSIONS = frozenset({str, int, float, type(None)})
-_ENCODINGS = frozenset({str, int})
+_NONE = type(None)
+_ENCODINGS = (str, int)
+# The types of what is stored in an entry of a manifest, a change and a write.
+_ENTRY: tuple[frozenset[type], ...] = (frozenset({str, int, float, _NONE}), frozenset({int, _NONE}))
+_CHANGE: tuple[frozenset[type], ...] = (
+    frozenset({int}),
+    frozenset({int, list}),
+    frozenset({int}),
+    frozenset({int, str, _NONE}),
+    frozenset({bytes}),
+)
+_WRITES = frozenset(product((str,), (int,), _ENCODINGS, (bytes,), (int,)))
 
 HERE = 0
 """In a manifest: the value stands in this very event."""
@@ -109,16 +120,16 @@ class CheckpointRecord:
         """The record of an event's data."""
         with _layout():
             parent, format_, ts, seen, updated, manifest, changes, extras, packets = _unpacked(data, 8, [()])
-            _hold(type(format_) is int, type(ts) is str, type(seen) is dict)
-            _hold(updated is None or _are(updated, str), _are([*manifest], str), _are([*changes], str))
+            names = set(map(type, (ts, *manifest, *changes, *(updated or ()))))
+            _hold(names == {str}, type(format_) is int, type(seen) is dict, type(updated) in (list, _NONE))
             return cls(
                 parent=_id(parent),
                 format=format_,
                 ts=ts,
                 versions_seen=seen,
                 updated_channels=updated,
-                manifest={channel: _entry(entry) for channel, entry in manifest.items()},
-                changes={channel: _change(change) for channel, change in changes.items()},
+                manifest=_manifest(manifest),
+                changes=_changes(changes),
                 extras=_extras(extras) if extras else None,
                 packets=_packets(packets),
             )
@@ -323,7 +334,7 @@ def pack_segment(change: Change) -> bytes:
 def unpack_segment(data: bytes, limit: int = MAX_VALUE_BYTES) -> Change:
     """The change that `pack_segment` packed; it may take `limit` bytes."""
     with _layout():
-        return _change(_unpacked(unseal(data, limit), 5))
+        return _changes({"": _unpacked(unseal(data, limit), 5)})[""]
 
 
 def pack_channel(channel: str) -> bytes:
@@ -365,33 +376,34 @@ def _id(packed: Any) -> str | None:
     return found
 
 
-def _entry(packed: Sequence[Any]) -> Entry:
-    entry = Entry(*packed)
-    _hold(type(entry.channel_version) in _CHANNEL_VERSIONS, entry.written_at is None or _is_version(entry.written_at))
-    return entry
+def _manifest(packed: Mapping[str, Sequence[Any]]) -> Manifest:
+    manifest = {channel: Entry(*entry) for channel, entry in packed.items()}
+    if manifest:  # all at once: a checkpoint has many channels, and is read often
+        versions, places = zip(*manifest.values(), strict=True)
+        _hold_types(_ENTRY, (versions, places))
+        known = [place for place in places if place]
+        if known and not (min(known) > 0 and max(known) <= _LAST_VERSION):
+            raise TypeError
+    return manifest
 
 
-def _change(packed: Sequence[Any]) -> Change:
-    change = Change(*packed)
-    _hold(
-        type(change.operation) is int,
-        type(change.checksum) is int,
-        type(change.encoding) in _ENCODINGS or change.encoding is None,
-        type(change.data) is bytes,
-        _is_version(change.base) or (_are(change.base, int) and is_trail(change.base)),  # type: ignore[arg-type]
-    )
-    return change
+def _changes(packed: Mapping[str, Sequence[Any]]) -> dict[str, Change]:
+    changes = {channel: Change(*change) for channel, change in packed.items()}
+    if changes:
+        _hold_types(_CHANGE, zip(*changes.values(), strict=True))
+    return changes
+
+
+def _hold_types(allowed: Sequence[frozenset[type]], columns: Iterable[Iterable[object]]) -> None:
+    for types, column in zip(allowed, columns, strict=True):
+        if not types.issuperset(map(type, column)):
+            raise TypeError
 
 
 def _write(packed: Sequence[Any]) -> Write:
     write = Write(*packed)
-    _hold(
-        type(write.channel) is str,
-        type(write.slot) is int,
-        type(write.encoding) in _ENCODINGS,
-        type(write.data) is bytes,
-        type(write.checksum) is int,
-    )
+    if tuple(map(type, write)) not in _WRITES:
+        raise TypeError
     return write
 
 

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
-from eventstore import ChecksumError, UnknownFormatError
+from eventstore import ChecksumError, CorruptionError, UnknownFormatError
 from projections.serializer import Serializer, load_typed
 
 WHOLE = 0
@@ -27,6 +27,8 @@ TEXT = 3
 # serializer's "msgpack+aes") are stored by name. A number never changes its meaning.
 _ENCODINGS = ("null", "msgpack", "bytes", "bytearray", "json")
 _NUMBERS = {name: number for number, name in enumerate(_ENCODINGS)}
+
+_LAST_VERSION = 2**63 - 1
 
 Encoding = str | int
 """A serializer's name for its bytes, or the number under which that is stored."""
@@ -117,15 +119,18 @@ def pack_trail(trail: Sequence[int]) -> list[int]:
     return [trail[-1], *(after - before for before, after in zip(trail[-2::-1], trail[:0:-1], strict=True))]
 
 
-def is_trail(packed: Sequence[int]) -> bool:
-    """Whether whole numbers are a trail of versions: ascending, none of them 0."""
-    return bool(packed) and min(packed) > 0 and sum(packed[1:]) < packed[0] < 2**63
-
-
 def unpack_trail(packed: int | Sequence[int]) -> tuple[int, ...]:
-    """The versions that `pack_trail` packed."""
+    """The versions that `pack_trail` packed.
+
+    Raises:
+        CorruptionError: They are not ascending, or no versions.
+    """
     if isinstance(packed, int):
-        return (packed,) if packed else ()
+        packed = (packed,) if packed else ()
+    if packed and not (
+        set(map(type, packed)) == {int} and min(packed) > 0 and sum(packed[1:]) < packed[0] <= _LAST_VERSION
+    ):
+        raise CorruptionError("what a value builds upon is no trail of versions: it was damaged")
     found: list[int] = []
     for step in packed:
         found.append(found[-1] - step if found else step)
