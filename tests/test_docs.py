@@ -1,0 +1,97 @@
+"""The README and the documents: short, linked, and true where the code can tell."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from eventstore import EventStore
+from langgraph.checkpoint.eventstore import EventStoreSaver
+
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.md"
+DOCUMENTS = [README, ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "RESULTS.md", *sorted(ROOT.glob("docs/**/*.md"))]
+MOST_WORDS = 1200
+
+_CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+_LINK = re.compile(r"\]\((?!https?://)([^)\s#]*)(?:#([^)\s]*))?\)")
+_FILE = re.compile(r"`((?:[\w.-]+/)*[\w-]+\.(?:py|sql|md))`|`((?:[\w.-]+/)+)`")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_link_leads_to_a_file_and_a_heading(document: Path) -> None:
+    for target, heading in _LINK.findall(_prose(document)):
+        path = document.parent / target if target else document
+        assert path.exists(), target
+        assert not heading or heading in set(_headings(path)), f"{target}#{heading}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_file_that_is_named_exists(document: Path) -> None:
+    if document.name == "CHANGELOG.md":
+        pytest.xfail("it tells of what is gone, too")
+    missing = [name for found in _FILE.findall(_prose(document)) if (name := "".join(found)) not in _names()]
+    assert not missing
+
+
+def test_the_readme_is_read_in_one_sitting() -> None:
+    assert len(_prose(README).split()) <= MOST_WORDS
+
+
+def test_the_readme_leads_to_every_document() -> None:
+    linked = {(ROOT / target).resolve() for target, _ in _LINK.findall(_prose(README)) if target}
+    assert set(DOCUMENTS) <= linked | {README}
+
+
+def test_every_option_is_documented_with_its_default() -> None:
+    rows = re.findall(
+        r"^\| `(\w+)` \| (\w+) \| (.+?) \|", (ROOT / "docs" / "options.md").read_text("utf-8"), re.MULTILINE
+    )
+    documented = {name: (of, default) for name, of, default in rows}
+    saver, store = _defaults(EventStoreSaver.__init__), _defaults(EventStore.open)
+    assert documented.keys() == saver.keys() | store.keys()
+    for name, (of, default) in documented.items():
+        assert of == ("both" if name in saver and name in store else "saver" if name in saver else "store"), name
+        actual = saver.get(name, store.get(name))
+        if name not in ("serde", "snapshots"):  # `None` stands for what the table says
+            assert _value(default) == actual, name
+
+
+def _prose(document: Path) -> str:
+    return _CODE.sub("", document.read_text(encoding="utf-8"))
+
+
+def _headings(document: Path) -> Iterator[str]:
+    """The anchors that a document's headings get."""
+    for heading in re.findall(r"^#+ (.*)$", _prose(document), re.MULTILINE):
+        yield re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@cache
+def _names() -> set[str]:
+    """What files and folders can be called: by any end of their path."""
+    paths = [path.relative_to(ROOT) for path in ROOT.rglob("*") if not path.relative_to(ROOT).parts[0].startswith(".")]
+    names = set()
+    for path in paths:
+        end = "/" if (ROOT / path).is_dir() else ""
+        names.update("/".join(path.parts[first:]) + end for first in range(len(path.parts)))
+    return names
+
+
+def _defaults(function: object) -> dict[str, object]:
+    assert callable(function)
+    parameters = inspect.signature(function).parameters.values()
+    return {each.name: each.default for each in parameters if each.kind is each.KEYWORD_ONLY}
+
+
+def _value(text: str) -> object:
+    """A default as the table spells it."""
+    if size := re.fullmatch(r"(\d+) (MiB|GiB)", text):
+        return int(size[1]) << {"MiB": 20, "GiB": 30}[size[2]]
+    return ast.literal_eval(text.strip("`"))
