@@ -13,12 +13,22 @@ import pytest
 
 from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore._history import History
+from projections import Audit
 
 ROOT = Path(__file__).parents[1]
 README = ROOT / "README.md"
 MANUAL = sorted(ROOT.glob("docs/**/*.md"))
 DOCUMENTS = [README, ROOT / "CHANGELOG.md", ROOT / "benchmarks" / "RESULTS.md", *MANUAL]
 MOST_WORDS = 1200
+# What the names in the README's samples stand for.
+OWNERS = {
+    "saver": EventStoreSaver,
+    "store": EventStore,
+    "saver.store": EventStore,
+    "history": History,
+    "history.audit": Audit,
+}
 
 _CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?://)([^)\s#]*)(?:#([^)\s]*))?\)")
@@ -63,6 +73,28 @@ def test_every_option_is_documented_with_its_default() -> None:
             assert _value(default) == actual, name
 
 
+@pytest.mark.parametrize("begins", ["from langgraph", "from eventstore"])
+def test_what_the_readme_shows_runs(begins: str, url: str) -> None:
+    (sample,) = (block for block in _samples() if block.startswith(begins))
+    assert "sqlite:///agents.db" in sample
+    exec(sample.replace("sqlite:///agents.db", url), {})
+
+
+def test_what_the_readme_calls_takes_these_arguments_and_has_an_async_twin() -> None:
+    calls = [node for block in _samples() for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
+    called = {ast.unparse(call.func): call for call in calls}
+    checked = 0
+    for name, call in called.items():
+        owner, _, method = name.rpartition(".")
+        if owner in OWNERS and method != "from_conn_string":
+            keywords = {each.arg: None for each in call.keywords if each.arg}
+            inspect.signature(getattr(OWNERS[owner], method)).bind(None, *call.args, **keywords)
+            if owner != "store":  # which has none for what waits
+                assert callable(getattr(OWNERS[owner], f"a{method}")), name
+            checked += 1
+    assert checked > 20
+
+
 def _prose(document: Path) -> str:
     return _CODE.sub("", document.read_text(encoding="utf-8"))
 
@@ -95,3 +127,7 @@ def _value(text: str) -> object:
     if size := re.fullmatch(r"(\d+) (MiB|GiB)", text):
         return int(size[1]) << {"MiB": 20, "GiB": 30}[size[2]]
     return ast.literal_eval(text.strip("`"))
+
+
+def _samples() -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
