@@ -117,6 +117,11 @@ def _truth(name: str, value: object) -> None:
         raise _refused(name, value, "use true or false")
 
 
+def _bytes(name: str, value: object) -> None:
+    if not isinstance(value, bytes):
+        raise _refused(name, value, "use bytes")
+
+
 def _time(name: str, value: object) -> None:
     if not isinstance(value, datetime):
         raise _refused(name, value, "use a datetime")
@@ -149,6 +154,7 @@ _BY_ANNOTATION: Mapping[str, Check] = {
     "str": _text,
     "int": _number,
     "bool": _truth,
+    "bytes": _bytes,
     "datetime": _time,
     "timedelta": _span,
     "Sequence[str]": _texts,

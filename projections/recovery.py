@@ -158,7 +158,8 @@ class Recovery:
             # What was forgotten meanwhile looks as if it were lost. By whom, the thread's own log may not tell: an
             # ancestor may have forgotten it, or the thread may have got another's name. But damage stays.
             before, found = found, {(each.kind, each.version, each.channel) for each in report.findings}
-            if found == before and not self._forgotten_since(thread, head.version):
+            stood_still = self._store.head(thread) == head
+            if found == before and (stood_still or not self._forgotten_since(thread, head.version)):
                 return report
         raise BusyError(f"thread {thread!r} is changed all the time: try again")
 

@@ -64,9 +64,15 @@ class Watching(EventStoreSaver):
 
 
 def everything(saver: EventStoreSaver, thread: str = "t") -> list[Any]:
-    """All checkpoints that a thread shows, of all namespaces, and those that are found by their ids."""
+    """All checkpoints that a thread shows, of all namespaces, and those that are found by their ids.
+
+    Of what was written on the way there some may arrive a moment later than what it led to.
+    """
     listed = shown(saver, thread)
-    return [listed, [saver.get_tuple(item.config) for item in listed], saver.get_tuple(at(thread))]
+    latest = saver.get_tuple(at(thread))
+    assert latest is not None
+    found = [item and item._replace(pending_writes=None) for item in (saver.get_tuple(item.config) for item in listed)]
+    return [[item._replace(pending_writes=None) for item in listed], found, latest]
 
 
 def a_graph(saver: EventStoreSaver) -> Any:
