@@ -72,7 +72,8 @@ class Points:
             # It was saved by itself, or before what it was called from, which never was.
             written, _ = _asked(self._written(view, located), located)
             adopted = self._path(view, located, root_id) if root_id else [_adopted(located, written)]
-            return Point(self._since(view, located), root_id, adopted)
+            upto = self._since(view, located)
+            return Point(upto, root_id, [*adopted, *self._waiting(view, upto)])
         kept = _Kept()
         asked = self._question(view, root, kept)
         rows = [each for key, each in kept.rows.items()]
@@ -84,7 +85,7 @@ class Points:
             if last != located.id:
                 adopted = self._path(view, located, root.id)
         upto = self._since(view, root)
-        return Point(upto, root.id, [*adopted, *self._late(view, root, upto)])
+        return Point(upto, root.id, [*adopted, *self._late(view, root, upto), *self._waiting(view, upto)])
 
     def _since(self, view: View, located: Located) -> int:
         """The version since which a thread shows a checkpoint; of what was there before a prune, its version."""
@@ -188,6 +189,18 @@ class Points:
             if not late:
                 return
             yield _writes_only(at, late)
+
+    def _waiting(self, view: View, upto: int) -> Iterator[Adopted]:
+        """What waits for a checkpoint that is not saved yet, and arrived late: it goes on waiting, as what came before."""
+        latest = self._finder.locate(view, "", None)
+        waiting: dict[str, list[int]] = {}
+        for source in view.sources:
+            params = {**source.bounds, "latest": latest.id if latest else "", "after": upto}
+            del params["last_id"]
+            for checkpoint, version in self._store.recorder.read(self._queries["waiting_writes"], params):
+                waiting.setdefault(checkpoint, []).append(version)
+        for checkpoint, versions in sorted(waiting.items()):
+            yield Adopted("", checkpoint, None, None, True, sorted(versions))
 
     def _written(self, view: View, at: Located) -> Sequence[Recorded]:
         names = Names(self._finder, view)
