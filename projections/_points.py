@@ -124,12 +124,18 @@ class Points:
 
     def _spaces(self, view: View, caller: Located, task: str, node: str | None) -> list[list[Located]]:
         """What was saved in each namespace of a task's subgraphs, the oldest first; not that of subgraphs in these."""
-        if node is None:
-            names = [name for name in self._names(view) if re.fullmatch(rf".*:{re.escape(task)}(\|\d+)?", name)]
-        else:
-            names = [f"{caller.namespace}{_BELOW}{node}:{task}".lstrip(_BELOW)]
-        own = [rows for name in names for rows in self._saved(view, name, caller)]
-        return own + (self._lasting(view, caller, node) if node is not None else [])
+        if node is not None:
+            own = f"{caller.namespace}{_BELOW}{node}:{task}".lstrip(_BELOW)
+            return [*self._saved(view, own, caller), *self._lasting(view, caller, node)]
+        # A saver that was wrapped without task paths: the task names its own subgraphs, and what lasts names its caller.
+        around = _without_tasks(caller.namespace)
+        names = [
+            name
+            for name in sorted(self._names(view))
+            if re.fullmatch(rf".*:{re.escape(task)}(\|\d+)?", name)
+            or (":" not in name and name and name.rpartition(_BELOW)[0] == around)
+        ]
+        return [saved for name in names for saved in self._saved(view, name, caller)]
 
     def _lasting(self, view: View, caller: Located, node: str) -> list[list[Located]]:
         """The same of subgraphs that keep their state from call to call: their namespaces name no task."""
