@@ -127,7 +127,7 @@ class Points:
         if node is not None:
             own = f"{caller.namespace}{_BELOW}{node}:{task}".lstrip(_BELOW)
             return [*self._saved(view, own, caller), *self._lasting(view, caller, node)]
-        # A saver that was wrapped without task paths: the task names its own subgraphs, and what lasts names its caller.
+        # Of a saver that was wrapped without task paths: its own subgraphs name the task, and what lasts its caller.
         around = _without_tasks(caller.namespace)
         names = [
             name
@@ -197,7 +197,7 @@ class Points:
             yield _writes_only(at, late)
 
     def _waiting(self, view: View, upto: int) -> Iterator[Adopted]:
-        """What waits for a checkpoint that is not saved yet, and arrived late: it goes on waiting, as what came before."""
+        """What arrived late for a checkpoint that is not saved yet: it goes on waiting, as what came before."""
         latest = self._finder.locate(view, "", None)
         waiting: dict[str, list[int]] = {}
         for source in view.sources:
