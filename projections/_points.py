@@ -72,7 +72,8 @@ class Points:
             # It was saved by itself, or before what it was called from, which never was.
             written, _ = _asked(self._written(view, located), located)
             adopted = self._path(view, located, root_id) if root_id else [_adopted(located, written)]
-            return Point(self._since(view, located), root_id, adopted)
+            upto = self._since(view, located)
+            return Point(upto, root_id, [*adopted, *self._waiting(view, upto)])
         kept = _Kept()
         asked = self._question(view, root, kept)
         rows = [each for key, each in kept.rows.items()]
@@ -84,7 +85,7 @@ class Points:
             if last != located.id:
                 adopted = self._path(view, located, root.id)
         upto = self._since(view, root)
-        return Point(upto, root.id, [*adopted, *self._late(view, root, upto)])
+        return Point(upto, root.id, [*adopted, *self._late(view, root, upto), *self._waiting(view, upto)])
 
     def _since(self, view: View, located: Located) -> int:
         """The version since which a thread shows a checkpoint; of what was there before a prune, its version."""
@@ -123,12 +124,18 @@ class Points:
 
     def _spaces(self, view: View, caller: Located, task: str, node: str | None) -> list[list[Located]]:
         """What was saved in each namespace of a task's subgraphs, the oldest first; not that of subgraphs in these."""
-        if node is None:
-            names = [name for name in self._names(view) if re.fullmatch(rf".*:{re.escape(task)}(\|\d+)?", name)]
-        else:
-            names = [f"{caller.namespace}{_BELOW}{node}:{task}".lstrip(_BELOW)]
-        own = [rows for name in names for rows in self._saved(view, name, caller)]
-        return own + (self._lasting(view, caller, node) if node is not None else [])
+        if node is not None:
+            own = f"{caller.namespace}{_BELOW}{node}:{task}".lstrip(_BELOW)
+            return [*self._saved(view, own, caller), *self._lasting(view, caller, node)]
+        # Of a saver that was wrapped without task paths: its own subgraphs name the task, and what lasts its caller.
+        around = _without_tasks(caller.namespace)
+        names = [
+            name
+            for name in sorted(self._names(view))
+            if re.fullmatch(rf".*:{re.escape(task)}(\|\d+)?", name)
+            or (":" not in name and name and name.rpartition(_BELOW)[0] == around)
+        ]
+        return [saved for name in names for saved in self._saved(view, name, caller)]
 
     def _lasting(self, view: View, caller: Located, node: str) -> list[list[Located]]:
         """The same of subgraphs that keep their state from call to call: their namespaces name no task."""
@@ -188,6 +195,18 @@ class Points:
             if not late:
                 return
             yield _writes_only(at, late)
+
+    def _waiting(self, view: View, upto: int) -> Iterator[Adopted]:
+        """What arrived late for a checkpoint that is not saved yet: it goes on waiting, as what came before."""
+        latest = self._finder.locate(view, "", None)
+        waiting: dict[str, list[int]] = {}
+        for source in view.sources:
+            params = {**source.bounds, "latest": latest.id if latest else "", "after": upto}
+            del params["last_id"]
+            for checkpoint, version in self._store.recorder.read(self._queries["waiting_writes"], params):
+                waiting.setdefault(checkpoint, []).append(version)
+        for checkpoint, versions in sorted(waiting.items()):
+            yield Adopted("", checkpoint, None, None, True, sorted(versions))
 
     def _written(self, view: View, at: Located) -> Sequence[Recorded]:
         names = Names(self._finder, view)

@@ -18,7 +18,7 @@ from projections._chains import Wanted
 from projections._finding import Finder, Located, opened, record_of
 from projections._view import Line, Source, View, lines_of, payloads
 from projections.model import PruneReport
-from projections.records import Adopted, CheckpointRecord, PruneRecord
+from projections.records import MOVES, THREAD_PRUNED, Adopted, CheckpointRecord, PruneRecord
 
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
@@ -108,7 +108,16 @@ class Planner:
         walked = self._walked(view, kept)
         adopted = self._adopted(kept, walked, contents) if len(view.sources) > 1 else None
         record = PruneRecord(kept=sorted(kept), walked=sorted(walked), pinned=pinned, adopted=adopted)
-        return self._plan(view, record, contents, kept, walked)
+        return self._plan(view, record, contents, kept, walked, hides=self._can_be_undone(view))
+
+    def _can_be_undone(self, view: View) -> bool:
+        """Whether the thread has moved since it was pruned last: a prune forgets what it set aside, as all of the past.
+
+        Also where a fork needs all of the content, so that there is nothing to hide or to erase.
+        """
+        moves = self._read("moves_of_stream", {"stream_id": view.stream_id})
+        pruned_at = max((version for version, topic, *_ in moves if topic == THREAD_PRUNED), default=0)
+        return any(version > pruned_at and topic in MOVES for version, topic, *_ in moves)
 
     def without_runs(self, view: View, runs: Sequence[str], pinned: int) -> Plan:
         """Hide the checkpoints that some runs saved: here, on lines that were left, and in forks that share them."""

@@ -283,6 +283,27 @@ def test_a_question_is_open_again_as_it_was_first_asked(
     checked(late, "t")
 
 
+class WrappedSaver(EventStoreSaver):
+    """A saver as programs wrap it that know no task paths: LangGraph passes these on only where they are taken."""
+
+    def put_writes(self, config: Any, writes: Any, task_id: str) -> None:  # type: ignore[override]
+        super().put_writes(config, writes, task_id)
+
+
+@pytest.mark.parametrize("place", ["in one of several packets", "in a subgraph with a state of its own"])
+def test_a_question_is_open_again_though_nothing_names_the_nodes(
+    make_store: Any, durability: Durability, place: str
+) -> None:
+    saver = WrappedSaver(make_store())
+    player = Player(QUESTIONS[place](asks()).compile(checkpointer=saver), Flavour.SYNC, durability)
+    player.invoke({"log": ["in"], "files": ["in"]}, config())
+    asked = player.state(config())
+    player.invoke(Command(resume="yes"), config())
+    saver.history.rollback("t", asked.config)
+    assert seen(player.state(config())) == seen(asked)
+    checked(saver, "t")
+
+
 @pytest.mark.parametrize("place", ["in the outermost graph", "two subgraphs deep"])
 def test_a_rollback_to_a_question_that_is_open_changes_nothing(
     late: LateSaver, flavour: Flavour, durability: Durability, place: str

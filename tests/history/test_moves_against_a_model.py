@@ -58,6 +58,9 @@ class Line(Thread):
         moment = self.moments[place]
         line = moment.snapshot()
         asked = question(self.events.get(place, []))
+        # What waits for a checkpoint that is not saved yet goes on waiting, also what arrived since.
+        latest = max((number for space, number in self.shown if not space), default=0)
+        line.events.update({at: [*events] for at, events in self.events.items() if not at[0] and at[1] > latest})
         if place[0]:  # a subgraph's that was saved by itself: nobody called it
             line.events[place] = asked
             line.moments[place] = line

@@ -75,6 +75,20 @@ def test_a_fork_of_a_moved_thread_goes_back_when_that_is_deleted(five: EventStor
     assert numbers(five, "fork") == [7, 6, 3, 2, 1]
 
 
+def test_a_prune_forgets_what_was_set_aside_though_a_fork_needs_all_of_it(five: EventStoreSaver) -> None:
+    five.copy_thread("thread", "fork")
+    five.history.rollback("thread", ident(1))
+    assert five.prune(["thread"], dry_run=True).threads == 1
+    assert five.prune(["thread"]).threads == 1
+    with pytest.raises(NotFoundError, match="nothing to undo"):
+        five.history.undo("thread")
+    assert five.prune(["thread"]).threads == 0
+    assert (numbers(five), numbers(five, "fork")) == ([1], [5, 4, 3, 2, 1])
+    assert five.history.check("thread").ok
+    five.checkpoints.rebuild()
+    assert (numbers(five), numbers(five, "fork")) == ([1], [5, 4, 3, 2, 1])
+
+
 def test_deleted_runs_leave_what_delta_channels_replay_if_a_rollback_is_undone(saver: EventStoreSaver) -> None:
     graph = writing(50, steps=3).compile(checkpointer=saver)
     for number, line in enumerate("abc", 1):

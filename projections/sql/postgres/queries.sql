@@ -447,3 +447,9 @@ WHERE c.line_id = :line_id AND c.namespace >= :first_namespace AND c.namespace <
     AND c.checkpoint_id > :after AND c.checkpoint_id <= :last_id
     AND c.shown_from <= :upto AND (c.retired_at IS NULL OR c.retired_at > :upto)
 ORDER BY c.namespace, c.checkpoint_id;
+
+-- name: waiting_writes
+-- What arrived after a version for checkpoints of the outermost graph that are not saved yet: those behind its latest.
+SELECT w.checkpoint_id, w.version FROM {schema}.writes w
+WHERE w.line_id = :line_id AND w.namespace = '' AND w.checkpoint_id > :latest AND w.version > :after AND w.version <= :upto
+ORDER BY w.checkpoint_id, w.version;
