@@ -12,7 +12,7 @@ from eventstore.events import Appended, Head
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
 from projections import _applying
-from projections._finding import Finder, Located
+from projections._finding import Finder
 from projections._loading import Loader, Matching
 from projections._moving import Mover, Target, caused
 from projections._rebuilding import rebuild
@@ -53,6 +53,7 @@ class Checkpoints:
         queries: For other projections of this package: its SQL.
         finder: Likewise: finds checkpoints, without their values.
         mover: Likewise: moves threads.
+        loader: Likewise: reads what checkpoints consist of.
     """
 
     def __init__(
@@ -72,7 +73,7 @@ class Checkpoints:
         store.recorder.migrate("projections", allowed=migrate)
         self.queries = load_queries("projections", store.recorder.dialect, store.recorder.schema)
         self.finder = Finder(store, self.queries)
-        self._loader = Loader(store, self.queries, self.finder, self._live)
+        self.loader = Loader(store, self.queries, self.finder, self._live)
         self._snapshots = snapshots or SnapshotPolicy()
         self._saver = Saver(store, self.queries, self.finder, self._live, self._snapshots)
         self._planner = Planner(store, self.queries, self.finder)
@@ -108,15 +109,7 @@ class Checkpoints:
         self, thread: str, serializer: Serializer, *, namespace: str = "", checkpoint: str | None = None
     ) -> SavedCheckpoint | None:
         """A checkpoint by its id, or the latest of a namespace: the one with the greatest id."""
-        return self._loader.get(thread, namespace, checkpoint, serializer)
-
-    def complete(self, view: View, located: Located, serializer: Serializer) -> SavedCheckpoint:
-        """A checkpoint that was found in what a thread shows, or showed, with its values and pending writes.
-
-        Raises:
-            ErasedError: A prune has erased it meanwhile.
-        """
-        return self._loader.complete(view, located, serializer)
+        return self.loader.get(thread, namespace, checkpoint, serializer)
 
     def latest_id(self, thread: str, *, namespace: str = "") -> str | None:
         """The id of the latest checkpoint of a namespace."""
@@ -147,8 +140,8 @@ class Checkpoints:
             matching: Only those whose metadata it accepts; the values of others are not read.
         """
         if thread is None:
-            return self._loader.list_store(before, matching, serializer)
-        return self._loader.list_thread(thread, namespace, before, matching, serializer)
+            return self.loader.list_store(before, matching, serializer)
+        return self.loader.list_thread(thread, namespace, before, matching, serializer)
 
     def history(
         self,
@@ -160,7 +153,7 @@ class Checkpoints:
         checkpoint: str | None = None,
     ) -> dict[str, ChannelHistory]:
         """What each channel of a checkpoint is replayed from, for channels of which only the writes are stored."""
-        return self._loader.history(thread, namespace, checkpoint, channels, serializer)
+        return self.loader.history(thread, namespace, checkpoint, channels, serializer)
 
     def copy(self, source: str, target: str, *, cause: Cause | None = None) -> Appended:
         """Let `target` begin with all that `source` has now. It is a fork: nothing is copied, whatever the length.

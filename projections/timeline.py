@@ -331,7 +331,7 @@ class Timeline:
         if found is None:
             return None
         view, located = found
-        saved = self._checkpoints.complete(view, located, serializer)
+        saved = self._checkpoints.loader.complete(view, located, serializer)
         values = Values(self._store, self._queries, view, serializer)
         return completed(saved, located, Replayed(self._store, self._queries, self._finder, view, values, fold))
 
