@@ -20,7 +20,7 @@ from projections._finding import Finder, Located, located_of
 from projections._naming import Names
 from projections._view import LAST, View, writes_rows
 from projections.history.steps import Recorded, Writes, step_of
-from projections.pregel import INTERRUPT, RESUME, Written, is_of_the_step
+from projections.pregel import INTERRUPT, RESUME, is_of_the_step
 from projections.records import Adopted, Point
 
 # The end of the namespaces that begin with one: behind "|", and before every other character that an id is followed by.
@@ -232,8 +232,7 @@ def _asked(events: Sequence[Recorded], at: Located) -> tuple[list[Recorded], Rec
 
 
 def _is_of_the_step(event: Recorded, at: Located) -> bool:
-    written = Written(event.version, event.cause.task or "", event.cause.node, event.record)
-    return is_of_the_step(written, at.id, step_of(at))
+    return is_of_the_step(event.written, at.id, step_of(at))
 
 
 def _is_past(kept: _Kept, at: Located) -> bool:

@@ -10,11 +10,12 @@ from typing import Any
 from eventstore import Cause, CorruptionError
 from eventstore._appender import searchable, storable
 from eventstore.codec import unpack
-from eventstore.envelope import MAX_VALUE_BYTES, is_erased
+from eventstore.envelope import is_erased
 from projections._saving import OF_A_CHECKPOINT
 from projections.auditing.terms import content_terms, node_term, thread_term, topic_term
+from projections.pregel import NOBODY
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
-from projections.tasks import NOBODY, is_sent
+from projections.tasks import is_sent
 
 Record = CheckpointRecord | WritesRecord
 
@@ -70,7 +71,7 @@ class Extract:
         return replace(self, columns={**self.columns, "node": node}).with_terms([node_term(node)])
 
 
-def extract(row: tuple[Any, ...], limit: int = MAX_VALUE_BYTES) -> Extract:
+def extract(row: tuple[Any, ...], limit: int) -> Extract:
     """What the audit keeps of an event.
 
     Args:

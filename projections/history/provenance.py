@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,11 +13,9 @@ from projections.differences.tracing import Path, places, steps_to, trace, value
 from projections.history.replayed import Replayed, Written, alike, difference_of
 from projections.history.rules import EMPTY, Folded, overwritten
 from projections.history.steps import Recorded, Writer, nodes_between, source_of, step_of, writers_of
+from projections.paths import later_step, step_in_id
 from projections.pregel import NOBODY
 
-# How a run that is saved at its end spells the step of a task: in front of its path, or of its id.
-_LATER_STEP = re.compile(r"~~(\d{10})")
-_SYNTHETIC = re.compile(r"(-\d{7}|\d{8})-")
 # So many values of a long way are at hand at once; the others are made again when the search has come to them.
 _BLOCK = 64
 
@@ -232,12 +229,13 @@ class Provenance:
         if not change.events or step is None:
             return step
         event = change.events[0]
-        if later := _LATER_STEP.match(event.record.task_path):
-            return int(later[1])
+        later, _ = later_step(event.record.task_path)
+        if later is not None:
+            return later
         parent = self._replayed.parent(change.located)
         since = step_of(parent) if parent else None
-        first = _SYNTHETIC.match(event.cause.task or "")
-        return int(first[1]) if first and since is not None and since < int(first[1]) < step else step
+        its = step_in_id(event.cause.task or "")
+        return its if its is not None and since is not None and since < its < step else step
 
 
 def _all_that_ran(located: Located) -> list[str]:

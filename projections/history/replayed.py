@@ -14,6 +14,7 @@ from eventstore import (
     TypeNotAllowedError,
     UnreadableError,
 )
+from projections import pending
 from projections._finding import Finder, Located
 from projections._naming import Names
 from projections._view import View
@@ -204,16 +205,15 @@ class Replayed:
 
     def _at(self, key: tuple[str, str], channel: str) -> list[Written]:
         """The writes to a channel at a checkpoint that count, in LangGraph's order: see `pending.fold`."""
-        counting: dict[tuple[str | None, int], tuple[Recorded, Write]] = {}
         self._fetch([key])
-        for event in self._writes[key].at(*key):
-            for write in event.results:
-                counting.setdefault((event.cause.task, write.slot), (event, write))
-        ordered = sorted(
-            counting.values(), key=lambda each: (each[0].record.task_path, each[0].cause.task or "", each[1].slot)
-        )
+        events = self._writes[key].at(*key)
+        # By the objects: two events may hold equal writes.
+        holders = {id(write): event for event in events for write in event.record.writes}
+        counting = pending.fold((event.cause.task or "", event.record) for event in events)
         return [
-            Written(event, write.slot, self._load(event, write)) for event, write in ordered if write.channel == channel
+            Written(holders[id(write)], write.slot, self._load(holders[id(write)], write))
+            for _, _, write in counting
+            if write.channel == channel
         ]
 
     def _load(self, event: Recorded, write: Write) -> Any:

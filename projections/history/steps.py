@@ -14,15 +14,15 @@ from projections._finding import Located, opened
 from projections._naming import Names
 from projections._view import stored, writes_rows
 from projections.differences.plain import iso
+from projections.paths import is_by_hand
 from projections.pregel import CONTROL, ERROR, Written
 from projections.records import Write, WritesRecord
 
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
 
-# LangGraph's names for what is no node; and how the paths of those tasks begin that stand for an update by hand.
+# LangGraph's names for what is no node.
 _NO_NODES = frozenset(("__input__", "__interrupt__"))
-_UPDATE = "~__interrupt__"
 # LangGraph's name for what a task writes that wrote nothing.
 _NOTHING = "__no_writes__"
 # Checkpoints of these sources apply no node's writes, not even those that are there: an input discards them.
@@ -73,7 +73,12 @@ class Recorded:
     @property
     def by_hand(self) -> bool:
         """Whether no task wrote it, but who updated the state."""
-        return self.record.task_path.startswith(_UPDATE)
+        return is_by_hand(self.record.task_path)
+
+    @property
+    def written(self) -> Written:
+        """The same, as the rule takes it that tells what is due."""
+        return Written(self.version, self.cause.task or "", self.cause.node, self.record)
 
     def writer(self) -> Writer:
         """Who wrote it."""
@@ -120,8 +125,7 @@ class Writes:
 
     def written(self, located: Located) -> list[Written]:
         """The same, as the rule takes it that tells what is due."""
-        found = self.at(located.namespace, located.id)
-        return [Written(event.version, event.cause.task or "", event.cause.node, event.record) for event in found]
+        return [event.written for event in self.at(located.namespace, located.id)]
 
     def applied(self, located: Located, ran: Collection[str]) -> list[Recorded]:
         """What a checkpoint applied, in its order: of each task that wrote a result at its parent, one event.

@@ -22,7 +22,7 @@ from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._turns import Ticket
 from projections import NewCheckpoint, NewWrites, SavedCheckpoint
-from projections.tasks import NOBODY, SENDS
+from projections.pregel import NOBODY, SENDS
 
 # What has a field of its own in our record; anything else that a checkpoint holds is kept beside them.
 _FIELDS = {"v", "id", "ts", "channel_values", "channel_versions", "versions_seen", "updated_channels"}
