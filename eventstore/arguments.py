@@ -25,7 +25,7 @@ _SHOWN = 60
 
 
 def checked(kind: type[C]) -> type[C]:
-    """A class whose public methods check their arguments, as far as annotations say what these are."""
+    """Let the public methods of a class check their arguments, as far as annotations say what these are."""
     for name, function in list(vars(kind).items()):
         if inspect.isfunction(function) and not name.startswith("_"):
             setattr(kind, name, _checking(function))
@@ -61,34 +61,27 @@ def _checking(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _check_of(parameter: inspect.Parameter) -> Check | None:
-    """How to check an argument; `None`: its annotation tells too little."""
+    """The check of an argument; `None`: its annotation tells too little."""
     if parameter.kind is parameter.VAR_KEYWORD:
         return None
-    checks = [_BY_ANNOTATION.get(part) for part in str(parameter.annotation).split(" | ")]
-    if not all(checks):
+    parts = str(parameter.annotation).split(" | ")
+    kinds = [_BY_ANNOTATION.get(part) for part in parts if part != "None"]
+    known = [kind for kind in kinds if kind]
+    if not known or len(known) < len(kinds):
         return None
-    if len(checks) == 1:
-        return checks[0]
-    return _any_of([check for check in checks if check])
+    *others, (_, last) = known
+    return last if parts == [parts[-1]] else _any_of(others, last, optional="None" in parts)
 
 
-def _any_of(checks: Sequence[Check]) -> Check:
+def _any_of(others: Sequence[tuple[type, Check]], last: Check, *, optional: bool) -> Check:
+    # Every read of a checkpoint comes by here: so nothing is raised, and caught, to find the check.
     def check_any(name: str, value: object) -> None:
-        for check in checks[:-1]:
-            try:
-                return check(name, value)
-            except BadInputError as error:
-                # The right type, and still refused: that is what there is to say.
-                if isinstance(value, str | int) and type(value) in _PLAIN.get(check, ()):
-                    raise error from None
-        return checks[-1](name, value)
+        if value is None and optional:
+            return None
+        its_check = next((check for kind, check in others if isinstance(value, kind)), last) if others else last
+        return its_check(name, value)
 
     return check_any
-
-
-def _none(name: str, value: object) -> None:
-    if value is not None:
-        raise _refused(name, value, "nothing of the kind can be asked for")
 
 
 def _text(name: str, value: object) -> None:
@@ -110,6 +103,11 @@ def _number(name: str, value: object) -> None:
 def _truth(name: str, value: object) -> None:
     if type(value) is not bool:
         raise _refused(name, value, "use true or false")
+
+
+def _bytes(name: str, value: object) -> None:
+    if not isinstance(value, bytes):
+        raise _refused(name, value, "use bytes")
 
 
 def _time(name: str, value: object) -> None:
@@ -139,15 +137,14 @@ def _refused(name: str, value: object, advice: str) -> BadInputError:
     return BadInputError(f"{name} is {shown if len(shown) <= _SHOWN else f'{shown[:_SHOWN]}…'}: {advice}")
 
 
-_BY_ANNOTATION: Mapping[str, Check] = {
-    "None": _none,
-    "str": _text,
-    "int": _number,
-    "bool": _truth,
-    "datetime": _time,
-    "timedelta": _span,
-    "Sequence[str]": _texts,
-    "Collection[str]": _texts,
-    "Mapping[str, Any]": _mapping,
+_BY_ANNOTATION: Mapping[str, tuple[type, Check]] = {
+    "str": (str, _text),
+    "int": (int, _number),
+    "bool": (bool, _truth),
+    "bytes": (bytes, _bytes),
+    "datetime": (datetime, _time),
+    "timedelta": (timedelta, _span),
+    "Sequence[str]": (Sequence, _texts),
+    "Collection[str]": (Collection, _texts),
+    "Mapping[str, Any]": (Mapping, _mapping),
 }
-_PLAIN: Mapping[Check, Sequence[type]] = {_text: (str,), _number: (int,)}
