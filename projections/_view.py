@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from eventstore import EventStore
+from eventstore import CorruptionError, EventStore
 from eventstore._lineage import Segment, lineage
 from eventstore.recorders import Recorder, Rows
 from projections.records import unpack_channel, unpack_segment
@@ -123,7 +123,12 @@ def segments(
     for stream_id, wanted in _by_stream(store, view, sorted(set(versions))):
         params = {"stream_id": stream_id, "versions": store.recorder.list_of(wanted)}
         for version, channel, level, data in store.recorder.read(queries["segments_at"], params):
-            yield version, unpack_channel(bytes(channel)), level, unpack_segment(bytes(data), store.max_value_bytes)
+            try:
+                change = unpack_segment(bytes(data), store.max_value_bytes)
+            except CorruptionError as error:
+                error.found_at(view.thread, version)
+                raise
+            yield version, unpack_channel(bytes(channel)), level, change
 
 
 def writes_rows(
