@@ -15,7 +15,8 @@ from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore
 from eventstore.events import Head, to_microseconds
 from eventstore.recorders import Session
 from projections import _applying
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._points import Points
 from projections._view import Source, View, lines_of, sources_at
 from projections.model import Moved

@@ -16,7 +16,8 @@ from itertools import takewhile
 from typing import Any
 
 from eventstore import EventStore
-from projections._finding import Finder, Located, located_of
+from projections._finding import Finder
+from projections._located import Located, located_of
 from projections._naming import Names
 from projections._view import LAST, View, writes_rows
 from projections.history.steps import Recorded, Writes, step_of

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from eventstore import CorruptionError, ErasedError, TypeNotAllowedError
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._view import View
 from projections.history.channels import Values
 from projections.history.steps import step_of

@@ -12,8 +12,9 @@ from eventstore.events import Appended, Head
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
 from projections import _applying
-from projections._finding import Finder, Located
+from projections._finding import Finder
 from projections._loading import Loader, Matching
+from projections._located import Located
 from projections._moving import Mover, Target, caused
 from projections._rebuilding import rebuild
 from projections._retention import Plan, Planner

@@ -12,8 +12,8 @@ from eventstore.arguments import checked
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
-from projections._finding import Located, opened
 from projections._loading import again
+from projections._located import Located, opened
 from projections._naming import Names
 from projections._steps import Steps
 from projections._view import View, payloads, writes_rows

@@ -11,7 +11,8 @@ from typing import Any
 
 from eventstore import BadInputError, EventStore, NotFoundError
 from eventstore.events import from_microseconds
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._view import View
 from projections.differences.content import ABSENT
 from projections.differences.difference import diff, plain_path, spelled

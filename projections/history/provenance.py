@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore import NotFoundError
-from projections._finding import Located
+from projections._located import Located
 from projections.differences.content import ABSENT, same
 from projections.differences.tracing import Path, places, steps_to, trace, value_at
 from projections.history.replayed import Replayed, Written, alike, difference_of

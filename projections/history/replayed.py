@@ -15,7 +15,8 @@ from eventstore import (
     UnreadableError,
 )
 from projections import pending
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._naming import Names
 from projections._view import View
 from projections.differences.content import ABSENT, ITEMS

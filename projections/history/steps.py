@@ -10,7 +10,7 @@ from typing import Any
 
 from eventstore import ErasedError, EventStore
 from eventstore.events import Cause, from_microseconds
-from projections._finding import Located, opened
+from projections._located import Located, opened
 from projections._naming import Names
 from projections._view import stored, writes_rows
 from projections.differences.plain import iso

@@ -19,7 +19,7 @@ from eventstore import (
 from eventstore._lineage import Segment, lineage
 from eventstore.envelope import digest, is_erased
 from projections._chains import Chains, Wanted
-from projections._finding import opened
+from projections._located import opened
 from projections._view import END, View, payloads
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.recovering.expecting import Expected, Key, Logged
