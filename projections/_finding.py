@@ -198,7 +198,7 @@ class Finder:
         return [SetAside(line_id, since, shown_from) for _, shown_from, line_id, since in sorted(rows, reverse=True)]
 
     def on_line(self, view: View, line_id: int) -> View:
-        """What a thread shows if it is on another line."""
+        """Return what a thread shows if it is on another line."""
         rows = self._store.recorder.read(self._queries["sources_of_line"], {"line_id": line_id, "version": END})
         return replace(view, sources=[Source(line_id), *nearest_first(rows)])
 
@@ -213,7 +213,7 @@ class Finder:
         return lineage_of(self._store, view)[0].stream_id
 
     def was_moved(self, view: View, line_id: int) -> bool:
-        """Whether a thread has left a line of its own, 0 for its first, for the one that it is on."""
+        """Tell whether a thread has left a line of its own, 0 for its first, for the one that it is on."""
         line_id = line_id or view.stream_id
         lines = lines_of(self._store.recorder.read, self._queries, view.stream_id)
         return line_id != view.line_id and any(line.line_id == line_id for line in lines)

@@ -24,12 +24,12 @@ def hold(*conditions: bool) -> None:
 
 
 def are(found: Any, kind: type) -> bool:
-    """Whether it is a list of things of one type."""
+    """Tell whether it is a list of things of one type."""
     return type(found) is list and set(map(type, found)) <= {kind}
 
 
 def is_version(found: Any) -> bool:
-    """Whether it is a version of a stream, or 0."""
+    """Tell whether it is a version of a stream, or 0."""
     return type(found) is int and 0 <= found <= _LAST_VERSION
 
 

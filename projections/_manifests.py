@@ -19,7 +19,7 @@ from projections.records import Manifest
 
 @dataclass(frozen=True, slots=True)
 class Ancestor:
-    """What a checkpoint's children need to know of it: where its values are, what its nodes have seen, its parent."""
+    """The facts that a checkpoint's children need: where its values are, what its nodes have seen, its parent."""
 
     manifest: Manifest
     versions_seen: Mapping[str, Any]

@@ -210,7 +210,7 @@ class Mover:
         return Moved(thread, appended.last, topic, record.namespace, record.checkpoint, record.undoes)
 
     def _stands_at(self, view: View, point: Point, head: Head) -> bool:
-        """Whether a thread shows just what it would at a point: nothing else happened since, but a move to there."""
+        """Tell whether a thread shows just what it would at a point: nothing happened since, but a move to there."""
         if not self._points.stays_whole(view, point):
             return False
         if sum(version > point.upto for version in point.events) == head.version - point.upto:

@@ -1,4 +1,4 @@
-"""What a thread shows once it is put back to a checkpoint: by cause, not by the order in which events arrived.
+"""The points that a thread is put back to. What it then shows follows from cause, not from the order of arrival.
 
 LangGraph hands over what a task wrote before the checkpoint that it belongs to is saved, and what a subgraph saved
 before the checkpoint that it was called from. So the version of a checkpoint does not part what led to it from what
@@ -30,7 +30,7 @@ _BELOW, _PAST = "|", "}"
 
 @dataclass(slots=True)
 class _Kept:
-    """What stays of one checkpoint's step, and of the subgraphs that it called.
+    """The rest of one checkpoint's step, and of the subgraphs that it called.
 
     Attributes:
         rows: Checkpoints of subgraphs, each with the events that hold its writes.
@@ -95,7 +95,8 @@ class Points:
     # --- questions ---------------------------------------------------------------------------------------------------
 
     def _question(self, view: View, at: Located, kept: _Kept) -> list[Recorded]:
-        """What was written at a checkpoint until the first answer, if a task asked there; keep what subgraphs saved."""
+        """Return what was written at a checkpoint until the first answer; keep what subgraphs saved."""
+        # Nothing, if no task asked there.
         written, answer = _asked(self._written(view, at), at)
         kept.answer(answer)
         if written:
@@ -123,7 +124,7 @@ class Points:
                     kept.rows.update({(each.namespace, each.id): (each, self._written(view, each)) for each in saved})
 
     def _spaces(self, view: View, caller: Located, task: str, node: str | None) -> list[list[Located]]:
-        """What was saved in each namespace of a task's subgraphs, the oldest first; not that of subgraphs in these."""
+        """Return what was saved in each namespace of a task's own subgraphs, the oldest first."""
         if node is None:
             names = [name for name in self._names(view) if re.fullmatch(rf".*:{re.escape(task)}(\|\d+)?", name)]
         else:
@@ -136,7 +137,7 @@ class Points:
         return [*self._saved(view, _without_tasks(f"{caller.namespace}{_BELOW}{node}".lstrip(_BELOW)), caller)]
 
     def _saved(self, view: View, namespace: str, caller: Located) -> Iterator[list[Located]]:
-        """What was saved in a namespace, and in those of further calls of one task, by the caller's checkpoint."""
+        """Return what was saved in a namespace, and in those of a task's further calls, by the caller's checkpoint."""
         by_namespace: dict[str, dict[str, Located]] = {}
         ranges = ((namespace, namespace + "\x01"), (namespace + _BELOW, namespace + _PAST))
         after = _callers(caller).get("", caller.id)
@@ -177,7 +178,7 @@ class Points:
         return kept
 
     def _late(self, view: View, root: Located, upto: int) -> Iterator[Adopted]:
-        """What led to a checkpoint, and arrived after it: writes of the steps before."""
+        """Return what led to a checkpoint, and arrived after it: writes of the steps before."""
         for at in self._finder.ancestors(view, "", root.parent) if root.parent else ():
             events = self._written(view, at)
             known = {event.cause.task for event in events if event.version <= upto}
@@ -199,7 +200,7 @@ class Points:
         return [event for event in events if kept.answered is None or event.version < kept.answered]
 
     def stays_whole(self, view: View, point: Point) -> bool:
-        """Whether all stays that a thread shows behind a point, and as written at its checkpoints."""
+        """Tell whether all stays that a thread shows behind a point, and as written at its checkpoints."""
         staying = {(each.namespace, each.checkpoint): {*each.writes} for each in point.adopted if each.version}
         if (root_id := point.last_id) is not None:
             root = [each.writes for each in point.adopted if (each.namespace, each.checkpoint) == ("", root_id)]
@@ -215,7 +216,7 @@ class Points:
 
 
 def _asked(events: Sequence[Recorded], at: Located) -> tuple[list[Recorded], Recorded | None]:
-    """What was written at a checkpoint until the first answer, if a task asked there; and what that came with."""
+    """Return what was written until the first answer, if a task asked there; and the event that it came with."""
     asked: set[str | None] = set()
     before: list[Recorded] = []
     for event in events:
@@ -237,7 +238,7 @@ def _is_of_the_step(event: Recorded, at: Located) -> bool:
 
 
 def _is_past(kept: _Kept, at: Located) -> bool:
-    """Whether a subgraph's checkpoint was saved after the answer."""
+    """Tell whether a subgraph's checkpoint was saved after the answer."""
     return kept.answered is not None and at.version > kept.answered
 
 

@@ -56,7 +56,7 @@ class Source:
         return Source(self.line_id, min(self.upto, version), min(ids, default=None))
 
     def shows(self, checkpoint_id: str, shown_from: int, retired_at: int | None) -> bool:
-        """Whether a row of the line is shown."""
+        """Tell whether a row of the line is shown."""
         known = self.last_id is None or checkpoint_id <= self.last_id
         return known and shown_from <= self.upto and (retired_at is None or retired_at > self.upto)
 
@@ -180,7 +180,7 @@ def stream_of(store: EventStore, view: View, version: int) -> int:
 
 
 def lineage_of(store: EventStore, view: View) -> Sequence[Segment]:
-    """Which streams hold the log of a thread, the oldest first; read once for a view."""
+    """Return which streams hold the log of a thread, the oldest first; read once for a view."""
     if not view.segments:
         view.segments = lineage(store.recorder, store.queries, view.stream_id)
     return view.segments

@@ -58,17 +58,17 @@ def packet_of(path: str) -> int | None:
 
 
 def is_handler(path: str) -> bool:
-    """Whether a task handles another one's error: its path is that of the task that failed, and more."""
+    """Tell whether a task handles another one's error: its path is that of the task that failed, and more."""
     return _HANDLER.fullmatch(path) is not None
 
 
 def is_call(path: str) -> bool:
-    """Whether a task is a function that another task called."""
+    """Tell whether a task is a function that another task called."""
     return path.startswith(f"{_PUSH}~")
 
 
 def is_by_hand(path: str) -> bool:
-    """Whether it is no task of a run, but an update of the state."""
+    """Tell whether it is no task of a run, but an update of the state."""
     return path.startswith(_BY_HAND)
 
 

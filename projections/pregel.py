@@ -118,7 +118,7 @@ class Step:
         return tuple(task.node or "" for task in self.tasks if not (self.latest and task.done))
 
     def asked(self, task: Task) -> Write | None:
-        """What a task asks, where the thread stands; else what it asked: `get_state(…).tasks[…].interrupts`."""
+        """Return what a task asks, where the thread stands; else what it asked: `get_state(…).tasks[…].interrupts`."""
         return None if self.latest and task.done else task.asked
 
 
@@ -163,7 +163,7 @@ def step(
 
 
 def is_of_the_step(event: Written, checkpoint: str, number: int | None) -> bool:
-    """Whether an event that names a checkpoint is of a task that the checkpoint leads to.
+    """Tell whether an event that names a checkpoint is of a task that the checkpoint leads to.
 
     Others that are written to it: what the graph's caller gives, also the input of a `DeltaChannel` that follows; an
     update by hand; and what a run keeps there for replay.
@@ -188,7 +188,7 @@ def _input_of(checkpoint: str) -> str | None:
 
 
 def _is_for_replay(event: Written, number: int | None) -> bool:
-    """Whether it is what a run with `durability="exit"` keeps for DeltaChannels, of steps that left no checkpoint.
+    """Tell whether it is what a run with `durability="exit"` keeps for DeltaChannels, of steps that left no checkpoint.
 
     LangGraph writes it to the checkpoint that the run began from, when the run is over, and names the step in the ids
     of its tasks: `exit_delta_task_id` of `langgraph.pregel._checkpoint`.
@@ -200,7 +200,7 @@ def _is_for_replay(event: Written, number: int | None) -> bool:
 
 
 class _Told:
-    """What is recorded of a task.
+    """The record of a task.
 
     Attributes:
         id: Its id.
@@ -226,11 +226,11 @@ class _Told:
 
     @property
     def by_hand(self) -> bool:
-        """Whether it is no task of a run, but an update."""
+        """Tell whether it is no task of a run, but an update."""
         return is_by_hand(self.place) or (not self.place and self.node is None and bool(self._done_at))
 
     def is_at(self, place: str, node: str) -> bool:
-        """Whether it is the task of a place. An older LangGraph told no paths."""
+        """Tell whether it is the task of a place. An older LangGraph told no paths."""
         return self.place == place if self.place else self.node == node and place == place_of_node(node)
 
     def task(self, node: str | None) -> Task:
@@ -294,7 +294,7 @@ def _triggered(record: CheckpointRecord, channel: str, wrote: Collection[str]) -
 
 
 def _has_read(record: CheckpointRecord, node: str, channel: str) -> bool:
-    """Whether a node was triggered by a channel, so far as it is noted."""
+    """Tell whether a node was triggered by a channel, so far as it is noted."""
     seen = record.versions_seen.get(node)
     if not isinstance(seen, Mapping) or channel not in seen:
         return False
@@ -316,7 +316,7 @@ def _available(record: CheckpointRecord, channel: str, held: Mapping[str, Any]) 
 
 
 def _opened(channel: str, value: Any) -> bool | None:
-    """Whether what leads to a node does so by now; `None` if that cannot be read."""
+    """Tell whether what leads to a node does so by now; `None` if that cannot be read."""
     finished = True
     if isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[1], bool):
         value, finished = value  # the node waits for all others
@@ -332,7 +332,7 @@ def _opened(channel: str, value: Any) -> bool | None:
 
 
 def _seems_updated(record: CheckpointRecord, channel: str) -> bool:
-    """Whether a channel that has a value, which cannot be read, is available.
+    """Tell whether a channel that has a value, which cannot be read, is available.
 
     Those checkpoints that are made by hand, or of an older LangGraph, do not say what was updated. Then a join is taken
     to wait: it has a value always.

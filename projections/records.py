@@ -309,7 +309,7 @@ class MoveRecord:
 
 
 def shown_by_fork(data: bytes) -> Point | None:
-    """What a fork shows of its past, by the data of its first own event; `None`: all of it."""
+    """Return what a fork shows of its past, by the data of its first own event; `None`: all of it."""
     with layout():
         shows = ormsgpack.unpackb(data).get(SHOWS)
         return None if shows is None else Point.unpack(shows)

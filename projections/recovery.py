@@ -252,7 +252,7 @@ class Recovery:
             )
 
     def _written(self, view: View, names: Names, located: Located, stored: Mapping[int, bytes]) -> list[Written]:
-        """What was written to a checkpoint, by the payloads of the events' versions."""
+        """Return what was written to a checkpoint, by the payloads of the events' versions."""
         read = [
             opened(self._store, view.thread, version, payload, WritesRecord.unpack)
             for version, payload in stored.items()

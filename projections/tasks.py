@@ -1,4 +1,4 @@
-"""What a task is called: the one rule. It follows from the task's path and the checkpoint that its writes name.
+"""The names of tasks: the one rule. It follows from the task's path and the checkpoint that its writes name.
 
 A path (see `projections.paths`) names the node that an edge led to. A function counts as the task that called it. A
 `Send`'s path holds a number only; the node stands with the packets. These stand in the checkpoint, unless the caller
@@ -62,7 +62,7 @@ def node_of(path: str, packets: Packets = ()) -> str | None:
 
 
 def is_sent(path: str) -> bool:
-    """Whether a task has its name from a packet."""
+    """Tell whether a task has its name from a packet."""
     return packet_of(caller_of(path)) is not None
 
 

@@ -43,7 +43,7 @@ class Part:
 
     @property
     def is_unnamed(self) -> bool:
-        """Whether it is what a packet's task wrote whose node nobody knew then."""
+        """Tell whether it is what a packet's task wrote whose node nobody knew then."""
         return isinstance(self.record, WritesRecord) and is_sent(self.record.task_path)
 
 
@@ -137,7 +137,7 @@ def _channels(record: Record | None) -> Sequence[str]:
 
 
 def _without_values(record: Record, cause: Cause) -> Record | None:
-    """What names of tasks follow from; `None` if none does."""
+    """Return what names of tasks follow from; `None` if none does."""
     if isinstance(record, CheckpointRecord):
         return replace(record, manifest={}, changes={}, versions_seen={}, extras=None) if record.packets else None
     if (cause.node is None and is_sent(record.task_path)) or (cause.task == NOBODY and record.packets):

@@ -62,7 +62,7 @@ class Naming:
         return {tasks_term(each.stream_id, namespace, checkpoint) for each in self._lineage(stream_id)}
 
     def without(self, lost: Collection[int]) -> Iterator[Statement]:
-        """What takes the names from tasks that had them from events whose content is gone, by the terms of these."""
+        """Return what takes names from tasks that had them from events whose content is gone, by terms of these."""
         return self._renaming(self._nodes((), lost))
 
     def _nodes(self, new: Iterable[Part], touched: Collection[int] = ()) -> dict[int, str | None]:
@@ -120,7 +120,7 @@ class Naming:
                     yield part
 
     def _renaming(self, nodes: Mapping[int, str | None]) -> Iterator[Statement]:
-        """What gives rows that were entered before the names that they have now."""
+        """Return what gives rows that were entered before the names that they have now."""
         rows = self._read(self._queries["audit_nodes"], {"positions": self._listed([*nodes])}) if nodes else ()
         for position, was in rows:
             node = nodes[position]

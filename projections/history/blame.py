@@ -192,7 +192,7 @@ class Blame:
 
 
 def _of_put(view: View, channel: str, put: Put) -> Origin:
-    """What is said of a part of a value that was made of writes."""
+    """Return what is said of a part of a value that was made of writes."""
     since = put.located.id if put.ends else None
     found = _Found(put.path, put.path, put.before, put.located.version)
     origin = _origin(view, put.located, found, spelled(put.path, channel), put.value, put.writers, since)

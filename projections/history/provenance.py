@@ -1,4 +1,4 @@
-"""Which write put each part of a value there, of a channel that is replayed from its writes."""
+"""The write that put each part of a value there, of a channel that is replayed from its writes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BLOCK = 64
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Put:
-    """Where one part of a value was put.
+    """The place where one part of a value was put.
 
     Attributes:
         path: Where it is in the value that is looked at; of a part that was removed, where it was.
@@ -47,7 +47,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Change:
-    """How one value became the next.
+    """A step from one value to the next.
 
     Attributes:
         before: The value before.
@@ -81,7 +81,7 @@ class Provenance:
         self._channel = channel
 
     def search(self, located: Located, item: Any) -> list[Put] | None:
-        """Where the parts of the channel's value at a checkpoint were put, in their order, or one of them.
+        """Return where the parts of the channel's value at a checkpoint were put, in their order, or one of them.
 
         One that was removed is found, too, by its key or id. `None`: no rule is known that makes the values.
 
@@ -153,7 +153,7 @@ class Provenance:
             at = seed
 
     def _given(self, located: Located) -> Iterator[_Change]:
-        """What came with an answer, and no step has applied yet."""
+        """Return what came with an answer, and no step has applied yet."""
         if given := self._replayed.given(located, self._channel):
             before = _known(self._replayed.at(located, self._channel))
             after = _known(self._replayed.shown(located, self._channel))

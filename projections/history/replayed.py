@@ -149,7 +149,7 @@ class Replayed:
         return base
 
     def given(self, located: Located, channel: str) -> list[Written]:
-        """What the caller of the graph wrote to a channel at a checkpoint, beside its tasks."""
+        """Return what the caller of the graph wrote to a channel at a checkpoint, beside its tasks."""
         self._fetch([(located.namespace, located.id)])
         return [each for each in self._at((located.namespace, located.id), channel) if each.event.cause.task == NOBODY]
 
@@ -168,12 +168,12 @@ class Replayed:
         return found
 
     def written(self, located: Located, channel: str) -> list[Written]:
-        """What was written to a channel at the parent of a checkpoint, in the order in which it is applied."""
+        """Return what was written to a channel at the parent of a checkpoint, in the order in which it is applied."""
         parent = located.record.parent
         return [] if parent is None else self._at((located.namespace, parent), channel)
 
     def applied(self, located: Located) -> list[Recorded]:
-        """What a checkpoint applied, of all channels, told by what it says of itself: see `Writes.applied`."""
+        """Return what a checkpoint applied, of all channels, told by what it says of itself: see `Writes.applied`."""
         parent = located.record.parent
         if parent is None:
             return []
@@ -251,7 +251,7 @@ def difference_of(before: Any, after: Any) -> Difference:
 
 
 def alike(before: Sequence[Any], after: Sequence[Any]) -> int:
-    """How many items two sequences begin with that are the same objects in both."""
+    """Return how many items two sequences begin with that are the same objects in both."""
     return next(
         (at for at, (left, right) in enumerate(zip(before, after, strict=False)) if left is not right),
         min(len(before), len(after)),
@@ -259,7 +259,7 @@ def alike(before: Sequence[Any], after: Sequence[Any]) -> int:
 
 
 def _guarded(channel: str, attempt: Callable[[], T]) -> T:
-    """What a rule gives; an error of the code of a graph says whose it is."""
+    """Return what a rule gives; an error of the code of a graph says whose it is."""
     try:
         return attempt()
     except EventStoreError:

@@ -72,7 +72,7 @@ class Recorded:
 
     @property
     def by_hand(self) -> bool:
-        """Whether no task wrote it, but who updated the state."""
+        """Tell whether no task wrote it, but who updated the state."""
         return is_by_hand(self.record.task_path)
 
     @property
@@ -151,7 +151,7 @@ class Writes:
 
 
 def writers_of(events: Sequence[Recorded], ran: Sequence[str], run: str | None) -> list[Writer]:
-    """Who wrote some events that a checkpoint applied; nodes that have run besides come without a task.
+    """Return who wrote some events that a checkpoint applied; nodes that have run besides come without a task.
 
     An update by hand is of the one node that the checkpoint tells of and nobody else wrote for: LangGraph notes nowhere
     else in whose name it was made.
@@ -195,7 +195,7 @@ def failed(events: Iterable[Recorded]) -> bool:
 
 
 def _named(names: Names, key: Key, events: Sequence[Recorded]) -> list[Recorded]:
-    """What tasks wrote at a checkpoint, with the names of their nodes."""
+    """Return what tasks wrote at a checkpoint, with the names of their nodes."""
     nodes = names.nodes(*key, [(event.cause, event.record) for event in events])
     return [replace(event, cause=replace(event.cause, node=node)) for event, node in zip(events, nodes, strict=True)]
 

@@ -121,7 +121,7 @@ class Check:
         self._progress(Progress("log", self._events, self._events))
 
     def _beginning(self, stream_id: int) -> bytes | None:
-        """What the first event follows."""
+        """Return what the first event follows."""
         rows = self._store.recorder.read(self._store.queries["stream_by_id"], {"stream_id": stream_id})
         if not rows:
             self._note(Damage.CHAIN, 0, f"stream #{stream_id} is missing: restore the store from a backup")

@@ -118,7 +118,7 @@ def pack_trail(trail: Sequence[int]) -> list[int]:
 
 
 def is_trail(packed: Sequence[int]) -> bool:
-    """Whether whole numbers are a trail of versions: ascending, none of them 0."""
+    """Tell whether whole numbers are a trail of versions: ascending, none of them 0."""
     return bool(packed) and min(packed) > 0 and sum(packed[1:]) < packed[0] < 2**63
 
 

@@ -124,7 +124,7 @@ class CheckpointThen(CheckpointTuple):
 
 
 def to_tuple_then(saved: SavedCheckpoint) -> CheckpointThen:
-    """What history tells of a checkpoint."""
+    """Return what history tells of a checkpoint."""
     told = CheckpointThen(*to_tuple(saved))
     told.folded, told.replayed = dict(saved.folded), tuple(saved.replayed)
     return told
