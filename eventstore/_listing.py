@@ -76,7 +76,7 @@ def _info(row: tuple[Any, ...]) -> StreamInfo:
 
 
 def described_by(stored: str) -> dict[str, Any]:
-    """What a stream can be searched by, as it is stored.
+    """Return the metadata that a stream can be searched by, from the JSON that is stored.
 
     Raises:
         CorruptionError: It is no JSON of names and values.

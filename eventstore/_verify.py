@@ -64,7 +64,7 @@ def verify_all(recorder: Recorder, queries: Mapping[str, str]) -> Verification:
 
 @dataclass(slots=True)
 class _Found:
-    """What was found so far: one damage does not hide the others."""
+    """The findings so far: one damage does not hide the others."""
 
     sound: Verification
     damage: list[ChainError] = field(default_factory=list)

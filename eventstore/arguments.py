@@ -29,7 +29,7 @@ _SHOWN = 60
 
 
 def checked(kind: type[C]) -> type[C]:
-    """A class whose public methods check their arguments, as far as annotations say what these are."""
+    """Let the public methods of a class check their arguments, as far as annotations say what these are."""
     for name, function in list(vars(kind).items()):
         if inspect.isfunction(function) and not name.startswith("_") and function not in _TRUSTED:
             setattr(kind, name, _checking(function))
@@ -71,32 +71,27 @@ def _checking(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _check_of(parameter: inspect.Parameter) -> Check | None:
-    """How to check an argument; `None`: its annotation tells too little."""
+    """The check of an argument; `None`: its annotation tells too little."""
     if parameter.kind is parameter.VAR_KEYWORD:
         return None
-    checks = [_BY_ANNOTATION.get(part) for part in str(parameter.annotation).split(" | ")]
-    if not all(checks):
+    parts = str(parameter.annotation).split(" | ")
+    kinds = [_BY_ANNOTATION.get(part) for part in parts if part != "None"]
+    known = [kind for kind in kinds if kind]
+    if not known or len(known) < len(kinds):
         return None
-    return _one_of([check for check in checks if check])
+    *others, (_, last) = known
+    return last if parts == [parts[-1]] else _any_of(others, last, optional="None" in parts)
 
 
-def _one_of(checks: Sequence[Check]) -> Check:
-    is_optional, is_text = _nothing in checks, _text in checks
-    others = [check for check in checks if check not in (_nothing, _text)]
+def _any_of(others: Sequence[tuple[type, Check]], last: Check, *, optional: bool) -> Check:
+    # Every read of a checkpoint comes by here: so nothing is raised, and caught, to find the check.
+    def check_any(name: str, value: object) -> None:
+        if value is None and optional:
+            return None
+        its_check = next((check for kind, check in others if isinstance(value, kind)), last) if others else last
+        return its_check(name, value)
 
-    def check_one(name: str, value: object) -> None:
-        if value is None and is_optional:
-            return
-        # A string, where it may also be a list of them or a time, is checked as what it is.
-        check = _text if is_text and (isinstance(value, str) or not others) else others[0]
-        check(name, value)
-
-    return check_one
-
-
-def _nothing(name: str, value: object) -> None:
-    if value is not None:
-        raise _refused(name, value, "leave it out")
+    return check_any
 
 
 def _text(name: str, value: object) -> None:
@@ -149,15 +144,14 @@ def _refused(name: str, value: object, advice: str) -> BadInputError:
     return BadInputError(f"{name} is {shown if len(shown) <= _SHOWN else f'{shown[:_SHOWN]}…'}: {advice}")
 
 
-_BY_ANNOTATION: Mapping[str, Check] = {
-    "None": _nothing,
-    "str": _text,
-    "int": _number,
-    "bool": _truth,
-    "bytes": _bytes,
-    "datetime": _time,
-    "timedelta": _span,
-    "Sequence[str]": _texts,
-    "Collection[str]": _texts,
-    "Mapping[str, Any]": _mapping,
+_BY_ANNOTATION: Mapping[str, tuple[type, Check]] = {
+    "str": (str, _text),
+    "int": (int, _number),
+    "bool": (bool, _truth),
+    "bytes": (bytes, _bytes),
+    "datetime": (datetime, _time),
+    "timedelta": (timedelta, _span),
+    "Sequence[str]": (Sequence, _texts),
+    "Collection[str]": (Collection, _texts),
+    "Mapping[str, Any]": (Mapping, _mapping),
 }

@@ -34,7 +34,7 @@ _LEVEL = 3
 _FREELY_BYTES, _TIMES = 8 << 20, 250
 
 MAX_VALUE_BYTES = 1 << 30
-"""How many bytes an event, or a value, may take when it is unpacked, if nothing else is said."""
+"""The most bytes that an event, or a value, may take when it is unpacked, if nothing else is said."""
 # The dictionary that new payloads are compressed with. A published dictionary is never edited: a better one gets
 # the next number, and all of them stay readable.
 _DICTIONARY = 1

@@ -162,7 +162,7 @@ class SchemaError(StorageError):
 
 
 class CorruptionError(EventStoreError):
-    """What is stored does not check out, and is not returned.
+    """Something stored does not check out, and is not returned.
 
     Attributes:
         stream: The name of the stream in which it was found, or of the thread, if that is known.
@@ -244,7 +244,7 @@ class ErasedError(CorruptionError):
 
 
 class TooLargeError(CorruptionError):
-    """What is stored would take more memory than it may; none was taken.
+    """Something stored would take more memory than it may; none was taken.
 
     Attributes:
         size: How many bytes it would take.
@@ -292,7 +292,7 @@ class TypeChangedError(UnreadableError):
         types = ((module, name, reason), *more)
         super().__init__(
             "msgpack",
-            "; ".join(": ".join((".".join(each[:2]), *each[2:])) for each in types),
+            "; ".join(f"{module}.{name}: {reason}" for module, name, reason in types),
             "let the type take what was stored: keep its name, or an alias of it, and give new fields a default",
         )
         self.types = types
@@ -327,7 +327,7 @@ class TypeNotAllowedError(EventStoreError):
 
 
 class OvertakenError(EventStoreError):
-    """What an append was decided on, or what was read so far, has changed meanwhile.
+    """The ground of an append, or of a read, has changed meanwhile.
 
     A `Decision.work` raises it to undo the append and to have it decided anew; reads begin anew. Callers never see it.
     """

@@ -24,7 +24,7 @@ _forking = threading.Lock()
 
 
 class Follower:
-    """What is told when the process forks: whoever has locks, threads or connections. It has to ask for that."""
+    """Whoever has locks, threads or connections: told when the process forks, once it has asked for that."""
 
     def follow_forks(self) -> None:
         """Ask to be told, from now on and for as long as this is there."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore import ChecksumError, CorruptionError, ErasedError, EventStore, TooLargeError
-from projections._finding import record_of
+from projections._located import record_of
 from projections._view import View, payloads, segments
 from projections.records import CheckpointRecord
 from projections.serializer import Serializer

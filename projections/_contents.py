@@ -7,7 +7,7 @@ from typing import Any
 
 from eventstore import ChecksumError, ErasedError, EventStore
 from projections._chains import Chains, Wanted
-from projections._finding import Located, opened
+from projections._located import Located, opened
 from projections._view import View, payloads, writes_rows
 from projections.pending import PendingWrite, fold
 from projections.records import WritesRecord

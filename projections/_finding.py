@@ -12,11 +12,10 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from eventstore import CorruptionError, CycleError, ErasedError, EventStore, UnknownFormatError
+from eventstore import CorruptionError, CycleError, EventStore
 from eventstore._listing import described_by
-from eventstore.codec import unpack
-from eventstore.events import Cause
 from eventstore.recorders import Rows
+from projections._located import Located, located_of
 from projections._view import (
     END,
     LAST,
@@ -30,7 +29,7 @@ from projections._view import (
     stored,
     view_of,
 )
-from projections.records import THREAD_PROMOTED, CheckpointRecord
+from projections.records import THREAD_PROMOTED
 
 T = TypeVar("T")
 
@@ -38,20 +37,6 @@ T = TypeVar("T")
 PAGE = 50
 # Of how many threads a listing of all of them remembers what they show. Forgetting one costs a query.
 _VIEWS = 1_000
-
-
-@dataclass(frozen=True, slots=True)
-class Located:
-    """A checkpoint's row with its event, not yet its values."""
-
-    namespace: str
-    id: str
-    version: int
-    parent: str | None
-    cause: Cause
-    record: CheckpointRecord
-    recorded_at: int
-    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +198,7 @@ class Finder:
         return [SetAside(line_id, since, shown_from) for _, shown_from, line_id, since in sorted(rows, reverse=True)]
 
     def on_line(self, view: View, line_id: int) -> View:
-        """What a thread shows if it is on another line."""
+        """Return what a thread shows if it is on another line."""
         rows = self._store.recorder.read(self._queries["sources_of_line"], {"line_id": line_id, "version": END})
         return replace(view, sources=[Source(line_id), *nearest_first(rows)])
 
@@ -228,7 +213,7 @@ class Finder:
         return lineage_of(self._store, view)[0].stream_id
 
     def was_moved(self, view: View, line_id: int) -> bool:
-        """Whether a thread has left a line of its own, 0 for its first, for the one that it is on."""
+        """Tell whether a thread has left a line of its own, 0 for its first, for the one that it is on."""
         line_id = line_id or view.stream_id
         lines = lines_of(self._store.recorder.read, self._queries, view.stream_id)
         return line_id != view.line_id and any(line.line_id == line_id for line in lines)
@@ -366,45 +351,6 @@ class Finder:
         view = self.view(thread)
         # It may have been moved or deleted meanwhile, and its name may be another stream's.
         return view if view and view.line_id == line_id else None
-
-
-def opened(
-    store: EventStore, thread: str, version: int, payload: bytes, unpacked: Callable[[bytes], T]
-) -> tuple[Cause, T]:
-    """The cause of one of this package's events, and what its data holds.
-
-    Args:
-        store: The store.
-        thread: The thread, and
-        version: which of its events it is, for errors.
-        payload: The payload, as stored.
-        unpacked: Reads its data.
-
-    Raises:
-        UnknownFormatError: A newer version of the package has stored it, in another layout.
-        CorruptionError: It is not what was stored.
-    """
-    try:
-        schema, cause, data = unpack(payload, store.max_value_bytes)
-        if schema != 1:
-            raise UnknownFormatError(f"an event of layout {schema} was found, this version knows layout 1: upgrade it")
-        return cause, unpacked(data)
-    except ErasedError:  # no damage: who asked for it says what needs it
-        raise
-    except CorruptionError as error:
-        error.found_at(thread, version)
-        raise
-
-
-def record_of(store: EventStore, thread: str, version: int, payload: bytes) -> CheckpointRecord:
-    """The record of a `checkpoint.saved` event's stored payload."""
-    return opened(store, thread, version, payload, CheckpointRecord.unpack)[1]
-
-
-def located_of(store: EventStore, thread: str, row: tuple[Any, ...]) -> Located:
-    namespace, checkpoint_id, version, parent, payload, recorded_at = row
-    cause, record = opened(store, thread, version, bytes(payload), CheckpointRecord.unpack)
-    return Located(namespace, checkpoint_id, version, parent, cause, record, recorded_at, len(payload))
 
 
 def _row_of_store(row: tuple[Any, ...]) -> _RowOfStore:

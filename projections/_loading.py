@@ -10,7 +10,8 @@ from eventstore import BusyError, ErasedError, EventStore, EventStoreError, Over
 from eventstore.events import Head, from_microseconds
 from projections._chains import Chains
 from projections._contents import Contents
-from projections._finding import PAGE, Finder, Located
+from projections._finding import PAGE, Finder
+from projections._located import Located
 from projections._view import View
 from projections.model import ChannelHistory, SavedCheckpoint
 from projections.pending import PendingWrite

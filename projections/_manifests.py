@@ -19,7 +19,7 @@ from projections.records import Manifest
 
 @dataclass(frozen=True, slots=True)
 class Ancestor:
-    """What a checkpoint's children need to know of it: where its values are, what its nodes have seen, its parent."""
+    """The facts that a checkpoint's children need: where its values are, what its nodes have seen, its parent."""
 
     manifest: Manifest
     versions_seen: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Ancestor:
         return any(node in seen and seen[node] != self.versions_seen.get(node) for node in nodes)
 
 
-NOBODY = Ancestor({}, {})
+NO_ANCESTOR = Ancestor({}, {})
 
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
@@ -61,7 +61,7 @@ class Manifests(Follower):
             known = self._streams.get(stream_id)
             if known is None or known.era != head.era:
                 return None
-            latest, ancestor = known.latest.get(namespace, ("", NOBODY))
+            latest, ancestor = known.latest.get(namespace, ("", NO_ANCESTOR))
             return ancestor if latest == checkpoint else None
 
     def put(self, stream_id: int, head: Head, saved: Mapping[Key, Ancestor]) -> None:

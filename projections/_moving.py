@@ -15,7 +15,8 @@ from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore
 from eventstore.events import Head, to_microseconds
 from eventstore.recorders import Session
 from projections import _applying
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._points import Points
 from projections._view import Source, View, lines_of, sources_at
 from projections.model import Moved
@@ -209,7 +210,7 @@ class Mover:
         return Moved(thread, appended.last, topic, record.namespace, record.checkpoint, record.undoes)
 
     def _stands_at(self, view: View, point: Point, head: Head) -> bool:
-        """Whether a thread shows just what it would at a point: nothing else happened since, but a move to there."""
+        """Tell whether a thread shows just what it would at a point: nothing happened since, but a move to there."""
         if not self._points.stays_whole(view, point):
             return False
         if sum(version > point.upto for version in point.events) == head.version - point.upto:

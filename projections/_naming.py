@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from eventstore import Cause, ErasedError
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._view import View
 from projections.records import CheckpointRecord, WritesRecord
 from projections.tasks import Wrote, is_sent, nodes_at

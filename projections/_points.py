@@ -1,4 +1,4 @@
-"""What a thread shows once it is put back to a checkpoint: by cause, not by the order in which events arrived.
+"""The points that a thread is put back to. What it then shows follows from cause, not from the order of arrival.
 
 LangGraph hands over what a task wrote before the checkpoint that it belongs to is saved, and what a subgraph saved
 before the checkpoint that it was called from. So the version of a checkpoint does not part what led to it from what
@@ -16,11 +16,12 @@ from itertools import takewhile
 from typing import Any
 
 from eventstore import EventStore
-from projections._finding import Finder, Located, located_of
+from projections._finding import Finder
+from projections._located import Located, located_of
 from projections._naming import Names
 from projections._view import LAST, View, writes_rows
 from projections.history.steps import Recorded, Writes, step_of
-from projections.pregel import INTERRUPT, RESUME, Written, is_of_the_step
+from projections.pregel import INTERRUPT, RESUME, is_of_the_step
 from projections.records import Adopted, Point
 
 # The end of the namespaces that begin with one: behind "|", and before every other character that an id is followed by.
@@ -29,7 +30,7 @@ _BELOW, _PAST = "|", "}"
 
 @dataclass(slots=True)
 class _Kept:
-    """What stays of one checkpoint's step, and of the subgraphs that it called.
+    """The rest of one checkpoint's step, and of the subgraphs that it called.
 
     Attributes:
         rows: Checkpoints of subgraphs, each with the events that hold its writes.
@@ -95,7 +96,8 @@ class Points:
     # --- questions ---------------------------------------------------------------------------------------------------
 
     def _question(self, view: View, at: Located, kept: _Kept) -> list[Recorded]:
-        """What was written at a checkpoint until the first answer, if a task asked there; keep what subgraphs saved."""
+        """Return what was written at a checkpoint until the first answer; keep what subgraphs saved."""
+        # Nothing, if no task asked there.
         written, answer = _asked(self._written(view, at), at)
         kept.answer(answer)
         if written:
@@ -142,7 +144,7 @@ class Points:
         return [*self._saved(view, _without_tasks(f"{caller.namespace}{_BELOW}{node}".lstrip(_BELOW)), caller)]
 
     def _saved(self, view: View, namespace: str, caller: Located) -> Iterator[list[Located]]:
-        """What was saved in a namespace, and in those of further calls of one task, by the caller's checkpoint."""
+        """Return what was saved in a namespace, and in those of a task's further calls, by the caller's checkpoint."""
         by_namespace: dict[str, dict[str, Located]] = {}
         ranges = ((namespace, namespace + "\x01"), (namespace + _BELOW, namespace + _PAST))
         after = _callers(caller).get("", caller.id)
@@ -183,7 +185,7 @@ class Points:
         return kept
 
     def _late(self, view: View, root: Located, upto: int) -> Iterator[Adopted]:
-        """What led to a checkpoint, and arrived after it: writes of the steps before."""
+        """Return what led to a checkpoint, and arrived after it: writes of the steps before."""
         for at in self._finder.ancestors(view, "", root.parent) if root.parent else ():
             events = self._written(view, at)
             known = {event.cause.task for event in events if event.version <= upto}
@@ -217,7 +219,7 @@ class Points:
         return [event for event in events if kept.answered is None or event.version < kept.answered]
 
     def stays_whole(self, view: View, point: Point) -> bool:
-        """Whether all stays that a thread shows behind a point, and as written at its checkpoints."""
+        """Tell whether all stays that a thread shows behind a point, and as written at its checkpoints."""
         staying = {(each.namespace, each.checkpoint): {*each.writes} for each in point.adopted if each.version}
         if (root_id := point.last_id) is not None:
             root = [each.writes for each in point.adopted if (each.namespace, each.checkpoint) == ("", root_id)]
@@ -233,7 +235,7 @@ class Points:
 
 
 def _asked(events: Sequence[Recorded], at: Located) -> tuple[list[Recorded], Recorded | None]:
-    """What was written at a checkpoint until the first answer, if a task asked there; and what that came with."""
+    """Return what was written until the first answer, if a task asked there; and the event that it came with."""
     asked: set[str | None] = set()
     before: list[Recorded] = []
     for event in events:
@@ -251,12 +253,11 @@ def _asked(events: Sequence[Recorded], at: Located) -> tuple[list[Recorded], Rec
 
 
 def _is_of_the_step(event: Recorded, at: Located) -> bool:
-    written = Written(event.version, event.cause.task or "", event.cause.node, event.record)
-    return is_of_the_step(written, at.id, step_of(at))
+    return is_of_the_step(event.written, at.id, step_of(at))
 
 
 def _is_past(kept: _Kept, at: Located) -> bool:
-    """Whether a subgraph's checkpoint was saved after the answer."""
+    """Tell whether a subgraph's checkpoint was saved after the answer."""
     return kept.answered is not None and at.version > kept.answered
 
 

@@ -9,7 +9,7 @@ from eventstore._forker import FORKED
 from eventstore.envelope import is_erased
 from eventstore.recorders import Session
 from projections._applying import Queries, apply_delete, apply_fork, apply_move, apply_prune, note_move
-from projections._finding import opened
+from projections._located import opened
 from projections._view import line_at
 from projections.records import (
     BRANCH_DELETED,

@@ -15,7 +15,8 @@ from eventstore import ConflictError, EventStore
 from eventstore.envelope import erased, is_erased
 from eventstore.events import Cause
 from projections._chains import Wanted
-from projections._finding import Finder, Located, opened, record_of
+from projections._finding import Finder
+from projections._located import Located, opened, record_of
 from projections._view import Line, Source, View, lines_of, payloads
 from projections.model import PruneReport
 from projections.records import MOVES, THREAD_PRUNED, Adopted, CheckpointRecord, PruneRecord

@@ -11,9 +11,9 @@ from eventstore.events import Head
 from eventstore.recorders import Statement
 from projections._bases import Bases
 from projections._finding import Finder
-from projections._manifests import NOBODY as NO_ANCESTOR
-from projections._manifests import Ancestor, Key, Manifests
+from projections._manifests import NO_ANCESTOR, Ancestor, Key, Manifests
 from projections.model import NewCheckpoint, NewWrites
+from projections.pregel import NOBODY, SENDS
 from projections.records import (
     CHECKPOINT_SAVED,
     HERE,
@@ -27,7 +27,7 @@ from projections.records import (
     pack_segment,
 )
 from projections.serializer import Serializer, dump, for_each
-from projections.tasks import NOBODY, SENDS, sent_to
+from projections.tasks import sent_to
 from projections.values.change import WHOLE, Change, checksum, encoding_number
 from projections.values.kinds import kind_of
 from projections.values.ladder import SnapshotPolicy

@@ -11,7 +11,7 @@ from eventstore import CorruptionError, EventStore
 from eventstore.envelope import is_erased
 from eventstore.recorders import Session
 from projections._chains import Chains
-from projections._finding import record_of
+from projections._located import record_of
 from projections._saving import segment_row
 from projections._view import View
 from projections.records import CheckpointRecord

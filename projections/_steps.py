@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from eventstore import ErasedError, EventStoreError
-from projections._finding import Finder, Located
+from eventstore import CorruptionError, ErasedError, TypeNotAllowedError
+from projections._finding import Finder
+from projections._located import Located
 from projections._view import View
 from projections.history.channels import Values
 from projections.history.steps import step_of
@@ -50,13 +51,15 @@ class Steps:
 
     def _held(self, located: Located) -> dict[str, Any]:
         held: dict[str, Any] = {}
-        for channel in steering(located.record) if self._values else ():
+        if self._values is None:
+            return held
+        for channel in steering(located.record):
             try:
-                held[channel] = self._values and self._values.get(_place(located, channel), channel)
+                held[channel] = self._values.get(_place(located, channel), channel)
             except ErasedError:
                 raise
-            except EventStoreError:
-                continue  # of a type that may not be made again, for one
+            except (CorruptionError, TypeNotAllowedError):
+                continue  # the step is told without it
         return held
 
 

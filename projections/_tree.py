@@ -10,7 +10,8 @@ from typing import Any, NamedTuple, Self
 from eventstore import EventStore, NotFoundError, OvertakenError
 from eventstore._listing import described_by
 from eventstore.events import from_microseconds
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._view import Source, View, lines_of
 from projections.model import Branch
 

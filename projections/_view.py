@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from eventstore import EventStore
+from eventstore import CorruptionError, EventStore
 from eventstore._lineage import Segment, lineage
 from eventstore.recorders import Recorder, Rows
 from projections.records import unpack_channel, unpack_segment
@@ -56,7 +56,7 @@ class Source:
         return Source(self.line_id, min(self.upto, version), min(ids, default=None))
 
     def shows(self, checkpoint_id: str, shown_from: int, retired_at: int | None) -> bool:
-        """Whether a row of the line is shown."""
+        """Tell whether a row of the line is shown."""
         known = self.last_id is None or checkpoint_id <= self.last_id
         return known and shown_from <= self.upto and (retired_at is None or retired_at > self.upto)
 
@@ -123,7 +123,12 @@ def segments(
     for stream_id, wanted in _by_stream(store, view, sorted(set(versions))):
         params = {"stream_id": stream_id, "versions": store.recorder.list_of(wanted)}
         for version, channel, level, data in store.recorder.read(queries["segments_at"], params):
-            yield version, unpack_channel(bytes(channel)), level, unpack_segment(bytes(data), store.max_value_bytes)
+            try:
+                change = unpack_segment(bytes(data), store.max_value_bytes)
+            except CorruptionError as error:
+                error.found_at(view.thread, version)
+                raise
+            yield version, unpack_channel(bytes(channel)), level, change
 
 
 def writes_rows(
@@ -175,7 +180,7 @@ def stream_of(store: EventStore, view: View, version: int) -> int:
 
 
 def lineage_of(store: EventStore, view: View) -> Sequence[Segment]:
-    """Which streams hold the log of a thread, the oldest first; read once for a view."""
+    """Return which streams hold the log of a thread, the oldest first; read once for a view."""
     if not view.segments:
         view.segments = lineage(store.recorder, store.queries, view.stream_id)
     return view.segments

@@ -11,8 +11,8 @@ from eventstore import BadInputError, BusyError, Cause, NotFoundError, Overtaken
 from eventstore.arguments import checked
 from eventstore.recorders import Session
 from projections import _applying
-from projections._finding import Located
 from projections._loading import again
+from projections._located import Located
 from projections._moving import caused
 from projections._promoting import promote
 from projections._tree import Family

@@ -16,12 +16,22 @@ is a state's, and not a function's (`langgraph.func.entrypoint`), as long as the
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 from uuid import UUID, uuid5
 
+from projections.paths import (
+    is_by_hand,
+    is_call,
+    is_handler,
+    later_step,
+    node_of_edge,
+    place_of,
+    place_of_node,
+    place_of_packet,
+    step_in_id,
+)
 from projections.records import CheckpointRecord, Write, WritesRecord
 
 NOBODY = "00000000-0000-0000-0000-000000000000"
@@ -40,13 +50,6 @@ _BRANCH, _JOIN = "branch:to:", "join:"
 _BUMPS = "__snapshot_bumps__"
 _NO_NODES = frozenset(("__input__", INTERRUPT, _BUMPS))
 
-# Paths of tasks, as LangGraph spells them for savers.
-_PULLED = "~__pregel_pull, "
-_SENT = re.compile(r"(~__pregel_push, \d{10})(?:, 0{10})?")
-_CALLED = "~__pregel_push, ~"
-_HANDLER = ", node_error_handler, 0000000000"
-_UPDATE = "~__interrupt__"
-_LATER, _DIGITS = "~~", 8
 # How far behind a checkpoint the steps may be that a run wrote to it: the most that a run takes, unless it says so.
 _STEPS = 10_007
 
@@ -115,7 +118,7 @@ class Step:
         return tuple(task.node or "" for task in self.tasks if not (self.latest and task.done))
 
     def asked(self, task: Task) -> Write | None:
-        """What a task asks, where the thread stands; else what it asked: `get_state(…).tasks[…].interrupts`."""
+        """Return what a task asks, where the thread stands; else what it asked: `get_state(…).tasks[…].interrupts`."""
         return None if self.latest and task.done else task.asked
 
 
@@ -160,7 +163,7 @@ def step(
 
 
 def is_of_the_step(event: Written, checkpoint: str, number: int | None) -> bool:
-    """Whether an event that names a checkpoint is of a task that the checkpoint leads to.
+    """Tell whether an event that names a checkpoint is of a task that the checkpoint leads to.
 
     Others that are written to it: what the graph's caller gives, also the input of a `DeltaChannel` that follows; an
     update by hand; and what a run keeps there for replay.
@@ -171,7 +174,7 @@ def is_of_the_step(event: Written, checkpoint: str, number: int | None) -> bool:
         number: LangGraph's number of the step before, if the checkpoint has one.
     """
     path = event.record.task_path
-    if event.task in ("", NOBODY) or path.startswith(_UPDATE) or _is_for_replay(event, number):
+    if event.task in ("", NOBODY) or is_by_hand(path) or _is_for_replay(event, number):
         return False
     return bool(path) or event.task != _input_of(checkpoint)
 
@@ -185,35 +188,33 @@ def _input_of(checkpoint: str) -> str | None:
 
 
 def _is_for_replay(event: Written, number: int | None) -> bool:
-    """Whether it is what a run with `durability="exit"` keeps for DeltaChannels, of steps that left no checkpoint.
+    """Tell whether it is what a run with `durability="exit"` keeps for DeltaChannels, of steps that left no checkpoint.
 
     LangGraph writes it to the checkpoint that the run began from, when the run is over, and names the step in the ids
     of its tasks: `exit_delta_task_id` of `langgraph.pregel._checkpoint`.
     """
-    if event.record.task_path.startswith(_LATER):
+    if later_step(event.record.task_path)[0] is not None:
         return True
-    first = event.task.partition("-")[0]
-    return number is not None and first.isdecimal() and len(first) == _DIGITS and 0 < int(first) - number <= _STEPS
+    its = step_in_id(event.task)
+    return number is not None and its is not None and 0 < its - number <= _STEPS
 
 
 class _Told:
-    """What is recorded of a task.
+    """The record of a task.
 
     Attributes:
         id: Its id.
         node: The node that it runs, if the writer knew.
         place: Its path, without what is the same for all packets.
-        handles: Whether it is that of an error handler.
     """
 
     def __init__(self, events: Sequence[Written], answered: int) -> None:
         self.id = events[0].task
         paths = [event.record.task_path for event in events]
-        path = next((path for path in paths if path and not path.startswith(_UPDATE)), paths[0])
-        self.place = sent[1] if (sent := _SENT.fullmatch(path)) else path
-        # The path of an error handler is that of the task that failed, and names no node of its own.
-        self.handles = path.endswith(_HANDLER)
-        self.node = None if self.handles else next((event.node for event in events if event.node is not None), None)
+        path = next((path for path in paths if path and not is_by_hand(path)), paths[0])
+        self.place = place_of(path)
+        # That of an error handler names no node of its own.
+        self.node = None if is_handler(path) else next((event.node for event in events if event.node is not None), None)
         self._answered = answered
         self._asked: Write | None = None
         self._error: Write | None = None
@@ -225,16 +226,16 @@ class _Told:
 
     @property
     def by_hand(self) -> bool:
-        """Whether it is no task of a run, but an update."""
-        return self.place.startswith(_UPDATE) or (not self.place and self.node is None and bool(self._done_at))
+        """Tell whether it is no task of a run, but an update."""
+        return is_by_hand(self.place) or (not self.place and self.node is None and bool(self._done_at))
 
     def is_at(self, place: str, node: str) -> bool:
-        """Whether it is the task of a place. An older LangGraph told no paths."""
-        return self.place == place if self.place else self.node == node and place.startswith(_PULLED)
+        """Tell whether it is the task of a place. An older LangGraph told no paths."""
+        return self.place == place if self.place else self.node == node and place == place_of_node(node)
 
     def task(self, node: str | None) -> Task:
         """The task, and what became of it."""
-        called = self.place.startswith(_CALLED)
+        called = is_call(self.place)
         return Task(node, self.id, self._status(), bool(self._done_at), self._asked, self._error, called)
 
     def _status(self) -> Status:
@@ -264,13 +265,13 @@ def _due(record: CheckpointRecord, held: Mapping[str, Any], told: Iterable[_Told
         for index, packet in enumerate(packets):
             # LangGraph passes over what is no packet.
             if isinstance(node := getattr(packet, "node", None), str):
-                yield node, f"~__pregel_push, {index:010d}"
+                yield node, place_of_packet(index)
     elif record.holds(SENDS) and _seems_updated(record, SENDS):
         yield SENDS, ""
-    wrote = [each.place.removeprefix(_PULLED) for each in told if each.place.startswith(_PULLED) and not each.handles]
+    wrote = [node for each in told if (node := node_of_edge(each.place)) is not None]
     led = _led(record, wrote)
     for node in sorted({node for channel, node in led if _available(record, channel, held)}):
-        yield node, _PULLED + node
+        yield node, place_of_node(node)
 
 
 def _led(record: CheckpointRecord, wrote: Collection[str]) -> Iterator[tuple[str, str]]:
@@ -293,7 +294,7 @@ def _triggered(record: CheckpointRecord, channel: str, wrote: Collection[str]) -
 
 
 def _has_read(record: CheckpointRecord, node: str, channel: str) -> bool:
-    """Whether a node was triggered by a channel, so far as it is noted."""
+    """Tell whether a node was triggered by a channel, so far as it is noted."""
     seen = record.versions_seen.get(node)
     if not isinstance(seen, Mapping) or channel not in seen:
         return False
@@ -315,7 +316,7 @@ def _available(record: CheckpointRecord, channel: str, held: Mapping[str, Any]) 
 
 
 def _opened(channel: str, value: Any) -> bool | None:
-    """Whether what leads to a node does so by now; `None` if that cannot be read."""
+    """Tell whether what leads to a node does so by now; `None` if that cannot be read."""
     finished = True
     if isinstance(value, list | tuple) and len(value) == 2 and isinstance(value[1], bool):
         value, finished = value  # the node waits for all others
@@ -331,7 +332,7 @@ def _opened(channel: str, value: Any) -> bool | None:
 
 
 def _seems_updated(record: CheckpointRecord, channel: str) -> bool:
-    """Whether a channel that has a value, which cannot be read, is available.
+    """Tell whether a channel that has a value, which cannot be read, is available.
 
     Those checkpoints that are made by hand, or of an older LangGraph, do not say what was updated. Then a join is taken
     to wait: it has a value always.

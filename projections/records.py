@@ -7,18 +7,27 @@ Every channel write is in one event: a task's writes in `writes.saved` as the ta
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Any, NamedTuple
 
 import ormsgpack
 
-from eventstore import CorruptionError, UnserializableError
 from eventstore._forker import SHOWS
-from eventstore.codec import UNPACK, pack_id, unpack_id
+from eventstore.codec import pack_id
 from eventstore.envelope import MAX_VALUE_BYTES, seal, unseal
+from projections._layout import (
+    LAST_VERSION,
+    are,
+    hold,
+    id_of,
+    is_version,
+    layout,
+    packed_fields,
+    plain_entries,
+    unpacked_fields,
+)
 from projections.values.change import Change
 
 CHECKPOINT_SAVED = "checkpoint.saved"
@@ -34,7 +43,6 @@ ROLLBACK_UNDONE = "rollback.undone"
 MOVES = frozenset({THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE})
 """What puts a thread on another line."""
 
-_LAST_VERSION = 2**63 - 1
 _NONE = type(None)
 _ENCODINGS = (str, int)
 # The types of what is stored in an entry of a manifest, a change and a write.
@@ -101,29 +109,29 @@ class CheckpointRecord:
 
     def pack(self) -> bytes:
         """The event's data."""
-        return _packed(
+        return packed_fields(
             [
                 pack_id(self.parent),
                 self.format,
                 self.ts,
                 self.versions_seen,
                 self.updated_channels,
-                _plain(self.manifest),
-                _plain(self.changes),
+                plain_entries(self.manifest),
+                plain_entries(self.changes),
                 self.extras,
-                *_if_any(self.packets),
+                *([[*self.packets]] if self.packets else []),
             ]
         )
 
     @classmethod
     def unpack(cls, data: bytes) -> CheckpointRecord:
         """The record of an event's data."""
-        with _layout():
-            parent, format_, ts, seen, updated, manifest, changes, extras, packets = _unpacked(data, 8, [()])
+        with layout():
+            parent, format_, ts, seen, updated, manifest, changes, extras, packets = unpacked_fields(data, 8, [()])
             names = set(map(type, (ts, *manifest, *changes, *(updated or ()))))
-            _hold(names == {str}, type(format_) is int, type(seen) is dict, type(updated) in (list, _NONE))
+            hold(names == {str}, type(format_) is int, type(seen) is dict, type(updated) in (list, _NONE))
             return cls(
-                parent=_id(parent),
+                parent=id_of(parent),
                 format=format_,
                 ts=ts,
                 versions_seen=seen,
@@ -169,14 +177,14 @@ class WritesRecord:
 
     def pack(self) -> bytes:
         """The event's data."""
-        return _packed([self.task_path, [*map(tuple, self.writes)], *_if_any(self.packets)])
+        return packed_fields([self.task_path, [*map(tuple, self.writes)], *([[*self.packets]] if self.packets else [])])
 
     @classmethod
     def unpack(cls, data: bytes) -> WritesRecord:
         """The record of an event's data."""
-        with _layout():
-            task_path, writes, packets = _unpacked(data, 2, [()])
-            _hold(type(task_path) is str)
+        with layout():
+            task_path, writes, packets = unpacked_fields(data, 2, [()])
+            hold(type(task_path) is str)
             return cls(task_path, [_write(write) for write in writes], _packets(packets))
 
 
@@ -227,24 +235,24 @@ class Point(NamedTuple):
 
     def pack(self) -> bytes:
         """The point, as a fork's event holds it."""
-        return _packed(self.plain())
+        return packed_fields(self.plain())
 
     def plain(self) -> list[Any]:
         """The point as a list."""
         return [self.upto, pack_id(self.last_id), [*map(tuple, self.adopted)]]
 
     @classmethod
-    def of_plain(cls, fields: Sequence[Any]) -> Point:
+    def ofplain_entries(cls, fields: Sequence[Any]) -> Point:
         """The point of a list."""
         upto, last_id, adopted = fields
-        _hold(_is_version(upto))
-        return cls(upto, _id(last_id), [_adopted(each) for each in adopted])
+        hold(is_version(upto))
+        return cls(upto, id_of(last_id), [_adopted(each) for each in adopted])
 
     @classmethod
     def unpack(cls, data: bytes) -> Point:
         """The point of a fork's event."""
-        with _layout():
-            return cls.of_plain(_unpacked(data, 3))
+        with layout():
+            return cls.ofplain_entries(unpacked_fields(data, 3))
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,14 +278,14 @@ class PruneRecord:
     def pack(self) -> bytes:
         """The event's data."""
         adopted = None if self.adopted is None else [*map(tuple, self.adopted)]
-        return _packed([self.kept, self.dropped, self.walked, self.pinned, adopted, self.runs])
+        return packed_fields([self.kept, self.dropped, self.walked, self.pinned, adopted, self.runs])
 
     @classmethod
     def unpack(cls, data: bytes) -> PruneRecord:
         """The record of an event's data."""
-        with _layout():
-            kept, dropped, walked, pinned, adopted, runs = _unpacked(data, 6)
-            _hold(_is_version(pinned), _are(runs, str))
+        with layout():
+            kept, dropped, walked, pinned, adopted, runs = unpacked_fields(data, 6)
+            hold(is_version(pinned), are(runs, str))
             return cls(
                 kept=None if kept is None else _keys(kept),
                 dropped=_keys(dropped),
@@ -308,33 +316,34 @@ class MoveRecord:
     def pack(self) -> bytes:
         """The event's data."""
         point = None if self.point is None else self.point.plain()
-        return _packed([point, self.returns_to, self.undoes, self.namespace, pack_id(self.checkpoint)])
+        return packed_fields([point, self.returns_to, self.undoes, self.namespace, pack_id(self.checkpoint)])
 
     @classmethod
     def unpack(cls, data: bytes) -> MoveRecord:
         """The record of an event's data."""
-        with _layout():
-            point, returns_to, undoes, namespace, checkpoint = _unpacked(data, 5)
-            _hold(*(each is None or _is_version(each) for each in (returns_to, undoes)), type(namespace) is str)
-            return cls(None if point is None else Point.of_plain(point), returns_to, undoes, namespace, _id(checkpoint))
+        with layout():
+            point, returns_to, undoes, namespace, checkpoint = unpacked_fields(data, 5)
+            hold(*(each is None or is_version(each) for each in (returns_to, undoes)), type(namespace) is str)
+            to = None if point is None else Point.ofplain_entries(point)
+            return cls(to, returns_to, undoes, namespace, id_of(checkpoint))
 
 
 def shown_by_fork(data: bytes) -> Point | None:
-    """What a fork shows of its past, by the data of its first own event; `None`: all of it."""
-    with _layout():
+    """Return what a fork shows of its past, by the data of its first own event; `None`: all of it."""
+    with layout():
         shows = ormsgpack.unpackb(data).get(SHOWS)
         return None if shows is None else Point.unpack(shows)
 
 
 def pack_segment(change: Change) -> bytes:
     """A segment's row: the change that several are merged into, compressed."""
-    return seal(_packed([*change]))
+    return seal(packed_fields([*change]))
 
 
 def unpack_segment(data: bytes, limit: int = MAX_VALUE_BYTES) -> Change:
     """The change that `pack_segment` packed; it may take `limit` bytes."""
-    with _layout():
-        return _changes({"": _unpacked(unseal(data, limit), 5)})[""]
+    with layout():
+        return _changes({"": unpacked_fields(unseal(data, limit), 5)})[""]
 
 
 def pack_channel(channel: str) -> bytes:
@@ -344,35 +353,13 @@ def pack_channel(channel: str) -> bytes:
 
 def unpack_channel(key: bytes) -> str:
     """The name that `pack_channel` packed."""
-    with _layout():
+    with layout():
         return key.decode(errors="surrogatepass")
 
 
 def _keys(packed: Sequence[Sequence[str]]) -> list[tuple[str, str]]:
     found = [(namespace, checkpoint) for namespace, checkpoint in packed]
-    _hold(_are([each for key in found for each in key], str))
-    return found
-
-
-# What is stored is held against what is stored there, once: whoever uses a record relies on its types.
-
-
-def _hold(*hold: bool) -> None:
-    if not all(hold):
-        raise TypeError
-
-
-def _are(found: Any, kind: type) -> bool:
-    return type(found) is list and set(map(type, found)) <= {kind}
-
-
-def _is_version(found: Any) -> bool:
-    return type(found) is int and 0 <= found <= _LAST_VERSION
-
-
-def _id(packed: Any) -> str | None:
-    found = unpack_id(packed)
-    _hold(found is None or type(found) is str)
+    hold(are([each for key in found for each in key], str))
     return found
 
 
@@ -382,7 +369,7 @@ def _manifest(packed: Mapping[str, Sequence[Any]]) -> Manifest:
         versions, places = zip(*manifest.values(), strict=True)
         _hold_types(_ENTRY, (versions, places))
         known = [place for place in places if place]
-        if known and not (min(known) > 0 and max(known) <= _LAST_VERSION):
+        if known and not (min(known) > 0 and max(known) <= LAST_VERSION):
             raise TypeError
     return manifest
 
@@ -408,60 +395,25 @@ def _write(packed: Sequence[Any]) -> Write:
 
 
 def _packets(packed: Sequence[Any]) -> tuple[str | None, ...]:
-    _hold(all(each is None or type(each) is str for each in packed))
+    hold(all(each is None or type(each) is str for each in packed))
     return tuple(packed)
 
 
 def _extras(packed: Sequence[Any]) -> tuple[str | int, bytes]:
     encoding, data = packed
-    _hold(type(encoding) in _ENCODINGS, type(data) is bytes)
+    hold(type(encoding) in _ENCODINGS, type(data) is bytes)
     return encoding, data
 
 
 def _adopted(packed: Sequence[Any]) -> Adopted:
     adopted = Adopted(*packed)
-    _hold(
+    hold(
         type(adopted.namespace) is str,
         type(adopted.checkpoint) is str,
-        adopted.version is None or _is_version(adopted.version),
+        adopted.version is None or is_version(adopted.version),
         adopted.run is None or type(adopted.run) is str,
+        adopted.parent is None or type(adopted.parent) is str,
         type(adopted.shown) is bool,
-        _are(adopted.writes, int) and all(map(_is_version, adopted.writes)),
+        are(adopted.writes, int) and all(map(is_version, adopted.writes)),
     )
     return adopted
-
-
-def _packed(fields: list[Any]) -> bytes:
-    try:
-        # Lone surrogates are not replaced here: two channels would become one.
-        return ormsgpack.packb(fields, option=ormsgpack.OPT_NON_STR_KEYS)
-    except ormsgpack.MsgpackEncodeError as error:
-        raise UnserializableError("checkpoint", "checkpoint", "a name or a version", str(error)) from error
-
-
-def _plain(named: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
-    # The packer knows tuples, and not the named ones of this module. (A function that it could call for them would not
-    # do: it takes Ctrl-C in there for a refusal.)
-    return {channel: tuple(each) for channel, each in named.items()}
-
-
-@contextmanager
-def _layout() -> Iterator[None]:
-    """Bytes that are no record, or one of another shape, are named as what they are."""
-    try:
-        yield
-    except (ormsgpack.MsgpackDecodeError, TypeError, ValueError, AttributeError) as error:
-        raise CorruptionError("an event's data is not of its topic's layout: it was damaged") from error
-
-
-def _if_any(packets: Sequence[str | None]) -> list[list[str | None]]:
-    """A last field, which few records have."""
-    return [[*packets]] if packets else []
-
-
-def _unpacked(data: bytes, length: int, more: Sequence[Any] = ()) -> list[Any]:
-    """So many fields, and those behind them that may be missing; `more` has what stands for these."""
-    fields = ormsgpack.unpackb(data, option=UNPACK)
-    if not isinstance(fields, list) or len(fields) < length:
-        raise TypeError
-    return [*fields, *more[len(fields) - length :]][: length + len(more)]

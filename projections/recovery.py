@@ -12,8 +12,8 @@ from eventstore.arguments import checked
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
-from projections._finding import Located, opened
 from projections._loading import again
+from projections._located import Located, opened
 from projections._naming import Names
 from projections._steps import Steps
 from projections._view import View, payloads, writes_rows
@@ -253,7 +253,7 @@ class Recovery:
             )
 
     def _written(self, view: View, names: Names, located: Located, stored: Mapping[int, bytes]) -> list[Written]:
-        """What was written to a checkpoint, by the payloads of the events' versions."""
+        """Return what was written to a checkpoint, by the payloads of the events' versions."""
         read = [
             opened(self._store, view.thread, version, payload, WritesRecord.unpack)
             for version, payload in stored.items()

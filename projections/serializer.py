@@ -86,7 +86,7 @@ class Refusals:
         self._changed: dict[tuple[str, str, str], None] = {}
 
     def each(self, act: Callable[[K], T], keys: Iterable[K]) -> list[T]:
-        """What `act` gives for each of the keys that are not refused."""
+        """Return what `act` gives for each of the keys that are not refused."""
         found: list[T] = []
         for key in keys:
             try:
@@ -113,7 +113,7 @@ class Refusals:
 
 
 def for_each(act: Callable[[K], T], keys: Iterable[K]) -> list[T]:
-    """What `act` gives for each key; the types that it refuses, all of them, in one error."""
+    """Return what `act` gives for each key; the types that it refuses, all of them, in one error."""
     refusals = Refusals()
     found = refusals.each(act, keys)
     refusals.check()

@@ -1,18 +1,7 @@
-"""What a task is called: the one rule. It follows from the task's path and the checkpoint that its writes name.
+"""The names of tasks: the one rule. It follows from the task's path and the checkpoint that its writes name.
 
-LangGraph spells the path of a task as text (`task_path_str`), and its writes come with it:
-
-| path | task |
-| --- | --- |
-| `~__pregel_pull, node` | an edge led to the node |
-| `~__pregel_push, 0000000003, 0000000000` | packet 3 (a `Send`) of those that the checkpoint sends |
-| `~__pregel_push, PATH, 0000000000, 0000000001` | a function that the task of PATH called: counted as its caller |
-| `PATH, node_error_handler, 0000000000` | what handles the error of that task; its own name is not told |
-| `~~0000000007PATH` | saved as a run ended: a task of a later step, whose checkpoint was never saved |
-| `~__interrupt__, 0000000000` | an update by hand; as which node is not told |
-| empty | who called the graph, or an older version of LangGraph |
-
-A `Send`'s path holds a number only; the node stands with the packets. These stand in the checkpoint, unless the caller
+A path (see `projections.paths`) names the node that an edge led to. A function counts as the task that called it. A
+`Send`'s path holds a number only; the node stands with the packets. These stand in the checkpoint, unless the caller
 sent others to it with a `Command`. Neither has to be in the log before what the task wrote. A name that does not follow
 from these is not guessed.
 
@@ -21,36 +10,15 @@ Pure functions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from projections.paths import caller_of, later_step, node_of_edge, packet_of
 from projections.pregel import NOBODY, SENDS
 from projections.records import CheckpointRecord, WritesRecord
 
-__all__ = [
-    "NOBODY",
-    "SENDS",
-    "Packets",
-    "Wrote",
-    "is_sent",
-    "node_of",
-    "nodes_at",
-    "sent_to",
-]
-
-
 Packets = Sequence[str | None]
 """The node that each packet is for."""
-
-_PUSH, _PULL = "~__pregel_push, ", "~__pregel_pull, "
-_CALLS = re.compile(rf"(?:{_PUSH}(?=~))*")
-_NUMBERS = re.compile(r"(?:, \d{10})*")
-# Each call adds two numbers: which of its caller's it is, and that it is one.
-_NUMBERS_OF_A_CALL = 2 * len(", 0123456789")
-_SENT = re.compile(rf"{_PUSH}(\d{{10}})(?:, .*)?", re.DOTALL)
-_HANDLER = re.compile(r".*, node_error_handler, \d{10}", re.DOTALL)
-_LATE = re.compile(r"~~\d{10}")
 
 
 class Wrote(NamedTuple):
@@ -85,17 +53,17 @@ def node_of(path: str, packets: Packets = ()) -> str | None:
         path: The path that came with what the task wrote.
         packets: The nodes that the task's checkpoint sends packets to.
     """
-    late = _LATE.match(path)
-    caller = _caller(path[late.end() :] if late else path)
-    if caller.startswith(_PULL) and not _HANDLER.fullmatch(caller):
-        return caller.removeprefix(_PULL)
-    number = None if late else _packet(caller)
+    step, own = later_step(path)
+    caller = caller_of(own)
+    if (node := node_of_edge(caller)) is not None:
+        return node
+    number = packet_of(caller) if step is None else None
     return packets[number] if number is not None and number < len(packets) else None
 
 
 def is_sent(path: str) -> bool:
-    """Whether a task has its name from a packet."""
-    return _packet(_caller(path)) is not None
+    """Tell whether a task has its name from a packet."""
+    return packet_of(caller_of(path)) is not None
 
 
 def sent_to(packets: object) -> Packets:
@@ -119,16 +87,3 @@ def _packets_at(checkpoint: CheckpointRecord | None, given: Iterable[WritesRecor
     if by_slot:
         return [by_slot[slot] for slot in sorted(by_slot)]
     return checkpoint.packets if checkpoint else ()
-
-
-def _caller(path: str) -> str:
-    """The path of the task that a function was called by, over all the calls in between; else the path itself."""
-    calls = _CALLS.match(path)
-    begun = calls.end() if calls else 0
-    end = len(path) - begun // len(_PUSH) * _NUMBERS_OF_A_CALL
-    return path[begun:end] if end >= begun and _NUMBERS.fullmatch(path, end) else ""
-
-
-def _packet(path: str) -> int | None:
-    sent = _SENT.fullmatch(path)
-    return int(sent[1]) if sent and not _HANDLER.fullmatch(path) else None

@@ -17,8 +17,9 @@ from eventstore import BadInputError, ErasedError, NotFoundError, OvertakenError
 from eventstore.arguments import checked
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
-from projections._finding import PAGE, Located
+from projections._finding import PAGE
 from projections._loading import again
+from projections._located import Located
 from projections._view import View
 from projections.checkpoints import Checkpoints
 from projections.history.blame import Blame, Origin

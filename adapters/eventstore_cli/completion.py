@@ -48,7 +48,7 @@ def _offered(ctx: typer.Context, ask: Callable[[Session], list[T]]) -> list[T]:
 
 
 def _can_be_typed(offered: str | tuple[str, str]) -> bool:
-    """Whether a shell may show it as it is: a name that a terminal would obey is not offered, since it is no use."""
+    """Tell whether a shell may show it as it is: a name that a terminal would obey is of no use."""
     return all(printable(text) == text for text in ([offered] if isinstance(offered, str) else offered))
 
 

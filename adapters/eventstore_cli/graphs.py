@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a command reads values.
+    """A command's way of reading values.
 
     Attributes:
         serializer: Makes values of bytes: for showing only, unless reducers are to work with them.
@@ -37,7 +37,7 @@ class Reading:
 
 
 def reading(named: str | None, namespace: str, channels: Sequence[str] = ()) -> Reading:
-    """How values are read, with the graph that was named, if one was.
+    """Return how values are read, with the graph that was named, if one was.
 
     Args:
         named: `module:attribute`.
@@ -90,7 +90,7 @@ def _attribute(module: Any, name: str, attribute: str) -> Any:
 
 
 def _made_by(factory: Callable[..., Any], named: str) -> Any:
-    """What a function gives that makes a graph. It is called without arguments."""
+    """Return what a function gives that makes a graph. It is called without arguments."""
     try:
         takes = [
             each

@@ -14,7 +14,7 @@ from eventstore.address import SQLiteAddress, parse
 from eventstore_cli import naming
 from eventstore_cli.showing import Showing
 from projections import Audit, Branches, CheckpointId, Checkpoints, Timeline, checkpoint_ids
-from projections._finding import Located
+from projections._located import Located
 from projections.recovery import Recovery
 
 SERIALIZER = Showing()

@@ -29,7 +29,7 @@ SELECT set_config('default_transaction_isolation', 'read committed', false), set
 
 
 class Preparing:
-    """Whether statements are prepared: until a pooler before the server turns out to mix sessions up.
+    """Statements are prepared until a pooler before the server turns out to mix sessions up.
 
     Behind one that gives each transaction to another session of the server, what was prepared is gone, or there
     already, or somebody else's.
@@ -37,6 +37,9 @@ class Preparing:
     Args:
         wanted: Whether they are to be prepared at all.
         where: The database, for messages.
+
+    Attributes:
+        on: Whether they are prepared now.
     """
 
     def __init__(self, *, wanted: bool, where: str) -> None:

@@ -100,7 +100,7 @@ def lost(error: BaseException) -> bool:
 
 
 def is_unprepared(error: psycopg.Error) -> bool:
-    """Whether a prepared statement is not there, or there already, or another one than it should be.
+    """Tell whether a prepared statement is not there, or there already, or another one than it should be.
 
     Then nothing was carried out: the server says so before it begins.
     """

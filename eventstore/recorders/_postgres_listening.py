@@ -1,4 +1,4 @@
-"""How processes that share a PostgreSQL database hear of each other's appends."""
+"""Processes that share a PostgreSQL database hear of each other's appends."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from socket import socket, socketpair
 
 import psycopg
 
+from eventstore.errors import EventStoreError
 from eventstore.forking import Follower
 from eventstore.recorders._postgres_connection import Connection
-from eventstore.recorders._postgres_errors import lost
+from eventstore.recorders._postgres_errors import lost, translate
 
 _log = logging.getLogger("eventstore")
 
@@ -80,7 +81,7 @@ class Notifier(Follower):
         while self._something_new.wait() and not self._ending.is_set():
             self._something_new.clear()
             # A failed notification is made up for by the listeners, who look by themselves now and then.
-            with suppress(psycopg.Error):
+            with suppress(psycopg.Error, EventStoreError):
                 self._ending.wait(_NOTIFY_PAUSE_SECONDS if self._notify() else _NOBODY_LISTENS_SECONDS)
 
 
@@ -138,7 +139,7 @@ class PostgresListener(Follower):
             return bool(ready)
         except psycopg.Error as error:
             if not lost(error):
-                raise
+                raise translate(error, self._where) from error
             self._hang_up()
             return self._is_woken(timeout)
 
@@ -199,7 +200,7 @@ class PostgresListener(Follower):
 
 
 def _alarm() -> tuple[socket, socket]:
-    """What wakes a thread that waits for sockets, and what it hears that by."""
+    """Two ends: a thread that waits for sockets listens at the first, and is woken at the second."""
     ear, mouth = socketpair()
     mouth.setblocking(False)
     return ear, mouth

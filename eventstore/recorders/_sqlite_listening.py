@@ -1,4 +1,4 @@
-"""How processes that share an SQLite file notice each other's appends."""
+"""Processes that share an SQLite file notice each other's appends."""
 
 from __future__ import annotations
 

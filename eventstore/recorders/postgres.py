@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal, TypeVar
-from weakref import WeakSet
+from weakref import WeakValueDictionary
 
 import psycopg
 
@@ -66,8 +66,8 @@ class PostgresRecorder(Follower):
         self._shortcuts: dict[str, Shortcut] = {}
         self._preparing = Preparing(wanted=prepare, where=self._where)
         self._conninfo = conninfo(address, connect_timeout)
-        # All that are open, for a child of this process to let go of.
-        self._connections: WeakSet[Connection] = WeakSet()
+        # All that are open, by their `id`. Not a `WeakSet`, which cannot be gone through while a thread opens one more.
+        self._connections: WeakValueDictionary[int, Connection] = WeakValueDictionary()
         # Opened here by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
         with translated(self._where):
             first = self._first()
@@ -152,10 +152,11 @@ class PostgresRecorder(Follower):
 
     def after_fork_in_child(self) -> None:
         """See `Follower`: a child opens connections of its own."""
-        for connection in tuple(self._connections):
+        connections = self._open_connections()
+        for connection in connections:
             connection.abandon()
-        _ABANDONED.extend(self._connections)
-        self._connections = WeakSet()
+        _ABANDONED.extend(connections)
+        self._connections = WeakValueDictionary()
         self._pool.start_over()
 
     def _check_encoding(self, connection: Connection) -> None:
@@ -175,7 +176,7 @@ class PostgresRecorder(Follower):
 
     def _connect(self) -> Connection:
         connection = Connection.open(self._conninfo, self._preparing)
-        self._connections.add(connection)
+        self._connections[id(connection)] = connection
         return connection
 
     def _again(self, operation: Callable[[], T], *, repeatable: bool) -> T:
@@ -185,12 +186,15 @@ class PostgresRecorder(Follower):
         except psycopg.Error as error:
             if is_unprepared(error):  # so nothing was carried out
                 self._preparing.give_up(error)
-                for connection in tuple(self._connections):
+                for connection in self._open_connections():
                     connection.prepare_threshold = None
             elif not (repeatable and lost(error)):
                 raise
             self._pool.clear()
         return operation()
+
+    def _open_connections(self) -> list[Connection]:
+        return [connection for each in self._connections.valuerefs() if (connection := each()) is not None]
 
     def _notify(self) -> bool:
         return bool(self._read(self._server["notify"], channel(self.schema)))

@@ -10,11 +10,12 @@ from typing import Any
 from eventstore import Cause, CorruptionError
 from eventstore._appender import searchable, storable
 from eventstore.codec import unpack
-from eventstore.envelope import MAX_VALUE_BYTES, is_erased
+from eventstore.envelope import is_erased
 from projections._saving import OF_A_CHECKPOINT
 from projections.auditing.terms import content_terms, node_term, thread_term, topic_term
+from projections.pregel import NOBODY
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
-from projections.tasks import NOBODY, is_sent
+from projections.tasks import is_sent
 
 Record = CheckpointRecord | WritesRecord
 
@@ -42,7 +43,7 @@ class Part:
 
     @property
     def is_unnamed(self) -> bool:
-        """Whether it is what a packet's task wrote whose node nobody knew then."""
+        """Tell whether it is what a packet's task wrote whose node nobody knew then."""
         return isinstance(self.record, WritesRecord) and is_sent(self.record.task_path)
 
 
@@ -70,7 +71,7 @@ class Extract:
         return replace(self, columns={**self.columns, "node": node}).with_terms([node_term(node)])
 
 
-def extract(row: tuple[Any, ...], limit: int = MAX_VALUE_BYTES) -> Extract:
+def extract(row: tuple[Any, ...], limit: int) -> Extract:
     """What the audit keeps of an event.
 
     Args:
@@ -136,7 +137,7 @@ def _channels(record: Record | None) -> Sequence[str]:
 
 
 def _without_values(record: Record, cause: Cause) -> Record | None:
-    """What names of tasks follow from; `None` if none does."""
+    """Return what names of tasks follow from; `None` if none does."""
     if isinstance(record, CheckpointRecord):
         return replace(record, manifest={}, changes={}, versions_seen={}, extras=None) if record.packets else None
     if (cause.node is None and is_sent(record.task_path)) or (cause.task == NOBODY and record.packets):

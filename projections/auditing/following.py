@@ -15,6 +15,7 @@ from eventstore.recorders import Rows, Session
 from projections._view import END
 from projections.auditing.extract import Extract, extract
 from projections.auditing.naming import Naming, Statement
+from projections.auditing.reading import stored_json
 from projections.auditing.searching import SPAN
 from projections.auditing.terms import content_terms, thread_term, topic_term
 from projections.records import BRANCH_DELETED, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED
@@ -173,7 +174,7 @@ class Follower(forking.Follower):
         for position, topic, size, run, node, channels, metadata, *checkpoint in rows:
             tasks = naming.terms_of(stream_id, *checkpoint)
             named |= tasks
-            lost = tasks.union(content_terms(run, node, json.loads(channels), json.loads(metadata)))
+            lost = tasks.union(content_terms(run, node, stored_json(list, channels), stored_json(dict, metadata)))
             dropped = self._store.recorder.list_of([*(lost - {thread, topic_term(topic)})])
             session.execute(self._queries["audit_blank"], {"position": position, "size": size})
             session.execute(self._queries["audit_drop_terms"], {"position": position, "terms": dropped})

@@ -36,6 +36,7 @@ class Naming:
     def __init__(self, store: EventStore, queries: Mapping[str, str], read: Read) -> None:
         self._queries = {**queries, "lineage": store.queries["lineage"]}
         self._listed = store.recorder.list_of
+        self._limit = store.max_value_bytes
         self._read = read
         self._lineages: dict[int, Sequence[Segment]] = {}
 
@@ -61,7 +62,7 @@ class Naming:
         return {tasks_term(each.stream_id, namespace, checkpoint) for each in self._lineage(stream_id)}
 
     def without(self, lost: Collection[int]) -> Iterator[Statement]:
-        """What takes the names from tasks that had them from events whose content is gone, by the terms of these."""
+        """Return what takes names from tasks that had them from events whose content is gone, by terms of these."""
         return self._renaming(self._nodes((), lost))
 
     def _nodes(self, new: Iterable[Part], touched: Collection[int] = ()) -> dict[int, str | None]:
@@ -115,11 +116,11 @@ class Naming:
         for start in range(0, len(positions), _READ_AGAIN):
             some = self._listed(positions[start : start + _READ_AGAIN])
             for row in self._read(self._queries["audit_events"], {"positions": some}):
-                if part := extract(row).part:
+                if part := extract(row, self._limit).part:
                     yield part
 
     def _renaming(self, nodes: Mapping[int, str | None]) -> Iterator[Statement]:
-        """What gives rows that were entered before the names that they have now."""
+        """Return what gives rows that were entered before the names that they have now."""
         rows = self._read(self._queries["audit_nodes"], {"positions": self._listed([*nodes])}) if nodes else ()
         for position, was in rows:
             node = nodes[position]

@@ -51,12 +51,17 @@ def _entry(row: tuple[Any, ...]) -> AuditEntry:
         run=run,
         node=node,
         task=task,
-        channels=tuple(_json(list, channels)),
-        metadata=_json(dict, metadata),
+        channels=tuple(stored_json(list, channels)),
+        metadata=stored_json(dict, metadata),
     )
 
 
-def _json(kind: type[T], stored: str) -> T:
+def stored_json(kind: type[T], stored: str) -> T:
+    """Return a list or a dict that a row of the audit holds as JSON.
+
+    Raises:
+        CorruptionError: It holds none.
+    """
     try:
         found = json.loads(stored)
     except ValueError:

@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from eventstore import ChecksumError, EventStore
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._naming import Names
 from projections._view import View
 from projections.differences.content import content, fields_of, identity

@@ -11,7 +11,8 @@ from typing import Any
 
 from eventstore import BadInputError, EventStore, NotFoundError
 from eventstore.events import from_microseconds
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._view import View
 from projections.differences.content import ABSENT
 from projections.differences.difference import diff, plain_path, spelled
@@ -191,7 +192,7 @@ class Blame:
 
 
 def _of_put(view: View, channel: str, put: Put) -> Origin:
-    """What is said of a part of a value that was made of writes."""
+    """Return what is said of a part of a value that was made of writes."""
     since = put.located.id if put.ends else None
     found = _Found(put.path, put.path, put.before, put.located.version)
     origin = _origin(view, put.located, found, spelled(put.path, channel), put.value, put.writers, since)

@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 from eventstore import EventStore
 from projections._chains import Chains, Wanted
-from projections._finding import Located
+from projections._located import Located
 from projections._view import View
 from projections.pregel import INPUT
 from projections.records import CheckpointRecord

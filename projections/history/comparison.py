@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 from eventstore import BadInputError, EventStore, NotFoundError
 from eventstore.events import from_microseconds
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._naming import Names
 from projections._steps import Steps
 from projections._view import View, stream_of
@@ -305,7 +306,7 @@ def _is_uneven(written: Written, before: Values, after: Values) -> bool:
 def _folded(
     before: tuple[Located, Replayed] | None, after: tuple[Located, Replayed], channels: Collection[str] | None
 ) -> list[ChannelDiff]:
-    """What became of the channels that are replayed, where both values are known."""
+    """Return what became of the channels that are replayed, where both values are known."""
     names = {channel for side in (before, after) if side for channel in side[1].shown_channels(side[0])}
     found = []
     for channel in names:

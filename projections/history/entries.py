@@ -9,7 +9,8 @@ from typing import Any
 
 from eventstore import EventStore, TypeNotAllowedError, UnreadableError
 from eventstore.events import from_microseconds
-from projections._finding import Finder, Located
+from projections._finding import Finder
+from projections._located import Located
 from projections._naming import Names
 from projections._steps import Steps
 from projections._view import View

@@ -7,7 +7,8 @@ from enum import Enum
 from typing import Final
 
 from eventstore import CycleError, ErasedError, EventStore
-from projections._finding import Finder, Located, opened
+from projections._finding import Finder
+from projections._located import Located, opened
 from projections._view import View, stored
 from projections.differences.content import content
 from projections.differences.tracing import Path

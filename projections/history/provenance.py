@@ -1,31 +1,28 @@
-"""Which write put each part of a value there, of a channel that is replayed from its writes."""
+"""The write that put each part of a value there, of a channel that is replayed from its writes."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore import NotFoundError
-from projections._finding import Located
+from projections._located import Located
 from projections.differences.content import ABSENT, same
 from projections.differences.tracing import Path, places, steps_to, trace, value_at
 from projections.history.replayed import Replayed, Written, alike, difference_of
 from projections.history.rules import EMPTY, Folded, overwritten
 from projections.history.steps import Recorded, Writer, nodes_between, source_of, step_of, writers_of
+from projections.paths import later_step, step_in_id
 from projections.pregel import NOBODY
 
-# How a run that is saved at its end spells the step of a task: in front of its path, or of its id.
-_LATER_STEP = re.compile(r"~~(\d{10})")
-_SYNTHETIC = re.compile(r"(-\d{7}|\d{8})-")
 # So many values of a long way are at hand at once; the others are made again when the search has come to them.
 _BLOCK = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Put:
-    """Where one part of a value was put.
+    """The place where one part of a value was put.
 
     Attributes:
         path: Where it is in the value that is looked at; of a part that was removed, where it was.
@@ -50,7 +47,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Change:
-    """How one value became the next.
+    """A step from one value to the next.
 
     Attributes:
         before: The value before.
@@ -84,7 +81,7 @@ class Provenance:
         self._channel = channel
 
     def search(self, located: Located, item: Any) -> list[Put] | None:
-        """Where the parts of the channel's value at a checkpoint were put, in their order, or one of them.
+        """Return where the parts of the channel's value at a checkpoint were put, in their order, or one of them.
 
         One that was removed is found, too, by its key or id. `None`: no rule is known that makes the values.
 
@@ -156,7 +153,7 @@ class Provenance:
             at = seed
 
     def _given(self, located: Located) -> Iterator[_Change]:
-        """What came with an answer, and no step has applied yet."""
+        """Return what came with an answer, and no step has applied yet."""
         if given := self._replayed.given(located, self._channel):
             before = _known(self._replayed.at(located, self._channel))
             after = _known(self._replayed.shown(located, self._channel))
@@ -232,12 +229,13 @@ class Provenance:
         if not change.events or step is None:
             return step
         event = change.events[0]
-        if later := _LATER_STEP.match(event.record.task_path):
-            return int(later[1])
+        later, _ = later_step(event.record.task_path)
+        if later is not None:
+            return later
         parent = self._replayed.parent(change.located)
         since = step_of(parent) if parent else None
-        first = _SYNTHETIC.match(event.cause.task or "")
-        return int(first[1]) if first and since is not None and since < int(first[1]) < step else step
+        its = step_in_id(event.cause.task or "")
+        return its if its is not None and since is not None and since < its < step else step
 
 
 def _all_that_ran(located: Located) -> list[str]:

@@ -14,7 +14,9 @@ from eventstore import (
     TypeNotAllowedError,
     UnreadableError,
 )
-from projections._finding import Finder, Located
+from projections import pending
+from projections._finding import Finder
+from projections._located import Located
 from projections._naming import Names
 from projections._view import View
 from projections.differences.content import ABSENT, ITEMS
@@ -147,7 +149,7 @@ class Replayed:
         return base
 
     def given(self, located: Located, channel: str) -> list[Written]:
-        """What the caller of the graph wrote to a channel at a checkpoint, beside its tasks."""
+        """Return what the caller of the graph wrote to a channel at a checkpoint, beside its tasks."""
         self._fetch([(located.namespace, located.id)])
         return [each for each in self._at((located.namespace, located.id), channel) if each.event.cause.task == NOBODY]
 
@@ -166,12 +168,12 @@ class Replayed:
         return found
 
     def written(self, located: Located, channel: str) -> list[Written]:
-        """What was written to a channel at the parent of a checkpoint, in the order in which it is applied."""
+        """Return what was written to a channel at the parent of a checkpoint, in the order in which it is applied."""
         parent = located.record.parent
         return [] if parent is None else self._at((located.namespace, parent), channel)
 
     def applied(self, located: Located) -> list[Recorded]:
-        """What a checkpoint applied, of all channels, told by what it says of itself: see `Writes.applied`."""
+        """Return what a checkpoint applied, of all channels, told by what it says of itself: see `Writes.applied`."""
         parent = located.record.parent
         if parent is None:
             return []
@@ -204,16 +206,15 @@ class Replayed:
 
     def _at(self, key: tuple[str, str], channel: str) -> list[Written]:
         """The writes to a channel at a checkpoint that count, in LangGraph's order: see `pending.fold`."""
-        counting: dict[tuple[str | None, int], tuple[Recorded, Write]] = {}
         self._fetch([key])
-        for event in self._writes[key].at(*key):
-            for write in event.results:
-                counting.setdefault((event.cause.task, write.slot), (event, write))
-        ordered = sorted(
-            counting.values(), key=lambda each: (each[0].record.task_path, each[0].cause.task or "", each[1].slot)
-        )
+        events = self._writes[key].at(*key)
+        # By the objects: two events may hold equal writes.
+        holders = {id(write): event for event in events for write in event.record.writes}
+        counting = pending.fold((event.cause.task or "", event.record) for event in events)
         return [
-            Written(event, write.slot, self._load(event, write)) for event, write in ordered if write.channel == channel
+            Written(holders[id(write)], write.slot, self._load(holders[id(write)], write))
+            for _, _, write in counting
+            if write.channel == channel
         ]
 
     def _load(self, event: Recorded, write: Write) -> Any:
@@ -250,7 +251,7 @@ def difference_of(before: Any, after: Any) -> Difference:
 
 
 def alike(before: Sequence[Any], after: Sequence[Any]) -> int:
-    """How many items two sequences begin with that are the same objects in both."""
+    """Return how many items two sequences begin with that are the same objects in both."""
     return next(
         (at for at, (left, right) in enumerate(zip(before, after, strict=False)) if left is not right),
         min(len(before), len(after)),
@@ -258,7 +259,7 @@ def alike(before: Sequence[Any], after: Sequence[Any]) -> int:
 
 
 def _guarded(channel: str, attempt: Callable[[], T]) -> T:
-    """What a rule gives; an error of the code of a graph says whose it is."""
+    """Return what a rule gives; an error of the code of a graph says whose it is."""
     try:
         return attempt()
     except EventStoreError:

@@ -1,4 +1,4 @@
-"""How a value is made of writes: the rule of a graph where one is given, and those that are known here. Pure functions.
+"""The ways in which a value is made of writes: a graph's rule, or one that is known here. Pure functions.
 
 LangGraph keeps of a `DeltaChannel` its writes only, and makes its value of them by the graph's reducer. Without the
 graph, the shape of what was written tells as much as is commonly meant by it: messages replace each other by their ids,
@@ -23,7 +23,7 @@ _ROLES = frozenset({"user", "human", "assistant", "ai", "tool", "system", "funct
 
 
 class Rule(Protocol):
-    """How the value of a channel is made of what was written to it."""
+    """A way in which the value of a channel is made of what was written to it."""
 
     @property
     def name(self) -> str:
@@ -69,7 +69,7 @@ class _MessagesById:
     name = "messages by id"
 
     def fits(self, base: Any, writes: Sequence[Any]) -> bool:
-        """Whether all of it is messages."""
+        """Tell whether all of it is messages."""
         return (base is ABSENT or _are_messages(base)) and all(
             is_message(each) or _are_messages(each) for each in writes
         )
@@ -100,7 +100,7 @@ class _DictsByKey:
     name = "dicts by key"
 
     def fits(self, base: Any, writes: Sequence[Any]) -> bool:
-        """Whether all of it is dicts, and no dict a message."""
+        """Tell whether all of it is dicts, and no dict a message."""
         return (base is ABSENT or type(base) is dict) and all(
             type(each) is dict and not _may_be_message(each) for each in writes
         )
@@ -159,7 +159,7 @@ def applied_at_once(base: Folded, writes: Sequence[Any], rule: Rule | None) -> F
 
 
 def overwritten(write: Any) -> tuple[bool, Any]:
-    """Whether a write is LangGraph's `Overwrite`, in any of its spellings, and the value that it holds."""
+    """Tell whether a write is LangGraph's `Overwrite`, in any of its spellings, and the value that it holds."""
     if type(write) is dict:
         if len(write) == 1 and _OVERWRITE in write:
             return True, write[_OVERWRITE]
@@ -172,7 +172,7 @@ def overwritten(write: Any) -> tuple[bool, Any]:
 
 
 def _emptied(base: Folded, rule: Rule | None) -> Folded:
-    """What an overwrite by nothing leaves: the channel's own empty value, which its rule or its last value tells."""
+    """Return what an overwrite by nothing leaves: the channel's empty value, by its rule or its last value."""
     if rule:
         return Folded(rule.fold(ABSENT, ()), rule.name)
     return Folded(type(base.value)()) if type(base.value) in (list, dict) else UNKNOWN_VALUE

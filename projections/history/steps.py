@@ -10,19 +10,19 @@ from typing import Any
 
 from eventstore import ErasedError, EventStore
 from eventstore.events import Cause, from_microseconds
-from projections._finding import Located, opened
+from projections._located import Located, opened
 from projections._naming import Names
 from projections._view import stored, writes_rows
 from projections.differences.plain import iso
+from projections.paths import is_by_hand
 from projections.pregel import CONTROL, ERROR, Written
 from projections.records import Write, WritesRecord
 
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
 
-# LangGraph's names for what is no node; and how the paths of those tasks begin that stand for an update by hand.
+# LangGraph's names for what is no node.
 _NO_NODES = frozenset(("__input__", "__interrupt__"))
-_UPDATE = "~__interrupt__"
 # LangGraph's name for what a task writes that wrote nothing.
 _NOTHING = "__no_writes__"
 # Checkpoints of these sources apply no node's writes, not even those that are there: an input discards them.
@@ -72,8 +72,13 @@ class Recorded:
 
     @property
     def by_hand(self) -> bool:
-        """Whether no task wrote it, but who updated the state."""
-        return self.record.task_path.startswith(_UPDATE)
+        """Tell whether no task wrote it, but who updated the state."""
+        return is_by_hand(self.record.task_path)
+
+    @property
+    def written(self) -> Written:
+        """The same, as the rule takes it that tells what is due."""
+        return Written(self.version, self.cause.task or "", self.cause.node, self.record)
 
     def writer(self) -> Writer:
         """Who wrote it."""
@@ -120,8 +125,7 @@ class Writes:
 
     def written(self, located: Located) -> list[Written]:
         """The same, as the rule takes it that tells what is due."""
-        found = self.at(located.namespace, located.id)
-        return [Written(event.version, event.cause.task or "", event.cause.node, event.record) for event in found]
+        return [event.written for event in self.at(located.namespace, located.id)]
 
     def applied(self, located: Located, ran: Collection[str]) -> list[Recorded]:
         """What a checkpoint applied, in its order: of each task that wrote a result at its parent, one event.
@@ -147,7 +151,7 @@ class Writes:
 
 
 def writers_of(events: Sequence[Recorded], ran: Sequence[str], run: str | None) -> list[Writer]:
-    """Who wrote some events that a checkpoint applied; nodes that have run besides come without a task.
+    """Return who wrote some events that a checkpoint applied; nodes that have run besides come without a task.
 
     An update by hand is of the one node that the checkpoint tells of and nobody else wrote for: LangGraph notes nowhere
     else in whose name it was made.
@@ -191,7 +195,7 @@ def failed(events: Iterable[Recorded]) -> bool:
 
 
 def _named(names: Names, key: Key, events: Sequence[Recorded]) -> list[Recorded]:
-    """What tasks wrote at a checkpoint, with the names of their nodes."""
+    """Return what tasks wrote at a checkpoint, with the names of their nodes."""
     nodes = names.nodes(*key, [(event.cause, event.record) for event in events])
     return [replace(event, cause=replace(event.cause, node=node)) for event, node in zip(events, nodes, strict=True)]
 

@@ -19,7 +19,7 @@ from eventstore import (
 from eventstore._lineage import Segment, lineage
 from eventstore.envelope import digest, is_erased
 from projections._chains import Chains, Wanted
-from projections._finding import opened
+from projections._located import opened
 from projections._view import END, View, payloads
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.recovering.expecting import Expected, Key, Logged
@@ -121,7 +121,7 @@ class Check:
         self._progress(Progress("log", self._events, self._events))
 
     def _beginning(self, stream_id: int) -> bytes | None:
-        """What the first event follows."""
+        """Return what the first event follows."""
         rows = self._store.recorder.read(self._store.queries["stream_by_id"], {"stream_id": stream_id})
         if not rows:
             self._note(Damage.CHAIN, 0, f"stream #{stream_id} is missing: restore the store from a backup")

@@ -186,7 +186,7 @@ class Expected:
         self._rows.hide([key for key in dropped if after < self.shown.get(key, 0) <= upto])
 
     def shows_parent(self, key: Key) -> bool:
-        """Whether a checkpoint's parent is shown, and always was. After `finish`."""
+        """Tell whether a checkpoint's parent is shown, and always was. After `finish`."""
         parent = self._rows.parents.get(key)
         return parent in self.shown and parent not in self._rows.forgotten
 

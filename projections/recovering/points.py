@@ -79,7 +79,7 @@ class RecoveryPoint:
 
     @property
     def clean(self) -> bool:
-        """Whether a run had ended there: no task was due, not even one whose result is still to be applied."""
+        """Tell whether a run had ended there: no task was due, not even one whose result is still to be applied."""
         return not self.tasks and not self.beside
 
 

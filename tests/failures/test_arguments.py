@@ -80,6 +80,7 @@ NOT_OURS = {
     "save",
     "save_writes",
     "save_prepared",
+    "complete",
 }
 
 
@@ -259,3 +260,9 @@ def test_every_hostile_argument_is_refused_at_the_call_and_not_when_the_result_i
     for call in calls:
         with pytest.raises(BadInputError):
             call()
+
+
+@pytest.mark.parametrize("limit", ["3", True, 1.5])
+def test_an_argument_that_may_be_left_out_is_refused_by_what_it_should_be(limit: Any, store: EventStore) -> None:
+    with pytest.raises(BadInputError, match=r"limit is .*: use a whole number"):
+        store.read("stream", limit=limit)

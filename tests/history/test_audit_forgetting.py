@@ -142,11 +142,11 @@ def test_what_is_erased_between_being_read_and_being_entered_is_gone_in_the_next
     live(saver, "thread", 1, 2)
     audit = Audit(saver.store)
 
-    def late(row: tuple[Any, ...]) -> Any:
+    def late(*row: Any) -> Any:
         # The batch was read, and not entered yet.
         monkeypatch.undo()
         elsewhere.prune(["thread"]) if forget == "prune" else elsewhere.delete_thread("thread")
-        return extract(row)
+        return extract(*row)
 
     monkeypatch.setattr(following, "extract", late)
     assert audit.catch_up() == 4

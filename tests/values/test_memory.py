@@ -6,6 +6,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import ormsgpack
@@ -17,8 +18,10 @@ from eventstore.codec import PACK, UNPACK
 from eventstore.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, CheckpointRecord
+from projections.recovering.report import Damage
 from projections.values.change import Change
 from tests.failures.saving import at, save
+from tests.failures.tables import execute
 
 from .test_damage import _payloads, _store, damage, stored
 
@@ -53,13 +56,18 @@ OF_THE_LOG: dict[str, Callable[[EventStoreSaver], object]] = {
 }
 
 
+@cache
+def bomb() -> bytes:
+    """A small envelope that two gigabytes of zeros come out of."""
+    frame = zstandard.ZstdCompressor().compressobj(size=2 << 30)
+    packed = b"\x01\x01" + b"".join(frame.compress(bytes(64 * MEGABYTE)) for _ in range(32)) + frame.flush()
+    assert len(packed) < 100_000
+    return packed
+
+
 def test_a_row_that_unpacks_to_gigabytes_is_refused_by_every_reader_by_name(make_saver: MakeSaver, url: str) -> None:
     save(make_saver(), 1, {"text": "text"})
-    claim = bytearray(zstandard.ZstdCompressor().compress(bytes(4 * MEGABYTE)))
-    frame = zstandard.ZstdCompressor().compressobj(size=2 << 30)
-    bomb = b"\x01\x01" + b"".join(frame.compress(bytes(64 * MEGABYTE)) for _ in range(32)) + frame.flush()
-    assert len(claim) < len(bomb) < 100_000
-    _store(url, 1, bomb)
+    _store(url, 1, bomb())
     with taking_no_more_than(30):
         saver = make_saver()
         for read in [*READERS.values(), *OF_THE_LOG.values()]:
@@ -68,6 +76,19 @@ def test_a_row_that_unpacks_to_gigabytes_is_refused_by_every_reader_by_name(make
         assert (refused.value.size, refused.value.version) == (2 << 30, 1)
         report = saver.history.check("thread")
     assert [finding.version for finding in report.findings if "claims to take" in finding.message] == [1]
+
+
+def test_a_segment_that_unpacks_to_gigabytes_is_refused_by_name(make_saver: MakeSaver, url: str) -> None:
+    saver = make_saver()
+    for number in range(1, 101):
+        save(saver, number, {"text": [*range(number)]}, parent=number - 1 or None)
+    literal = f"X'{bomb().hex()}'" if url.startswith("sqlite") else f"'\\x{bomb().hex()}'::bytea"
+    execute(url, f"UPDATE segments SET change = {literal}")
+    with taking_no_more_than(30):
+        for read in (READERS["get"], READERS["list"], READERS["list all"]):
+            with pytest.raises(TooLargeError, match="'thread', version"):
+                read(make_saver())
+        assert {each.kind for each in make_saver().history.check("thread").findings} == {Damage.SEGMENT}
 
 
 def test_a_recipe_that_copies_its_base_again_and_again_is_refused(make_saver: MakeSaver, url: str) -> None:

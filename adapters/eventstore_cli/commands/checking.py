@@ -110,7 +110,7 @@ def _stalled(session: Session, prefix: str, older_than: timedelta | None) -> Ite
 
 
 def _questions(session: Session, thread: StalledThread) -> list[Any]:
-    """What the thread's tasks ask, and nobody has answered."""
+    """Return what the thread's tasks ask, and nobody has answered."""
     if "interrupt" not in thread.why or thread.head is None:
         return []
     saved = session.checkpoints.get(thread.thread, SERIALIZER, checkpoint=thread.head.id)

@@ -119,7 +119,7 @@ def _make_as_left(kind: Any, code: int, held: Any) -> Any:
 
 
 def fits(kind: Any, held: Any) -> bool:
-    """Whether a model can be made of its fields."""
+    """Tell whether a model can be made of its fields."""
     try:
         _model(kind, held)
     except Exception:  # noqa: BLE001 (whatever a foreign class raises)
@@ -201,7 +201,7 @@ def _aliased(held: Mapping[str, Any], aliases: Mapping[str, str]) -> Mapping[str
 
 @lru_cache(1024)
 def _aliases(kind: Any) -> Mapping[str, str]:
-    """How the fields are called that a class takes under another name only."""
+    """Return how the fields are called that a class takes under another name only."""
     config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", None) or {}
     if config.get("populate_by_name") or config.get("validate_by_name"):
         return {}
@@ -211,7 +211,7 @@ def _aliases(kind: Any) -> Mapping[str, str]:
 
 @lru_cache(1024)
 def _has_paths(kind: Any) -> bool:
-    """Whether a model takes a field from several names, or from within another one."""
+    """Tell whether a model takes a field from several names, or from within another one."""
     return not all(
         isinstance(field.validation_alias, str | None) for field in getattr(kind, "__pydantic_fields__", {}).values()
     )

@@ -1,4 +1,4 @@
-"""How deep extension types of msgpack may stand in each other: LangGraph's serializer copies the bytes of each level.
+"""A bound on msgpack's extension types within each other: LangGraph's serializer copies the bytes of each level.
 
 So a megabyte that is wrapped a thousand times takes a gigabyte. The parser bounds the nesting of lists and maps.
 """

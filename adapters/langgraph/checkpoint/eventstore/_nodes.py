@@ -1,4 +1,4 @@
-"""Which node a task runs, as far as that is known when it writes.
+"""The node that a task runs, as far as that is known when it writes.
 
 Where it is not, because the checkpoint that it belongs to is saved a moment later, it is found when it is read:
 `projections.tasks` has the rule for both.
@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventstore.forking import Follower
-from projections.tasks import SENDS, Packets, node_of, sent_to
+from projections.pregel import SENDS
+from projections.tasks import Packets, node_of, sent_to
 
 _REMEMBERED_CHECKPOINTS = 4096
 

@@ -44,7 +44,7 @@ AS_LEFT = "as left"
 """Stands with a model whose fields a node has set to what its validators refuse."""
 
 PAIRS: Name = ("builtins", "dict")
-"""What LangGraph never writes: a dict as its pairs."""
+"""A dict as its pairs, which LangGraph never writes."""
 
 T = TypeVar("T")
 Taken = tuple[int, Any]
@@ -206,7 +206,7 @@ def _serializes_itself(kind: Any) -> bool:
 
 
 def _fits(kind: Any, held: Any) -> bool:
-    """Whether a model can be made of its fields: if not when it is read, then the class is another."""
+    """Tell whether a model can be made of its fields: if not when it is read, then the class is another."""
     from langgraph.checkpoint.eventstore._making import fits  # noqa: PLC0415 (which needs this module)
 
     return _serializes_itself(kind) or fits(kind, held)

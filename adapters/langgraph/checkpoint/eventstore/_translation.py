@@ -22,7 +22,7 @@ from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._turns import Ticket
 from projections import NewCheckpoint, NewWrites, SavedCheckpoint
-from projections.tasks import NOBODY, SENDS
+from projections.pregel import NOBODY, SENDS
 
 # What has a field of its own in our record; anything else that a checkpoint holds is kept beside them.
 _FIELDS = {"v", "id", "ts", "channel_values", "channel_versions", "versions_seen", "updated_channels"}
@@ -124,7 +124,7 @@ class CheckpointThen(CheckpointTuple):
 
 
 def to_tuple_then(saved: SavedCheckpoint) -> CheckpointThen:
-    """What history tells of a checkpoint."""
+    """Return what history tells of a checkpoint."""
     told = CheckpointThen(*to_tuple(saved))
     told.folded, told.replayed = dict(saved.folded), tuple(saved.replayed)
     return told

@@ -1,4 +1,4 @@
-"""Which types may be made again from what was stored, and where they are found.
+"""The types that may be made again from what was stored, and where they are found.
 
 Stored bytes name a module and a class. A database that somebody else can write to may name any: so a name is looked up
 in what the program has imported, without importing anything, without asking a module's `__getattr__`, and what is found
@@ -77,7 +77,7 @@ _SCALARS = (
 
 
 class Kind(Enum):
-    """How values of a type are taken apart and made again."""
+    """Ways in which values of a type are taken apart and made again."""
 
     PYDANTIC = auto()
     PYDANTIC_1 = auto()
@@ -91,7 +91,7 @@ class Kind(Enum):
 
 @lru_cache(1024)
 def kind_of(kind: type) -> Kind:  # noqa: PLR0911 (one for each kind)
-    """How values of a type are taken apart and made again. Nothing of the type is called."""
+    """Return how values of a type are taken apart and made again. Nothing of the type is called."""
     bases = kind.__mro__
     if BaseModel in bases:
         return Kind.PYDANTIC
@@ -112,13 +112,13 @@ def kind_of(kind: type) -> Kind:  # noqa: PLR0911 (one for each kind)
 
 @lru_cache(1024)
 def is_send(kind: type) -> bool:
-    """Whether a type is LangGraph's `Send`: told by its name, as a saver needs only the checkpoint library."""
+    """Tell whether a type is LangGraph's `Send`: told by its name, as a saver needs only the checkpoint library."""
     return any((base.__module__, base.__name__) == ("langgraph.types", "Send") for base in kind.__mro__)
 
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """What there is instead of a type.
+    """The reason that there is no type.
 
     Attributes:
         reason: Why it is not there; empty if it may not be made again.
@@ -155,11 +155,11 @@ class Types:
         return found if isinstance(found, Missing) or _is_data(found) else NOT_ALLOWED
 
     def allows(self, name: Name) -> bool:
-        """Whether the user has allowed a type, or it needs no permission."""
+        """Tell whether the user has allowed a type, or it needs no permission."""
         return name in PLAIN or self.imported or self._allowed(name) is not None
 
     def knows(self, name: Name) -> bool:
-        """Whether a type can be found by its name."""
+        """Tell whether a type can be found by its name."""
         allowed = self._allowed(name)
         return bool(allowed and self.allowed[allowed]) or not isinstance(look_up(name), Missing)
 
@@ -168,7 +168,7 @@ class Types:
         return Types({**self.allowed, **more}, imported=self.imported)
 
     def _allowed(self, name: Name) -> Name | None:
-        """What allows a type: its name, or, as LangGraph names the types of a schema, the last part of it."""
+        """Return what allows a type: its name, or, as LangGraph names the types of a schema, the last part of it."""
         module, path = name
         if name in self.allowed:
             return name
@@ -177,7 +177,7 @@ class Types:
 
 
 def name_of(kind: type) -> Name:
-    """Where a type is found."""
+    """Return where a type is found."""
     module = kind.__module__
     if module == "__mp_main__":  # a process that multiprocessing has spawned calls so what is `__main__` elsewhere
         module = "__main__"
@@ -240,7 +240,7 @@ def _named(name: Name) -> type | Missing:
 
 @lru_cache(1024)
 def _is_data(kind: type) -> bool:
-    """Whether a type is nothing but data, as far as can be told without running it."""
+    """Tell whether a type is nothing but data, as far as can be told without running it."""
     return kind_of(kind) is not Kind.OTHER and all(map(_is_harmless, kind.__mro__))
 
 

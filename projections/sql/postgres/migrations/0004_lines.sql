@@ -44,5 +44,5 @@ ALTER TABLE {schema}.sources ADD COLUMN last_id text COLLATE "C";
 
 DROP INDEX {schema}.sources_source;
 
--- The lines that go on from one, each up to a version.
-CREATE INDEX sources_source ON {schema}.sources (source_id, line_id, upto) WHERE cut_at IS NULL;
+-- The lines that go on from one, each up to a version; with all that a listing asks of them.
+CREATE INDEX sources_source ON {schema}.sources (source_id, line_id, upto) INCLUDE (last_id) WHERE cut_at IS NULL;

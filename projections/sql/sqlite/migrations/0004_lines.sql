@@ -43,5 +43,5 @@ ALTER TABLE sources ADD COLUMN last_id TEXT;
 
 DROP INDEX sources_source;
 
--- The lines that go on from one, each up to a version.
-CREATE INDEX sources_source ON sources (source_id, line_id, upto) WHERE cut_at IS NULL;
+-- The lines that go on from one, each up to a version; with all that a listing asks of them.
+CREATE INDEX sources_source ON sources (source_id, line_id, upto, last_id) WHERE cut_at IS NULL;
