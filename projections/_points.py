@@ -79,6 +79,7 @@ class Points:
         asked = self._question(view, root, kept)
         rows = [each for key, each in kept.rows.items()]
         adopted = [_adopted(at, self._until(kept, events)) for at, events in rows if not _is_past(kept, at)]
+        adopted += self._underneath(view, root, [at for at, _ in rows if not _is_past(kept, at)])
         if asked:
             adopted.insert(0, _writes_only(root, self._until(kept, asked)))
         if located.namespace:
@@ -197,6 +198,19 @@ class Points:
             if not late:
                 return
             yield _writes_only(at, late)
+
+    def _underneath(self, view: View, root: Located, staying: Sequence[Located]) -> Iterator[Adopted]:
+        """What a prune has retired of the subgraphs that stay: their DeltaChannels are replayed through it."""
+        known = {(at.namespace, at.id) for at in staying}
+        for at in staying:
+            parent = at.record.parent
+            while parent is not None and parent > root.id and (at.namespace, parent) not in known:
+                known.add((at.namespace, parent))
+                retired = self._finder.locate(view, at.namespace, parent, retired=True)
+                if retired is None:
+                    break
+                yield _adopted(retired, self._written(view, retired))._replace(shown=False)
+                parent = retired.record.parent
 
     def _waiting(self, view: View, upto: int) -> Iterator[Adopted]:
         """What arrived late for a checkpoint that is not saved yet: it goes on waiting, as what came before."""

@@ -77,6 +77,8 @@ class _Rows:
                 del self.shown[key]
             self.saved = {key for key in self.saved if key[1] <= point.last_id}
         for adopted in point.adopted:
+            if not adopted.shown:  # a DeltaChannel is replayed through it
+                continue
             key = (adopted.namespace, adopted.checkpoint)
             if adopted.version is not None:
                 self.save(key, adopted.version, adopted.parent)

@@ -283,6 +283,21 @@ def test_a_question_is_open_again_as_it_was_first_asked(
     checked(late, "t")
 
 
+@pytest.mark.parametrize("place", ["in a subgraph", "two subgraphs deep", "in a subgraph with a state of its own"])
+def test_a_question_is_open_again_as_it_was_when_the_thread_was_pruned(
+    late: LateSaver, durability: Durability, place: str
+) -> None:
+    """With the values of DeltaChannels of subgraphs, of which a prune has hidden what they are made of."""
+    player = Player(QUESTIONS[place](asks()).compile(checkpointer=late), Flavour.SYNC, durability)
+    player.invoke({"log": ["in"], "files": ["in"]}, config())
+    asked = player.state(config())
+    late.prune(["t"])
+    player.invoke(Command(resume="yes"), config())
+    late.history.rollback("t", asked.config)
+    assert seen(player.state(config())) == seen(asked)
+    checked(late, "t")
+
+
 class WrappedSaver(EventStoreSaver):
     """A saver as programs wrap it that know no task paths: LangGraph passes these on only where they are taken."""
 
