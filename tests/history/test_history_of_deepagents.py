@@ -17,6 +17,8 @@ from tests.graphs.test_agents import DEEP, contents, deep_agent, human
 from tests.history.deltas import telling
 from tests.history.histories import config
 
+from .pace import in_each_durability, where_each_step_is_saved
+
 each_durability = pytest.mark.parametrize("durability", DURABILITIES)
 each_flavour = pytest.mark.parametrize("flavour", list(Flavour))
 RULES = {"files": "dicts by key", "messages": "messages by id"}
@@ -103,8 +105,9 @@ def test_its_branches_are_compared_and_it_is_seen_as_it_was(saver: EventStoreSav
     assert seen.folded == then.folded
 
 
-def test_a_subagents_namespace_is_shown_by_what_its_shape_tells(saver: EventStoreSaver) -> None:
-    stage = Stage(saver, Flavour.SYNC, "sync")
+@where_each_step_is_saved
+def test_a_subagents_namespace_is_shown_by_what_its_shape_tells(saver: EventStoreSaver, durability: Durability) -> None:
+    stage = Stage(saver, Flavour.SYNC, durability)
 
     async def scenario(stage: Stage) -> None:
         graph = deep_agent(stage)
@@ -120,6 +123,7 @@ def test_a_subagents_namespace_is_shown_by_what_its_shape_tells(saver: EventStor
     stage.perform(scenario)
 
 
+@in_each_durability
 def test_a_graph_that_is_none_or_not_of_the_thread_is_refused(saver: EventStoreSaver) -> None:
     graph = telling().compile(checkpointer=saver)
     graph.invoke({"files": {"/a": "x"}}, config())
@@ -134,6 +138,7 @@ def test_a_graph_that_is_none_or_not_of_the_thread_is_refused(saver: EventStoreS
         saver.history.blame("t", "script", graph=other)
 
 
+@in_each_durability
 def test_what_a_reducer_raises_says_whose_it_is(saver: EventStoreSaver) -> None:
     telling().compile(checkpointer=saver).invoke({"files": {"/a": "x"}}, config())
 

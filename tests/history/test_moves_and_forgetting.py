@@ -15,6 +15,7 @@ from tests.failures.saving import at, ident, numbers, save, shown, step
 from tests.graphs.test_delta_channels import writing
 
 from .histories import config
+from .pace import in_each_durability
 
 Make = Callable[..., EventStoreSaver]
 Forget = Callable[[EventStoreSaver, str], object]
@@ -75,11 +76,12 @@ def test_a_fork_of_a_moved_thread_goes_back_when_that_is_deleted(five: EventStor
     assert numbers(five, "fork") == [7, 6, 3, 2, 1]
 
 
+@in_each_durability
 def test_deleted_runs_leave_what_delta_channels_replay_if_a_rollback_is_undone(saver: EventStoreSaver) -> None:
     graph = writing(50, steps=3).compile(checkpointer=saver)
     for number, line in enumerate("abc", 1):
         run: Any = {**config(), "run_id": UUID(int=number)}
-        graph.invoke({"log": [line], "step": 0}, run, durability="sync")
+        graph.invoke({"log": [line], "step": 0}, run)
         if number == 1:
             first = graph.get_state(config()).config
     whole = graph.get_state(config()).values["log"]

@@ -14,6 +14,7 @@ from langgraph.types import Command, Send
 from langgraph.checkpoint.eventstore import EventStoreSaver
 
 from .counted import Bench, Counted, Flavour, nodes
+from .pace import where_each_step_is_saved
 
 many = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
@@ -54,6 +55,7 @@ def woven(bench: Bench, counted: Counted, web: Web, changed: int, version: int) 
     return bench.compile(builder)
 
 
+@where_each_step_is_saved
 @many
 @given(web=webs(), data=st.data(), flavour=st.sampled_from(list(Flavour)))
 def test_of_nodes_that_depend_on_each_other_in_any_way(
@@ -94,6 +96,7 @@ class Walk(TypedDict, total=False):
     left: int
 
 
+@where_each_step_is_saved
 @many
 @given(
     ways=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3)), min_size=5, max_size=5),

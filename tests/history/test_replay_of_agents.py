@@ -15,6 +15,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.graphs.scripted import ScriptedChatModel, call, said
 
 from .counted import Bench, Flavour, nodes
+from .pace import where_each_step_is_saved
 
 
 @pytest.fixture(params=list(Flavour))
@@ -53,6 +54,7 @@ def is_call_of(name: str) -> Any:
     return lambda sent: sent[0]["name"] == name
 
 
+@where_each_step_is_saved
 def test_only_the_calls_of_the_tool_that_changed_are_made_again(bench: Bench) -> None:
     calls: Counter[str] = Counter()
     bench.run(agent(bench, calls, "blue"), {"messages": [HumanMessage("go", id="go")]})
@@ -82,6 +84,7 @@ def test_only_the_calls_of_the_tool_that_changed_are_made_again(bench: Bench) ->
     ]
 
 
+@where_each_step_is_saved
 def test_the_plan_names_the_calls_that_will_be_made_again_and_the_model_that_reads_them(bench: Bench) -> None:
     calls: Counter[str] = Counter()
     graph = agent(bench, calls, "blue")
@@ -94,6 +97,7 @@ def test_the_plan_names_the_calls_that_will_be_made_again_and_the_model_that_rea
     assert not calls
 
 
+@where_each_step_is_saved
 def test_a_model_that_is_asked_the_same_is_not_asked_again(bench: Bench) -> None:
     calls: Counter[str] = Counter()
     graph = agent(bench, calls, "blue")

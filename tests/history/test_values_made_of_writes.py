@@ -19,6 +19,8 @@ from tests.graphs.stage import DURABILITIES, Durability, Flavour, Stage, checkpo
 from tests.history.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, telling
 from tests.history.histories import config
 
+from .pace import in_each_durability
+
 EMPTY: dict[str, Any] = {"files": {}, "messages": []}
 
 each_durability = pytest.mark.parametrize("durability", DURABILITIES)
@@ -147,10 +149,11 @@ def told(saver: EventStoreSaver, frequency: int, steps: int = 3) -> Any:
         }
         for n in range(steps)
     ]
-    graph.invoke({"script": script}, config(), durability="sync")
+    graph.invoke({"script": script}, config())
     return graph
 
 
+@in_each_durability
 @pytest.mark.parametrize("frequency", [2, SELDOM])
 def test_what_a_prune_leaves_is_shown_and_what_is_not_known_any_more_is_said(
     saver: EventStoreSaver, frequency: int
@@ -171,6 +174,7 @@ def test_what_a_prune_leaves_is_shown_and_what_is_not_known_any_more_is_said(
         assert [(each.step, each.nodes) for each in after] == [(each.step, each.nodes) for each in before]
 
 
+@in_each_durability
 def test_after_a_rollback_and_in_a_fork_the_same_is_shown(saver: EventStoreSaver) -> None:
     graph = told(saver, SELDOM)
     states = [*graph.get_state_history(config())]
@@ -183,6 +187,7 @@ def test_after_a_rollback_and_in_a_fork_the_same_is_shown(saver: EventStoreSaver
         assert len(saver.history.blame(name, "messages")) == len(states[2].values["messages"])
 
 
+@in_each_durability
 def test_beside_what_came_with_an_answer_each_node_is_named(saver: EventStoreSaver) -> None:
     graph = telling(2).compile(checkpointer=saver)
     files = {"left": {"files": {"/l": {"content": "left 0"}}}, "right": {"files": {"/r": {"content": "right 1"}}}}
