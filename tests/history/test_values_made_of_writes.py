@@ -19,7 +19,7 @@ from tests.graphs.stage import DURABILITIES, Durability, Flavour, Stage, checkpo
 from tests.history.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, telling
 from tests.history.histories import config
 
-from .pace import in_each_durability
+from .pace import where_each_step_is_saved
 
 EMPTY: dict[str, Any] = {"files": {}, "messages": []}
 
@@ -153,7 +153,7 @@ def told(saver: EventStoreSaver, frequency: int, steps: int = 3) -> Any:
     return graph
 
 
-@in_each_durability
+@where_each_step_is_saved
 @pytest.mark.parametrize("frequency", [2, SELDOM])
 def test_what_a_prune_leaves_is_shown_and_what_is_not_known_any_more_is_said(
     saver: EventStoreSaver, frequency: int
@@ -174,7 +174,7 @@ def test_what_a_prune_leaves_is_shown_and_what_is_not_known_any_more_is_said(
         assert [(each.step, each.nodes) for each in after] == [(each.step, each.nodes) for each in before]
 
 
-@in_each_durability
+@where_each_step_is_saved
 def test_after_a_rollback_and_in_a_fork_the_same_is_shown(saver: EventStoreSaver) -> None:
     graph = told(saver, SELDOM)
     states = [*graph.get_state_history(config())]
@@ -187,7 +187,7 @@ def test_after_a_rollback_and_in_a_fork_the_same_is_shown(saver: EventStoreSaver
         assert len(saver.history.blame(name, "messages")) == len(states[2].values["messages"])
 
 
-@in_each_durability
+@where_each_step_is_saved
 def test_beside_what_came_with_an_answer_each_node_is_named(saver: EventStoreSaver) -> None:
     graph = telling(2).compile(checkpointer=saver)
     files = {"left": {"files": {"/l": {"content": "left 0"}}}, "right": {"files": {"/r": {"content": "right 1"}}}}
