@@ -8,9 +8,8 @@ from contextlib import ExitStack
 import pytest
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.graphs.stage import Durability
-
-from .pace import SaverAtPace, pace
+from tests.support.pace import SaverAtPace, pace
+from tests.support.stage import Durability
 
 
 @pytest.fixture(autouse=True)

@@ -10,10 +10,9 @@ from langgraph.types import Command
 from eventstore import BadInputError, ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branch
-from tests.failures.saving import assert_true, at, ident, number_of, numbers, save, shown, step
-
-from .histories import an_agent, config, hello
-from .pace import in_each_durability
+from tests.support.histories import an_agent, config, hello
+from tests.support.pace import in_each_durability
+from tests.support.saving import assert_true, at, ident, number_of, numbers, save, shown, step
 
 Make = Callable[..., EventStoreSaver]
 

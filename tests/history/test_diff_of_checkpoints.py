@@ -16,11 +16,10 @@ from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import CheckpointDiff, Checkpoints, Timeline
 from projections.differences.content import same
-from tests.graphs.stories import counting, delta_state
-
-from .histories import Counting, an_agent, chain, config, hello, ident, save, timeline
-from .pace import in_each_durability, where_each_step_is_saved
-from .patching import patch
+from tests.support.histories import Counting, an_agent, chain, config, hello, ident, save, timeline
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.patching import patch
+from tests.support.stories import counting, delta_state
 
 
 def played(saver: EventStoreSaver) -> list[str]:

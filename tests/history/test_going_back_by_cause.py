@@ -25,11 +25,10 @@ from langgraph.types import Command, Send, StateSnapshot, interrupt
 
 from eventstore import ConflictError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.graphs.stage import DURABILITIES, Durability, Flavour
-from tests.graphs.stories import append
-
-from .histories import config
-from .pace import SAVES_EVERY_STEP, LateSaver
+from tests.support.histories import config
+from tests.support.pace import SAVES_EVERY_STEP, LateSaver
+from tests.support.stage import DURABILITIES, Durability, Flavour
+from tests.support.stories import append
 
 
 @pytest.fixture

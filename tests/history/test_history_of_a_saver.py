@@ -12,9 +12,8 @@ from langgraph.types import Command
 from eventstore import BadInputError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._history import History
-
-from .histories import an_agent, config, hello
-from .pace import in_each_durability, where_each_step_is_saved
+from tests.support.histories import an_agent, config, hello
+from tests.support.pace import in_each_durability, where_each_step_is_saved
 
 
 @pytest.fixture

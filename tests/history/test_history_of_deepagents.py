@@ -11,13 +11,12 @@ from langchain.agents.middleware import TodoListMiddleware
 from eventstore import BadInputError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Timeline
-from tests.graphs.scripted import ScriptedChatModel
-from tests.graphs.stage import DURABILITIES, Durability, Flavour, Stage
 from tests.graphs.test_agents import DEEP, contents, deep_agent, human
-from tests.history.deltas import telling
-from tests.history.histories import config
-
-from .pace import in_each_durability, where_each_step_is_saved
+from tests.support.deltas import telling
+from tests.support.histories import config
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.scripted import ScriptedChatModel
+from tests.support.stage import DURABILITIES, Durability, Flavour, Stage
 
 each_durability = pytest.mark.parametrize("durability", DURABILITIES)
 each_flavour = pytest.mark.parametrize("flavour", list(Flavour))

@@ -11,11 +11,10 @@ import pytest
 from eventstore import BadInputError, ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import Point
-from tests.failures.saving import at, ident, numbers, save, shown, step
 from tests.graphs.test_delta_channels import writing
-
-from .histories import config
-from .pace import in_each_durability
+from tests.support.histories import config
+from tests.support.pace import in_each_durability
+from tests.support.saving import at, ident, numbers, save, shown, step
 
 Make = Callable[..., EventStoreSaver]
 Forget = Callable[[EventStoreSaver, str], object]

@@ -16,14 +16,13 @@ from pydantic import BaseModel
 from eventstore import BadInputError, InvalidIdError, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery, RecoveryPoint, StalledThread
-from tests.failures.processes import Pipe, child
-from tests.failures.tables import forge
-from tests.graphs.stage import Durability, Stage, thread
-from tests.graphs.stage import Flavour as StageFlavour
-from tests.graphs.stories import Story, each_story, tell
-
-from .counted import Bench, Flavour, State, at
-from .pace import in_each_durability, where_each_step_is_saved
+from tests.support.counted import Bench, Flavour, State, at
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.processes import Pipe, child
+from tests.support.stage import Durability, Stage, thread
+from tests.support.stage import Flavour as StageFlavour
+from tests.support.stories import Story, each_story, tell
+from tests.support.tables import forge
 
 LONG = timedelta(days=1)
 NOT_LONG = timedelta(0)

@@ -22,15 +22,14 @@ from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from projections import Damage, Progress, Recovery, Report
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
 from projections.values.change import WHOLE, Change, checksum
-from tests.failures.saving import at, ident, save, step
-from tests.failures.tables import execute, rows
-from tests.graphs.stage import Durability, Stage, thread
-from tests.graphs.stage import Flavour as StageFlavour
-from tests.graphs.stories import Story, each_story, tell
+from tests.support.counted import Bench, Flavour
+from tests.support.pace import in_each_durability
+from tests.support.saving import at, ident, save, step
+from tests.support.stage import Durability, Stage, thread
+from tests.support.stage import Flavour as StageFlavour
+from tests.support.stories import Story, each_story, tell
+from tests.support.tables import execute, rows
 from tests.values.test_damage import _payloads, _store, damage, drop_segments, marker, stored, values, without
-
-from .counted import Bench, Flavour
-from .pace import in_each_durability
 
 STEPS = 50
 DAMAGED = 10

@@ -17,10 +17,9 @@ from eventstore import BadInputError, ConflictError, InvalidIdError, NotFoundErr
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._planning import Reason
 from langgraph.checkpoint.eventstore._recorded import path_text
-from tests.graphs.stories import append
-
-from .counted import Bench, Counted, Flavour, Left, Number, Question, Right, State, at, nodes
-from .pace import where_each_step_is_saved
+from tests.support.counted import Bench, Counted, Flavour, Left, Number, Question, Right, State, at, nodes
+from tests.support.pace import where_each_step_is_saved
+from tests.support.stories import append
 
 
 @pytest.fixture(params=list(Flavour))

@@ -12,10 +12,9 @@ from langchain_core.tools import tool
 from langgraph.pregel import Pregel
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.graphs.scripted import ScriptedChatModel, call, said
-
-from .counted import Bench, Flavour, nodes
-from .pace import where_each_step_is_saved
+from tests.support.counted import Bench, Flavour, nodes
+from tests.support.pace import where_each_step_is_saved
+from tests.support.scripted import ScriptedChatModel, call, said
 
 
 @pytest.fixture(params=list(Flavour))

@@ -18,11 +18,10 @@ from langgraph.types import Command, interrupt
 from eventstore import BadInputError, Cause, ConflictError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints
-from tests.failures.saving import at, ident, number_of, numbers, save, shown, step
-from tests.failures.tables import rows
-
-from .histories import an_agent, config, hello
-from .pace import in_each_durability, where_each_step_is_saved
+from tests.support.histories import an_agent, config, hello
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.saving import at, ident, number_of, numbers, save, shown, step
+from tests.support.tables import rows
 
 Make = Callable[..., EventStoreSaver]
 

@@ -20,12 +20,11 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, NewWrites, Timeline, TimelineEntry
 from projections.differences.difference import diff
 from projections.differences.summary import in_short
-from tests.graphs.stage import Durability, Flavour, Stage
-from tests.graphs.stories import STORIES, Plain, Story, counting, delta_state, siblings, tell
-from tests.values.making import Liar
-
-from .histories import Counting, an_agent, chain, config, hello, ident, save, timeline, write
-from .pace import in_each_durability, where_each_step_is_saved
+from tests.support.histories import Counting, an_agent, chain, config, hello, ident, save, timeline, write
+from tests.support.making import Liar
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.stage import Durability, Flavour, Stage
+from tests.support.stories import STORIES, Plain, Story, counting, delta_state, siblings, tell
 
 
 def entries(saver: EventStoreSaver, *threads: str, namespace: str | None = None) -> list[TimelineEntry]:

@@ -15,11 +15,10 @@ from langgraph.types import Command, Overwrite, StateSnapshot
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, CheckpointDiff, diff
-from tests.graphs.stage import DURABILITIES, Durability, Flavour, Stage, checkpoint_id
-from tests.history.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, telling
-from tests.history.histories import config
-
-from .pace import where_each_step_is_saved
+from tests.support.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, telling
+from tests.support.histories import config
+from tests.support.pace import where_each_step_is_saved
+from tests.support.stage import DURABILITIES, Durability, Flavour, Stage, checkpoint_id
 
 EMPTY: dict[str, Any] = {"files": {}, "messages": []}
 

@@ -18,7 +18,7 @@ from eventstore.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, CheckpointRecord
 from projections.values.change import Change
-from tests.failures.saving import at, save
+from tests.support.saving import at, save
 
 from .test_damage import _payloads, _store, damage, stored
 

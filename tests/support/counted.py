@@ -16,8 +16,7 @@ from langgraph.pregel import Pregel
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._replay import SelectiveReplay
 from langgraph.checkpoint.eventstore._replayed import Replayed
-
-from .pace import pace
+from tests.support.pace import pace
 
 Flavour = StrEnum("Flavour", ["SYNC", "ASYNC"])
 

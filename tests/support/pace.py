@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.graphs.stage import DURABILITIES, Durability
+from tests.support.stage import DURABILITIES, Durability
 
 SAVES_EVERY_STEP: tuple[Durability, ...] = ("async", "sync")
 

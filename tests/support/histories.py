@@ -14,8 +14,7 @@ from langgraph.types import interrupt
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, NewCheckpoint, NewWrites, Serializer, Timeline
-
-from .pace import pace
+from tests.support.pace import pace
 
 
 class State(MessagesState, total=False):
