@@ -28,7 +28,7 @@ BIN := .venv/bin
 FOUNDATION := $(shell { $(PYTHON) -VV; cat pyproject.toml requirements-dev.lock; } 2>/dev/null | cksum | cut -d ' ' -f 1)
 VENV := .venv/made-from-$(FOUNDATION)
 
-.PHONY: help demo test check lint format types bench bench-quick fmt lock dist clean
+.PHONY: help demo test test-fast check lint format types bench bench-quick fmt lock dist clean
 
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,14 @@ demo: $(VENV) ## an agent that is killed, resumed, asked, and sent back in time 
 
 test: $(VENV) ## all tests, on SQLite and on a real PostgreSQL (ARGS=… for pytest)
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --maxprocesses=8 --dist=worksteal $(ARGS)
+
+# What a developer runs after each change: no server, no demo and no package, and few examples of what is drawn.
+FAST := tests/test_house.py tests/adapters tests/history tests/log tests/projections tests/store tests/values
+SLOW := postgres or model or full_run or travel_does or benchmark or memory or exit
+
+test-fast: $(VENV) ## the tests for while you work: SQLite only, few examples, no servers, demos or packages
+	@HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest --numprocesses=$(JOBS) --maxprocesses=8 --dist=worksteal \
+		-k "not ($(SLOW))" $(ARGS) $(FAST)
 
 check: lint format types test ## everything that CI checks
 

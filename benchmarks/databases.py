@@ -15,7 +15,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.sql import SQL, Identifier
 
-from tests.postgres import running_server
+from tests.support.postgres import running_server
 
 Kind = Literal["SQLite", "PostgreSQL", "memory"]
 

@@ -1,7 +1,7 @@
 """The fixtures of every test: a fresh store on each database, and what is opened on it.
 
-Nothing is skipped because a server is missing: PostgreSQL is started for the tests (see `tests.postgres`), once in
-each worker process, unless EVENTSTORE_TEST_POSTGRES_URL names one where databases may be created.
+Nothing is skipped because a server is missing: PostgreSQL is started for the tests (see `tests.support.postgres`),
+once in each worker process, unless EVENTSTORE_TEST_POSTGRES_URL names one where databases may be created.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from psycopg.sql import SQL, Identifier
 
 from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.postgres import running_server
+from tests.support.postgres import running_server
 
 # No run of a test leaves this machine, whatever the developer's own environment asks for.
 os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
@@ -29,6 +29,7 @@ os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
 # Every example opens files and databases on a machine that is busy with other tests: its time says nothing.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), max_examples=200, database=None, print_blob=True)
+settings.register_profile("fast", settings.get_profile("dev"), max_examples=5)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 Backend = Literal["sqlite", "postgres"]

@@ -109,7 +109,7 @@ def place(url: str) -> Iterator[tuple[str, str]]:
     if not url:
         yield f"sqlite:///{journal.FOLDER / 'agents.db'}", thread
     elif url == "postgres":
-        from tests.postgres import running_server  # noqa: PLC0415 (only who asks for a server needs one)
+        from tests.support.postgres import running_server  # noqa: PLC0415 (only who asks for a server needs one)
 
         # On as in production, although this demo kills the server's clients only.
         with running_server(fsync="on") as started:

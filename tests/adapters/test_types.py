@@ -24,9 +24,8 @@ from pydantic import BaseModel, RootModel, create_model, model_serializer
 from eventstore import BadInputError, TypeChangedError, TypeNotAllowedError, UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
-from tests.failures.saving import at, save
-
-from . import own
+from tests.support import own
+from tests.support.saving import at, save
 
 MakeSaver = Callable[..., EventStoreSaver]
 MADE: list[str] = []

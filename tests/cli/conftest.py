@@ -9,8 +9,8 @@ import pytest
 from langgraph.types import Command
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.cli.shell import Shell
-from tests.history.histories import an_agent, config, hello
+from tests.support.histories import an_agent, config, hello
+from tests.support.shell import Shell
 
 RUN = UUID(int=7)
 

@@ -12,7 +12,7 @@ from pyarrow import parquet  # type: ignore[import-untyped]
 from eventstore import Cause, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.cli.conftest import RUN
-from tests.cli.shell import Shell
+from tests.support.shell import Shell
 
 
 def test_the_audit_lists_events_the_last_first(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:

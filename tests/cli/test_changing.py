@@ -13,8 +13,8 @@ from eventstore_cli.output import Output
 from eventstore_cli.session import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.cli.conftest import answer
-from tests.cli.shell import Shell
-from tests.history.histories import config
+from tests.support.histories import config
+from tests.support.shell import Shell
 
 DESTRUCTIVE = [
     ("rollback", "t", "~1"),

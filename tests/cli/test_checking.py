@@ -9,8 +9,8 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.cli.conftest import answer
-from tests.cli.shell import Shell
-from tests.history.histories import config, hello
+from tests.support.histories import config, hello
+from tests.support.shell import Shell
 
 
 def failing(saver: EventStoreSaver) -> None:

@@ -15,7 +15,7 @@ from eventstore_cli.commands import listing
 from eventstore_cli.exits import Exit, exit_of
 from eventstore_cli.program import program
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.cli.shell import CTRL_C, ROOT, Shell, command
+from tests.support.shell import CTRL_C, ROOT, Shell, command
 
 COMMANDS = sorted(name for name in get_command(program).commands if name != "help")  # type: ignore[attr-defined]
 

@@ -9,10 +9,10 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.cli.shell import Shell
-from tests.graphs.stories import counting, delta_state
-from tests.history.deltas import telling
-from tests.history.histories import config
+from tests.support.deltas import telling
+from tests.support.histories import config
+from tests.support.shell import Shell
+from tests.support.stories import counting, delta_state
 
 SCRIPT: list[dict[str, Any]] = [
     {
@@ -23,8 +23,8 @@ SCRIPT: list[dict[str, Any]] = [
 ]
 
 MODULE = """
-from tests.graphs.stories import counting, delta_state
-from tests.history.deltas import telling
+from tests.support.stories import counting, delta_state
+from tests.support.deltas import telling
 
 print("this is said when it is imported")
 builder = telling()

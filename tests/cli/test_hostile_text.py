@@ -18,8 +18,8 @@ from eventstore_cli.program import program
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, NewCheckpoint, NewWrites
 from projections.differences.visible import json_line, printable
-from tests.cli.shell import ROOT, Ran, Shell
 from tests.cli.test_terminal import completions
+from tests.support.shell import ROOT, Ran, Shell
 
 # A link, a cleared screen, C1 and DEL, turned writing, separators, nothing wide, tags, fillers, rich's markup.
 OBEYED = "\x1b]8;;evil\x07link\x1b]8;;\x1b\\\x1b[2J\x9b5n\x85\x7f\b\r\n\v\f\u202eturned\u2066\u2069"

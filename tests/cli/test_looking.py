@@ -10,8 +10,8 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branches
 from tests.cli.conftest import RUN, answer
-from tests.cli.shell import Shell
-from tests.history.histories import config, hello
+from tests.support.histories import config, hello
+from tests.support.shell import Shell
 
 
 def test_threads_are_listed_the_last_active_first(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:

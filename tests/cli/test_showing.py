@@ -26,8 +26,8 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.differences.content import same
 from projections.differences.glance import glance
 from projections.differences.plain import plain
-from tests.cli.shell import Shell
-from tests.history.histories import chain
+from tests.support.histories import chain
+from tests.support.shell import Shell
 
 SHOWING = Showing()
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.shell import Shell
+from tests.support.shell import Shell
 
 ESCAPE = "\x1b["
 PAGER = "sed s/^/paged:/"

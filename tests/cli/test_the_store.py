@@ -12,7 +12,7 @@ import pytest
 
 from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.cli.shell import Shell
+from tests.support.shell import Shell
 
 READING = [
     ["threads"],

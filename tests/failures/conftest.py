@@ -7,9 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.postgres import running_server
-
-from .saving import Calls, Flavour
+from tests.support.postgres import running_server
+from tests.support.saving import Calls, Flavour
 
 
 @pytest.fixture(params=list(Flavour))

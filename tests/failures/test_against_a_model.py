@@ -12,9 +12,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 
 from eventstore import ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .model import Kept, Model, child_of, saved_again
-from .saving import Calls, Flavour, at, ident
+from tests.support.model import Kept, Model, child_of, saved_again
+from tests.support.saving import Calls, Flavour, at, ident
 
 THREADS = st.sampled_from(["one", "two", "three", "four"])
 SPACES = st.sampled_from(["", "", "inner", "inner|deeper"])

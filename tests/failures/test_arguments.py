@@ -17,8 +17,7 @@ import pytest
 from eventstore import BadInputError, EventStore, EventStoreError, InvalidIdError, InvalidUrlError, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, Checkpoints, Recovery, Timeline
-
-from .saving import ident, save
+from tests.support.saving import ident, save
 
 HOSTILE: list[Any] = [
     *(

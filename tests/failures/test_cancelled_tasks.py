@@ -12,8 +12,7 @@ import pytest
 
 from eventstore import NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .saving import assert_true, at, checkpoint, numbers, save, shown, step, truth
+from tests.support.saving import assert_true, at, checkpoint, numbers, save, shown, step, truth
 
 MakeSaver = Callable[..., EventStoreSaver]
 

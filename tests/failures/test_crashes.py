@@ -14,11 +14,10 @@ import psycopg
 
 from eventstore import UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .processes import Pipe, child
-from .races import in_threads
-from .saving import assert_true, at, everything, number_of, numbers, shown, step
-from .tables import rows
+from tests.support.processes import Pipe, child
+from tests.support.races import in_threads
+from tests.support.saving import assert_true, at, everything, number_of, numbers, shown, step
+from tests.support.tables import rows
 
 KILLS, INTERRUPTS = 20, 25
 THREADS = ["one", "two", "three"]

@@ -12,12 +12,11 @@ import pytest
 from eventstore import BadInputError, CycleError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branch, Damage
-from tests.history.counted import Bench
-from tests.history.counted import Flavour as BenchFlavour
+from tests.support.counted import Bench
+from tests.support.counted import Flavour as BenchFlavour
+from tests.support.saving import Calls, at, checkpoint, ident, numbers, save
+from tests.support.tables import execute
 from tests.values.test_damage import damage
-
-from .saving import Calls, at, checkpoint, ident, numbers, save
-from .tables import execute
 
 STEPS = 6
 

@@ -19,9 +19,8 @@ from eventstore import Cause, ChainError, EventStoreError, NewEvent, NotFoundErr
 from eventstore.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
-
-from .saving import at, ident, save
-from .tables import path_of
+from tests.support.saving import at, ident, save
+from tests.support.tables import path_of
 
 MakeSaver = Callable[..., EventStoreSaver]
 Row = Mapping[str, Any]

@@ -26,9 +26,8 @@ from eventstore import (
     UnknownFormatError,
 )
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .saving import Calls, Flavour, at, save
-from .tables import execute, forge, path_of, rows
+from tests.support.saving import Calls, Flavour, at, save
+from tests.support.tables import execute, forge, path_of, rows
 
 
 def open_saver(url: str, flavour: Flavour, **options: Any) -> None:

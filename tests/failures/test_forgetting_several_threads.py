@@ -11,9 +11,8 @@ import pytest
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery
-
-from .processes import Pipe, child
-from .saving import assert_true, at, number_of, numbers, shown, step
+from tests.support.processes import Pipe, child
+from tests.support.saving import assert_true, at, number_of, numbers, shown, step
 
 Act = Callable[[EventStoreSaver, str], object]
 NAMES = ("one", "forked", "fork", "deleted", "its fork")

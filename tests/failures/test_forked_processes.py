@@ -20,10 +20,9 @@ from eventstore import Decision, EventStore, NewEvent, UnavailableError
 from eventstore.events import Head
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
-
-from .processes import Pipe, copies
-from .races import in_threads
-from .saving import Calls, Flavour, at, numbers, save
+from tests.support.processes import Pipe, copies
+from tests.support.races import in_threads
+from tests.support.saving import Calls, Flavour, at, numbers, save
 
 # Python says so of itself: that is what is tried here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
@@ -251,7 +250,7 @@ def served(url: str, workers: int) -> Iterator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         options = ["--workers", str(workers), "--fd", str(listener.fileno()), "--log-level", "warning"]
         with subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "tests.failures.application:app", *options],
+            [sys.executable, "-m", "uvicorn", "tests.support.application:app", *options],
             env={**os.environ, "STORE_URL": url, "PYTHONPATH": os.pathsep.join(sys.path)},
             pass_fds=[listener.fileno()],
         ) as server:

@@ -14,9 +14,8 @@ import pytest
 
 from eventstore import BadInputError, EventStore, InvalidIdError, NewEvent, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .saving import Calls, at, checkpoint, ident, numbers, save, shown
-from .tables import rows
+from tests.support.saving import Calls, at, checkpoint, ident, numbers, save, shown
+from tests.support.tables import rows
 
 
 class Liar:

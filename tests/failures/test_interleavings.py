@@ -9,9 +9,8 @@ import pytest
 
 from eventstore import BusyError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .saving import assert_true, at, number_of, shown, step
-from .servers import Proxy, proxied
+from tests.support.saving import assert_true, at, number_of, shown, step
+from tests.support.servers import Proxy, proxied
 
 Act = Callable[[EventStoreSaver, str], object]
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .saving import Calls, at, save
+from tests.support.saving import Calls, at, save
 
 MEGABYTE = 1_000_000
 

@@ -16,9 +16,8 @@ from eventstore import EventStore, NewEvent
 from eventstore.recorders import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, SnapshotPolicy
-
-from .saving import Calls, Flavour, at, numbers, save, shown
-from .servers import Moment, Proxy, proxied
+from tests.support.saving import Calls, Flavour, at, numbers, save, shown
+from tests.support.servers import Moment, Proxy, proxied
 
 LATER: tuple[Moment, ...] = ("after", "late")
 

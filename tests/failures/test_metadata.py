@@ -8,9 +8,8 @@ import pytest
 
 from eventstore import BadInputError, EventStore, NewEvent, UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .saving import Calls, at, numbers, save
-from .tables import rows
+from tests.support.saving import Calls, at, numbers, save
+from tests.support.tables import rows
 
 HOSTILE_KEYS = [
     "it's",

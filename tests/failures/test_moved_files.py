@@ -14,9 +14,8 @@ import pytest
 from eventstore import NewEvent, UnavailableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
-
-from .saving import Calls, Flavour, at, numbers, save
-from .tables import path_of
+from tests.support.saving import Calls, Flavour, at, numbers, save
+from tests.support.tables import path_of
 
 Trouble = Callable[[Path], Path | None]
 """Does something to a store's file; where it is now, if anywhere."""

@@ -11,10 +11,9 @@ import pytest
 from eventstore import EventStore, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
-from tests.pgbouncer import Bouncer, PoolMode, running_pgbouncer
-
-from .races import in_threads
-from .saving import Calls, Flavour, numbers, save
+from tests.support.pgbouncer import Bouncer, PoolMode, running_pgbouncer
+from tests.support.races import in_threads
+from tests.support.saving import Calls, Flavour, numbers, save
 
 THREADS, EACH = 12, 50
 

@@ -11,10 +11,9 @@ import pytest
 
 from eventstore import ConflictError, EventStore, NewEvent, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .processes import Pipe, child, in_processes
-from .races import in_threads, until
-from .saving import assert_true, at, everything, number_of, numbers, save, shown, step
+from tests.support.processes import Pipe, child, in_processes
+from tests.support.races import in_threads, until
+from tests.support.saving import assert_true, at, everything, number_of, numbers, save, shown, step
 
 MakeSaver = Callable[..., EventStoreSaver]
 

@@ -24,9 +24,8 @@ from typing_extensions import TypedDict
 from eventstore import BadInputError, BusyError, ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, Recovery, Timeline, checkpoint_ids, statistics_of
-
-from .races import in_threads
-from .saving import assert_true, at, ident, number_of, step
+from tests.support.races import in_threads
+from tests.support.saving import assert_true, at, ident, number_of, step
 
 READS = int(os.environ.get("EVENTSTORE_READS", "1500"))
 THREADS = ["a", "b", "c"]

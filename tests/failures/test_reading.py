@@ -18,13 +18,12 @@ from eventstore import BadInputError, EventStoreError, TypeChangedError, TypeNot
 from eventstore.envelope import is_erased, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
-
-from .saving import Calls, at, numbers, save
-from .sentinels import Model, Sentinel
-from .tables import forge, rows, stored_bytes
+from tests.support.saving import Calls, at, numbers, save
+from tests.support.sentinels import Model, Sentinel
+from tests.support.tables import forge, rows, stored_bytes
 
 MakeSaver = Callable[..., EventStoreSaver]
-BOMB = "tests.failures.bomb"
+BOMB = "tests.support.bomb"
 
 
 def values_of(calls: Calls) -> Any:
@@ -52,7 +51,7 @@ def test_types_that_nobody_allowed_are_not_made_again_but_refused_by_name_all_in
 
 
 @pytest.mark.parametrize(
-    "allowed", [(Sentinel, Model), (("tests.failures.sentinels", "Sentinel"), ("tests.failures.sentinels", "Model"))]
+    "allowed", [(Sentinel, Model), (("tests.support.sentinels", "Sentinel"), ("tests.support.sentinels", "Model"))]
 )
 def test_types_that_are_allowed_are_made_again(make_saver: MakeSaver, flavour: Any, allowed: Any) -> None:
     calls = Calls(make_saver(allowed_types=allowed), flavour)
@@ -65,7 +64,7 @@ def test_with_allowlist_allows_more_and_leaves_the_saver_it_was_made_from_strict
     calls: Calls, make_saver: MakeSaver
 ) -> None:
     store_sentinels(calls)
-    names = [("tests.failures.sentinels", "Sentinel"), ("tests.failures.sentinels", "Model")]
+    names = [("tests.support.sentinels", "Sentinel"), ("tests.support.sentinels", "Model")]
     strict: Any = make_saver(allowed_types=[])
     wider: Any = strict.with_allowlist(names[:1])
     with pytest.raises(TypeNotAllowedError, match="Model"):
@@ -79,7 +78,7 @@ def test_with_allowlist_allows_more_and_leaves_the_saver_it_was_made_from_strict
 
 def test_a_module_that_what_is_stored_names_is_not_imported(calls: Calls, make_saver: MakeSaver, url: str) -> None:
     save(calls, 1, {"state": Sentinel("a")})
-    module = b"tests.failures.sentinels"
+    module = b"tests.support.sentinels"
     # Of the same length, so that the lengths before it still hold.
     hostile = BOMB.encode().ljust(len(module), b"_")
     sys.modules.pop(hostile.decode(), None)
@@ -91,7 +90,7 @@ def test_a_module_that_what_is_stored_names_is_not_imported(calls: Calls, make_s
     kind, data = strict.dumps_typed(Sentinel("a"))
     with pytest.raises(TypeNotAllowedError):
         strict.loads_typed((kind, data.replace(module, hostile)))
-    assert not [name for name in sys.modules if "bomb" in name and name.startswith("tests.failures")]
+    assert not [name for name in sys.modules if "bomb" in name and name.startswith("tests.")]
 
 
 # --- a hostile database: it may name any class that the program has, in any way ---------------------------------------
@@ -115,10 +114,10 @@ def hostile(code: int, module: str, name: str, held: Any, *more: Any) -> tuple[s
         ("subprocess", "Popen"),
         ("threading", "Thread"),
         ("pathlib", "Path.write_text"),
-        ("tests.failures.sentinels", "Sentinel.__init__"),
-        ("tests.failures.sentinels", "dataclass"),
-        ("tests.failures.sentinels", "__dict__"),
-        ("tests.failures.sentinels", ""),
+        ("tests.support.sentinels", "Sentinel.__init__"),
+        ("tests.support.sentinels", "dataclass"),
+        ("tests.support.sentinels", "__dict__"),
+        ("tests.support.sentinels", ""),
         ("", ""),
         ("langchain_core.language_models.fake_chat_models", "FakeListChatModel"),
         ("langchain_core.runnables.base", "RunnableLambda"),
@@ -138,7 +137,7 @@ def test_what_is_no_data_is_never_called_whatever_is_stored(code: int, module: s
 @pytest.mark.parametrize("code", CODES)
 def test_a_method_that_is_stored_is_not_called(code: int, held: Any) -> None:
     Model.made = 0
-    stored = hostile(code, "tests.failures.sentinels", "Model", held, "model_construct")
+    stored = hostile(code, "tests.support.sentinels", "Model", held, "model_construct")
     if isinstance(held, dict):
         assert StrictSerializer().loads_typed(stored) == [Model(text="x")]
     else:
@@ -158,7 +157,7 @@ def test_no_object_is_made_around_what_is_refused() -> None:
 def hostile_around(inner: Any) -> tuple[str, bytes]:
     """A type that may be made, around something else."""
     return "msgpack", ormsgpack.packb(
-        ormsgpack.Ext(2, ormsgpack.packb(("tests.failures.sentinels", "Sentinel", {"text": inner})))
+        ormsgpack.Ext(2, ormsgpack.packb(("tests.support.sentinels", "Sentinel", {"text": inner})))
     )
 
 

@@ -12,10 +12,9 @@ import pytest
 from eventstore import NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints
-
-from .races import until
-from .saving import Calls, Flavour, assert_true, at, everything, number_of, numbers, save, shown, step
-from .tables import execute, rows
+from tests.support.races import until
+from tests.support.saving import Calls, Flavour, assert_true, at, everything, number_of, numbers, save, shown, step
+from tests.support.tables import execute, rows
 
 MakeSaver = Callable[..., EventStoreSaver]
 THREADS = ["one", "two", "three"]

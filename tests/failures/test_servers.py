@@ -27,11 +27,10 @@ from eventstore import (
     UnavailableError,
 )
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .races import in_threads
-from .saving import Calls, Flavour, at, numbers, save, shown
-from .servers import Proxy, proxied
-from .tables import execute, rows
+from tests.support.races import in_threads
+from tests.support.saving import Calls, Flavour, at, numbers, save, shown
+from tests.support.servers import Proxy, proxied
+from tests.support.tables import execute, rows
 
 
 def at_host(url: str, *, user: str = "", password: str = "", database: str = "", port: int = 0) -> str:

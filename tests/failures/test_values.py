@@ -15,9 +15,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from eventstore import ChainError, CorruptionError, UnknownFormatError, UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.serializer import load_typed
-
-from .saving import Calls, Flavour, at, checkpoint, save, shown
-from .tables import forge, rows, stored_bytes
+from tests.support.saving import Calls, Flavour, at, checkpoint, save, shown
+from tests.support.tables import forge, rows, stored_bytes
 
 
 class Handle:

@@ -15,8 +15,8 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from psycopg.sql import SQL, Identifier
 
-from .observation import assert_same, exactly, without_results
-from .stage import DURABILITIES, Durability, Flavour, Stage
+from tests.support.observation import assert_same, exactly, without_results
+from tests.support.stage import DURABILITIES, Durability, Flavour, Stage
 
 Scenario = Callable[[Stage], Coroutine[Any, Any, None]]
 

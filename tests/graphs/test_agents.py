@@ -15,9 +15,10 @@ from langchain_core.tools import tool
 from langgraph.pregel import Pregel
 from langgraph.types import Command, interrupt
 
+from tests.support.scripted import ScriptedChatModel, call, said
+from tests.support.stage import Stage, in_three_ways
+
 from .conftest import Play
-from .scripted import ScriptedChatModel, call, said
-from .stage import Stage, in_three_ways
 
 PATIENCE = 20.0
 """Seconds after which a test that waits for another thread has failed."""

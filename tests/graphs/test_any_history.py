@@ -21,11 +21,11 @@ from langgraph.pregel import Pregel
 from langgraph.types import Command, Overwrite, Send, StateSnapshot, interrupt
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.observation import assert_same, of_snapshot, plain
+from tests.support.stage import DURABILITIES
+from tests.support.stories import append
 
 from .conftest import SaverInMemory
-from .observation import assert_same, of_snapshot, plain
-from .stage import DURABILITIES
-from .stories import append
 
 WORK = ["a", "b", "?x", "?y", "sub"]
 """What a run can be told to do: say a word, ask a question, or call the subgraph, which asks one."""

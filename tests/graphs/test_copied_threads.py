@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from langgraph.types import Command
 
-from .observation import assert_same
-from .stage import Stage, checkpoint_id, in_three_ways, thread
-from .stories import SELDOM, STORIES, Story, answering, counting, each_story, nested, siblings, tell
+from tests.support.observation import assert_same
+from tests.support.stage import Stage, checkpoint_id, in_three_ways, thread
+from tests.support.stories import SELDOM, STORIES, Story, answering, counting, each_story, nested, siblings, tell
+
 from .test_prune import all_of, copy, own, prune
 
 pytestmark = in_three_ways

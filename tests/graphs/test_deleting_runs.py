@@ -6,9 +6,9 @@ from typing import Any
 
 from langgraph.pregel import Pregel
 
-from .observation import assert_same, exactly
-from .stage import Stage, in_three_ways, thread
-from .stories import OFTEN, SELDOM, Plain, counting
+from tests.support.observation import assert_same, exactly
+from tests.support.stage import Stage, in_three_ways, thread
+from tests.support.stories import OFTEN, SELDOM, Plain, counting
 
 pytestmark = in_three_ways
 

@@ -11,9 +11,10 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Overwrite, Send, interrupt
 
+from tests.support.observation import assert_same, plain
+from tests.support.stage import Stage, checkpoint_id, in_three_ways, thread
+
 from .conftest import Play
-from .observation import assert_same, plain
-from .stage import Stage, checkpoint_id, in_three_ways, thread
 
 SELDOM = 50
 """A snapshot frequency that no test here reaches."""

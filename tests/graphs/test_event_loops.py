@@ -15,8 +15,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .stage import Durability
+from tests.support.stage import Durability
 
 PATIENCE = 20.0
 """Seconds after which a test that waits for another thread has failed."""

@@ -10,8 +10,9 @@ import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, RetryPolicy, Send, interrupt
 
+from tests.support.stage import Stage, in_three_ways
+
 from .conftest import Play
-from .stage import Stage, in_three_ways
 
 PATIENCE = 20.0
 """Seconds after which a test that waits for another thread has failed."""

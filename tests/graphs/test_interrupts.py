@@ -9,8 +9,9 @@ import pytest
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
+from tests.support.stage import Stage, in_three_ways
+
 from .conftest import Play
-from .stage import Stage, in_three_ways
 
 
 class Answers(TypedDict, total=False):

@@ -14,8 +14,9 @@ from langgraph.errors import GraphRecursionError
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 
+from tests.support.stage import Stage, in_three_ways, thread
+
 from .conftest import Play
-from .stage import Stage, in_three_ways, thread
 
 
 class Log(TypedDict):

@@ -8,8 +8,9 @@ from typing import Annotated, Any, TypedDict, cast
 import pytest
 from langgraph.graph import END, START, StateGraph
 
+from tests.support.stage import Stage, in_three_ways
+
 from .conftest import Play
-from .stage import Stage, in_three_ways
 
 
 class Shelf(TypedDict, total=False):

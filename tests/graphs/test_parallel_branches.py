@@ -9,8 +9,9 @@ from langchain_core.runnables import RunnableLambda
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send
 
+from tests.support.stage import Stage, in_three_ways
+
 from .conftest import Play
-from .stage import Stage, in_three_ways
 
 
 class Work(TypedDict, total=False):

@@ -10,10 +10,9 @@ from langgraph.pregel import Pregel
 from langgraph.types import Command
 
 from langgraph.checkpoint.eventstore import EventStoreSaver, PruneReport
-
-from .observation import Names, assert_same, exactly, of_checkpoints, of_snapshot
-from .stage import Stage, checkpoint_id, in_three_ways, thread
-from .stories import SELDOM, STORIES, Story, counting, each_story, nested, siblings, tell
+from tests.support.observation import Names, assert_same, exactly, of_checkpoints, of_snapshot
+from tests.support.stage import Stage, checkpoint_id, in_three_ways, thread
+from tests.support.stories import SELDOM, STORIES, Story, counting, each_story, nested, siblings, tell
 
 pytestmark = in_three_ways
 

@@ -10,9 +10,10 @@ import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, interrupt
 
+from tests.support.observation import plain
+from tests.support.stage import Stage, checkpoint_id, in_three_ways
+
 from .conftest import Play
-from .observation import plain
-from .stage import Stage, checkpoint_id, in_three_ways
 
 
 class Log(TypedDict):

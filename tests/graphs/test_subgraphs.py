@@ -9,8 +9,9 @@ import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
+from tests.support.stage import Stage, checkpoint_id, in_three_ways, thread
+
 from .conftest import Play
-from .stage import Stage, checkpoint_id, in_three_ways, thread
 
 
 class Path(TypedDict, total=False):

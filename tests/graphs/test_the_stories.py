@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .stage import Stage, in_three_ways
-from .stories import Story, each_story, tell
+from tests.support.stage import Stage, in_three_ways
+from tests.support.stories import Story, each_story, tell
 
 
 @each_story

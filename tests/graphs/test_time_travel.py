@@ -9,8 +9,9 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, StateSnapshot, interrupt
 
+from tests.support.stage import Stage, checkpoint_id, ids, in_three_ways, thread
+
 from .conftest import Play
-from .stage import Stage, checkpoint_id, ids, in_three_ways, thread
 
 
 class Talk(TypedDict, total=False):

@@ -10,8 +10,9 @@ from langgraph.errors import InvalidUpdateError
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import StateUpdate
 
+from tests.support.stage import Stage, checkpoint_id, in_three_ways
+
 from .conftest import Play
-from .stage import Stage, checkpoint_id, in_three_ways
 
 
 class Trip(TypedDict, total=False):

@@ -19,12 +19,11 @@ from langgraph.types import Command, StateSnapshot, interrupt
 from eventstore_cli.session import SERIALIZER
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery, RecoveryPoint, StalledThread, TaskState
-from tests.cli.shell import Shell
-from tests.failures.processes import Pipe, child
-
-from .random_graphs import a_graph, breakpoints, happen
-from .stage import Flavour, Stage, checkpoint_id, in_three_ways, thread
-from .stories import delta_state
+from tests.support.processes import Pipe, child
+from tests.support.random_graphs import a_graph, breakpoints, happen
+from tests.support.shell import Shell
+from tests.support.stage import Flavour, Stage, checkpoint_id, in_three_ways, thread
+from tests.support.stories import delta_state
 
 
 def of_state(state: StateSnapshot) -> Any:

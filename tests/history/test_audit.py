@@ -17,7 +17,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
 from projections.auditing import searching, terms
 from tests.conftest import fresh_database
-from tests.failures.saving import at, checkpoint, save
+from tests.support.saving import at, checkpoint, save
 
 TOPICS = ["order.placed", "order.paid", "user.left"]
 KEYS = ["user", "level", "admin"]

@@ -22,10 +22,10 @@ from eventstore import (
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
 from projections.auditing import following
-from tests.failures.processes import Pipe, child, in_processes
-from tests.failures.saving import at, save
-from tests.failures.tables import execute, forge, rows
 from tests.projections.test_query_plans import overheard
+from tests.support.processes import Pipe, child, in_processes
+from tests.support.saving import at, save
+from tests.support.tables import execute, forge, rows
 
 MakeStore = Callable[..., EventStore]
 

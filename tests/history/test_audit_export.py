@@ -17,7 +17,7 @@ from eventstore import BadInputError, Cause, EventStore, NewEvent, UnavailableEr
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
 from projections.auditing import exporting
-from tests.failures.saving import at, save
+from tests.support.saving import at, save
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
 from projections.auditing import following
 from projections.auditing.extract import extract
-from tests.failures.saving import at, save
-from tests.failures.tables import rows
+from tests.support.saving import at, save
+from tests.support.tables import rows
 
 MakeSaver = Callable[..., EventStoreSaver]
 SECRETS = ("secret-user", "secret-channel", "secret-run", "secret-node")

@@ -16,8 +16,8 @@ import pytest
 from eventstore import Cause, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
-from tests.failures.saving import at, save
-from tests.failures.tables import path_of
+from tests.support.saving import at, save
+from tests.support.tables import path_of
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "audit.md"
 COLUMNS = list(AuditEntry.__dataclass_fields__)

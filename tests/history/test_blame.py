@@ -18,10 +18,10 @@ from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, Checkpoints, Origin, Timeline
 from projections.differences.content import content
-from tests.graphs.stage import Flavour, Stage
-from tests.graphs.stories import STORIES, Story, counting, delta_state, tell
-
-from .histories import an_agent, chain, config, hello, save, timeline, write
+from tests.support.histories import an_agent, chain, config, hello, save, timeline, write
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.stage import Durability, Flavour, Stage
+from tests.support.stories import STORIES, Story, counting, delta_state, tell
 
 
 def blame(saver: EventStoreSaver, channel: str, **options: Any) -> list[Origin]:
@@ -34,11 +34,12 @@ def told(origins: Sequence[Origin]) -> list[tuple[Any, ...]]:
 
 def played(saver: EventStoreSaver) -> Any:
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
-    graph.invoke(Command(resume="Yes"), config(), durability="sync")
+    graph.invoke(hello(), config())
+    graph.invoke(Command(resume="Yes"), config())
     return graph
 
 
+@where_each_step_is_saved
 def test_each_message_names_the_step_and_the_node_that_brought_it(saver: EventStoreSaver) -> None:
     played(saver)
     assert told(blame(saver, "messages")) == [
@@ -52,11 +53,12 @@ def test_each_message_names_the_step_and_the_node_that_brought_it(saver: EventSt
     assert told(blame(saver, "count")) == [("count", 1, ("model",))]
 
 
+@where_each_step_is_saved
 @pytest.mark.parametrize("story", [story for story in STORIES if "overwritten" not in story.name], ids=str)
 def test_the_origins_are_the_tasks_whose_results_langgraph_shows(
-    saver: EventStoreSaver, make_saver: Any, story: Story
+    saver: EventStoreSaver, make_saver: Any, story: Story, durability: Durability
 ) -> None:
-    stage = Stage(saver, Flavour.SYNC, "sync", reopen=make_saver)
+    stage = Stage(saver, Flavour.SYNC, durability, reopen=make_saver)
     graphs: list[Any] = []
 
     async def scenario(stage: Stage) -> None:
@@ -82,6 +84,7 @@ def test_the_origins_are_the_tasks_whose_results_langgraph_shows(
         assert origin.writers
 
 
+@where_each_step_is_saved
 def test_an_origin_names_its_event_and_that_of_the_task(saver: EventStoreSaver) -> None:
     played(saver)
     events = {event.version: event for event in saver.store.read("t")}
@@ -96,6 +99,7 @@ def test_an_origin_names_its_event_and_that_of_the_task(saver: EventStoreSaver) 
         assert json.dumps(origin.to_json(), allow_nan=False)
 
 
+@where_each_step_is_saved
 def test_an_edited_message_names_who_edited_it_and_what_stood_there(saver: EventStoreSaver) -> None:
     graph = played(saver)
     graph.update_state(
@@ -112,6 +116,7 @@ def test_an_edited_message_names_who_edited_it_and_what_stood_there(saver: Event
     assert origins[1].source == "update"
 
 
+@where_each_step_is_saved
 @pytest.mark.parametrize(("item", "step"), [(0, 0), (-1, 3), ("wrote-1", 2), (("ai-1", "content"), 1)])
 def test_one_item_is_asked_for(saver: EventStoreSaver, item: Any, step: int) -> None:
     played(saver)
@@ -130,6 +135,7 @@ def test_one_field_of_an_item_that_was_edited_keeps_its_origin(saver: EventStore
     assert (whole.step, whole.before) == (2, first)
 
 
+@where_each_step_is_saved
 def test_a_value_of_the_past_is_asked_for(saver: EventStoreSaver) -> None:
     played(saver)
     ids = [entry.id for entry in timeline(saver).entries("t", saver.serde)]
@@ -189,6 +195,7 @@ def test_of_what_a_prune_left_it_is_said_since_when_it_is_known(saver: EventStor
         assert (origin.known_since, origin.version, origin.writers) == (latest, version, ())
 
 
+@where_each_step_is_saved
 def test_what_was_added_is_known_also_after_a_prune(saver: EventStoreSaver) -> None:
     graph = played(saver)
     before = {origin.value.id: origin.version for origin in blame(saver, "messages")}
@@ -201,11 +208,12 @@ def test_what_was_added_is_known_also_after_a_prune(saver: EventStoreSaver) -> N
     assert after[0].known_since is not None
 
 
+@where_each_step_is_saved
 def test_what_deleted_runs_left_behind_is_blamed_as_far_as_it_is_known(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
     runs = [uuid4() for _ in range(3)]
     for number, run in enumerate(runs, 1):
-        graph.invoke(hello(number), {**config(), "run_id": run}, durability="sync")
+        graph.invoke(hello(number), {**config(), "run_id": run})
     whole = blame(saver, "messages")
     saver.delete_for_runs([str(runs[1])])
     left = blame(saver, "messages")
@@ -215,11 +223,12 @@ def test_what_deleted_runs_left_behind_is_blamed_as_far_as_it_is_known(saver: Ev
     assert [origin.nodes for origin in left][-4:] == [origin.nodes for origin in whole][-4:]
 
 
+@in_each_durability
 def test_a_fork_knows_the_origins_of_what_it_shares(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
+    graph.invoke(hello(), config())
     saver.copy_thread("t", "fork")
-    graph.invoke(Command(resume="No"), config("fork"), durability="sync")
+    graph.invoke(Command(resume="No"), config("fork"))
     own, forked = (timeline(saver).blame(thread, "messages", saver.serde) for thread in ("t", "fork"))
     assert [(each.version, each.nodes) for each in forked[:4]] == [(each.version, each.nodes) for each in own]
     assert forked[4].nodes == ("ask",)
@@ -228,11 +237,12 @@ def test_a_fork_knows_the_origins_of_what_it_shares(saver: EventStoreSaver) -> N
     assert [each.to_json() for each in again] == [each.to_json() for each in forked]
 
 
+@in_each_durability
 def test_of_a_channel_that_is_replayed_each_write_has_an_origin(saver: EventStoreSaver) -> None:
     builder = StateGraph(delta_state(50)).add_node("say", lambda state: {"log": ["hi"]}).add_edge(START, "say")
     graph = builder.compile(checkpointer=saver)
-    graph.invoke({"log": ["in"]}, config(), durability="sync")
-    graph.invoke({"log": ["more"]}, config(), durability="sync")
+    graph.invoke({"log": ["in"]}, config())
+    graph.invoke({"log": ["more"]}, config())
     origins = blame(saver, "log")
     assert [(origin.value, origin.nodes) for origin in origins] == [
         (["in"], ("__start__",)),
@@ -259,9 +269,10 @@ def test_the_origins_of_a_replayed_channel_hold_all_of_it(
     assert not any(origin.known_since for origin in origins)
 
 
+@where_each_step_is_saved
 def test_of_a_replayed_channel_that_was_pruned_what_is_left_has_an_origin(saver: EventStoreSaver) -> None:
     graph = counting(delta_state(4))().compile(checkpointer=saver)
-    graph.invoke({"log": ["in"], "step": 0}, config(), durability="sync")
+    graph.invoke({"log": ["in"], "step": 0}, config())
     saver.prune(["t"])
     seed, *writes = blame(saver, "log")
     value = [*seed.value, *(word for origin in writes for word in origin.value)]
@@ -270,17 +281,19 @@ def test_of_a_replayed_channel_that_was_pruned_what_is_left_has_an_origin(saver:
     assert {origin.nodes for origin in writes} == {("count",)}
 
 
+@where_each_step_is_saved
 def test_a_channel_in_a_subgraph_is_blamed_in_its_namespace(saver: EventStoreSaver) -> None:
     class Log(TypedDict):
         log: Annotated[list[str], lambda held, more: held + more]
 
     inner = StateGraph(Log).add_node("deep", lambda state: {"log": ["deep"]}).add_edge(START, "deep")
     outer = StateGraph(Log).add_node("sub", inner.compile(checkpointer=True)).add_edge(START, "sub")
-    outer.compile(checkpointer=saver).invoke({"log": ["in"]}, config(), durability="sync")
+    outer.compile(checkpointer=saver).invoke({"log": ["in"]}, config())
     origins = blame(saver, "log", namespace="sub")
     assert [(origin.value, origin.nodes) for origin in origins] == [("in", ("__start__",)), ("deep", ("deep",))]
 
 
+@in_each_durability
 def test_what_does_not_exist_is_named(saver: EventStoreSaver) -> None:
     played(saver)
     with pytest.raises(NotFoundError, match="no checkpoint"):
@@ -292,6 +305,7 @@ def test_what_does_not_exist_is_named(saver: EventStoreSaver) -> None:
             blame(saver, "messages", item=item)
 
 
+@in_each_durability
 async def test_async_code_gets_the_same(saver: EventStoreSaver) -> None:
     played(saver)
     found = await timeline(saver).ablame("t", "messages", saver.serde)

@@ -10,9 +10,9 @@ from langgraph.types import Command
 from eventstore import BadInputError, ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branch
-from tests.failures.saving import assert_true, at, ident, number_of, numbers, save, shown, step
-
-from .histories import an_agent, config, hello
+from tests.support.histories import an_agent, config, hello
+from tests.support.pace import in_each_durability
+from tests.support.saving import assert_true, at, ident, number_of, numbers, save, shown, step
 
 Make = Callable[..., EventStoreSaver]
 
@@ -81,6 +81,7 @@ def test_forks_are_found_by_what_their_thread_is_found_by(saver: EventStoreSaver
     assert names == ["copy", "thread", "thread~1"]
 
 
+@in_each_durability
 def test_both_run_on_independently(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
     graph.invoke(hello(), config())
@@ -183,6 +184,7 @@ def test_a_tree_says_when_and_why(five: EventStoreSaver) -> None:
 # --- comparing --------------------------------------------------------------------------------------------------------
 
 
+@in_each_durability
 def test_two_branches_are_compared_since_they_parted(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
     graph.invoke(hello(), config())

@@ -16,17 +16,17 @@ from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import CheckpointDiff, Checkpoints, Timeline
 from projections.differences.content import same
-from tests.graphs.stories import counting, delta_state
-
-from .histories import Counting, an_agent, chain, config, hello, ident, save, timeline
-from .patching import patch
+from tests.support.histories import Counting, an_agent, chain, config, hello, ident, save, timeline
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.patching import patch
+from tests.support.stories import counting, delta_state
 
 
 def played(saver: EventStoreSaver) -> list[str]:
     """An agent's thread; the ids of its checkpoints, oldest first."""
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
-    graph.invoke(Command(resume="Yes"), config(), durability="sync")
+    graph.invoke(hello(), config())
+    graph.invoke(Command(resume="Yes"), config())
     return [entry.id for entry in timeline(saver).entries("t", saver.serde)][::-1]
 
 
@@ -34,6 +34,7 @@ def lines(difference: CheckpointDiff) -> list[str]:
     return [str(line) for line in difference.lines()]
 
 
+@where_each_step_is_saved
 def test_two_checkpoints_differ_in_what_was_written_in_between(saver: EventStoreSaver) -> None:
     ids = played(saver)
     difference = timeline(saver).diff("t", ids[1], ids[4], saver.serde)
@@ -55,6 +56,7 @@ def test_two_checkpoints_differ_in_what_was_written_in_between(saver: EventStore
     assert json.dumps(difference.to_json(), allow_nan=False)
 
 
+@where_each_step_is_saved
 def test_a_checkpoint_is_compared_with_its_parent_if_nothing_else_is_said(saver: EventStoreSaver) -> None:
     ids = played(saver)
     latest = timeline(saver).diff("t", None, None, saver.serde)
@@ -66,6 +68,7 @@ def test_a_checkpoint_is_compared_with_its_parent_if_nothing_else_is_said(saver:
     assert [channel.kind for channel in first.channels] == ["added"]
 
 
+@where_each_step_is_saved
 def test_backwards_what_was_added_is_removed(saver: EventStoreSaver) -> None:
     ids = played(saver)
     difference = timeline(saver).diff("t", ids[3], ids[2], saver.serde)
@@ -73,6 +76,7 @@ def test_backwards_what_was_added_is_removed(saver: EventStoreSaver) -> None:
     assert lines(difference)[1] == "~ messages: -2"
 
 
+@in_each_durability
 def test_a_checkpoint_does_not_differ_from_itself(saver: EventStoreSaver) -> None:
     for each in played(saver):
         difference = timeline(saver).diff("t", each, each, saver.serde)
@@ -80,14 +84,15 @@ def test_a_checkpoint_does_not_differ_from_itself(saver: EventStoreSaver) -> Non
         assert lines(difference) == []
 
 
+@in_each_durability
 def test_a_fork_and_its_parent_are_compared(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
+    graph.invoke(hello(), config())
     saver.copy_thread("t", "fork")
     shared = timeline(saver).diff("t", None, None, saver.serde, thread_b="fork")
     assert not shared
-    graph.invoke(Command(resume="Yes"), config(), durability="sync")
-    graph.invoke(Command(resume="No"), config("fork"), durability="sync")
+    graph.invoke(Command(resume="Yes"), config())
+    graph.invoke(Command(resume="No"), config("fork"))
     difference = timeline(saver).diff("t", None, None, saver.serde, thread_b="fork")
     assert [channel.channel for channel in difference.channels] == ["messages"]
     assert lines(difference) == [
@@ -123,6 +128,7 @@ def test_what_is_stored_in_the_same_place_is_not_read(saver: EventStoreSaver, fo
     assert not [data for data in serializer.read if b"untouched" in data]
 
 
+@where_each_step_is_saved
 def test_only_the_channels_that_are_asked_for_are_compared(saver: EventStoreSaver) -> None:
     ids = played(saver)
     difference = timeline(saver).diff("t", ids[0], ids[4], saver.serde, channels={"count", "branch:to:model"})
@@ -139,26 +145,29 @@ def test_a_channel_that_was_written_and_holds_the_same_is_rewritten(saver: Event
     assert lines(difference) == []
 
 
+@in_each_durability
 def test_an_input_that_was_taken_is_no_difference(saver: EventStoreSaver) -> None:
     ids = played(saver)
     agent = an_agent(saver)
-    agent.invoke(hello(2), config(), durability="sync")
+    agent.invoke(hello(2), config())
     difference = timeline(saver).diff("t", ids[1], None, saver.serde)
     assert difference.replayed == ()
 
 
+@in_each_durability
 def test_of_channels_that_are_replayed_it_is_said_that_they_were_written(saver: EventStoreSaver) -> None:
     graph = StateGraph(delta_state(50)).add_node("say", lambda state: {"log": ["hi"]}).add_edge(START, "say")
-    graph.compile(checkpointer=saver).invoke({"log": ["in"]}, config(), durability="sync")
+    graph.compile(checkpointer=saver).invoke({"log": ["in"]}, config())
     difference = timeline(saver).diff("t", None, None, saver.serde)
     assert difference.replayed == ("log",)
     assert difference
     assert lines(difference) == ["~ log: written (only its writes are stored)"]
 
 
+@where_each_step_is_saved
 def test_two_snapshots_of_a_replayed_channel_are_compared(saver: EventStoreSaver) -> None:
     graph = counting(delta_state(2))().compile(checkpointer=saver)
-    graph.invoke({"log": ["in"], "step": 0}, config(), durability="sync")
+    graph.invoke({"log": ["in"], "step": 0}, config())
     found = [*saver.list(config())]
     whole = [each for each in found if "log" in each.checkpoint["channel_values"]]
     ids = [each.checkpoint["id"] for each in whole]
@@ -168,6 +177,7 @@ def test_two_snapshots_of_a_replayed_channel_are_compared(saver: EventStoreSaver
     assert latest.replayed == ("log",)
 
 
+@in_each_durability
 def test_what_does_not_exist_is_named(saver: EventStoreSaver) -> None:
     played(saver)
     with pytest.raises(NotFoundError, match="'nobody' has no checkpoint"):
@@ -178,6 +188,7 @@ def test_what_does_not_exist_is_named(saver: EventStoreSaver) -> None:
         timeline(saver).diff("t", None, None, saver.serde, namespace="deep")
 
 
+@in_each_durability
 def test_after_a_prune_the_oldest_checkpoint_is_compared_with_nothing(saver: EventStoreSaver) -> None:
     played(saver)
     saver.prune(["t"])
@@ -186,6 +197,7 @@ def test_after_a_prune_the_oldest_checkpoint_is_compared_with_nothing(saver: Eve
     assert [channel.kind for channel in difference.channels] == ["added"] * 3
 
 
+@where_each_step_is_saved
 async def test_async_code_gets_the_same(saver: EventStoreSaver) -> None:
     ids = played(saver)
     found = await timeline(saver).adiff("t", ids[1], ids[3], saver.serde)
@@ -226,6 +238,7 @@ def test_the_differences_lead_from_one_checkpoint_to_the_other(
         assert same(made, states[b - 1])
 
 
+@in_each_durability
 def test_a_channel_that_neither_has_is_named_with_those_that_there_are(saver: EventStoreSaver) -> None:
     played(saver)
     with pytest.raises(NotFoundError, match=r"no channel 'mesages'; there are .*count, files, messages"):

@@ -21,10 +21,9 @@ from projections.differences.difference import diff, spelled
 from projections.differences.glance import glance
 from projections.differences.rendering import render
 from projections.differences.tracing import places, steps_to, trace, value_at
-from tests.values import making
-from tests.values.making import NAN, Liar, LyingHandle, LyingModel
-
-from .patching import patch
+from tests.support import making
+from tests.support.making import NAN, Liar, LyingHandle, LyingModel
+from tests.support.patching import patch
 
 chances = st.randoms(use_true_random=False)
 

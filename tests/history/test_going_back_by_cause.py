@@ -25,23 +25,10 @@ from langgraph.types import Command, Send, StateSnapshot, interrupt
 
 from eventstore import ConflictError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.graphs.stage import DURABILITIES, Durability, Flavour
-from tests.graphs.stories import append
-
-from .histories import config
-
-SAVES_EVERY_STEP: tuple[Durability, ...] = ("async", "sync")
-
-
-class LateSaver(EventStoreSaver):
-    """A saver to which checkpoints of the outermost graph take their time: what tasks write overtakes them."""
-
-    delay = 0.02
-
-    def put(self, config: Any, *args: Any) -> Any:
-        if not config["configurable"]["checkpoint_ns"]:
-            time.sleep(self.delay)
-        return super().put(config, *args)
+from tests.support.histories import config
+from tests.support.pace import SAVES_EVERY_STEP, LateSaver
+from tests.support.stage import DURABILITIES, Durability, Flavour
+from tests.support.stories import append
 
 
 @pytest.fixture

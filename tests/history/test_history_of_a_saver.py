@@ -12,8 +12,8 @@ from langgraph.types import Command
 from eventstore import BadInputError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._history import History
-
-from .histories import an_agent, config, hello
+from tests.support.histories import an_agent, config, hello
+from tests.support.pace import in_each_durability, where_each_step_is_saved
 
 
 @pytest.fixture
@@ -31,6 +31,7 @@ def test_every_method_has_a_twin_for_async_code() -> None:
     assert public == sync | {f"a{name}" for name in sync}
 
 
+@where_each_step_is_saved
 def test_threads_and_checkpoints_are_named_by_ids_or_configs(saver: EventStoreSaver, agent: Any) -> None:
     states = list(agent.get_state_history(config()))
     ids = [state.config["configurable"]["checkpoint_id"] for state in states]
@@ -50,6 +51,7 @@ def test_threads_and_checkpoints_are_named_by_ids_or_configs(saver: EventStoreSa
     assert history.check(config()).ok
 
 
+@in_each_durability
 async def test_async_code_gets_the_same(saver: EventStoreSaver, agent: Any) -> None:
     history = saver.history
     assert [entry.id async for entry in history.atimeline("t")] == [entry.id for entry in history.timeline("t")]
@@ -63,6 +65,7 @@ async def test_async_code_gets_the_same(saver: EventStoreSaver, agent: Any) -> N
     assert found.entries[0].thread == "t"
 
 
+@in_each_durability
 def test_threads_that_wait_are_told(saver: EventStoreSaver) -> None:
     an_agent(saver).invoke(hello(), config())
     [stalled] = saver.history.stalled(older_than=timedelta(hours=1)).threads
@@ -71,6 +74,7 @@ def test_threads_that_wait_are_told(saver: EventStoreSaver) -> None:
     assert [task.status for task in stalled.head.tasks if task.node == "ask"] == ["interrupted"]
 
 
+@where_each_step_is_saved
 def test_the_audit_tells_who_went_back_forked_promoted_pruned_and_deleted(saver: EventStoreSaver, agent: Any) -> None:
     history, ann = saver.history, {"user": "ann"}
     history.rollback("t", back=1, by=ann, reason="wrong")
@@ -103,6 +107,7 @@ def test_the_audit_tells_who_went_back_forked_promoted_pruned_and_deleted(saver:
     assert list(history.audit.entries()) == before
 
 
+@in_each_durability
 def test_what_names_nothing_is_refused(saver: EventStoreSaver, agent: Any) -> None:
     for refused in (
         lambda: saver.history.rollback("t", config()),
@@ -118,6 +123,7 @@ def test_what_names_nothing_is_refused(saver: EventStoreSaver, agent: Any) -> No
         saver.history.tree("nobody")
 
 
+@where_each_step_is_saved
 async def test_what_a_changed_node_concerns_is_told_and_run_again(saver: EventStoreSaver, agent: Any) -> None:
     history = saver.history
     before = next(state for state in agent.get_state_history(config()) if set(state.next) == {"search", "write"})

@@ -11,11 +11,12 @@ from langchain.agents.middleware import TodoListMiddleware
 from eventstore import BadInputError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Timeline
-from tests.graphs.scripted import ScriptedChatModel
-from tests.graphs.stage import DURABILITIES, Durability, Flavour, Stage
 from tests.graphs.test_agents import DEEP, contents, deep_agent, human
-from tests.history.deltas import telling
-from tests.history.histories import config
+from tests.support.deltas import telling
+from tests.support.histories import config
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.scripted import ScriptedChatModel
+from tests.support.stage import DURABILITIES, Durability, Flavour, Stage
 
 each_durability = pytest.mark.parametrize("durability", DURABILITIES)
 each_flavour = pytest.mark.parametrize("flavour", list(Flavour))
@@ -103,8 +104,9 @@ def test_its_branches_are_compared_and_it_is_seen_as_it_was(saver: EventStoreSav
     assert seen.folded == then.folded
 
 
-def test_a_subagents_namespace_is_shown_by_what_its_shape_tells(saver: EventStoreSaver) -> None:
-    stage = Stage(saver, Flavour.SYNC, "sync")
+@where_each_step_is_saved
+def test_a_subagents_namespace_is_shown_by_what_its_shape_tells(saver: EventStoreSaver, durability: Durability) -> None:
+    stage = Stage(saver, Flavour.SYNC, durability)
 
     async def scenario(stage: Stage) -> None:
         graph = deep_agent(stage)
@@ -120,6 +122,7 @@ def test_a_subagents_namespace_is_shown_by_what_its_shape_tells(saver: EventStor
     stage.perform(scenario)
 
 
+@in_each_durability
 def test_a_graph_that_is_none_or_not_of_the_thread_is_refused(saver: EventStoreSaver) -> None:
     graph = telling().compile(checkpointer=saver)
     graph.invoke({"files": {"/a": "x"}}, config())
@@ -134,6 +137,7 @@ def test_a_graph_that_is_none_or_not_of_the_thread_is_refused(saver: EventStoreS
         saver.history.blame("t", "script", graph=other)
 
 
+@in_each_durability
 def test_what_a_reducer_raises_says_whose_it_is(saver: EventStoreSaver) -> None:
     telling().compile(checkpointer=saver).invoke({"files": {"/a": "x"}}, config())
 

@@ -10,7 +10,7 @@ import pytest
 from eventstore import NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branches, CheckpointId, checkpoint_ids, statistics_of
-from tests.history.histories import chain, ident, save
+from tests.support.histories import chain, ident, save
 
 STATES: list[dict[str, Any]] = [{"n": number} for number in range(4)]
 

@@ -18,9 +18,9 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 
 from eventstore import ConflictError, NotFoundError
 from projections import Branches
-from tests.failures.model import Kept, Model, Place, Thread, Written, child_of, pending
-from tests.failures.saving import Calls, Flavour, at, ident
 from tests.failures.test_against_a_model import RUNS, SaverAndModel
+from tests.support.model import Kept, Model, Place, Thread, Written, child_of, pending
+from tests.support.saving import Calls, Flavour, at, ident
 
 THREADS = st.sampled_from(["one", "one", "one", "two", "two", "three"])
 SPACES = st.sampled_from(["", "", "", "inner"])

@@ -11,10 +11,10 @@ import pytest
 from eventstore import BadInputError, ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import Point
-from tests.failures.saving import at, ident, numbers, save, shown, step
 from tests.graphs.test_delta_channels import writing
-
-from .histories import config
+from tests.support.histories import config
+from tests.support.pace import in_each_durability
+from tests.support.saving import at, ident, numbers, save, shown, step
 
 Make = Callable[..., EventStoreSaver]
 Forget = Callable[[EventStoreSaver, str], object]
@@ -89,11 +89,12 @@ def test_a_prune_forgets_what_was_set_aside_though_a_fork_needs_all_of_it(five: 
     assert (numbers(five), numbers(five, "fork")) == ([1], [5, 4, 3, 2, 1])
 
 
+@in_each_durability
 def test_deleted_runs_leave_what_delta_channels_replay_if_a_rollback_is_undone(saver: EventStoreSaver) -> None:
     graph = writing(50, steps=3).compile(checkpointer=saver)
     for number, line in enumerate("abc", 1):
         run: Any = {**config(), "run_id": UUID(int=number)}
-        graph.invoke({"log": [line], "step": 0}, run, durability="sync")
+        graph.invoke({"log": [line], "step": 0}, run)
         if number == 1:
             first = graph.get_state(config()).config
     whole = graph.get_state(config()).values["log"]

@@ -16,13 +16,13 @@ from pydantic import BaseModel
 from eventstore import BadInputError, InvalidIdError, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery, RecoveryPoint, StalledThread
-from tests.failures.processes import Pipe, child
-from tests.failures.tables import forge
-from tests.graphs.stage import Flavour as StageFlavour
-from tests.graphs.stage import Stage, thread
-from tests.graphs.stories import Story, each_story, tell
-
-from .counted import Bench, Flavour, State, at
+from tests.support.counted import Bench, Flavour, State, at
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.processes import Pipe, child
+from tests.support.stage import Durability, Stage, thread
+from tests.support.stage import Flavour as StageFlavour
+from tests.support.stories import Story, each_story, tell
+from tests.support.tables import forge
 
 LONG = timedelta(days=1)
 NOT_LONG = timedelta(0)
@@ -92,6 +92,7 @@ def running(bench: Bench, builder: StateGraph[Any, Any, Any, Any], given: Any = 
 # Threads that stopped -------------------------------------------------------------------------------------------------
 
 
+@in_each_durability
 def test_a_thread_that_ended_is_not_listed(bench: Bench) -> None:
     running(bench, line(("a", say("a")), ("b", say("b"))))
     assert stalled(bench) == {}
@@ -99,6 +100,7 @@ def test_a_thread_that_ended_is_not_listed(bench: Bench) -> None:
     assert points(bench)[0].clean
 
 
+@in_each_durability
 def test_a_thread_that_asks_is_listed_with_its_question_until_it_is_answered(bench: Bench) -> None:
     graph = running(bench, line(("a", say("a")), ("ask", ask), ("b", say("b"))))
     state = graph.get_state(at())
@@ -113,6 +115,7 @@ def test_a_thread_that_asks_is_listed_with_its_question_until_it_is_answered(ben
     assert stalled(bench) == {}
 
 
+@in_each_durability
 def test_without_a_serializer_it_is_known_who_asks_and_not_what(bench: Bench) -> None:
     running(bench, line(("ask", ask)))
     [task] = head_of(stalled(bench, serializer=None)["thread"]).tasks
@@ -130,6 +133,7 @@ class Secret(BaseModel):
         Secret.made += 1
 
 
+@where_each_step_is_saved
 def test_a_question_of_a_type_that_may_not_be_made_again_is_listed_and_not_made(bench: Bench) -> None:
     running(bench, line(("ask", lambda state: interrupt(Secret()))))
     made = Secret.made
@@ -137,6 +141,7 @@ def test_a_question_of_a_type_that_may_not_be_made_again_is_listed_and_not_made(
     assert (task.status, task.interrupts, Secret.made) == ("interrupted", (), made)
 
 
+@in_each_durability
 def test_a_thread_whose_node_failed_is_listed_with_the_error_until_it_is_mended(bench: Bench) -> None:
     running(bench, line(("a", say("a")), ("b", fail)))
     found = stalled(bench, older_than=LONG)["thread"]
@@ -148,6 +153,8 @@ def test_a_thread_whose_node_failed_is_listed_with_the_error_until_it_is_mended(
     assert stalled(bench) == {}
 
 
+# An event loop that is interrupted may not have saved anything beside the step that it was at.
+@pytest.mark.parametrize("durability", ["sync", "exit"], indirect=True)
 def test_a_run_that_died_in_a_node_is_listed_when_nothing_was_heard_of_it_for_long_enough(bench: Bench) -> None:
     running(bench, line(("a", say("a")), ("b", die)))
     assert stalled(bench)["thread"].why == ("pending",)
@@ -157,10 +164,11 @@ def test_a_run_that_died_in_a_node_is_listed_when_nothing_was_heard_of_it_for_lo
     assert (head.next, statuses(head)) == (("b",), {"b": "due"})
 
 
+@in_each_durability
 def test_a_run_of_which_nobody_took_the_rest_is_listed(saver: EventStoreSaver) -> None:
     bench = Bench(saver)
     graph = bench.compile(line(("a", say("a")), ("b", say("b"))))
-    stream: Any = graph.stream({"question": "?"}, at(), stream_mode="updates", durability="sync")
+    stream: Any = graph.stream({"question": "?"}, at(), stream_mode="updates")
     with closing(stream) as updates:
         next(updates)
     found = stalled(bench)["thread"]
@@ -171,6 +179,7 @@ def test_a_run_of_which_nobody_took_the_rest_is_listed(saver: EventStoreSaver) -
     assert stalled(bench) == {}
 
 
+@in_each_durability
 def test_a_stop_at_a_breakpoint_looks_like_a_run_that_died(bench: Bench) -> None:
     graph = running(bench, line(("a", say("a")), ("b", say("b"))), interrupt_before=["b"])
     assert stalled(bench)["thread"].why == ("pending",)
@@ -181,6 +190,7 @@ def test_a_stop_at_a_breakpoint_looks_like_a_run_that_died(bench: Bench) -> None
     assert head_of(stalled(bench)["thread"]).next == ("b",)
 
 
+@in_each_durability
 def test_of_nodes_beside_each_other_it_is_told_what_became_of_each(bench: Bench) -> None:
     builder = StateGraph(State)
     works: dict[str, Any] = {"works": say("x"), "asks": ask, "asks2": ask}
@@ -205,6 +215,7 @@ def test_of_nodes_beside_each_other_it_is_told_what_became_of_each(bench: Bench)
     assert statuses(head_of(found))["asks"] == "finished"
 
 
+@where_each_step_is_saved
 def test_one_of_several_that_failed_and_one_that_asks_are_both_told(saver: EventStoreSaver) -> None:
     asked = threading.Event()
 
@@ -226,6 +237,7 @@ def test_one_of_several_that_failed_and_one_that_asks_are_both_told(saver: Event
     assert statuses(head_of(found)) == {"asks": "interrupted", "fails": "failed"}
 
 
+@where_each_step_is_saved
 def test_a_task_that_was_answered_and_then_died_waits_for_no_answer(saver: EventStoreSaver) -> None:
     bench = Bench(saver)  # an event loop that is interrupted may not have saved the answer
 
@@ -242,6 +254,7 @@ def test_a_task_that_was_answered_and_then_died_waits_for_no_answer(saver: Event
     assert [task.status for task in head_of(found).tasks] == ["resumed"]
 
 
+@in_each_durability
 def test_a_second_question_after_an_answer_is_open(bench: Bench) -> None:
     graph = running(bench, line(("ask", lambda state: {"log": [interrupt("one?"), interrupt("two?")]})))
     first = head_of(stalled(bench)["thread"]).tasks[0].interrupts
@@ -253,6 +266,7 @@ def test_a_second_question_after_an_answer_is_open(bench: Bench) -> None:
     assert first != (second,)
 
 
+@in_each_durability
 def test_packets_that_wait_are_named_by_their_nodes_if_they_can_be_read(bench: Bench) -> None:
     builder = StateGraph(State).add_node("work", lambda packet: {"log": [packet["x"]]})
     builder.add_conditional_edges(START, lambda state: [Send("work", {"x": item}) for item in "abc"], ["work"])
@@ -263,6 +277,7 @@ def test_packets_that_wait_are_named_by_their_nodes_if_they_can_be_read(bench: B
     assert stalled(bench) == {}
 
 
+@in_each_durability
 def test_a_question_and_an_error_in_a_subgraph_are_found_in_its_caller_and_in_itself(bench: Bench) -> None:
     inner = line(("deep", say("deep")), ("ask", ask)).compile()
     graph = running(bench, StateGraph(State).add_node("inner", inner).add_edge(START, "inner"))
@@ -293,6 +308,7 @@ def killed(pipe: Pipe, url: str) -> None:
         builder.compile(checkpointer=saver).invoke({"question": "?"}, at(), durability="sync")
 
 
+# Of a process that is killed only this durability promises which step is stored.
 def test_a_process_that_was_killed_in_the_middle_of_a_step_leaves_a_thread_that_is_listed_and_goes_on(
     url: str, saver: EventStoreSaver
 ) -> None:
@@ -319,6 +335,7 @@ def test_in_each_durability(bench: Bench, durability: Any) -> None:
     assert stalled(bench)["other"].why == ("error",)
 
 
+@in_each_durability
 def test_a_fork_that_began_in_the_middle_is_listed_beside_its_parent(bench: Bench) -> None:
     graph = running(bench, line(("ask", ask), ("b", say("b"))))
     bench.saver.copy_thread("thread", "copy")
@@ -334,6 +351,7 @@ def test_a_fork_that_began_in_the_middle_is_listed_beside_its_parent(bench: Benc
     assert stalled(bench) == {}
 
 
+@in_each_durability
 def test_pages_hold_each_thread_once_and_other_streams_are_passed_over(bench: Bench) -> None:
     asking, ending = bench.compile(line(("ask", ask))), bench.compile(line(("a", say("a"))))
     for number in range(7):
@@ -353,6 +371,7 @@ def test_pages_hold_each_thread_once_and_other_streams_are_passed_over(bench: Be
     assert list(stalled(bench, prefix="c")) == ["c"]
 
 
+@in_each_durability
 def test_a_thread_whose_head_is_damaged_is_listed_as_that(bench: Bench, url: str) -> None:
     running(bench, line(("ask", ask)))
     forge(url, lambda content: b"")
@@ -363,6 +382,7 @@ def test_a_thread_whose_head_is_damaged_is_listed_as_that(bench: Bench, url: str
 # Points ---------------------------------------------------------------------------------------------------------------
 
 
+@where_each_step_is_saved
 def test_the_points_of_a_thread_say_what_each_checkpoint_is(bench: Bench) -> None:
     graph = running(bench, line(("a", say("a")), ("b", say("b"))))
     shown = points(bench)
@@ -385,9 +405,12 @@ def test_the_points_of_a_thread_say_what_each_checkpoint_is(bench: Bench) -> Non
     assert points(bench, "nobody") == []
 
 
+@in_each_durability
 @each_story
-def test_what_is_due_is_what_langgraph_finds_due_with_the_graph(story: Story, saver: EventStoreSaver) -> None:
-    stage = Stage(saver, StageFlavour.SYNC, "sync")
+def test_what_is_due_is_what_langgraph_finds_due_with_the_graph(
+    story: Story, saver: EventStoreSaver, durability: Durability
+) -> None:
+    stage = Stage(saver, StageFlavour.SYNC, durability)
     bench = Bench(saver)
     graph = stage.compile(story.graph(), **story.options)
     for steps in (story.before, story.after):
@@ -402,6 +425,7 @@ def assert_as_due(bench: Bench, graph: Pregel[Any, Any, Any, Any], name: str) ->
     assert {point.id: sorted(point.next) for point in points(bench, name, limit=1_000)} == expected
 
 
+@where_each_step_is_saved
 def test_what_is_due_after_updates_time_travel_joins_and_deferred_nodes(bench: Bench) -> None:
     builder = StateGraph(State)
     for name in ("a", "b", "b2", "join"):
@@ -427,6 +451,7 @@ def test_what_is_due_after_updates_time_travel_joins_and_deferred_nodes(bench: B
     assert stalled(bench) == {}
 
 
+@where_each_step_is_saved
 def test_a_checkpoint_that_does_not_say_what_was_updated_is_judged_by_what_has_a_value(bench: Bench) -> None:
     """As those are that an older LangGraph saved."""
     graph = running(bench, line(("a", say("a")), ("b", say("b"))), interrupt_before=["b"])

@@ -22,14 +22,14 @@ from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from projections import Damage, Progress, Recovery, Report
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
 from projections.values.change import WHOLE, Change, checksum
-from tests.failures.saving import at, ident, save, step
-from tests.failures.tables import execute, rows
-from tests.graphs.stage import Flavour as StageFlavour
-from tests.graphs.stage import Stage, thread
-from tests.graphs.stories import Story, each_story, tell
+from tests.support.counted import Bench, Flavour
+from tests.support.pace import in_each_durability
+from tests.support.saving import at, ident, save, step
+from tests.support.stage import Durability, Stage, thread
+from tests.support.stage import Flavour as StageFlavour
+from tests.support.stories import Story, each_story, tell
+from tests.support.tables import execute, rows
 from tests.values.test_damage import _payloads, _store, damage, drop_segments, marker, stored, values, without
-
-from .counted import Bench, Flavour
 
 STEPS = 50
 DAMAGED = 10
@@ -84,9 +84,12 @@ def test_progress_is_told_in_both_stages(ran: EventStoreSaver, flavour: Flavour)
     assert all(progress.done <= progress.total for progress in told)
 
 
+@in_each_durability
 @each_story
-def test_each_story_is_sound_and_so_are_its_forks_and_what_a_prune_leaves(story: Story, saver: EventStoreSaver) -> None:
-    stage = Stage(saver, StageFlavour.SYNC, "sync")
+def test_each_story_is_sound_and_so_are_its_forks_and_what_a_prune_leaves(
+    story: Story, saver: EventStoreSaver, durability: Durability
+) -> None:
+    stage = Stage(saver, StageFlavour.SYNC, durability)
     graph = stage.compile(story.graph(), **story.options)
     name = stage.here(thread())["configurable"]["thread_id"]
     stage.perform(lambda stage: tell(stage, graph, story.before))

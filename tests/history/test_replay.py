@@ -17,9 +17,9 @@ from eventstore import BadInputError, ConflictError, InvalidIdError, NotFoundErr
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._planning import Reason
 from langgraph.checkpoint.eventstore._recorded import path_text
-from tests.graphs.stories import append
-
-from .counted import Bench, Counted, Flavour, Left, Number, Question, Right, State, at, nodes
+from tests.support.counted import Bench, Counted, Flavour, Left, Number, Question, Right, State, at, nodes
+from tests.support.pace import where_each_step_is_saved
+from tests.support.stories import append
 
 
 @pytest.fixture(params=list(Flavour))
@@ -54,6 +54,7 @@ def branching(counted: Counted, left: str = "left") -> StateGraph[Any, Any, Any,
 # What runs, and what does not -----------------------------------------------------------------------------------------
 
 
+@where_each_step_is_saved
 def test_only_the_branch_of_the_node_that_changed_runs_again(bench: Bench, counted: Counted) -> None:
     bench.run(bench.compile(branching(counted)), {"question": "why"})
     counted.taken()
@@ -72,6 +73,7 @@ def test_only_the_branch_of_the_node_that_changed_runs_again(bench: Bench, count
     bench.saver.store.verify()
 
 
+@where_each_step_is_saved
 def test_each_task_tells_why_it_ran_and_whose_result_it_took(bench: Bench, counted: Counted) -> None:
     graph = bench.compile(branching(counted))
     bench.run(graph, {"question": "why"})
@@ -97,6 +99,7 @@ def test_each_task_tells_why_it_ran_and_whose_result_it_took(bench: Bench, count
     assert {cause.metadata["reused_from"] for cause in taken} == {"thread"}
 
 
+@where_each_step_is_saved
 def test_a_plan_tells_beforehand_what_will_run_again_and_why(bench: Bench, counted: Counted) -> None:
     graph = bench.compile(branching(counted))
     bench.run(graph, {"question": "why"})
@@ -121,6 +124,7 @@ def test_a_plan_tells_beforehand_what_will_run_again_and_why(bench: Bench, count
     assert bench.saver.store.head("thread") == versions
 
 
+@where_each_step_is_saved
 def test_where_a_node_writes_what_it_wrote_before_nothing_else_runs_again(bench: Bench, counted: Counted) -> None:
     graph = bench.compile(branching(counted))
     bench.run(graph, {"question": "why"})
@@ -131,6 +135,7 @@ def test_where_a_node_writes_what_it_wrote_before_nothing_else_runs_again(bench:
     assert bench.values(graph, replayed.thread) == bench.values(graph)
 
 
+@where_each_step_is_saved
 def test_the_last_node_of_a_line_alone_runs_again(bench: Bench, counted: Counted) -> None:
     def line(word: str) -> Any:
         builder = StateGraph(State)
@@ -146,6 +151,7 @@ def test_the_last_node_of_a_line_alone_runs_again(bench: Bench, counted: Counted
     assert bench.values(line("C"), replayed.thread)["log"] == ["a", "b", "C"]
 
 
+@where_each_step_is_saved
 def test_a_node_that_changed_runs_again_in_each_round_of_a_loop_and_who_reads_it_not_does_not(
     bench: Bench, counted: Counted
 ) -> None:
@@ -171,6 +177,7 @@ def test_a_node_that_changed_runs_again_in_each_round_of_a_loop_and_who_reads_it
     assert bench.values(loop(2), replayed.thread)["log"] == ["2:1", "2:2", "2:3"]
 
 
+@where_each_step_is_saved
 def test_where_the_graph_takes_another_way_than_recorded_the_rest_runs(bench: Bench, counted: Counted) -> None:
     def choosing(choice: str) -> Any:
         builder = StateGraph(State)
@@ -194,6 +201,7 @@ def test_where_the_graph_takes_another_way_than_recorded_the_rest_runs(bench: Be
     assert bench.values(choosing("two"), replayed.thread)["log"] == ["two", "end"]
 
 
+@where_each_step_is_saved
 def test_what_a_conditional_edge_reads_belongs_to_what_its_node_reads(bench: Bench, counted: Counted) -> None:
     def lead(state: Left) -> str:
         return state["left"]
@@ -215,6 +223,7 @@ def test_what_a_conditional_edge_reads_belongs_to_what_its_node_reads(bench: Ben
     assert bench.values(leading("two"), replayed.thread)["log"] == ["two"]
 
 
+@where_each_step_is_saved
 def test_a_run_that_becomes_longer_than_it_was_recorded_goes_on(bench: Bench, counted: Counted) -> None:
     def loop(rounds: int) -> Any:
         def work(state: Any) -> Any:
@@ -250,6 +259,7 @@ def mapping(counted: Counted, items: str = "abc", version: str = "") -> StateGra
     return builder.add_edge("work", "join")
 
 
+@where_each_step_is_saved
 def test_of_packets_only_the_new_ones_are_worked_on_wherever_they_are_in_line(bench: Bench, counted: Counted) -> None:
     bench.run(bench.compile(mapping(counted)), {})
     assert counted.taken() == {"split": 1, "work": 3, "join": 1}
@@ -260,6 +270,7 @@ def test_of_packets_only_the_new_ones_are_worked_on_wherever_they_are_in_line(be
     assert [task.verdict.reason for task in replayed.ran if task.node == "work"] == [Reason.NEW, Reason.NEW]
 
 
+@where_each_step_is_saved
 def test_a_worker_that_changed_works_on_all_packets_and_on_none_twice(bench: Bench, counted: Counted) -> None:
     bench.run(bench.compile(mapping(counted)), {})
     counted.taken()
@@ -269,6 +280,7 @@ def test_a_worker_that_changed_works_on_all_packets_and_on_none_twice(bench: Ben
     assert bench.values(changed, replayed.thread)["left"] == "A'B'C'"
 
 
+@where_each_step_is_saved
 def test_of_a_node_that_changed_for_some_inputs_the_other_tasks_are_reused(bench: Bench, counted: Counted) -> None:
     bench.run(bench.compile(mapping(counted)), {})
     counted.taken()
@@ -299,6 +311,7 @@ def nesting(
     return builder.add_edge(START, "first").add_edge("first", "inner").add_edge("inner", "last")
 
 
+@where_each_step_is_saved
 def test_a_subgraph_is_reused_whole(bench: Bench, counted: Counted) -> None:
     bench.run(bench.compile(nesting(counted)), {"question": "?"})
     counted.taken()
@@ -308,6 +321,7 @@ def test_a_subgraph_is_reused_whole(bench: Bench, counted: Counted) -> None:
     assert bench.values(changed, replayed.thread)["log"] == ["FIRST", "inner ?"]
 
 
+@where_each_step_is_saved
 def test_a_subgraph_that_changed_runs_whole(bench: Bench, counted: Counted) -> None:
     bench.run(bench.compile(nesting(counted)), {"question": "?"})
     counted.taken()
@@ -317,6 +331,7 @@ def test_a_subgraph_that_changed_runs_whole(bench: Bench, counted: Counted) -> N
     assert bench.values(changed, replayed.thread)["log"] == ["first", "INNER ?"]
 
 
+@where_each_step_is_saved
 def test_a_subgraph_that_remembers_its_calls_always_runs_again(bench: Bench, counted: Counted) -> None:
     told = Annotated[list[str], DeltaChannel(append, snapshot_frequency=50)]
     inner = StateGraph(TypedDict("Remembered", {"told": told, "question": str, "left": str}, total=False))  # type: ignore[operator]
@@ -357,6 +372,7 @@ def asking(counted: Counted, word: str = "") -> StateGraph[Any, Any, Any, Any]:
     return builder.add_edge(["ask", "work"], "end")
 
 
+@where_each_step_is_saved
 def test_an_answer_is_part_of_the_result_that_is_reused(bench: Bench, counted: Counted) -> None:
     graph = bench.compile(asking(counted))
     bench.run(graph, {"question": "?"})
@@ -369,6 +385,7 @@ def test_an_answer_is_part_of_the_result_that_is_reused(bench: Bench, counted: C
     assert bench.values(changed, replayed.thread) == {**bench.values(graph), "right": "work!"}
 
 
+@where_each_step_is_saved
 def test_a_task_that_runs_again_asks_again_and_the_new_thread_goes_on_with_the_answer(
     bench: Bench, counted: Counted
 ) -> None:
@@ -388,6 +405,7 @@ def test_a_task_that_runs_again_asks_again_and_the_new_thread_goes_on_with_the_a
     assert bench.values(graph, replayed.thread)["log"] == ["no"]
 
 
+@where_each_step_is_saved
 def test_an_update_that_came_with_an_answer_is_made_again(bench: Bench, counted: Counted) -> None:
     graph = bench.compile(asking(counted))
     bench.run(graph, {"question": "?"})
@@ -398,6 +416,7 @@ def test_an_update_that_came_with_an_answer_is_made_again(bench: Bench, counted:
     assert bench.values(changed, replayed.thread)["number"] == 7
 
 
+@where_each_step_is_saved
 def test_an_error_of_a_node_is_told_and_the_new_thread_can_be_resumed(bench: Bench, counted: Counted) -> None:
     def failing(fails: bool) -> Any:
         def work(state: Any) -> Any:
@@ -421,6 +440,7 @@ def test_an_error_of_a_node_is_told_and_the_new_thread_can_be_resumed(bench: Ben
     assert counted.taken() == {"work": 2}
 
 
+@where_each_step_is_saved
 def test_what_had_failed_or_was_never_finished_runs_again(bench: Bench, counted: Counted) -> None:
     graph = bench.compile(asking(counted))
     bench.run(graph, {"question": "?"})  # and nobody answers
@@ -440,6 +460,7 @@ def test_what_had_failed_or_was_never_finished_runs_again(bench: Bench, counted:
     }
 
 
+@where_each_step_is_saved
 @pytest.mark.parametrize(("where", "stops_with"), [("interrupt_before", []), ("interrupt_after", ["log"])])
 def test_a_breakpoint_stops_what_runs_again_and_not_what_is_reused(
     bench: Bench, counted: Counted, where: str, stops_with: list[str]
@@ -455,6 +476,7 @@ def test_a_breakpoint_stops_what_runs_again_and_not_what_is_reused(
     assert bench.values(careful, replayed.thread)["log"][-1] == "LEFT ?! right!"
 
 
+@where_each_step_is_saved
 def test_a_loop_without_an_end_ends_at_the_recursion_limit(bench: Bench, counted: Counted) -> None:
     def loop(ends: bool) -> Any:
         builder = StateGraph(State).add_node("work", counted.node("work", lambda state: {"log": ["."]}))
@@ -489,6 +511,7 @@ def test_a_run_of_many_that_a_thread_has_had_is_replayed_to_its_own_end(
     assert bench.values(changed, replayed.thread)["log"][3:5] == ["LEFT two!", "right!"]
 
 
+@where_each_step_is_saved
 def test_channels_that_are_replayed_from_writes_are_as_they_were(bench: Bench, counted: Counted) -> None:
     log = Annotated[list[str], DeltaChannel(append, snapshot_frequency=50)]
     schema: Any = TypedDict("schema", {"log": log, "question": str}, total=False)
@@ -511,6 +534,7 @@ def test_channels_that_are_replayed_from_writes_are_as_they_were(bench: Bench, c
     assert bench.values(line("B"), replayed.thread)["log"] == [*expected, "again", "a", "B", "11"]
 
 
+@where_each_step_is_saved
 def test_writes_that_were_recorded_before_their_checkpoint_are_not_taken_for_those_of_the_replay(
     bench: Bench, counted: Counted
 ) -> None:
@@ -532,6 +556,7 @@ def test_writes_that_were_recorded_before_their_checkpoint_are_not_taken_for_tho
     assert bench.values(changed, replayed.thread)["log"] == ["LEFT ?!", "right!", "LEFT ?! right!"]
 
 
+@where_each_step_is_saved
 def test_a_fork_and_a_replay_are_replayed_in_turn(bench: Bench, counted: Counted) -> None:
     bench.run(bench.compile(branching(counted)), {"question": "?"})
     bench.saver.copy_thread("thread", "copy")
@@ -552,17 +577,19 @@ def _copied(bench: Bench, thread: str) -> str:
     return next(saved.id for saved in listed if saved.metadata["source"] == "fork")
 
 
+@where_each_step_is_saved
 def test_after_time_travel_the_way_is_replayed_that_the_thread_took_last(bench: Bench, counted: Counted) -> None:
     graph = bench.compile(branching(counted))
     bench.run(graph, {"question": "?"})
     [begun] = [state for state in graph.get_state_history(at()) if set(state.next) == {"left", "right"}]
-    bench.call(graph, "invoke", None, begun.config, durability="sync")
+    bench.call(graph, "invoke", None, begun.config)
     counted.taken()
     replayed = bench.replay(graph, "left")
     assert counted.taken() == {"left": 1}
     assert nodes(replayed.reused) == ["end", "left2", "right", "right2"]
 
 
+@where_each_step_is_saved
 def test_what_a_person_wrote_in_a_nodes_place_counts_as_its_result(bench: Bench, counted: Counted) -> None:
     """LangGraph records it as that."""
 
@@ -584,6 +611,7 @@ def test_what_a_person_wrote_in_a_nodes_place_counts_as_its_result(bench: Bench,
     assert bench.values(line("A"), replayed.thread) == expected
 
 
+@where_each_step_is_saved
 def test_a_saver_that_lets_runs_take_turns_replays_as_well(make_saver: Any, counted: Counted) -> None:
     bench = Bench(make_saver(concurrent_runs="reject"))
     bench.run(bench.compile(branching(counted)), {"question": "?"})
@@ -592,6 +620,7 @@ def test_a_saver_that_lets_runs_take_turns_replays_as_well(make_saver: Any, coun
     assert counted.taken() == {"left": 1, "left2": 1, "end": 1}
 
 
+@where_each_step_is_saved
 def test_async_nodes_are_replayed_in_the_callers_loop(saver: EventStoreSaver, counted: Counted) -> None:
     async def work(state: Any) -> Any:
         counted.calls["work"] += 1
@@ -604,6 +633,7 @@ def test_async_nodes_are_replayed_in_the_callers_loop(saver: EventStoreSaver, co
     assert counted.taken() == {"work": 2}
 
 
+@where_each_step_is_saved
 def test_nodes_get_the_config_and_the_context_that_the_caller_gives(bench: Bench) -> None:
     seen: list[Any] = []
 
@@ -620,6 +650,7 @@ def test_nodes_get_the_config_and_the_context_that_the_caller_gives(bench: Bench
     assert seen[1] == ("me", "new", {"question": "2"})
 
 
+@where_each_step_is_saved
 def test_a_node_that_failed_and_was_handled_runs_again_and_is_handled_again(bench: Bench, counted: Counted) -> None:
     def fail(state: Any) -> Any:
         raise ZeroDivisionError
@@ -637,6 +668,7 @@ def test_a_node_that_failed_and_was_handled_runs_again_and_is_handled_again(benc
     assert bench.values(build("b"), replayed.thread) == {**bench.values(build("b")), "right": "b"}
 
 
+@where_each_step_is_saved
 def test_a_function_with_tasks_is_one_node(bench: Bench, counted: Counted) -> None:
     @task
     def double(number: int) -> int:
@@ -648,7 +680,7 @@ def test_a_function_with_tasks_is_one_node(bench: Bench, counted: Counted) -> No
         counted.calls["flow"] += 1
         return double(number).result()
 
-    flow.invoke(4, at(), durability="sync")
+    flow.invoke(4, at())
     counted.taken()
     replayed = bench.replays.replay(flow, "thread", bench.beginning(), "flow")
     assert counted.taken() == {"flow": 1, "double": 1}
@@ -658,6 +690,7 @@ def test_a_function_with_tasks_is_one_node(bench: Bench, counted: Counted) -> No
 # What is refused ------------------------------------------------------------------------------------------------------
 
 
+@where_each_step_is_saved
 def test_what_cannot_be_replayed_is_refused_and_nothing_is_stored(
     bench: Bench, counted: Counted, make_saver: Any
 ) -> None:
@@ -689,6 +722,7 @@ def test_what_cannot_be_replayed_is_refused_and_nothing_is_stored(
     assert [stream.name for stream in bench.saver.store.streams().streams] == streams
 
 
+@where_each_step_is_saved
 def test_a_fork_that_was_pruned_is_replayed_from_what_it_has_kept(bench: Bench, counted: Counted) -> None:
     graph = bench.compile(asking(counted))
     bench.run(graph, {"question": "?"})

@@ -6,14 +6,15 @@ import operator
 from typing import Annotated, Any, TypedDict
 from uuid import uuid4
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .counted import Bench, Counted, Flavour, nodes
+from tests.support.counted import Bench, Counted, Flavour, nodes
+from tests.support.pace import where_each_step_is_saved
 
 many = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
@@ -54,6 +55,9 @@ def woven(bench: Bench, counted: Counted, web: Web, changed: int, version: int) 
     return bench.compile(builder)
 
 
+# Saved beside the next step, a join may be stored as that step has filled it already: LangGraph hands over the set in
+# which it counts (`NamedBarrierValue.checkpoint`), and its own time travel then finds the node due too early as well.
+@pytest.mark.parametrize("durability", ["sync"], indirect=True)
 @many
 @given(web=webs(), data=st.data(), flavour=st.sampled_from(list(Flavour)))
 def test_of_nodes_that_depend_on_each_other_in_any_way(
@@ -94,6 +98,7 @@ class Walk(TypedDict, total=False):
     left: int
 
 
+@where_each_step_is_saved
 @many
 @given(
     ways=st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3)), min_size=5, max_size=5),

@@ -12,9 +12,9 @@ from langchain_core.tools import tool
 from langgraph.pregel import Pregel
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.graphs.scripted import ScriptedChatModel, call, said
-
-from .counted import Bench, Flavour, nodes
+from tests.support.counted import Bench, Flavour, nodes
+from tests.support.pace import where_each_step_is_saved
+from tests.support.scripted import ScriptedChatModel, call, said
 
 
 @pytest.fixture(params=list(Flavour))
@@ -53,6 +53,7 @@ def is_call_of(name: str) -> Any:
     return lambda sent: sent[0]["name"] == name
 
 
+@where_each_step_is_saved
 def test_only_the_calls_of_the_tool_that_changed_are_made_again(bench: Bench) -> None:
     calls: Counter[str] = Counter()
     bench.run(agent(bench, calls, "blue"), {"messages": [HumanMessage("go", id="go")]})
@@ -82,6 +83,7 @@ def test_only_the_calls_of_the_tool_that_changed_are_made_again(bench: Bench) ->
     ]
 
 
+@where_each_step_is_saved
 def test_the_plan_names_the_calls_that_will_be_made_again_and_the_model_that_reads_them(bench: Bench) -> None:
     calls: Counter[str] = Counter()
     graph = agent(bench, calls, "blue")
@@ -94,6 +96,7 @@ def test_the_plan_names_the_calls_that_will_be_made_again_and_the_model_that_rea
     assert not calls
 
 
+@where_each_step_is_saved
 def test_a_model_that_is_asked_the_same_is_not_asked_again(bench: Bench) -> None:
     calls: Counter[str] = Counter()
     graph = agent(bench, calls, "blue")

@@ -18,10 +18,10 @@ from langgraph.types import Command, interrupt
 from eventstore import BadInputError, Cause, ConflictError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints
-from tests.failures.saving import at, ident, number_of, numbers, save, shown, step
-from tests.failures.tables import rows
-
-from .histories import an_agent, config, hello
+from tests.support.histories import an_agent, config, hello
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.saving import at, ident, number_of, numbers, save, shown, step
+from tests.support.tables import rows
 
 Make = Callable[..., EventStoreSaver]
 
@@ -87,8 +87,8 @@ def a_graph(saver: EventStoreSaver) -> Any:
 def run(graph: Any) -> None:
     """Two turns, each with a question that is answered."""
     for turn in (1, 2):
-        graph.invoke({"notes": [f"turn {turn}"]}, config(), durability="sync")
-        graph.invoke(Command(resume=f"yes, {turn}"), config(), durability="sync")
+        graph.invoke({"notes": [f"turn {turn}"]}, config())
+        graph.invoke(Command(resume=f"yes, {turn}"), config())
 
 
 @pytest.fixture
@@ -96,6 +96,8 @@ def watching(make_store: Any) -> Watching:
     return Watching(make_store())
 
 
+# Beside the next step, what arrives early is there the moment a checkpoint is saved; see test_going_back_by_cause.
+@pytest.mark.parametrize("durability", ["sync"], indirect=True)
 def test_afterwards_all_reads_are_as_they_were_the_moment_the_checkpoint_was_saved(watching: Watching) -> None:
     run(a_graph(watching))
     moments = watching.moments
@@ -109,6 +111,7 @@ def test_afterwards_all_reads_are_as_they_were_the_moment_the_checkpoint_was_sav
     assert everything(watching)[0][0].checkpoint["id"] == max(moments)
 
 
+@in_each_durability
 def test_the_state_of_subgraphs_goes_back_with_it(watching: Watching) -> None:
     graph = a_graph(watching)
     run(graph)
@@ -120,6 +123,7 @@ def test_the_state_of_subgraphs_goes_back_with_it(watching: Watching) -> None:
     assert inner.checkpoint["channel_values"]["notes"] == ["turn 1", "inner 1"]
 
 
+@in_each_durability
 def test_a_run_goes_on_from_there_as_it_would_have_then(saver: EventStoreSaver) -> None:
     graph = a_graph(saver)
     run(graph)
@@ -175,6 +179,7 @@ def test_steps_and_numbers_are_counted_on_the_way_that_led_to_the_latest(saver: 
     assert saver.checkpoints.rollback("thread", back=2).checkpoint == ident(1)
 
 
+@where_each_step_is_saved
 def test_undo_after_a_run_sets_that_aside_and_brings_back_all_that_was(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
     graph.invoke(hello(), config())
@@ -230,6 +235,8 @@ def test_a_rollback_to_where_a_thread_stands_records_nothing(saver: EventStoreSa
     assert shown(saver)[0].pending_writes == []
 
 
+# Beside the next step, a checkpoint that is being saved when its parent is gone back to is stored on the new line yet.
+@pytest.mark.parametrize("durability", ["sync"], indirect=True)
 def test_a_run_that_is_under_way_fails_and_stores_nothing(saver: EventStoreSaver, make_saver: Make) -> None:
     savers = {"rolled back by this process": saver, "by another": make_saver()}
 
@@ -243,7 +250,7 @@ def test_a_run_that_is_under_way_fails_and_stores_nothing(saver: EventStoreSaver
     graph = builder.add_edge(START, "first").add_edge("first", "back").compile(checkpointer=saver)
     for thread in savers:
         with pytest.raises(ConflictError, match="rolled back"):
-            graph.invoke({"notes": ["one"]}, config(thread), durability="sync")
+            graph.invoke({"notes": ["one"]}, config(thread))
         assert graph.get_state(config(thread)).values == {"notes": ["one"]}
 
 

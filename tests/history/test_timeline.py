@@ -20,11 +20,11 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, NewWrites, Timeline, TimelineEntry
 from projections.differences.difference import diff
 from projections.differences.summary import in_short
-from tests.graphs.stage import Flavour, Stage
-from tests.graphs.stories import STORIES, Plain, Story, counting, delta_state, siblings, tell
-from tests.values.making import Liar
-
-from .histories import Counting, an_agent, chain, config, hello, ident, save, timeline, write
+from tests.support.histories import Counting, an_agent, chain, config, hello, ident, save, timeline, write
+from tests.support.making import Liar
+from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.stage import Durability, Flavour, Stage
+from tests.support.stories import STORIES, Plain, Story, counting, delta_state, siblings, tell
 
 Make = Callable[..., EventStoreSaver]
 
@@ -41,10 +41,11 @@ def shown(saver: EventStoreSaver) -> list[tuple[Any, ...]]:
     ]
 
 
+@where_each_step_is_saved
 def test_each_checkpoint_says_what_happened_in_it(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
-    graph.invoke(Command(resume="Yes"), config(), durability="sync")
+    graph.invoke(hello(), config())
+    graph.invoke(Command(resume="Yes"), config())
     assert shown(saver) == [
         (-1, "input", (), ["__start__: +1 messages"]),
         (0, "loop", ("__start__",), ['messages: +1 (human: "Hello")']),
@@ -57,8 +58,9 @@ def test_each_checkpoint_says_what_happened_in_it(saver: EventStoreSaver) -> Non
     assert [entry.due for entry in entries(saver)][-3:] == [("search", "write"), ("model",), ("__start__",)]
 
 
+@in_each_durability
 def test_an_entry_knows_its_place_its_size_and_who_wrote_it(saver: EventStoreSaver) -> None:
-    an_agent(saver).invoke(hello(), config(), durability="sync")
+    an_agent(saver).invoke(hello(), config())
     events = {event.version: event for event in saver.store.read("t")}
     for entry in entries(saver):
         event = events[entry.version]
@@ -72,18 +74,20 @@ def test_an_entry_knows_its_place_its_size_and_who_wrote_it(saver: EventStoreSav
             assert (cause.checkpoint, writer.saved_at) == (entry.parent, events[writer.version].recorded_at)
 
 
+@in_each_durability
 def test_updates_by_hand_name_the_node_they_were_made_for(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
+    graph.invoke(hello(), config())
     graph.update_state(config(), {"count": 7}, as_node="ask")
     latest = entries(saver)[0]
     assert (latest.source, latest.nodes, len(latest.writers)) == ("update", ("ask",), 1)
     assert [str(change) for change in latest.changes] == ["count: 1 → 7"]
 
 
+@where_each_step_is_saved
 def test_an_update_of_the_past_is_not_taken_for_what_the_nodes_did_there(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
+    graph.invoke(hello(), config())
     past = next(entry for entry in entries(saver) if entry.step == 1)
     graph.update_state(config(checkpoint_id=past.id, checkpoint_ns=""), {"count": 7}, as_node="ask")
     update, then = entries(saver)[0], entries(saver)[1]
@@ -91,11 +95,12 @@ def test_an_update_of_the_past_is_not_taken_for_what_the_nodes_did_there(saver: 
     assert ([writer.node for writer in update.writers], then.nodes) == (["ask"], ("search", "write"))
 
 
+@where_each_step_is_saved
 def test_an_input_in_the_middle_of_a_step_discards_what_tasks_had_finished(saver: EventStoreSaver) -> None:
     graph = siblings(Plain)().compile(checkpointer=saver)
-    graph.invoke({"log": ["in"]}, config(), durability="sync")
+    graph.invoke({"log": ["in"]}, config())
     assert entries(saver)[0].pending == 1
-    graph.invoke({"log": ["again"]}, config(), durability="sync")
+    graph.invoke({"log": ["again"]}, config())
     assert [entry.writers for entry in entries(saver) if entry.source == "input"] == [(), ()]
 
 
@@ -107,6 +112,7 @@ def test_a_run_that_is_saved_at_its_end_names_all_nodes_that_ran(saver: EventSto
     assert entries(saver)[0].nodes == ("ask",)
 
 
+@where_each_step_is_saved
 def test_packets_that_were_sent_name_their_nodes(saver: EventStoreSaver) -> None:
     class Log(TypedDict):
         log: Annotated[list[str], append_all]
@@ -114,7 +120,7 @@ def test_packets_that_were_sent_name_their_nodes(saver: EventStoreSaver) -> None
     builder = StateGraph(Log).add_node("plan", lambda state: {"log": ["plan"]})
     builder.add_node("work", lambda state: {"log": ["work"]})
     builder.add_conditional_edges("plan", lambda state: [Send("work", {"log": []})] * 3, ["work"])
-    builder.add_edge(START, "plan").compile(checkpointer=saver).invoke({"log": []}, config(), durability="sync")
+    builder.add_edge(START, "plan").compile(checkpointer=saver).invoke({"log": []}, config())
     latest = entries(saver)[0]
     assert [writer.node for writer in latest.writers] == ["work"] * 3
     assert latest.nodes == ("work",)
@@ -137,39 +143,43 @@ def test_of_runs_that_race_each_is_named_with_its_own_step(saver: EventStoreSave
     assert [writer.run for writer in entries(saver)[0].writers] == ["a"]
 
 
+@where_each_step_is_saved
 def test_a_failed_task_is_flagged(saver: EventStoreSaver) -> None:
     def fail(state: Any) -> Any:
         raise RuntimeError
 
     graph = StateGraph(TypedDict("S", {"a": int})).add_node(fail).add_edge(START, "fail").compile(checkpointer=saver)  # type: ignore[operator]
     with pytest.raises(RuntimeError):
-        graph.invoke({"a": 1}, config(), durability="sync")
+        graph.invoke({"a": 1}, config())
     assert [entry.failed for entry in entries(saver)] == [True, False]
 
 
+@where_each_step_is_saved
 def test_of_a_channel_that_is_replayed_the_writes_are_shown(saver: EventStoreSaver) -> None:
     graph = StateGraph(delta_state(50)).add_node("say", lambda state: {"log": ["hi"]}).add_edge(START, "say")
-    graph.compile(checkpointer=saver).invoke({"log": ["in"]}, config(), durability="sync")
+    graph.compile(checkpointer=saver).invoke({"log": ["in"]}, config())
     assert [[str(change) for change in entry.changes] for entry in entries(saver)][:2] == [
         ['log: ["hi"]'],
         ['log: ["in"]'],
     ]
 
 
+@where_each_step_is_saved
 def test_snapshots_of_a_replayed_channel_are_no_change_of_their_own(saver: EventStoreSaver) -> None:
     graph = counting(delta_state(2))().compile(checkpointer=saver)
-    graph.invoke({"log": ["in"], "step": 0}, config(), durability="sync")
+    graph.invoke({"log": ["in"], "step": 0}, config())
     log = [change for entry in entries(saver) for change in entry.changes if change.channel == "log"]
     assert [(change.kind, change.summary) for change in log] == [
         ("written", f'["{word}"]') for word in ("4", "3", "2", "1", "0", "in")
     ]
 
 
+@where_each_step_is_saved
 @pytest.mark.parametrize("story", STORIES, ids=str)
 def test_the_nodes_are_those_that_langgraph_says_were_next(
-    saver: EventStoreSaver, make_saver: Any, story: Story
+    saver: EventStoreSaver, make_saver: Any, story: Story, durability: Durability
 ) -> None:
-    stage = Stage(saver, Flavour.SYNC, "sync", reopen=make_saver)
+    stage = Stage(saver, Flavour.SYNC, durability, reopen=make_saver)
     graphs: list[Any] = []
 
     async def scenario(stage: Stage) -> None:
@@ -198,12 +208,13 @@ def test_the_nodes_are_those_that_langgraph_says_were_next(
     assert everywhere == [each.checkpoint["id"] for each in saver.list(config(thread))]
 
 
+@where_each_step_is_saved
 def test_pages_follow_each_other_without_a_gap(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
-    graph.invoke(hello(), config("a"), durability="sync")
+    graph.invoke(hello(), config("a"))
     saver.copy_thread("a", "b")
-    graph.invoke(Command(resume="Yes"), config("a"), durability="sync")
-    graph.invoke(Command(resume="No"), config("b"), durability="sync")
+    graph.invoke(Command(resume="Yes"), config("a"))
+    graph.invoke(Command(resume="No"), config("b"))
     whole = entries(saver, "a", "b")
     assert len(whole) == 10
     assert whole == sorted(whole, key=attrgetter("id", "namespace", "thread"), reverse=True)
@@ -219,8 +230,9 @@ def test_pages_follow_each_other_without_a_gap(saver: EventStoreSaver) -> None:
         assert found == whole
 
 
+@in_each_durability
 def test_a_fork_shows_the_past_that_it_shares_as_its_own(saver: EventStoreSaver) -> None:
-    an_agent(saver).invoke(hello(), config("a"), durability="sync")
+    an_agent(saver).invoke(hello(), config("a"))
     saver.copy_thread("a", "b")
     assert [entry.to_json() | {"thread": "a"} for entry in entries(saver, "b")] == [
         entry.to_json() for entry in entries(saver, "a")
@@ -263,28 +275,31 @@ def test_what_no_database_could_hold_is_not_looked_for(saver: EventStoreSaver, n
         history.at("t", 20260101, serializer)  # type: ignore[arg-type]
 
 
+@where_each_step_is_saved
 def test_after_a_prune_the_oldest_checkpoint_says_what_it_wrote_itself(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
+    graph.invoke(hello(), config())
     saver.prune(["t"])
     [entry] = entries(saver)
     assert entry.parent is None
     assert [change.channel for change in entry.changes] == ["files", "messages"]
-    graph.invoke(Command(resume="Yes"), config(), durability="sync")
+    graph.invoke(Command(resume="Yes"), config())
     assert [str(change) for change in entries(saver)[0].changes] == ['messages: +1 (human: "Yes")']
     assert entries(saver)[0].nodes == ("ask",)
 
 
+@in_each_durability
 def test_a_deleted_thread_has_no_timeline(saver: EventStoreSaver) -> None:
-    an_agent(saver).invoke(hello(), config(), durability="sync")
+    an_agent(saver).invoke(hello(), config())
     saver.delete_thread("t")
     assert entries(saver) == []
 
 
+@in_each_durability
 def test_a_state_as_of_a_time_is_the_one_that_was_there(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
-    graph.invoke(Command(resume="Yes"), config(), durability="sync")
+    graph.invoke(hello(), config())
+    graph.invoke(Command(resume="Yes"), config())
     found = entries(saver)
     at = timeline(saver).at
     for entry in found:
@@ -302,10 +317,11 @@ def test_a_state_as_of_a_time_is_the_one_that_was_there(saver: EventStoreSaver) 
     assert latest.values["count"] == 1
 
 
+@where_each_step_is_saved
 def test_a_state_as_of_a_time_is_what_it_was_before_a_rollback(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
-    graph.invoke(Command(resume="Yes"), config(), durability="sync")
+    graph.invoke(hello(), config())
+    graph.invoke(Command(resume="Yes"), config())
     left = entries(saver)
     saver.checkpoints.rollback("t", back=2)
     at = timeline(saver).at
@@ -320,8 +336,9 @@ def test_a_state_as_of_a_time_is_what_it_was_before_a_rollback(saver: EventStore
     assert [each.step for each in timeline(saver).blame("t", "messages", saver.serde)] == [0, 1]
 
 
+@where_each_step_is_saved
 def test_what_was_pruned_is_no_state_of_any_time(saver: EventStoreSaver) -> None:
-    an_agent(saver).invoke(hello(), config(), durability="sync")
+    an_agent(saver).invoke(hello(), config())
     latest, *older = entries(saver)
     saver.prune(["t"])
     at = timeline(saver).at
@@ -331,8 +348,9 @@ def test_what_was_pruned_is_no_state_of_any_time(saver: EventStoreSaver) -> None
     assert left.id == latest.id
 
 
+@where_each_step_is_saved
 async def test_async_code_sees_the_same(saver: EventStoreSaver) -> None:
-    await an_agent(saver).ainvoke(hello(), config(), durability="sync")
+    await an_agent(saver).ainvoke(hello(), config())
     history = timeline(saver)
     whole = entries(saver)
     assert [entry async for entry in history.aentries("t", saver.serde)] == whole
@@ -364,13 +382,14 @@ def test_what_the_serializer_may_not_make_hides_nothing_else(saver: EventStoreSa
     ]
 
 
+@in_each_durability
 def test_a_prune_at_the_same_time_disturbs_no_reader(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
-    graph.invoke(hello(), config(), durability="sync")
+    graph.invoke(hello(), config())
 
     def prune_again_and_again() -> None:
         for number in range(2, 8):
-            graph.invoke(hello(number), config(), durability="sync")
+            graph.invoke(hello(number), config())
             saver.prune(["t"])
 
     history = timeline(saver)

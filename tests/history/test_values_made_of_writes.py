@@ -15,9 +15,10 @@ from langgraph.types import Command, Overwrite, StateSnapshot
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, CheckpointDiff, diff
-from tests.graphs.stage import DURABILITIES, Durability, Flavour, Stage, checkpoint_id
-from tests.history.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, telling
-from tests.history.histories import config
+from tests.support.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, telling
+from tests.support.histories import config
+from tests.support.pace import where_each_step_is_saved
+from tests.support.stage import DURABILITIES, Durability, Flavour, Stage, checkpoint_id
 
 EMPTY: dict[str, Any] = {"files": {}, "messages": []}
 
@@ -147,10 +148,11 @@ def told(saver: EventStoreSaver, frequency: int, steps: int = 3) -> Any:
         }
         for n in range(steps)
     ]
-    graph.invoke({"script": script}, config(), durability="sync")
+    graph.invoke({"script": script}, config())
     return graph
 
 
+@where_each_step_is_saved
 @pytest.mark.parametrize("frequency", [2, SELDOM])
 def test_what_a_prune_leaves_is_shown_and_what_is_not_known_any_more_is_said(
     saver: EventStoreSaver, frequency: int
@@ -171,6 +173,7 @@ def test_what_a_prune_leaves_is_shown_and_what_is_not_known_any_more_is_said(
         assert [(each.step, each.nodes) for each in after] == [(each.step, each.nodes) for each in before]
 
 
+@where_each_step_is_saved
 def test_after_a_rollback_and_in_a_fork_the_same_is_shown(saver: EventStoreSaver) -> None:
     graph = told(saver, SELDOM)
     states = [*graph.get_state_history(config())]
@@ -183,6 +186,7 @@ def test_after_a_rollback_and_in_a_fork_the_same_is_shown(saver: EventStoreSaver
         assert len(saver.history.blame(name, "messages")) == len(states[2].values["messages"])
 
 
+@where_each_step_is_saved
 def test_beside_what_came_with_an_answer_each_node_is_named(saver: EventStoreSaver) -> None:
     graph = telling(2).compile(checkpointer=saver)
     files = {"left": {"files": {"/l": {"content": "left 0"}}}, "right": {"files": {"/r": {"content": "right 1"}}}}

@@ -21,9 +21,9 @@ from langgraph.types import Command, Send, interrupt
 from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry, Recovery, Timeline
-from tests.graphs.scripted import ScriptedChatModel, call
-from tests.graphs.stage import DURABILITIES, Durability, Flavour, Stage
 from tests.graphs.test_agents import human
+from tests.support.scripted import ScriptedChatModel, call
+from tests.support.stage import DURABILITIES, Durability, Flavour, Stage
 
 MakeStore = Callable[..., EventStore]
 PATIENCE = 20.0

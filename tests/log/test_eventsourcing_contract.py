@@ -24,7 +24,7 @@ from eventstore.persistence import (
     LogSnapshotRecorder,
     LogTrackingRecorder,
 )
-from tests.log.counters import CountersView
+from tests.support.counters import CountersView
 
 
 class Case(TestCase):

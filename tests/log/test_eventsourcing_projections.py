@@ -18,7 +18,7 @@ from eventstore.persistence import Factory, LogTrackingRecorder
 from eventstore.persistence._recorder import OriginatorIdType
 from eventstore.queries import prepare
 from eventstore.recorders import Session
-from tests.failures.processes import Pipe, in_processes
+from tests.support.processes import Pipe, in_processes
 
 WRITERS, SAVES, AGGREGATES, EVENTS = 8, 12, 2, 3
 

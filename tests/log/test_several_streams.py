@@ -9,8 +9,8 @@ import pytest
 
 from eventstore import ConflictError, Decision, EventStore, FeedEvent, Head, NewEvent
 from eventstore.recorders import Session
-from tests.failures.processes import Pipe, in_processes
-from tests.failures.races import in_threads
+from tests.support.processes import Pipe, in_processes
+from tests.support.races import in_threads
 
 MakeStore = Callable[..., EventStore]
 ROUNDS = 15

@@ -27,8 +27,8 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from projections._finding import PAGE
 from tests.conftest import fresh_database
-from tests.failures.saving import at, ident, save
-from tests.failures.tables import path_of
+from tests.support.saving import at, ident, save
+from tests.support.tables import path_of
 
 # In one thread; how many threads there are besides, each of them with forks, and with a fork of a fork.
 LENGTH, THREADS, FORKS = 2000, 40, 40

@@ -24,7 +24,7 @@ from projections.values.marks import marks_of
 from projections.values.molds import mold_of
 from projections.values.parts import INSERT, NOTHING, Parts, apply, difference, pack, parts_of, unpack
 from projections.values.value import recorded
-from tests.values.sameness import mutable_parts, same
+from tests.support.sameness import mutable_parts, same
 
 SERIALIZER = JsonPlusSerializer()
 

@@ -7,10 +7,9 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from eventstore import UnreadableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.failures.saving import at, save
-from tests.failures.tables import forge
-
-from .sameness import same
+from tests.support.sameness import same
+from tests.support.saving import at, save
+from tests.support.tables import forge
 
 STEPS = 40
 

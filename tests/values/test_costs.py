@@ -14,8 +14,8 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from projections.records import CheckpointRecord
 from projections.values.change import WHOLE, Change
-from tests.failures.saving import at, save
-from tests.failures.tables import rows
+from tests.support.saving import at, save
+from tests.support.tables import rows
 
 MakeSaver = Callable[..., EventStoreSaver]
 CHANNEL = "state"

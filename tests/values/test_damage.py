@@ -19,10 +19,9 @@ from eventstore.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord
 from projections.values.change import Change
-from tests.failures.saving import Calls, Flavour, at, number_of, save
-from tests.failures.tables import execute, path_of
-
-from .sameness import same
+from tests.support.sameness import same
+from tests.support.saving import Calls, Flavour, at, number_of, save
+from tests.support.tables import execute, path_of
 
 MakeSaver = Callable[..., EventStoreSaver]
 

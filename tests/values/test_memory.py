@@ -20,8 +20,8 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, CheckpointRecord
 from projections.recovering.report import Damage
 from projections.values.change import Change
-from tests.failures.saving import at, save
-from tests.failures.tables import execute
+from tests.support.saving import at, save
+from tests.support.tables import execute
 
 from .test_damage import _payloads, _store, damage, stored
 

@@ -17,9 +17,8 @@ from langgraph.pregel import Pregel
 from langgraph.types import StateSnapshot
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.graphs.observation import assert_same, plain
-
-from .sameness import difference
+from tests.support.observation import assert_same, plain
+from tests.support.sameness import difference
 
 TURNS = 60
 

@@ -16,7 +16,7 @@ from eventstore_cli.showing import Showing
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from projections.differences.content import ABSENT
 from projections.history.rules import EMPTY, Folded, applied_at_once, folded, overwritten
-from tests.history.deltas import FILES, MESSAGES
+from tests.support.deltas import FILES, MESSAGES
 
 NAMES = st.sampled_from(["a", "b", "c", REMOVE_ALL_MESSAGES])
 SAID = st.one_of(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage
 
-from .making import Liar, LyingModel
-from .sameness import mutable_parts, same
+from tests.support.making import Liar, LyingModel
+from tests.support.sameness import mutable_parts, same
 
 DIFFERENT: list[tuple[Any, Any]] = [
     (1, True),

@@ -25,12 +25,11 @@ from eventstore import UnreadableError, UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from projections import SnapshotPolicy
-from tests.failures.model import Kept, Model, Place, saved_again
-from tests.failures.saving import Calls, Flavour, at, ident
-
-from .editing import Way, edited, grown, spoil
-from .making import ALLOWED, LyingHandle, anything, conversation, huge, larger_than_a_megabyte, value
-from .sameness import difference, mutable_parts
+from tests.support.editing import Way, edited, grown, spoil
+from tests.support.making import ALLOWED, LyingHandle, anything, conversation, huge, larger_than_a_megabyte, value
+from tests.support.model import Kept, Model, Place, saved_again
+from tests.support.sameness import difference, mutable_parts
+from tests.support.saving import Calls, Flavour, at, ident
 
 PLAIN = StrictSerializer(ALLOWED)
 ENCIPHERING = EncryptedSerializer.from_pycryptodome_aes(PLAIN, key=b"0123456789abcdef")

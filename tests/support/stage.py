@@ -21,7 +21,7 @@ from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import StateSnapshot
 
-from .observation import Names, assert_same, exactly, of_checkpoints, of_snapshot, plain
+from tests.support.observation import Names, assert_same, exactly, of_checkpoints, of_snapshot, plain
 
 Durability = Literal["sync", "async", "exit"]
 DURABILITIES: tuple[Durability, ...] = ("sync", "async", "exit")

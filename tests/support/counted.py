@@ -16,6 +16,7 @@ from langgraph.pregel import Pregel
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._replay import SelectiveReplay
 from langgraph.checkpoint.eventstore._replayed import Replayed
+from tests.support.pace import pace
 
 Flavour = StrEnum("Flavour", ["SYNC", "ASYNC"])
 
@@ -57,6 +58,7 @@ class Counted:
 
         def run(state: Any) -> Any:
             self.calls[name] += 1
+            pace.work()
             return work(state)
 
         return run
@@ -87,8 +89,7 @@ class Bench:
         return builder.compile(checkpointer=self.saver, **options)
 
     def run(self, graph: Pregel[Any, Any, Any, Any], given: Any, thread: str = "thread", **options: Any) -> Any:
-        """Run a graph on a thread; each step is on disk before the next."""
-        options.setdefault("durability", "sync")
+        """Run a graph on a thread, at the test's pace."""
         return self.call(graph, "invoke", given, at(thread), **options)
 
     def values(self, graph: Pregel[Any, Any, Any, Any], thread: str = "thread") -> Any:
@@ -118,8 +119,8 @@ class Bench:
 
 
 def at(thread: str = "thread") -> Any:
-    """The config of a thread."""
-    return {"configurable": {"thread_id": thread}}
+    """The config of a thread, and of a run at the test's pace."""
+    return {"configurable": {"thread_id": thread, **pace.configurable}}
 
 
 def nodes(tasks: Any) -> list[str]:

@@ -13,7 +13,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Overwrite, Send, StateSnapshot, interrupt
 
-from .stage import Stage, thread
+from tests.support.stage import Stage, thread
 
 Step = Any
 """What is given to a graph: an input, or a function of the state that it stands in."""

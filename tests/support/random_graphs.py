@@ -17,8 +17,8 @@ from langgraph.managed import RemainingSteps
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Overwrite, RetryPolicy, Send, StateSnapshot, interrupt
 
-from .stage import DURABILITIES, Flavour, Stage
-from .stories import append
+from tests.support.stage import DURABILITIES, Flavour, Stage
+from tests.support.stories import append
 
 NODES = ["a", "b", "b+c", "d", "e"]
 KINDS = ["say", "say", "ask", "ask twice", "nothing", "fail", "handled", "handled badly", "retried", "goto", "sub"]

@@ -1,6 +1,6 @@
 """A web application that saves: its module opens the store, as the modules of applications do.
 
-    STORE_URL=… uvicorn tests.failures.application:app --workers 3
+    STORE_URL=… uvicorn tests.support.application:app --workers 3
 
 POST /thread/5 saves the checkpoint 5 of a thread; what comes back is the number of the process.
 """
@@ -13,8 +13,7 @@ from typing import Any
 
 from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-from .saving import at, checkpoint
+from tests.support.saving import at, checkpoint
 
 Message = MutableMapping[str, Any]
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from langgraph.checkpoint.base import WRITES_IDX_MAP, CheckpointTuple
 
-from .saving import at, ident
+from tests.support.saving import at, ident
 
 Place = tuple[str, int]
 """A namespace and the number of a checkpoint."""

@@ -14,6 +14,7 @@ from langgraph.types import interrupt
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, NewCheckpoint, NewWrites, Serializer, Timeline
+from tests.support.pace import pace
 
 
 class State(MessagesState, total=False):
@@ -23,25 +24,29 @@ class State(MessagesState, total=False):
 
 
 def config(thread: str = "t", **more: Any) -> RunnableConfig:
-    """The config of a thread."""
-    return {"configurable": {"thread_id": thread, **more}}
+    """The config of a thread, and of a run at the test's pace."""
+    return {"configurable": {"thread_id": thread, **pace.configurable, **more}}
 
 
 def an_agent(saver: EventStoreSaver) -> Any:
     """A model, two nodes beside each other, of which one writes a file, and a question at the end."""
 
     def model(state: State) -> Any:
+        pace.work()
         said = len(state["messages"])
         return {"messages": [AIMessage(f"Answer {said}", id=f"ai-{said}")], "count": state.get("count", 0) + 1}
 
     def search(state: State) -> Any:
+        pace.work()
         return {"messages": [AIMessage(f"found {state['count']}", id=f"found-{state['count']}")]}
 
     def write(state: State) -> Any:
+        pace.work()
         count = state["count"]
         return {"messages": [AIMessage(f"wrote {count}", id=f"wrote-{count}")], "files": {f"/{count}.txt": "text"}}
 
     def ask(state: State) -> Any:
+        pace.work()
         return {"messages": [HumanMessage(interrupt("Is it good?"), id=f"said-{state['count']}")]}
 
     builder = StateGraph(State).add_node(model).add_node(search).add_node(write).add_node(ask)

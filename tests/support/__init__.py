@@ -1,0 +1,1 @@
+"""What the tests stand on: no module here holds a test, and no test imports from another."""
