@@ -13,9 +13,9 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from eventstore import CorruptionError, CycleError, ErasedError, EventStore, UnknownFormatError
-from eventstore._listing import described_by
 from eventstore.codec import unpack
 from eventstore.events import Cause
+from eventstore.metadata import described_by
 from eventstore.recorders import Rows
 from projections._view import (
     END,

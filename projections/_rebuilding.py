@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from eventstore import EventStore
-from eventstore._forker import FORKED
-from eventstore.envelope import is_erased
+from eventstore.codec.envelope import is_erased
 from eventstore.recorders import Session
+from eventstore.writing import FORKED
 from projections._applying import Queries, apply_delete, apply_fork, apply_move, apply_prune, note_move
 from projections._finding import opened
 from projections._view import line_at

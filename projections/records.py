@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import ormsgpack
 
 from eventstore import CorruptionError, UnserializableError
-from eventstore._forker import SHOWS
 from eventstore.codec import UNPACK, pack_id, unpack_id
-from eventstore.envelope import MAX_VALUE_BYTES, seal, unseal
+from eventstore.codec.envelope import MAX_VALUE_BYTES, seal, unseal
+from eventstore.writing import SHOWS
 from projections.values.change import Change, is_trail
 
 CHECKPOINT_SAVED = "checkpoint.saved"

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eventstore import Cause, CorruptionError
-from eventstore._appender import searchable, storable
 from eventstore.codec import unpack
-from eventstore.envelope import MAX_VALUE_BYTES, is_erased
+from eventstore.codec.envelope import MAX_VALUE_BYTES, is_erased
+from eventstore.metadata import searchable, storable
 from projections._saving import OF_A_CHECKPOINT
 from projections.auditing.terms import content_terms, node_term, thread_term, topic_term
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from eventstore import EventStore
-from eventstore._appender import storable
-from eventstore._lineage import Segment, segments
+from eventstore.metadata import storable
+from eventstore.reading import Segment, segments
 from projections._view import Read
 from projections.auditing.extract import Extract, Part, extract
 from projections.auditing.terms import node_term, tasks_term

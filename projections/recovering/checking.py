@@ -14,10 +14,10 @@ from eventstore import (
     EventStore,
     TypeNotAllowedError,
     UnknownFormatError,
-    chain,
 )
-from eventstore._lineage import Segment, lineage
-from eventstore.envelope import digest, is_erased
+from eventstore.codec import chain
+from eventstore.codec.envelope import digest, is_erased
+from eventstore.reading import Segment, lineage
 from projections._chains import Chains, Wanted
 from projections._finding import opened
 from projections._view import END, View, payloads

@@ -27,7 +27,7 @@ from eventstore import (
 )
 from eventstore.queries import prepare
 from eventstore.recorders import Statement
-from eventstore.recorders._shortcut import Shortcut, fits
+from eventstore.recorders.postgres.fast_statement import FastStatement, fits
 
 MakeStore = Callable[..., EventStore]
 
@@ -284,16 +284,16 @@ def test_any_number_of_statements_goes_with_an_append(count: int, store: EventSt
 
 
 def test_a_statement_that_is_prepared_already_is_used(pg_server: str) -> None:
-    shortcut = Shortcut("twice", "SELECT %(a)s::bigint")
+    statement = FastStatement("twice", "SELECT %(a)s::bigint")
     with psycopg.connect(pg_server, autocommit=True) as connection:
         prepared: set[bytes] = set()
-        assert shortcut.execute(connection, prepared, {"a": 1}) == 1
+        assert statement.execute(connection, prepared, {"a": 1}) == 1
         prepared.clear()  # as after an interrupt, which came before the answer
-        assert shortcut.execute(connection, prepared, {"a": 1}) == 1
+        assert statement.execute(connection, prepared, {"a": 1}) == 1
         assert prepared == {b"twice"}
 
 
 @pytest.mark.parametrize("value", [1.5, True, [1], 2**70])
-def test_what_a_shortcut_cannot_bind_it_does_not_take(value: object) -> None:
+def test_what_a_fast_statement_cannot_bind_it_does_not_take(value: object) -> None:
     assert fits({"a": 1, "b": "x", "c": b"", "d": None})
     assert not fits({"a": value})

@@ -17,10 +17,8 @@ from eventstore import (
     NotFoundError,
     TooLargeError,
     UnknownFormatError,
-    chain,
-    envelope,
 )
-from eventstore.codec import Row, Upcasters, decode, encode, unpack
+from eventstore.codec import Row, Upcasters, chain, decode, encode, envelope, unpack
 from eventstore.errors import CorruptionError, ErasedError
 
 
