@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from eventstore.arguments import checked
-from eventstore.codec import Upcasters
+from eventstore.codec import Codec, Upcasters
 from eventstore.codec.envelope import MAX_VALUE_BYTES
 from eventstore.errors import BadInputError, ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
@@ -35,6 +35,13 @@ class EventStore:
     whose name begins with `a` is the same operation for `async` code: it runs on a thread of the store's own.
 
     Use `EventStore.open`, and close it, or use it as a context manager (`with` or `async with`).
+
+    Attributes:
+        recorder: The database.
+        codec: Opens stored payloads; its `upcasters` can be added to at any time.
+        max_value_bytes: How many bytes an event, or a value, may take when it is unpacked.
+        workers: The threads of async calls.
+        queries: The log's SQL.
     """
 
     def __init__(
@@ -44,11 +51,11 @@ class EventStore:
             raise BadInputError(f"max_value_bytes is {max_value_bytes!r}: use a number of bytes, 1 or more")
         self.recorder = recorder
         self.max_value_bytes = max_value_bytes
-        self.upcasters = upcasters or Upcasters()
+        self.codec = Codec(upcasters, max_value_bytes)
         self.workers = Workers(recorder.connections)
         self.queries = load_queries("eventstore", recorder.dialect, recorder.schema)
         self._appender = Appender(recorder, self.queries, max_value_bytes)
-        self._reader = Reader(recorder, self.queries, self.upcasters, max_value_bytes)
+        self._reader = Reader(recorder, self.queries, self.codec)
         self._forker = Forker(recorder, self.queries, self._reader)
         self._closed = False
 

@@ -13,10 +13,10 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from eventstore import CorruptionError, CycleError, ErasedError, EventStore, UnknownFormatError
-from eventstore.codec import unpack
 from eventstore.events import Cause
 from eventstore.metadata import described_by
 from eventstore.recorders import Rows
+from eventstore.writing import FORKED
 from projections._view import (
     END,
     LAST,
@@ -30,12 +30,25 @@ from projections._view import (
     stored,
     view_of,
 )
-from projections.records import THREAD_PROMOTED, CheckpointRecord
+from projections.records import (
+    CHECKPOINT_SAVED,
+    THREAD_PROMOTED,
+    WRITES_SAVED,
+    CheckpointRecord,
+    WritesRecord,
+    shown_by_fork,
+)
 
 T = TypeVar("T")
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
 PAGE = 50
+# Whose records say of which topic their events are.
+_TOPICS: Mapping[Callable[[bytes], object], str] = {
+    CheckpointRecord.unpack: CHECKPOINT_SAVED,
+    WritesRecord.unpack: WRITES_SAVED,
+    shown_by_fork: FORKED,
+}
 # Of how many threads a listing of all of them remembers what they show. Forgetting one costs a query.
 _VIEWS = 1_000
 
@@ -369,7 +382,12 @@ class Finder:
 
 
 def opened(
-    store: EventStore, thread: str, version: int, payload: bytes, unpacked: Callable[[bytes], T]
+    store: EventStore,
+    thread: str,
+    version: int,
+    payload: bytes,
+    unpacked: Callable[[bytes], T],
+    topic: str | None = None,
 ) -> tuple[Cause, T]:
     """The cause of one of this package's events, and what its data holds.
 
@@ -379,13 +397,14 @@ def opened(
         version: which of its events it is, for errors.
         payload: The payload, as stored.
         unpacked: Reads its data.
+        topic: The event's topic; it need not be given where the record says it.
 
     Raises:
         UnknownFormatError: A newer version of the package has stored it, in another layout.
         CorruptionError: It is not what was stored.
     """
     try:
-        schema, cause, data = unpack(payload, store.max_value_bytes)
+        schema, cause, data = store.codec.open(topic or _TOPICS.get(unpacked, ""), payload)
         if schema != 1:
             raise UnknownFormatError(f"an event of layout {schema} was found, this version knows layout 1: upgrade it")
         return cause, unpacked(data)

@@ -70,7 +70,7 @@ def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any
         return
     if is_erased(bytes(payload)):
         return  # what it said was forgotten since
-    cause, data = opened(store, f"#{stream_id}", version, bytes(payload), bytes)
+    cause, data = opened(store, f"#{stream_id}", version, bytes(payload), bytes, topic)
     params: dict[str, Any] = {
         "line_id": line_at(session.execute, queries, stream_id, version),
         "event_version": version,

@@ -115,40 +115,72 @@ def chained(
     return rows
 
 
-def decode(stream: str, row: Row, upcasters: Upcasters, limit: int = envelope.MAX_VALUE_BYTES) -> Event:
-    """The event of a stored row. An erased one comes without its data and its cause.
+class Opened(NamedTuple):
+    """What a stored payload holds, in the newest layout that upcasters know."""
 
-    Raises:
-        CorruptionError: The row is not one of an event. It names the stream and the version.
+    schema: int
+    cause: Cause
+    data: bytes
+
+
+class Codec:
+    """The one way from stored bytes to what an event says: all readers of the log go through it, projections too.
+
+    Keys, once payloads are enciphered, belong here: whoever reads asks a codec, and never the envelope itself.
+
+    Args:
+        upcasters: Translations of old layouts.
+        limit: How many bytes a payload may take when it is unpacked.
     """
-    try:
-        return _decoded(stream, row, upcasters, limit)
-    except CorruptionError as error:
-        error.found_at(stream, row.version)
-        raise
 
+    def __init__(self, upcasters: Upcasters | None = None, limit: int = envelope.MAX_VALUE_BYTES) -> None:
+        self.upcasters = upcasters or Upcasters()
+        self.limit = limit
 
-def _decoded(stream: str, row: Row, upcasters: Upcasters, limit: int) -> Event:
-    erased = envelope.is_erased(row.payload)
-    schema, cause, data = (0, Cause(), b"") if erased else unpack(row.payload, limit)
-    if not erased:
-        schema, data = upcasters.apply(row.topic, schema, data)
-    return Event(
-        stream=stream,
-        version=row.version,
-        topic=row.topic,
-        data=data,
-        cause=cause,
-        schema=schema,
-        recorded_at=from_microseconds(row.recorded_at),
-        hash=row.hash,
-        size=len(row.payload),
-        erased=erased,
-    )
+    def open(self, topic: str, payload: bytes) -> Opened:
+        """Return the cause and the data of a stored payload, the data in its newest layout.
+
+        Args:
+            topic: The event's topic, by which upcasters go; it stands in the row, beside the payload.
+            payload: The sealed payload.
+
+        Raises:
+            ErasedError: The payload was erased.
+            TooLargeError: It takes more than `limit` bytes.
+            CorruptionError: It is not one.
+        """
+        schema, cause, data = unpack(payload, self.limit)
+        schema, data = self.upcasters.apply(topic, schema, data)
+        return Opened(schema, cause, data)
+
+    def decode(self, stream: str, row: Row) -> Event:
+        """Return the event of a stored row. An erased one comes without its data and its cause.
+
+        Raises:
+            CorruptionError: The row is not one of an event. It names the stream and the version.
+        """
+        try:
+            erased = envelope.is_erased(row.payload)
+            schema, cause, data = (0, Cause(), b"") if erased else self.open(row.topic, row.payload)
+            return Event(
+                stream=stream,
+                version=row.version,
+                topic=row.topic,
+                data=data,
+                cause=cause,
+                schema=schema,
+                recorded_at=from_microseconds(row.recorded_at),
+                hash=row.hash,
+                size=len(row.payload),
+                erased=erased,
+            )
+        except CorruptionError as error:
+            error.found_at(stream, row.version)
+            raise
 
 
 def unpack(payload: bytes, limit: int = envelope.MAX_VALUE_BYTES) -> tuple[int, Cause, bytes]:
-    """The schema, cause and data of a sealed payload.
+    """Return the schema, cause and data of a sealed payload, as it was stored.
 
     Raises:
         ErasedError: The payload was erased.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from eventstore.codec import Row, Upcasters, decode
+from eventstore.codec import Codec, Row
 from eventstore.events import Event, FeedEvent, Head
 from eventstore.reading.lineage import Segment, lineage
 from eventstore.recorders import Recorder
@@ -18,11 +18,10 @@ _END = 2**63 - 1
 class Reader:
     """Reads from one recorder."""
 
-    def __init__(self, recorder: Recorder, queries: Mapping[str, str], upcasters: Upcasters, limit: int) -> None:
+    def __init__(self, recorder: Recorder, queries: Mapping[str, str], codec: Codec) -> None:
         self._recorder = recorder
         self._queries = queries
-        self._upcasters = upcasters
-        self._limit = limit
+        self._codec = codec
 
     def stream_id(self, stream: str) -> int | None:
         """The number of the stream that has the name now, or `None`."""
@@ -44,7 +43,7 @@ class Reader:
         segments = lineage(self._recorder, self._queries, stream_id)
         for segment in reversed(segments) if backward else segments:
             for rows in self._rows(segment, after, before, backward, limit):
-                yield [decode(stream, row, self._upcasters, self._limit) for row in rows]
+                yield [self._codec.decode(stream, row) for row in rows]
                 if limit is not None and (limit := limit - len(rows)) == 0:
                     return
 
@@ -61,10 +60,7 @@ class Reader:
             rows = self._recorder.read(self._queries[name], {"after": after, "upto": end, "limit": size, **params})
             if not rows:
                 return
-            yield [
-                FeedEvent(position, decode(stream, _row(stored), self._upcasters, self._limit))
-                for position, stream, *stored in rows
-            ]
+            yield [FeedEvent(position, self._codec.decode(stream, _row(stored))) for position, stream, *stored in rows]
             if len(rows) < size:
                 return
             after = rows[-1][0]

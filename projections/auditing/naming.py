@@ -36,6 +36,7 @@ class Naming:
     def __init__(self, store: EventStore, queries: Mapping[str, str], read: Read) -> None:
         self._queries = {**queries, "lineage": store.queries["lineage"]}
         self._listed = store.recorder.list_of
+        self._codec = store.codec
         self._read = read
         self._lineages: dict[int, Sequence[Segment]] = {}
 
@@ -115,7 +116,7 @@ class Naming:
         for start in range(0, len(positions), _READ_AGAIN):
             some = self._listed(positions[start : start + _READ_AGAIN])
             for row in self._read(self._queries["audit_events"], {"positions": some}):
-                if part := extract(row).part:
+                if part := extract(row, self._codec).part:
                     yield part
 
     def _renaming(self, nodes: Mapping[int, str | None]) -> Iterator[Statement]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from eventstore.codec import Codec
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
 from projections.auditing import following
@@ -142,11 +143,11 @@ def test_what_is_erased_between_being_read_and_being_entered_is_gone_in_the_next
     live(saver, "thread", 1, 2)
     audit = Audit(saver.store)
 
-    def late(row: tuple[Any, ...]) -> Any:
+    def late(row: tuple[Any, ...], codec: Codec) -> Any:
         # The batch was read, and not entered yet.
         monkeypatch.undo()
         elsewhere.prune(["thread"]) if forget == "prune" else elsewhere.delete_thread("thread")
-        return extract(row)
+        return extract(row, codec)
 
     monkeypatch.setattr(following, "extract", late)
     assert audit.catch_up() == 4

@@ -180,7 +180,11 @@ def test_ctrl_c_loses_no_connection_wherever_it_comes() -> None:
             nonlocal steps
             file = frame.f_code.co_filename
             # (A `with` of a lock is not interrupted as it ends: there Python does not look for signals.)
-            if event == "line" and file.endswith(("pool.py", "fair_semaphore.py")) and not is_with(file, frame.f_lineno):
+            if (
+                event == "line"
+                and file.endswith(("pool.py", "fair_semaphore.py"))
+                and not is_with(file, frame.f_lineno)
+            ):
                 steps += 1
                 if steps == stop_at:
                     raise KeyboardInterrupt
