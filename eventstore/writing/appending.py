@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import threading
 import time
@@ -12,7 +13,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 from eventstore.codec import chain, chained
 from eventstore.errors import BusyError, ConflictError, ConnectionLostError, OvertakenError, UnavailableError
@@ -21,7 +22,11 @@ from eventstore.forking import Follower
 from eventstore.metadata import searchable
 from eventstore.recorders import Append, Recorder, Session, Statement
 from eventstore.writing.deciding import Decide, Decision
-from eventstore.writing.queueing import Stream, Ticket, Together
+from eventstore.writing.queueing import Batch, Stream, Ticket
+
+T = TypeVar("T")
+
+_log = logging.getLogger("eventstore")
 
 # How many streams' heads are remembered. Forgetting one costs a query.
 _REMEMBERED_STREAMS = 20_000
@@ -33,7 +38,13 @@ ATTEMPTS, _STAND_BACK_SECONDS = 50, 0.01
 
 
 class Appender(Follower):
-    """Appends to the streams of one recorder."""
+    """Appends to the streams of one recorder.
+
+    An append goes through these states, told here from top to bottom: it *waits* for its stream's lock, in this
+    process; whoever has the lock *decides* for it on the stream's head, and for those behind it that may join; what was
+    decided is *stored* in one transaction, or overtaken by another process, and then decided anew; where the
+    acknowledgement is lost, the database is asked what became of it; in the end it *succeeds* or *fails*.
+    """
 
     def __init__(self, recorder: Recorder, queries: Mapping[str, str], limit: int) -> None:
         self._recorder = recorder
@@ -61,15 +72,17 @@ class Appender(Follower):
             BusyError: Other processes were faster many times in a row.
             ConnectionLostError: The connection broke, and the new one could not tell what became of the append.
         """
-        streams = {name: self._stream(name) for name in decides}
-        if len(streams) == 1:
+        if len(decides) == 1:
             [(name, decide)] = decides.items()
-            return {name: self._commit_together(name, streams[name], Ticket(decide, metadata or {}, joins=joins))}
+            return {name: self._commit_to_one(self._stream(name), Ticket(decide, metadata or {}, joins=joins))}
         with ExitStack() as locks:
             # In one order for all threads: or two that append to the same streams could wait for each other.
-            for name in sorted(streams):
-                locks.enter_context(streams[name].lock)
-            return self._attempts(streams, decides, metadata or {})
+            streams = [self._stream(name) for name in sorted(decides)]
+            for stream in streams:
+                locks.enter_context(stream.lock)
+            for stream in streams:
+                self._settle(stream)
+            return self._until_stored(streams, lambda: self._commit_to_several(streams, decides, metadata or {}))
 
     def append_to_closed(self, stream_id: int, event: NewEvent, work: Callable[[Session, int], None]) -> None:
         """See `EventStore.append_to_closed`. Such appends are rare: each simply tries until it is at the end."""
@@ -88,7 +101,9 @@ class Appender(Follower):
         self._streams = OrderedDict()
         self._lock = threading.Lock()
 
-    def _commit_together(self, name: str, stream: Stream, ticket: Ticket) -> Appended:
+    # --- waiting -----------------------------------------------------------------------------------------------------
+
+    def _commit_to_one(self, stream: Stream, ticket: Ticket) -> Appended:
         """Append to one stream, together with what others wait to append to it: whoever gets the lock does it for all.
 
         So parallel tasks of a thread share a transaction. Each returns when its own events are stored, and gets its own
@@ -99,179 +114,171 @@ class Appender(Follower):
             # Ctrl-C can come between a lock's taking and its entry into a stack, but not into a plain `with`.
             with stream.lock:
                 while not ticket.done:
-                    self._serve(name, stream, ticket)
+                    self._serve(stream, ticket)
         finally:
             with suppress(ValueError):
                 stream.waiting.remove(ticket)
-        if ticket.error is not None:
-            raise ticket.error
-        assert ticket.appended
-        return ticket.appended
+        return ticket.outcome()
 
-    def _serve(self, name: str, stream: Stream, own: Ticket) -> None:
+    def _serve(self, stream: Stream, own: Ticket) -> None:
+        self._settle(stream)
+        waiting = [*stream.waiting]
+        del stream.waiting[: len(waiting)]  # whoever is missed here, since another left just now, serves itself
+        if own not in waiting:  # it was served before, but not to its end
+            waiting.insert(0, own)
+
+        def serve() -> None:
+            if unserved := [ticket for ticket in waiting if not ticket.done]:
+                self._serve_first(stream, unserved)
+
+        self._until_stored([stream], serve)
+
+    def _until_stored(self, streams: Sequence[Stream], attempt: Callable[[], T]) -> T:
+        """Attempt to decide and store, anew each time that another process has moved one of the streams."""
         try:
-            self._settle(stream)
-            waiting = [*stream.waiting]
-            del stream.waiting[: len(waiting)]  # whoever is missed here, since another left just now, serves itself
-            if own not in waiting:  # it was served before, but not to its end
-                waiting.insert(0, own)
-            for _ in range(ATTEMPTS):
+            for number in range(1, ATTEMPTS + 1):
                 try:
-                    if unserved := [ticket for ticket in waiting if not ticket.done]:
-                        self._serve_first(name, stream, unserved)
+                    return attempt()
                 except OvertakenError:
+                    names = [stream.name for stream in streams]
+                    _log.debug(
+                        "another process has moved %s: deciding anew", names, extra=_fields("retry", names, number)
+                    )
                     stand_back()
-                else:
-                    return
         except BaseException:
-            _forget({name: stream})  # nobody knows how far it came: the head is read again
+            _forget(streams)  # nobody knows how far it came: the heads are read again
             raise
-        raise BusyError(f"other processes keep appending to {name!r}: try again")
+        raise BusyError(
+            f"other processes keep appending to {', '.join(repr(each.name) for each in streams)}: try again"
+        )
 
-    def _settle(self, stream: Stream) -> None:
-        """Find out what became of an append whose writer was interrupted: others' events may have been in it."""
-        if stream.unsettled:
-            append, together = stream.unsettled
-            if self._is_stored(append):
-                together.succeed()
-            stream.unsettled = None
+    # --- deciding ----------------------------------------------------------------------------------------------------
 
-    def _serve_first(self, name: str, stream: Stream, tickets: Sequence[Ticket]) -> None:
+    def _serve_first(self, stream: Stream, tickets: Sequence[Ticket]) -> None:
         """Store what the first of some wants, and with it what those behind it want that may join."""
         first, *others = tickets
         try:
-            head, decision = self._decide(name, stream, first.decide)
-            if not (first.joins and decision.is_plain):
-                first.succeed(self._store({name: stream}, {name: (head, decision)}, first.metadata)[name])
-                return
-            together = Together(head, self._limit)
-            together.take(first, decision)
+            batch, decision = self._begin(stream, first)
+            if first.joins and decision.is_plain:
+                self._gather(batch, others)
         except OvertakenError:
             raise
         except Exception as error:  # noqa: BLE001 (whatever it is, it is the ticket's own)
-            _forget({name: stream})
+            _forget([stream])
             first.fail(error)
             return
-        self._gather(stream, together, others)
-        self._store_together(name, stream, together)
+        try:
+            self._store([batch])
+        except OvertakenError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is for who waits)
+            if len(batch.tickets) == 1 or isinstance(error, UnavailableError):
+                batch.fail(error)  # each of them would hear the same, or nobody can tell
+                return
+            for ticket in batch.tickets:  # nothing was stored: whose fault it was shows when each is alone
+                self._serve_first(stream, [ticket])
 
-    def _gather(self, stream: Stream, together: Together, tickets: Sequence[Ticket]) -> None:
+    def _commit_to_several(
+        self, streams: Sequence[Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]
+    ) -> dict[str, Appended]:
+        # Every head is known before the transaction begins, and is of one that has ended. So its id, by which the feed
+        # is ordered, is younger than that of each event that it follows.
+        by_name = {stream.name: stream for stream in streams}
+        tickets = {name: Ticket(decide, metadata, joins=False) for name, decide in decides.items()}
+        now = time.time_ns() // 1000
+        self._store([self._begin(by_name[name], ticket, now)[0] for name, ticket in tickets.items()])
+        return {name: ticket.outcome() for name, ticket in tickets.items()}
+
+    def _begin(self, stream: Stream, ticket: Ticket, now: int | None = None) -> tuple[Batch, Decision]:
+        """Decide for one, on the stream's head."""
+        head, decision = self._decide(stream, ticket)
+        batch = Batch(stream, head, limit=self._limit, now=now)
+        batch.take(ticket, decision)
+        return batch, decision
+
+    def _gather(self, batch: Batch, tickets: Sequence[Ticket]) -> None:
+        """Decide for those behind it, each on the head that those before it leave."""
         for ticket in tickets:
             if not ticket.joins:
                 return  # it has to see what comes before it
             try:
-                decision = ticket.decide(stream.stream_id, together.head)
+                decision = ticket.decide(batch.stream.stream_id, batch.head)
                 if not decision.is_plain:
                     return
-                together.take(ticket, decision)
+                batch.take(ticket, decision)
             except (ConflictError, OvertakenError):
                 return  # on a head that is not stored yet nothing can be refused
             except Exception as error:  # noqa: BLE001 (whatever it is, it is the ticket's own)
                 ticket.fail(error)
 
-    def _store_together(self, name: str, stream: Stream, together: Together) -> None:
-        if not together.rows:
-            together.succeed()
-            return
-        then = [*together.then, *self._described(stream, together.tickets[0].metadata)]
-        append = Append(stream.stream_id, together.start, not stream.has_rows, together.rows, then)
-        stream.unsettled = append, together
-        try:
-            stored = self._append_once(append)
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is for who waits)
-            stream.unsettled = None
-            _forget({name: stream})
-            if len(together.tickets) == 1 or isinstance(error, UnavailableError):
-                together.fail(error)  # each of them would hear the same, or nobody can tell
-                return
-            for ticket in together.tickets:  # nothing was stored: whose fault it was shows when each is alone
-                self._serve_first(name, stream, [ticket])
-            return
-        stream.unsettled = None
-        if not stored:
-            _forget({name: stream})
-            raise OvertakenError
-        stream.moved_to(append.rows[-1])
-        together.succeed()
-        self._recorder.signal()
-
-    def _attempts(
-        self, streams: Mapping[str, Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]
-    ) -> dict[str, Appended]:
-        try:
-            for _ in range(ATTEMPTS):
-                try:
-                    return self._attempt(streams, decides, metadata)
-                except OvertakenError:
-                    stand_back()
-        except BaseException:
-            _forget(streams)  # nobody knows how far it came: the heads are read again
-            raise
-        raise BusyError(f"other processes keep appending to {', '.join(map(repr, streams))}: try again")
-
-    def _attempt(
-        self, streams: Mapping[str, Stream], decides: Mapping[str, Decide], metadata: Mapping[str, Any]
-    ) -> dict[str, Appended]:
-        # Every head is known before the transaction begins, and is of one that has ended. So its id, by which the feed
-        # is ordered, is younger than that of each event that it follows.
-        return self._store(
-            streams, {name: self._decide(name, streams[name], decide) for name, decide in decides.items()}, metadata
-        )
-
-    def _store(
-        self,
-        streams: Mapping[str, Stream],
-        decided: Mapping[str, tuple[Head, Decision]],
-        metadata: Mapping[str, Any],
-    ) -> dict[str, Appended]:
-        now = time.time_ns() // 1000
-        results: dict[str, Appended] = {}
-        appends: dict[str, Append] = {}
-        closed: set[str] = set()
-        for name, (head, decision) in decided.items():
-            if decision.events:
-                appends[name] = append = self._follow(streams[name], head, decision, now, metadata)
-                if decision.closes:
-                    closed.add(name)
-                results[name] = Appended(append.rows[0].version, append.rows[-1].version, append.rows[-1].hash)
-            else:
-                results[name] = decision.result or Appended(head.version, head.version, head.hash)
-        if appends:
-            if not self._append_once(*appends.values()):
-                _forget(streams)
-                raise OvertakenError
-            for name, append in appends.items():
-                if decided[name][1].begins_era:
-                    streams[name].era = next(_ERAS)
-                streams[name].moved_to(append.rows[-1])
-                if name in closed:
-                    # What is remembered of a closed stream would lead the next append of that name into it.
-                    streams[name].head = None
-            self._recorder.signal()
-        return results
-
-    def _decide(self, name: str, stream: Stream, decide: Decide) -> tuple[Head, Decision]:
+    def _decide(self, stream: Stream, ticket: Ticket) -> tuple[Head, Decision]:
         if stream.head is not None:
             try:
-                return stream.head, decide(stream.stream_id, stream.head)
+                return stream.head, ticket.decide(stream.stream_id, stream.head)
             except ConflictError:
                 stream.head = None  # what is remembered may be old: only the database can tell a conflict
-        head = self._read_head(name, stream)
-        return head, decide(stream.stream_id, head)
+        head = self._read_head(stream)
+        return head, ticket.decide(stream.stream_id, head)
+
+    # --- storing -----------------------------------------------------------------------------------------------------
+
+    def _store(self, batches: Sequence[Batch]) -> None:
+        """Store batches, each of another stream, in one transaction, and tell all who take part.
+
+        Raises:
+            OvertakenError: Another process has moved one of the streams; nothing was stored.
+        """
+        if storing := [batch for batch in batches if batch.rows]:
+            appends = [batch.append(self._described(batch)) for batch in storing]
+            for batch in storing:
+                batch.stream.unsettled = appends[0], batch
+            try:
+                stored = self._append_once(*appends)
+            except Exception:
+                self._nothing_stored(storing)
+                raise
+            if not stored:
+                self._nothing_stored(storing)
+                raise OvertakenError
+            for batch in storing:
+                batch.note_stored(era=next(_ERAS) if batch.begins_era else None)
+                # In this order: an interrupt in between must not let those who waited append once more.
+                batch.succeed()
+                batch.stream.unsettled = None
+            self._recorder.signal()
+        for batch in batches:
+            if not batch.rows:
+                batch.succeed()
+
+    def _nothing_stored(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            batch.stream.unsettled = batch.stream.head = None
 
     def _append_once(self, *appends: Append) -> bool:
         """Append, and after a lost connection find out whether it was carried out; if not, try once more."""
         try:
             return self._recorder.append(*appends)
         except ConnectionLostError as lost:
+            numbers = [append.stream_id for append in appends]
             try:
-                if self._is_stored(appends[0]):
-                    return True
+                is_stored = self._is_stored(appends[0])
             except UnavailableError:
                 raise lost from None  # that is the error which says that nobody knows
-            stored = self._recorder.append(*appends)
+            _log.warning(
+                "the connection broke before an append was acknowledged: it %s",
+                "was stored" if is_stored else "was not, and is tried once more",
+                extra={"action": "lost acknowledgement", "stream_ids": numbers, "stored": is_stored},
+            )
             # The server may have been about to commit the first attempt while it was asked.
-            return stored or self._is_stored(appends[0])
+            return is_stored or self._recorder.append(*appends) or self._is_stored(appends[0])
+
+    def _settle(self, stream: Stream) -> None:
+        """Find out what became of an append whose writer was interrupted: others' events may have been in it."""
+        if stream.unsettled:
+            append, batch = stream.unsettled
+            if self._is_stored(append):
+                batch.succeed()
+            stream.unsettled = None
 
     def _is_stored(self, append: Append) -> bool:
         # The hash covers the content, the time and all that came before: only this very append can have stored it.
@@ -279,40 +286,35 @@ class Appender(Follower):
         rows = self._recorder.read(self._queries["hash_at"], {"stream_id": append.stream_id, "version": row.version})
         return bool(rows) and bytes(rows[0][0]) == row.hash
 
+    # --- streams -----------------------------------------------------------------------------------------------------
+
     def _stream(self, name: str) -> Stream:
         with self._lock:
             stream = self._streams.get(name)
             if stream is None:
-                stream = self._streams[name] = Stream()
+                stream = self._streams[name] = Stream(name)
                 if len(self._streams) > _REMEMBERED_STREAMS:
                     self._streams.popitem(last=False)
             else:
                 self._streams.move_to_end(name)
             return stream
 
-    def _follow(self, stream: Stream, head: Head, decision: Decision, now: int, metadata: Mapping[str, Any]) -> Append:
-        if decision.first_version is not None and not stream.has_rows:
-            head = Head(decision.first_version - 1, head.hash)
-        rows = chained(decision.events, head, now=now, places=decision.places, limit=self._limit)
-        then = [*decision.then, *self._described(stream, metadata)]
-        return Append(stream.stream_id, head, not stream.has_rows, rows, then, decision.work)
-
-    def _described(self, stream: Stream, metadata: Mapping[str, Any]) -> Sequence[Statement]:
-        described = {} if stream.has_rows else searchable(metadata)
+    def _described(self, batch: Batch) -> Sequence[Statement]:
+        described = {} if batch.stream.has_rows else searchable(batch.tickets[0].metadata)
         if not described:
             return ()
         # With the first event and not before: an append that fails leaves nothing to be found by.
-        params = {"stream_id": stream.stream_id, "metadata": json.dumps(described)}
+        params = {"stream_id": batch.stream.stream_id, "metadata": json.dumps(described)}
         return [Statement(self._queries["describe_stream"], params)]
 
-    def _read_head(self, name: str, stream: Stream) -> Head:
-        rows = self._recorder.read(self._queries["stream_head"], {"name": name})
+    def _read_head(self, stream: Stream) -> Head:
+        rows = self._recorder.read(self._queries["stream_head"], {"name": stream.name})
         if not rows:
-            self._create(name)
-            rows = self._recorder.read(self._queries["stream_head"], {"name": name})
+            self._create(stream.name)
+            rows = self._recorder.read(self._queries["stream_head"], {"name": stream.name})
         stream.stream_id, version, digest = rows[0]
         stream.has_rows = version is not None
-        head = Head(version, bytes(digest)) if stream.has_rows else Head(0, chain.genesis(name))
+        head = Head(version, bytes(digest)) if stream.has_rows else Head(0, chain.genesis(stream.name))
         if stream.known != head:
             stream.era = next(_ERAS)  # somebody else has moved it, or it is another stream of the name
         stream.head = stream.known = replace(head, era=stream.era)
@@ -333,9 +335,13 @@ def _work_at(work: Callable[[Session, int], None], version: int, session: Sessio
     work(session, version)
 
 
-def _forget(streams: Mapping[str, Stream]) -> None:
-    for stream in streams.values():
+def _forget(streams: Sequence[Stream]) -> None:
+    for stream in streams:
         stream.head = None
+
+
+def _fields(action: str, streams: Sequence[str], attempt: int) -> dict[str, Any]:
+    return {"action": action, "streams": streams, "attempt": attempt}
 
 
 def new_stream(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from hashlib import sha256
 
 from eventstore.errors import IdempotencyError
@@ -37,7 +38,7 @@ def once(
                 "digest": digest,
             },
         )
-        return Decision(decision.events, then=[*decision.then, note], work=decision.work)
+        return replace(decision, then=[*decision.then, note])
 
     return decide_once
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore.codec import Row, chained
 from eventstore.events import Appended, Head
-from eventstore.recorders import Append, Statement
+from eventstore.recorders import Append, Session, Statement
 from eventstore.writing.deciding import Decide, Decision
 
 
@@ -42,6 +42,13 @@ class Ticket:
         """It is stored."""
         self.appended, self.done = appended, True
 
+    def outcome(self) -> Appended:
+        """Return what came of it, once it is done; raise what it failed with."""
+        if self.error is not None:
+            raise self.error
+        assert self.appended
+        return self.appended
+
     def fail(self, error: Exception) -> None:
         """It is refused, and nothing of it is stored; or nobody can tell, as the error then says."""
         self.error, self.done = error, True
@@ -54,6 +61,7 @@ class Stream:
     `head` is `None` where it has to be read first, and with it the number: the name may belong to a new stream.
     """
 
+    name: str
     stream_id: int = 0
     head: Head | None = None
     has_rows: bool = False
@@ -61,7 +69,7 @@ class Stream:
     # Who waits for the lock to append, for whoever gets it first. (A deque takes 600 bytes, in thousands of streams.)
     waiting: list[Ticket] = field(default_factory=list)
     # What was about to be stored when whoever did it was interrupted: perhaps it was, perhaps not.
-    unsettled: tuple[Append, Together] | None = None
+    unsettled: tuple[Append, Batch] | None = None
     # The last head that was seen, and since when nobody else has moved it.
     known: Head | None = None
     era: int = 0
@@ -72,16 +80,21 @@ class Stream:
         self.has_rows = True
 
 
-class Together:
-    """What several append to one stream, one after the other, in one transaction."""
+class Batch:
+    """What several append to one stream, one after the other, in one transaction; or one, with all that it decided."""
 
-    def __init__(self, start: Head, limit: int) -> None:
-        self.start = self.head = start
+    def __init__(self, stream: Stream, start: Head, *, limit: int, now: int | None = None) -> None:
+        self.stream = stream
+        self.head = start
         self.rows: list[Row] = []
-        self._limit = limit
-        self.then: list[Statement] = []
         self.tickets: list[Ticket] = []
-        self._now = time.time_ns() // 1000
+        self.begins_era = False
+        self._start = start
+        self._limit = limit
+        self._now = time.time_ns() // 1000 if now is None else now
+        self._then: list[Statement] = []
+        self._work: Callable[[Session], None] | None = None
+        self._closes = False
         self._appended: list[Appended] = []
 
     def take(self, ticket: Ticket, decision: Decision) -> None:
@@ -90,15 +103,33 @@ class Together:
         Raises:
             BadInputError: An event cannot be stored; nothing was added.
         """
-        rows = chained(decision.events, self.head, now=self._now, limit=self._limit)
+        if decision.events and decision.first_version is not None and not self.stream.has_rows:
+            self._start = self.head = Head(decision.first_version - 1, self.head.hash)
+        rows = chained(decision.events, self.head, now=self._now, places=decision.places, limit=self._limit)
         appended = Appended(self.head.version, self.head.version, self.head.hash)
         if rows:
             appended = Appended(rows[0].version, rows[-1].version, rows[-1].hash)
             self.head = Head(rows[-1].version, rows[-1].hash, self.head.era)
-        self.rows += rows
-        self.then += decision.then
+            self.rows += rows
+            self._then += decision.then
+            if not decision.is_plain or decision.begins_era:  # then it is the only one
+                self._work, self._closes, self.begins_era = decision.work, decision.closes, decision.begins_era
         self.tickets.append(ticket)
         self._appended.append(decision.result or appended)
+
+    def append(self, described: Sequence[Statement]) -> Append:
+        """All of it, and the statements that describe a new stream."""
+        then = [*self._then, *described]
+        return Append(self.stream.stream_id, self._start, not self.stream.has_rows, self.rows, then, self._work)
+
+    def note_stored(self, *, era: int | None) -> None:
+        """Remember the stream as this batch left it, in a new era if there is one."""
+        if era is not None:
+            self.stream.era = era
+        self.stream.moved_to(self.rows[-1])
+        if self._closes:
+            # What is remembered of a closed stream would lead the next append of that name into it.
+            self.stream.head = None
 
     def succeed(self) -> None:
         """Tell them all that it is stored."""
