@@ -23,6 +23,11 @@ class FairSemaphore:
         self._waiting: deque[Visit] = deque()
         self._lock = threading.Lock()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether whoever came now would have to wait."""
+        return len(self._inside) >= self._count
+
     def visit(self) -> Visit:
         """Somebody who wants to enter."""
         return Visit(self)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping, Sequence
 
 from eventstore.migrations import Migration, migrate
 from eventstore.recorders.protocol import Rows, Session
+
+_log = logging.getLogger("eventstore")
 
 
 def by_component(rows: Rows) -> dict[str, dict[int, str]]:
@@ -44,6 +47,13 @@ def carry_out(session: Session, queries: Mapping[str, str], known: Sequence[Migr
                 "digest": migration.digest,
                 "applied_at": time.time_ns() // 1000,
             },
+        )
+        _log.info(
+            "migrated %s to %d (%s)",
+            component,
+            migration.number,
+            migration.name,
+            extra={"action": "migrate", "component": component, "number": migration.number},
         )
 
     migrate(known, applied, apply)

@@ -5,6 +5,7 @@ The one that was given back last is taken first. It is warm, here and in the ser
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -19,6 +20,8 @@ from eventstore.errors import StoreClosedError, UnavailableError
 from eventstore.recorders.fair_semaphore import FairSemaphore, Visit
 
 C = TypeVar("C", bound=psycopg.Connection)
+
+_log = logging.getLogger("eventstore")
 
 # The pauses between attempts to reach a server that is restarting, perhaps.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
@@ -106,6 +109,13 @@ class Pool(Generic[C]):
         return Turn(self)
 
     def _after(self, visit: Visit) -> C:
+        if _log.isEnabledFor(logging.DEBUG) and self._permits.is_full:
+            _log.debug(
+                "all %d connections to %s are in use: waiting for one",
+                self._size,
+                self._where,
+                extra={"action": "wait", "store": self._where, "connections": self._size},
+            )
         if not visit.enter(self._timeout):
             raise UnavailableError(
                 f"all connections to {self._where} are in use, for longer than connect_timeout: raise pool_size"
@@ -128,6 +138,12 @@ class Pool(Generic[C]):
             except psycopg.OperationalError:
                 if self._closed or time.monotonic() + pause > deadline:
                     raise
+            _log.info(
+                "%s cannot be reached: trying again in %.2f s",
+                self._where,
+                pause,
+                extra={"action": "unreachable", "store": self._where, "pause": pause},
+            )
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 

@@ -51,7 +51,7 @@ class Preparing:
                 "prepared statements do not last on %s, as behind a PgBouncer in transaction mode: going on without "
                 "them. Open the store with prepare=False to do so from the beginning",
                 self._where,
-                extra={"store": self._where, "sqlstate": error.sqlstate},
+                extra={"action": "unprepared", "store": self._where, "sqlstate": error.sqlstate},
             )
 
 

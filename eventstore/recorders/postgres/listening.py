@@ -189,7 +189,7 @@ class PostgresListener(Follower):
         _log.info(
             "a pooler stands before %s, through which nobody can listen: subscriptions look by themselves instead",
             self._where,
-            extra={"store": self._where},
+            extra={"action": "poll", "store": self._where},
         )
 
     def _hang_up(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from hashlib import blake2b
@@ -25,6 +26,8 @@ from eventstore.recorders.postgres.listening import Notifier, PostgresListener, 
 from eventstore.recorders.protocol import Append, Listener, Params, Rows, Session
 
 T = TypeVar("T")
+
+_log = logging.getLogger("eventstore")
 
 # Connections of this process's parent. They are never closed here, nor left to the garbage collector.
 _ABANDONED: list[Connection] = []
@@ -176,6 +179,7 @@ class PostgresRecorder(Follower):
     def _connect(self) -> Connection:
         connection = Connection.open(self._conninfo, self._preparing)
         self._connections.add(connection)
+        _log.debug("connected to %s", self._where, extra={"action": "connect", "store": self._where})
         return connection
 
     def _again(self, operation: Callable[[], T], *, repeatable: bool) -> T:
@@ -189,6 +193,13 @@ class PostgresRecorder(Follower):
                     connection.prepare_threshold = None
             elif not (repeatable and lost(error)):
                 raise
+            else:
+                _log.warning(
+                    "a connection to %s broke (%s): going on with another one",
+                    self._where,
+                    type(error).__name__,
+                    extra={"action": "reconnect", "store": self._where, "sqlstate": error.sqlstate},
+                )
             self._pool.clear()
         return operation()
 

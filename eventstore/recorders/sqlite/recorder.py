@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,8 @@ from eventstore.recorders.sqlite.listening import SQLiteListener
 from eventstore.recorders.wake_up import WakeUp
 
 T = TypeVar("T")
+
+_log = logging.getLogger("eventstore")
 
 # Connections of this process's parent. They are never closed here, nor left to the garbage collector.
 _ABANDONED: list[sqlite3.Connection] = []
@@ -257,6 +260,7 @@ class SQLiteRecorder(Follower):
         except BaseException:
             connection.close()
             raise
+        _log.debug("connected to %s", self._where, extra={"action": "connect", "store": self._where})
         return connection
 
     def _open_writer(self) -> sqlite3.Connection:
