@@ -37,11 +37,7 @@ class EventStore:
     Use `EventStore.open`, and close it, or use it as a context manager (`with` or `async with`).
 
     Attributes:
-        recorder: The database.
         codec: Opens stored payloads; its `upcasters` can be added to at any time.
-        max_value_bytes: How many bytes an event, or a value, may take when it is unpacked.
-        workers: The threads of async calls.
-        queries: The log's SQL.
     """
 
     def __init__(
