@@ -44,8 +44,8 @@ from benchmarks.findings import Grid, Section, at_least
 from benchmarks.progress import Progress
 from benchmarks.scale import FULL, QUICK, Scale
 from eventstore import Cause, EventStore, Head, NewEvent
-from eventstore.chain import genesis
 from eventstore.codec import Row, chained
+from eventstore.codec.chain import genesis
 
 WRITERS = 8
 OURS, BARE, STOCK = "EventStore.append", "bare INSERT", "eventsourcing's stock recorder"

@@ -2,9 +2,9 @@
 
     python benchmarks/train_dictionary.py 2
 
-writes `eventstore/dictionaries/2.zdict` and tells what it saves on threads that it was not trained on. A published
-dictionary is never replaced: stored payloads name theirs by number. To use a new one for what is written from then on,
-raise the number in `eventstore/envelope.py`.
+writes `eventstore/codec/dictionaries/2.zdict` and tells what it saves on threads that it was not trained on. A
+published dictionary is never replaced: stored payloads name theirs by number. To use a new one for what is written
+from then on, raise the number in `eventstore/codec/envelope.py`.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.types import Send, interrupt
 
-from eventstore.envelope import unseal
+from eventstore.codec.envelope import unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 
 SIZE = 16 * 1024
-FOLDER = Path(__file__).parent.parent / "eventstore" / "dictionaries"
+FOLDER = Path(__file__).parent.parent / "eventstore" / "codec" / "dictionaries"
 ALL_SENTENCES = re.split(r"(?<=[.:])\s+", " ".join(pydoc_data.topics.topics.values()))
 SENTENCES: list[str] = []
 TOOLS = {

@@ -2,8 +2,6 @@
 
 import logging
 
-from eventstore._deciding import Decision
-from eventstore._verify import Verification
 from eventstore.codec import Upcasters
 from eventstore.errors import (
     BadInputError,
@@ -37,8 +35,10 @@ from eventstore.errors import (
 )
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamInfo, StreamPage
 from eventstore.migrations import migration_sql
+from eventstore.reading.verifying import Verification
 from eventstore.store import EventStore
 from eventstore.subscription import Subscription
+from eventstore.writing.deciding import Decision
 
 # Quiet, as libraries are, until a program asks to hear it.
 logging.getLogger("eventstore").addHandler(logging.NullHandler())

@@ -9,31 +9,22 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from eventstore import _listing, _verify
-from eventstore._appender import Appender
-from eventstore._deciding import Decide, Decision
-from eventstore._forker import Forker, ForkWork
-from eventstore._idempotency import once
-from eventstore._reader import Reader
-from eventstore.address import SQLiteAddress, parse
 from eventstore.arguments import checked, checks_itself
-from eventstore.codec import Upcasters
-from eventstore.envelope import MAX_VALUE_BYTES
+from eventstore.codec import Codec, Upcasters
+from eventstore.codec.envelope import MAX_VALUE_BYTES
 from eventstore.errors import BadInputError, ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
-from eventstore.queries import load_queries, quote_schema
-from eventstore.recorders import Recorder, Session, load_postgres
-from eventstore.recorders._sqlite_connection import Synchronous
-from eventstore.recorders.sqlite import SQLiteRecorder
+from eventstore.opening import open_recorder
+from eventstore.queries import load_queries
+from eventstore.reading import Reader, Verification, Window, page, verify_all, verify_stream
+from eventstore.recorders import Recorder, Session
+from eventstore.recorders.sqlite import Synchronous
 from eventstore.subscription import Subscription
-from eventstore.workers import Workers
+from eventstore.workers import Workers, twin
+from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, once
 
 T = TypeVar("T")
-
-# In seconds, a year: what databases and locks count in their own small units does not overflow.
-_LONGEST_TIMEOUT = 31_536_000
-_MOST_CONNECTIONS = 10_000
 
 
 @checked
@@ -44,6 +35,9 @@ class EventStore:
     whose name begins with `a` is the same operation for `async` code: it runs on a thread of the store's own.
 
     Use `EventStore.open`, and close it, or use it as a context manager (`with` or `async with`).
+
+    Attributes:
+        codec: Opens stored payloads; its `upcasters` can be added to at any time.
     """
 
     def __init__(
@@ -53,11 +47,11 @@ class EventStore:
             raise BadInputError(f"max_value_bytes is {max_value_bytes!r}: use a number of bytes, 1 or more")
         self.recorder = recorder
         self.max_value_bytes = max_value_bytes
-        self.upcasters = upcasters or Upcasters()
+        self.codec = Codec(upcasters, max_value_bytes)
         self.workers = Workers(recorder.connections)
         self.queries = load_queries("eventstore", recorder.dialect, recorder.schema)
         self._appender = Appender(recorder, self.queries, max_value_bytes)
-        self._reader = Reader(recorder, self.queries, self.upcasters, max_value_bytes)
+        self._reader = Reader(recorder, self.queries, self.codec)
         self._forker = Forker(recorder, self.queries, self._reader)
         self._closed = False
 
@@ -98,27 +92,17 @@ class EventStore:
             SchemaError: The tables are newer than this package, or older and `migrate` is false.
             UnavailableError: There is no such file or server, or it refuses the user.
         """
-        address = parse(url)
-        if type(pool_size) is not int or not 1 <= pool_size <= _MOST_CONNECTIONS:
-            raise BadInputError(f"pool_size is {pool_size!r}: use 1 to {_MOST_CONNECTIONS:,} connections")
-        for option, seconds in (("connect_timeout", connect_timeout), ("busy_timeout", busy_timeout)):
-            if type(seconds) not in (int, float) or not 0 <= seconds <= _LONGEST_TIMEOUT:
-                raise BadInputError(f"{option} is {seconds!r}: use a number of seconds, at most {_LONGEST_TIMEOUT}")
-        for option, given in (("migrate", migrate), ("prepare", prepare)):
-            if type(given) is not bool:
-                raise BadInputError(f"{option} is {given!r}: use true or false")
-        quote_schema(schema)
-        recorder: Recorder
-        if isinstance(address, SQLiteAddress):
-            if synchronous not in ("FULL", "NORMAL"):
-                raise BadInputError(f"synchronous is {synchronous!r}: use 'FULL' or 'NORMAL'")
-            recorder = SQLiteRecorder(
-                address, synchronous=synchronous, busy_timeout=busy_timeout, connections=pool_size
-            )
-        else:
-            recorder = load_postgres()(
-                address, schema=schema, connections=pool_size, prepare=prepare, connect_timeout=connect_timeout
-            )
+        if type(migrate) is not bool:
+            raise BadInputError(f"migrate is {migrate!r}: use true or false")
+        recorder = open_recorder(
+            url,
+            connections=pool_size,
+            schema=schema,
+            prepare=prepare,
+            connect_timeout=connect_timeout,
+            synchronous=synchronous,
+            busy_timeout=busy_timeout,
+        )
         try:
             recorder.migrate("eventstore", allowed=migrate)
             return cls(recorder, upcasters=upcasters, max_value_bytes=max_value_bytes)
@@ -268,8 +252,8 @@ class EventStore:
             cursor: `next_cursor` of the page before, with the other arguments unchanged.
         """
         self._check_open()
-        window = _listing.Window(prefix, metadata or {}, active_since, active_until, newest_first, limit, cursor)
-        return _listing.page(self.recorder, self.queries, window)
+        window = Window(prefix, metadata or {}, active_since, active_until, newest_first, limit, cursor)
+        return page(self.recorder, self.queries, window)
 
     def fork(
         self,
@@ -310,7 +294,7 @@ class EventStore:
             work=work,
         )
 
-    def verify(self, stream: str | None = None) -> _verify.Verification:
+    def verify(self, stream: str | None = None) -> Verification:
         """Check the hash chain of a stream (with the past that it shares) or of all streams, also deleted ones.
 
         Raises:
@@ -320,8 +304,8 @@ class EventStore:
         """
         self._check_open()
         if stream is None:
-            return _verify.verify_all(self.recorder, self.queries)
-        return _verify.verify_stream(self.recorder, self.queries, check_stream(stream))
+            return verify_all(self.recorder, self.queries)
+        return verify_stream(self.recorder, self.queries, check_stream(stream))
 
     def close(self) -> None:
         """Finish what is under way and let go of the database. Closing twice is allowed."""
@@ -329,26 +313,11 @@ class EventStore:
         self.workers.close()
         self.recorder.close()
 
-    # --- the same for async code -------------------------------------------------------------------------------------
-
-    async def aappend(
-        self,
-        stream: str,
-        events: Iterable[NewEvent],
-        *,
-        expected_version: int | None = None,
-        idempotency_key: str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Appended:
-        """`append`. A task that is cancelled leaves the whole batch behind, or nothing of it."""
-        return await self.workers.run(
-            self.append,
-            stream,
-            events,
-            expected_version=expected_version,
-            idempotency_key=idempotency_key,
-            metadata=metadata,
-        )
+    aappend = twin(append)
+    ahead = twin(head)
+    astreams = twin(streams)
+    afork = twin(fork)
+    averify = twin(verify)
 
     def aread(
         self,
@@ -362,27 +331,11 @@ class EventStore:
         """`read`, page by page."""
         return self._each(self._read(stream, after=after, before=before, backward=backward, limit=limit))
 
-    async def ahead(self, stream: str) -> Head | None:
-        """`head`."""
-        return await self.workers.run(self.head, stream)
-
     def afeed(
         self, *, after: int = 0, limit: int | None = None, topics: Sequence[str] = ()
     ) -> AsyncIterator[FeedEvent]:
         """`feed`, page by page."""
         return self._each(self._feed(after=after, limit=limit, topics=topics))
-
-    async def astreams(self, **arguments: Any) -> StreamPage:
-        """`streams`, with the same arguments."""
-        return await self.workers.run(self.streams, **arguments)
-
-    async def afork(self, source: str, target: str, *, at: int | None = None, cause: Cause | None = None) -> Appended:
-        """`fork`."""
-        return await self.workers.run(self.fork, source, target, at=at, cause=cause)
-
-    async def averify(self, stream: str | None = None) -> _verify.Verification:
-        """`verify`."""
-        return await self.workers.run(self.verify, stream)
 
     async def aclose(self) -> None:
         """`close`."""
@@ -404,8 +357,6 @@ class EventStore:
         self._check_open()
         _check_limit(limit)
         return self._reader.feed(after=after, limit=limit, topics=_topics(topics))
-
-    # -----------------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> Self:
         return self

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import Self
 
-from eventstore._reader import Reader
 from eventstore.events import FeedEvent
 from eventstore.forking import Follower
+from eventstore.reading.reader import Reader
 from eventstore.recorders import Recorder
 
 # A subscriber that nobody wakes looks by itself, after this time: a process may die between its commit and its word.

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from eventstore.errors import StoreClosedError
 from eventstore.forking import Follower
 
 P = ParamSpec("P")
 T = TypeVar("T")
+S = TypeVar("S", bound="HasWorkers")
 
 
 class Workers(Follower):
@@ -55,3 +57,27 @@ class Workers(Follower):
             if self._executor is None:
                 self._executor = ThreadPoolExecutor(self._count, thread_name_prefix="eventstore")
             return self._executor
+
+
+class HasWorkers(Protocol):
+    """An object whose methods can be carried out by workers."""
+
+    @property
+    def workers(self) -> Workers:
+        """Its threads."""
+        ...
+
+
+def twin(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
+    """The same method for async code: with the same arguments, on one of the object's own threads.
+
+    A task that is cancelled leaves all that the method writes behind, or nothing of it.
+    """
+
+    @wraps(method)
+    async def on_a_worker(self: S, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        # By its name: so that a subclass's method, and the checks of `checked`, are what is called.
+        return await self.workers.run(getattr(self, method.__name__), *args, **kwargs)
+
+    on_a_worker.__doc__ = f"`{method.__name__}`, for async code.\n\n{method.__doc__}"
+    return on_a_worker

@@ -13,7 +13,7 @@ from operator import itemgetter
 from typing import Any, TypeVar
 
 from eventstore import CorruptionError, CycleError, EventStore
-from eventstore._listing import described_by
+from eventstore.metadata import described_by
 from eventstore.recorders import Rows
 from projections._located import Located, located_of
 from projections._view import (

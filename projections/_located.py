@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from eventstore import CorruptionError, ErasedError, EventStore, UnknownFormatError
-from eventstore.codec import unpack
 from eventstore.events import Cause
-from projections.records import CheckpointRecord
+from eventstore.writing import FORKED
+from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord, shown_by_fork
 
 T = TypeVar("T")
+
+# Whose records say of which topic their events are.
+_TOPICS: Mapping[Callable[[bytes], object], str] = {
+    CheckpointRecord.unpack: CHECKPOINT_SAVED,
+    WritesRecord.unpack: WRITES_SAVED,
+    shown_by_fork: FORKED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +36,12 @@ class Located:
 
 
 def opened(
-    store: EventStore, thread: str, version: int, payload: bytes, unpacked: Callable[[bytes], T]
+    store: EventStore,
+    thread: str,
+    version: int,
+    payload: bytes,
+    unpacked: Callable[[bytes], T],
+    topic: str | None = None,
 ) -> tuple[Cause, T]:
     """The cause of one of this package's events, and what its data holds.
 
@@ -39,13 +51,14 @@ def opened(
         version: which of its events it is, for errors.
         payload: The payload, as stored.
         unpacked: Reads its data.
+        topic: The event's topic; it need not be given where the record says it.
 
     Raises:
         UnknownFormatError: A newer version of the package has stored it, in another layout.
         CorruptionError: It is not what was stored.
     """
     try:
-        schema, cause, data = unpack(payload, store.max_value_bytes)
+        schema, cause, data = store.codec.open(topic or _TOPICS.get(unpacked, ""), payload)
         if schema != 1:
             raise UnknownFormatError(f"an event of layout {schema} was found, this version knows layout 1: upgrade it")
         return cause, unpacked(data)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from eventstore import EventStore
-from eventstore._forker import FORKED
-from eventstore.envelope import is_erased
+from eventstore.codec.envelope import is_erased
 from eventstore.recorders import Session
+from eventstore.writing import FORKED
 from projections._applying import Queries, apply_delete, apply_fork, apply_move, apply_prune, note_move
 from projections._located import opened
 from projections._view import line_at
@@ -70,7 +70,7 @@ def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any
         return
     if is_erased(bytes(payload)):
         return  # what it said was forgotten since
-    cause, data = opened(store, f"#{stream_id}", version, bytes(payload), bytes)
+    cause, data = opened(store, f"#{stream_id}", version, bytes(payload), bytes, topic)
     params: dict[str, Any] = {
         "line_id": line_at(session.execute, queries, stream_id, version),
         "event_version": version,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore import ConflictError, EventStore
-from eventstore.envelope import erased, is_erased
+from eventstore.codec.envelope import erased, is_erased
 from eventstore.events import Cause
 from projections._chains import Wanted
 from projections._finding import Finder

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from eventstore import CorruptionError, EventStore
-from eventstore.envelope import is_erased
+from eventstore.codec.envelope import is_erased
 from eventstore.recorders import Session
 from projections._chains import Chains
 from projections._located import record_of

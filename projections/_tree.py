@@ -8,8 +8,8 @@ from itertools import chain
 from typing import Any, NamedTuple, Self
 
 from eventstore import EventStore, NotFoundError, OvertakenError
-from eventstore._listing import described_by
 from eventstore.events import from_microseconds
+from eventstore.metadata import described_by
 from projections._finding import Finder
 from projections._located import Located
 from projections._view import Source, View, lines_of

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from eventstore import CorruptionError, EventStore
-from eventstore._lineage import Segment, lineage
+from eventstore.reading import Segment, lineage
 from eventstore.recorders import Recorder, Rows
 from projections.records import unpack_channel, unpack_segment
 from projections.values.change import Change

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import ormsgpack
 
-from eventstore._forker import SHOWS
 from eventstore.codec import pack_id
-from eventstore.envelope import MAX_VALUE_BYTES, seal, unseal
+from eventstore.codec.envelope import MAX_VALUE_BYTES, seal, unseal
+from eventstore.writing import SHOWS
 from projections._layout import (
     LAST_VERSION,
     are,

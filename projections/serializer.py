@@ -13,7 +13,7 @@ from eventstore import (
     UnreadableError,
     UnserializableError,
 )
-from eventstore._refused import find_refused
+from eventstore.codec.refused import find_refused
 
 T = TypeVar("T")
 K = TypeVar("K")

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from eventstore import EventStore, NotFoundError
-from eventstore._lineage import lineage
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.queries import load_queries
+from eventstore.reading import lineage
 from eventstore.recorders import Rows
 from projections._view import END
 

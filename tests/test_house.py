@@ -18,12 +18,16 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 # From the bottom to the top: each may import those before it.
-LAYERS = ("eventstore", "projections", "langgraph.checkpoint.eventstore", "eventstore_cli")
+LAYERS = ("eventstore", "projections", "langgraph.checkpoint.eventstore", "eventstore_cli", "eventstore_eventsourcing")
+# Importing this does nothing but lead to an adapter: other libraries know it by the old address.
+ADDRESS = "eventstore.persistence"
+LONGEST = 400
 SOURCES = {
     "eventstore": ROOT / "eventstore",
     "projections": ROOT / "projections",
     "langgraph.checkpoint.eventstore": ROOT / "adapters" / "langgraph" / "checkpoint" / "eventstore",
     "eventstore_cli": ROOT / "adapters" / "eventstore_cli",
+    "eventstore_eventsourcing": ROOT / "adapters" / "eventstore_eventsourcing",
 }
 DRIVERS = {"aiosqlite", "psycopg", "psycopg_pool", "sqlite3"}
 SHAPELESS = re.compile(r"_?(utils?|helpers?|common|managers?|misc|tools)")
@@ -103,8 +107,28 @@ each_layer = pytest.mark.parametrize("layer", LAYERS)
 
 @each_module
 def test_imports_point_one_way(module: Module) -> None:
-    above = LAYERS[LAYERS.index(module.layer) + 1 :]
-    assert not [name for name in module.imports() for layer in above if _within(name, layer)]
+    if module.name != ADDRESS:
+        above = LAYERS[LAYERS.index(module.layer) + 1 :]
+        assert not [name for name in module.imports() for layer in above if _within(name, layer)]
+
+
+def test_nothing_imports_the_address_that_leads_up() -> None:
+    assert not [module.name for module in modules() if ADDRESS in module.imports()]
+
+
+@each_module
+def test_the_log_is_read_in_sittings(module: Module) -> None:
+    if module.layer == "eventstore":
+        assert len(module.path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+@each_module
+def test_nothing_private_of_the_log_is_imported_by_another_package(module: Module) -> None:
+    package = module.name if module.path.name == "__init__.py" else module.name.rpartition(".")[0]
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom) and _within(node.module or "", "eventstore"):
+            parts = {*(node.module or "").split("."), *(alias.name for alias in node.names)}
+            assert node.module == package or not [part for part in parts if part.startswith("_")]
 
 
 @each_module

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eventstore.errors import UnavailableError
-from eventstore.recorders._protocol import Append, Listener, Recorder, Rows, Session, Statement
+from eventstore.recorders.protocol import Append, Listener, Recorder, Rows, Session, Statement
 
 if TYPE_CHECKING:
     from eventstore.recorders.postgres import PostgresRecorder

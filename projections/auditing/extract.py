@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eventstore import Cause, CorruptionError
-from eventstore._appender import searchable, storable
-from eventstore.codec import unpack
-from eventstore.envelope import is_erased
+from eventstore.codec import Codec
+from eventstore.codec.envelope import is_erased
+from eventstore.metadata import searchable, storable
 from projections._saving import OF_A_CHECKPOINT
 from projections.auditing.terms import content_terms, node_term, thread_term, topic_term
 from projections.pregel import NOBODY
@@ -71,12 +71,12 @@ class Extract:
         return replace(self, columns={**self.columns, "node": node}).with_terms([node_term(node)])
 
 
-def extract(row: tuple[Any, ...], limit: int) -> Extract:
+def extract(row: tuple[Any, ...], codec: Codec) -> Extract:
     """What the audit keeps of an event.
 
     Args:
         row: Position, stream, version, topic, time in microseconds, and payload.
-        limit: How many bytes it may take when it is unpacked.
+        codec: Opens the payload.
 
     Raises:
         CorruptionError: The payload is none, or was written by a newer version of this package.
@@ -85,7 +85,7 @@ def extract(row: tuple[Any, ...], limit: int) -> Extract:
     payload = bytes(stored)
     try:
         erased = is_erased(payload)
-        schema, cause, data = (0, Cause(), b"") if erased else unpack(payload, limit)
+        schema, cause, data = (0, Cause(), b"") if erased else codec.open(topic, payload)
     except CorruptionError as error:
         error.found_at(f"#{stream_id}", version)
         raise

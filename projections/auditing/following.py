@@ -124,7 +124,7 @@ class Follower(forking.Follower):
         for stream_id in self._forgetful(rows):
             self._blank(stream_id, state)
         naming = Naming(self._store, self._queries, self._store.recorder.read)
-        extracts, renaming = naming.completed([extract(row, self._store.max_value_bytes) for row in rows])
+        extracts, renaming = naming.completed([extract(row, self._store.codec) for row in rows])
         batch = [*_packed(extracts), *renaming]
 
         def work(session: Session) -> None:

@@ -9,8 +9,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from eventstore import EventStore
-from eventstore._appender import storable
-from eventstore._lineage import Segment, segments
+from eventstore.metadata import storable
+from eventstore.reading import Segment, segments
 from projections._view import Read
 from projections.auditing.extract import Extract, Part, extract
 from projections.auditing.terms import node_term, tasks_term
@@ -36,7 +36,7 @@ class Naming:
     def __init__(self, store: EventStore, queries: Mapping[str, str], read: Read) -> None:
         self._queries = {**queries, "lineage": store.queries["lineage"]}
         self._listed = store.recorder.list_of
-        self._limit = store.max_value_bytes
+        self._codec = store.codec
         self._read = read
         self._lineages: dict[int, Sequence[Segment]] = {}
 
@@ -116,7 +116,7 @@ class Naming:
         for start in range(0, len(positions), _READ_AGAIN):
             some = self._listed(positions[start : start + _READ_AGAIN])
             for row in self._read(self._queries["audit_events"], {"positions": some}):
-                if part := extract(row, self._limit).part:
+                if part := extract(row, self._codec).part:
                     yield part
 
     def _renaming(self, nodes: Mapping[int, str | None]) -> Iterator[Statement]:

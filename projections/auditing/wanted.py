@@ -13,9 +13,9 @@ from hashlib import blake2b
 from typing import Any, TypedDict
 
 from eventstore import BadInputError
-from eventstore._appender import searchable
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id, check_stream, check_topic
+from eventstore.metadata import searchable
 from projections.auditing.entries import AuditEntry
 from projections.auditing.terms import channel_term, metadata_term, node_term, run_term, spelled, topic_term
 

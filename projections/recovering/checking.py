@@ -14,14 +14,14 @@ from eventstore import (
     EventStore,
     TypeNotAllowedError,
     UnknownFormatError,
-    chain,
 )
-from eventstore._lineage import Segment, lineage
-from eventstore.envelope import digest, is_erased
+from eventstore.codec import chain
+from eventstore.codec.envelope import digest, is_erased
+from eventstore.reading import Segment, lineage
 from projections._chains import Chains, Wanted
 from projections._located import opened
 from projections._view import END, View, payloads
-from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
+from projections.records import CHECKPOINT_SAVED, RUNS_DELETED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.recovering.expecting import Expected, Key, Logged
 from projections.recovering.report import Damage, Finding, Progress, Report, finding_of
 from projections.recovering.rings import rings
@@ -155,7 +155,7 @@ class Check:
             self._expected.erased(version, topic)
             return
         try:
-            self._expected.apply(version, topic, *self._opened(version, payload, bytes))
+            self._expected.apply(version, topic, *self._opened(version, payload, bytes, topic))
         except _REFUSED as error:
             self._add(finding_of(error, version))
             self._unreadable.add(version)
@@ -166,7 +166,7 @@ class Check:
             params = {"stream_id": segment.stream_id, "after": segment.upto}
             for version, payload in self._store.recorder.read(self._queries["runs_deleted_after"], params):
                 try:
-                    data = self._opened(version, bytes(payload), bytes)[1]
+                    data = self._opened(version, bytes(payload), bytes, RUNS_DELETED)[1]
                     self._expected.hide_of_ancestor(data, segment.after, segment.upto)
                 except _REFUSED as error:
                     self._add(finding_of(error, version))
@@ -362,8 +362,10 @@ class Check:
             except _REFUSED as error:
                 self._add(finding_of(error, version, write.channel))
 
-    def _opened(self, version: int, payload: bytes, unpacked: Callable[[bytes], T]) -> tuple[Cause, T]:
-        return opened(self._store, self._view.thread, version, payload, unpacked)
+    def _opened(
+        self, version: int, payload: bytes, unpacked: Callable[[bytes], T], topic: str | None = None
+    ) -> tuple[Cause, T]:
+        return opened(self._store, self._view.thread, version, payload, unpacked, topic)
 
     @contextmanager
     def _listing(self) -> Iterator[None]:

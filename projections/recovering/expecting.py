@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
 from eventstore import Cause, CorruptionError
-from eventstore._forker import FORKED
+from eventstore.writing import FORKED
 from projections.records import (
     BRANCH_DELETED,
     CHECKPOINT_SAVED,

@@ -16,7 +16,7 @@ from zlib import crc32
 import ormsgpack
 
 from eventstore import CorruptionError, TooLargeError
-from eventstore.envelope import MAX_VALUE_BYTES
+from eventstore.codec.envelope import MAX_VALUE_BYTES
 from projections.values.change import Encoding, checksum
 
 INSERT = -1

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 from eventstore import Cause, ChainError, EventStoreError, NewEvent, NotFoundError
-from eventstore.envelope import seal, unseal
+from eventstore.codec.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from tests.support.saving import at, ident, save

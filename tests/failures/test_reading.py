@@ -15,7 +15,7 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import BadInputError, EventStoreError, TypeChangedError, TypeNotAllowedError, UnreadableError
-from eventstore.envelope import is_erased, unseal
+from eventstore.codec.envelope import is_erased, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from tests.support.saving import Calls, at, numbers, save

@@ -15,8 +15,8 @@ from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from pydantic import BaseModel
 
 from eventstore import ChainError, NotFoundError, UnavailableError
-from eventstore.envelope import erased, seal, unseal
-from eventstore.recorders._sqlite_errors import translate
+from eventstore.codec.envelope import erased, seal, unseal
+from eventstore.recorders.sqlite.errors import translate
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from projections import Damage, Progress, Recovery, Report

@@ -271,7 +271,7 @@ def test_what_no_database_could_hold_is_not_looked_for(saver: EventStoreSaver, n
     for ask in asking:
         with pytest.raises(InvalidIdError):
             ask()
-    with pytest.raises(BadInputError, match="use a datetime"):
+    with pytest.raises(BadInputError, match=r"use a datetime|must be a string"):
         history.at("t", 20260101, serializer)  # type: ignore[arg-type]
 
 

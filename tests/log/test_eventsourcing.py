@@ -30,10 +30,9 @@ from eventstore.persistence import (
     LogProcessRecorder,
     LogSnapshotRecorder,
     LogTrackingRecorder,
-    _events,
 )
 from eventstore.recorders import Recorder, Session
-from eventstore.recorders._bell import Bell
+from eventstore.recorders.wake_up import WakeUp
 
 MakeStore = Callable[..., EventStore]
 A, B, C = (UUID(int=number) for number in (3, 2, 1))
@@ -139,7 +138,7 @@ def test_an_aggregate_that_begins_elsewhere_is_refused(recorder: LogApplicationR
 # Notification ids
 
 
-class Waiting(Bell):
+class Waiting(WakeUp):
     """Tells when somebody waits."""
 
     def __init__(self) -> None:
@@ -173,7 +172,7 @@ def test_ids_wait_for_older_transactions_and_no_longer(postgres_url: str) -> Non
 def test_if_an_older_transaction_stays_open_the_events_are_stored_and_get_their_ids_later(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_events, "_PATIENCE_SECONDS", 0.05)
+    monkeypatch.setattr("eventstore_eventsourcing.events._PATIENCE_SECONDS", 0.05)
     with EventStore.open(postgres_url) as store, psycopg.connect(postgres_url) as older:
         recorder = LogApplicationRecorder(store)
         older.execute("SELECT pg_current_xact_id()")

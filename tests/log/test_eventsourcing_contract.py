@@ -161,7 +161,7 @@ class ByEnvironment(Case):
 
 
 class ExampleApplicationCase(application_cases.ExampleApplicationTestCase, ByEnvironment):
-    expected_factory_topic = "eventstore.persistence:Factory"
+    expected_factory_topic = "eventstore_eventsourcing.factory:Factory"
 
 
 class ApplicationCase(application_cases.ApplicationTestCase, ByEnvironment):

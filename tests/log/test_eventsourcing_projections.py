@@ -12,10 +12,10 @@ from eventsourcing.application import Application
 from eventsourcing.domain import Aggregate
 from eventsourcing.persistence import Tracking
 from eventsourcing.projection import Projection, ProjectionRunner
+from eventstore_eventsourcing.recorder import OriginatorIdType
 
 from eventstore import EventStore
 from eventstore.persistence import Factory, LogTrackingRecorder
-from eventstore.persistence._recorder import OriginatorIdType
 from eventstore.queries import prepare
 from eventstore.recorders import Session
 from tests.support.processes import Pipe, in_processes

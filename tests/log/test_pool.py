@@ -15,8 +15,8 @@ import pytest
 from psycopg.pq import TransactionStatus
 
 from eventstore import StoreClosedError, UnavailableError
-from eventstore.recorders._permits import Permits
-from eventstore.recorders._pool import Pool
+from eventstore.recorders.fair_semaphore import FairSemaphore
+from eventstore.recorders.pool import Pool
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_server_that_does_not_come_back_is_given_up(pg_server: str) -> None:
 
 
 def test_who_came_first_is_served_first_also_if_others_come_back_at_once() -> None:
-    permits = Permits(1)
+    permits = FairSemaphore(1)
     served: list[int] = []
     first = permits.visit()
     assert first.enter(0)
@@ -146,7 +146,7 @@ def test_who_came_first_is_served_first_also_if_others_come_back_at_once() -> No
 
 
 def test_who_waits_no_longer_keeps_no_permit() -> None:
-    permits = Permits(1)
+    permits = FairSemaphore(1)
     inside, outside = permits.visit(), permits.visit()
     assert inside.enter(0)
     assert not outside.enter(0.01)
@@ -180,7 +180,11 @@ def test_ctrl_c_loses_no_connection_wherever_it_comes() -> None:
             nonlocal steps
             file = frame.f_code.co_filename
             # (A `with` of a lock is not interrupted as it ends: there Python does not look for signals.)
-            if event == "line" and file.endswith(("_pool.py", "_permits.py")) and not is_with(file, frame.f_lineno):
+            if (
+                event == "line"
+                and file.endswith(("pool.py", "fair_semaphore.py"))
+                and not is_with(file, frame.f_lineno)
+            ):
                 steps += 1
                 if steps == stop_at:
                     raise KeyboardInterrupt

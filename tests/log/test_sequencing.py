@@ -8,7 +8,8 @@ import psycopg
 import pytest
 
 from eventstore import Decision, EventStore, NewEvent, ReadOnlyError
-from eventstore.recorders import postgres
+
+SEQUENCE_BATCH = "eventstore.recorders.postgres.recorder._SEQUENCE_BATCH"
 
 
 @pytest.fixture
@@ -68,7 +69,7 @@ def test_a_feed_whose_events_all_have_their_places_can_be_read_where_nothing_may
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 7])
 def test_batches_of_any_size_leave_no_gap(store: EventStore, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
-    monkeypatch.setattr(postgres, "_SEQUENCE_BATCH", batch)
+    monkeypatch.setattr(SEQUENCE_BATCH, batch)
     append(store, "a", "b")
     store.append("a", [NewEvent("said") for _ in range(5)])
     append(store, "b")
@@ -80,7 +81,7 @@ def test_batches_of_any_size_leave_no_gap(store: EventStore, monkeypatch: pytest
 def test_a_transaction_that_is_longer_than_a_batch_stays_together_in_its_order(
     store: EventStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(postgres, "_SEQUENCE_BATCH", 3)
+    monkeypatch.setattr(SEQUENCE_BATCH, 3)
 
     def every_other(first: int) -> Decision:
         return Decision([NewEvent("said") for _ in range(5)], places=range(first, 10, 2))
@@ -97,7 +98,7 @@ def test_what_was_not_numbered_when_it_was_dumped_comes_before_what_is_new(
     order(store)
     append(store, "a", "b", "a", "b", "a")
     restore_into_a_new_cluster(database)
-    monkeypatch.setattr(postgres, "_SEQUENCE_BATCH", batch)
+    monkeypatch.setattr(SEQUENCE_BATCH, batch)
     append(store, "a", "b", "new")
     restored = [("numbered", 1), ("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3)]
     assert order(store) == [*restored, ("a", 4), ("b", 3), ("new", 1)]

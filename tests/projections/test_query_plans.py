@@ -18,11 +18,11 @@ import psycopg
 import pytest
 
 from eventstore import EventStore
-from eventstore.envelope import erased
+from eventstore.codec.envelope import erased
 from eventstore.queries import Dialect
 from eventstore.recorders import Append
-from eventstore.recorders._postgres_connection import Connection
-from eventstore.recorders.sqlite import SQLiteRecorder, _SQLiteSession
+from eventstore.recorders.postgres.connection import Connection
+from eventstore.recorders.sqlite.recorder import SQLiteRecorder, SQLiteSession
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from projections._finding import PAGE
@@ -190,7 +190,7 @@ def _taken_apart(sent: dict[str, Mapping[str, Any]], method: Callable[..., Any])
 
 
 SPOKEN_THROUGH: dict[Dialect, list[tuple[type, str]]] = {
-    "sqlite": [(SQLiteRecorder, "read"), (_SQLiteSession, "execute")],
+    "sqlite": [(SQLiteRecorder, "read"), (SQLiteSession, "execute")],
     "postgres": [(Connection, "execute")],
 }
 

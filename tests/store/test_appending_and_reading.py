@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -27,7 +28,8 @@ from eventstore import (
 )
 from eventstore.queries import prepare
 from eventstore.recorders import Statement
-from eventstore.recorders._shortcut import Shortcut, fits
+from eventstore.recorders.postgres.fast_statement import FastStatement, fits
+from eventstore.writing import once
 
 MakeStore = Callable[..., EventStore]
 
@@ -284,16 +286,24 @@ def test_any_number_of_statements_goes_with_an_append(count: int, store: EventSt
 
 
 def test_a_statement_that_is_prepared_already_is_used(pg_server: str) -> None:
-    shortcut = Shortcut("twice", "SELECT %(a)s::bigint")
+    statement = FastStatement("twice", "SELECT %(a)s::bigint")
     with psycopg.connect(pg_server, autocommit=True) as connection:
         prepared: set[bytes] = set()
-        assert shortcut.execute(connection, prepared, {"a": 1}) == 1
+        assert statement.execute(connection, prepared, {"a": 1}) == 1
         prepared.clear()  # as after an interrupt, which came before the answer
-        assert shortcut.execute(connection, prepared, {"a": 1}) == 1
+        assert statement.execute(connection, prepared, {"a": 1}) == 1
         assert prepared == {b"twice"}
 
 
 @pytest.mark.parametrize("value", [1.5, True, [1], 2**70])
-def test_what_a_shortcut_cannot_bind_it_does_not_take(value: object) -> None:
+def test_what_a_fast_statement_cannot_bind_it_does_not_take(value: object) -> None:
     assert fits({"a": 1, "b": "x", "c": b"", "d": None})
     assert not fits({"a": value})
+
+
+def test_an_append_that_is_made_once_keeps_all_that_was_decided(store: EventStore) -> None:
+    store.append("s", numbered(1, 1))
+    decision = Decision(numbered(2, 2), work=lambda _: None, first_version=3, places=[7], closes=True, begins_era=True)
+    made = once(lambda *_: decision, decision.events, "key", store.recorder, store.queries)(1, Head(1, b""))
+    assert [statement.params["key"] for statement in made.then] == ["key"]
+    assert replace(made, then=()) == decision

@@ -231,7 +231,7 @@ def test_a_subscription_that_was_woken_too_early_soon_looks_again(
 
     monkeypatch.setattr(store.recorder, "sequence", counted)
     # What the append tells other processes would come back to this one, and wake it once more.
-    monkeypatch.setattr("eventstore.recorders._postgres_listening.Notifier.wake", lambda _: None)
+    monkeypatch.setattr("eventstore.recorders.postgres.listening.Notifier.wake", lambda _: None)
     delays: list[float] = []
     with store.subscribe() as subscription, psycopg.connect(postgres_url) as slow:
         next(subscription)

@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 
 import pytest
 
-from eventstore.recorders._group_commit import GroupCommit
+from eventstore.recorders.sqlite.group_commit import GroupCommit
 
 PATIENCE_SECONDS = 30.0
 

@@ -304,7 +304,7 @@ def test_who_only_reads_opens_no_connection_to_write(tmp_path: Path) -> None:
         assert store.recorder._writer is not None
 
 
-def test_an_interrupt_while_an_act_is_made_leaves_the_store_usable(
+def test_an_interrupt_while_a_batched_statement_is_made_leaves_the_store_usable(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def interrupted(*_: object) -> None:
@@ -313,9 +313,9 @@ def test_an_interrupt_while_an_act_is_made_leaves_the_store_usable(
     with EventStore.open(tmp_path / "agents.db") as store:
         store.append("s", [NewEvent("t")])  # makes the stream
         assert isinstance(store.recorder, SQLiteRecorder)
-        store.recorder._acts._acts.clear()
+        store.recorder._batched.forget()
         with monkeypatch.context() as patched:
-            patched.setattr("eventstore.recorders._acts.Act", interrupted)
+            patched.setattr("eventstore.recorders.sqlite.batched_statements.BatchedStatement", interrupted)
             with pytest.raises(KeyboardInterrupt):
                 store.append("s", [NewEvent("t")])
         store.append("s", [NewEvent("t")])

@@ -17,10 +17,8 @@ from eventstore import (
     NotFoundError,
     TooLargeError,
     UnknownFormatError,
-    chain,
-    envelope,
 )
-from eventstore.codec import Row, Upcasters, decode, encode, unpack
+from eventstore.codec import Codec, Row, chain, encode, envelope, unpack
 from eventstore.errors import CorruptionError, ErasedError
 
 
@@ -174,7 +172,7 @@ causes = st.builds(Cause, texts, ids, ids, st.none() | texts, ids, metadata=st.d
 def test_an_event_is_decoded_as_it_was_encoded(data: bytes, cause: Cause, schema: int) -> None:
     payload = encode(NewEvent("topic", data, cause, schema))
     assert unpack(payload) == (schema, _without_empty(cause), data)
-    event = decode("s", Row(1, "topic", 1_700_000_000_123_456, b"h" * 32, payload), Upcasters())
+    event = Codec().decode("s", Row(1, "topic", 1_700_000_000_123_456, b"h" * 32, payload))
     assert (event.data, event.schema, event.size) == (data, schema, len(payload))
     assert event.recorded_at.isoformat() == "2023-11-14T22:13:20.123456+00:00"
 
@@ -219,7 +217,7 @@ def test_a_payload_of_any_other_shape_is_refused_as_damaged(junk: Any) -> None:
             schema, cause, data = unpack(stored)
         except CorruptionError:
             continue
-        assert decode("s", Row(1, "kind", 0, b"", stored), Upcasters()).data == data
+        assert Codec().decode("s", Row(1, "kind", 0, b"", stored)).data == data
         assert isinstance(schema, int)
         assert all(each is None or isinstance(each, str) for each in (cause.run, cause.node, cause.task))
 
@@ -227,7 +225,7 @@ def test_a_payload_of_any_other_shape_is_refused_as_damaged(junk: Any) -> None:
 @pytest.mark.parametrize("moment", [2**62, -(2**62)])
 def test_a_time_that_no_calendar_has_is_refused_as_damaged(moment: int) -> None:
     with pytest.raises(CorruptionError):
-        decode("s", Row(1, "kind", moment, b"", encode(NewEvent("kind"))), Upcasters())
+        Codec().decode("s", Row(1, "kind", moment, b"", encode(NewEvent("kind"))))
 
 
 def test_a_topic_that_is_too_long_is_found(store: EventStore) -> None:

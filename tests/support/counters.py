@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from eventsourcing.persistence import Tracking
 from eventsourcing.tests.projection import EventCountersView
+from eventstore_eventsourcing.recorder import OriginatorIdType
 
 from eventstore import EventStore
 from eventstore.persistence import LogTrackingRecorder
-from eventstore.persistence._recorder import OriginatorIdType
 from eventstore.queries import prepare
 from eventstore.recorders import Session
 

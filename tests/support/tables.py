@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from eventstore.envelope import seal, unseal
+from eventstore.codec.envelope import seal, unseal
 
 
 def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from eventstore import BadInputError
-from eventstore.envelope import unseal
+from eventstore.codec.envelope import unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from projections.records import CheckpointRecord

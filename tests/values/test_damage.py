@@ -15,7 +15,7 @@ import pytest
 
 from eventstore import ChainError, ChecksumError
 from eventstore.codec import PACK, UNPACK
-from eventstore.envelope import seal, unseal
+from eventstore.codec.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord
 from projections.values.change import Change

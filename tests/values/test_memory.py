@@ -15,7 +15,7 @@ import zstandard
 
 from eventstore import BadInputError, CorruptionError, NewEvent, TooLargeError
 from eventstore.codec import PACK, UNPACK
-from eventstore.envelope import seal, unseal
+from eventstore.codec.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, CheckpointRecord
 from projections.recovering.report import Damage

@@ -1,8 +1,11 @@
 -- One row per stream. Rows are never deleted: a stream is closed, and its name is free for a new one.
+-- A stream can get another name; its hash chain goes on from the one that it began with, `begun_as` (NULL: it has that
+-- still).
 -- Names sort and compare by their bytes, whatever the database's locale.
 CREATE TABLE {schema}.streams (
     stream_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     name text COLLATE "C" NOT NULL,
+    begun_as text COLLATE "C",
     closed boolean NOT NULL DEFAULT false,
     parent_id bigint REFERENCES {schema}.streams,
     parent_version bigint,
@@ -78,3 +81,16 @@ CREATE TABLE {schema}.tracking (
     consumer text COLLATE "C" PRIMARY KEY,
     position bigint NOT NULL
 );
+
+-- Snapshots of the eventsourcing library's aggregates. They are derived from the log and no part of it: they have the
+-- versions of their aggregates, with gaps, take no place in the feed, and can be dropped and taken again.
+CREATE TABLE {schema}.aggregate_snapshots (
+    purpose text COLLATE "C" NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    version bigint NOT NULL,
+    topic text COLLATE "C" NOT NULL,
+    payload bytea NOT NULL,
+    PRIMARY KEY (purpose, name, version)
+);
+
+ALTER TABLE {schema}.aggregate_snapshots ALTER COLUMN payload SET STORAGE EXTERNAL;

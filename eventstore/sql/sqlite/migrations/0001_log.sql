@@ -1,7 +1,10 @@
 -- One row per stream. Rows are never deleted: a stream is closed, and its name is free for a new one.
+-- A stream can get another name; its hash chain goes on from the one that it began with, `begun_as` (NULL: it has that
+-- still).
 CREATE TABLE streams (
     stream_id INTEGER PRIMARY KEY,
     name TEXT NOT NULL,
+    begun_as TEXT,
     closed INTEGER NOT NULL DEFAULT 0,
     parent_id INTEGER REFERENCES streams,
     parent_version INTEGER,
@@ -49,3 +52,14 @@ CREATE TABLE tracking (
     consumer TEXT PRIMARY KEY,
     position INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+
+-- Snapshots of the eventsourcing library's aggregates. They are derived from the log and no part of it: they have the
+-- versions of their aggregates, with gaps, take no place in the feed, and can be dropped and taken again.
+CREATE TABLE aggregate_snapshots (
+    purpose TEXT NOT NULL,
+    name TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    topic TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    PRIMARY KEY (purpose, name, version)
+) STRICT;

@@ -1,0 +1,44 @@
+"""How far those who follow an application have come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from eventsourcing import persistence as es
+
+from eventstore.recorders import Session
+from eventstore_eventsourcing.recorder import LogRecorder, translated
+
+
+class LogTrackingRecorder(LogRecorder, es.TrackingRecorder):
+    """How far consumers have come. Subclass it for a view that lives in the same database, and see `track`."""
+
+    def insert_tracking(self, tracking: es.Tracking) -> None:
+        """Record that a notification was processed.
+
+        Raises:
+            IntegrityError: It, or a later one, was recorded before.
+        """
+        self.track(tracking)
+
+    def track(self, tracking: es.Tracking, work: Callable[[Session], None] | None = None) -> None:
+        """`insert_tracking`, and what a view makes of the notification, in one transaction."""
+
+        def record(session: Session) -> None:
+            self._track(tracking, session)
+            if work:
+                work(session)
+
+        with translated():
+            self.store.recorder.write(record)
+
+    def max_tracking_id(self, application_name: str) -> int | None:
+        """The last notification that was processed, or `None`."""
+        with translated():
+            rows = self.store.recorder.read(self.store.queries["tracked"], {"consumer": application_name})
+        return int(rows[0][0]) if rows else None
+
+    def _track(self, tracking: es.Tracking, session: Session) -> None:
+        params = {"consumer": tracking.application_name, "new_position": tracking.notification_id}
+        if not session.execute(self.store.queries["track"], params):
+            raise es.IntegrityError(f"{tracking} was passed already")

@@ -1,0 +1,19 @@
+"""Reading the log: streams with the past that they share, the feed, listings, and verification."""
+
+from eventstore.reading.lineage import Segment, ancestors_at, lineage, segments
+from eventstore.reading.listing import Window, page
+from eventstore.reading.reader import Reader
+from eventstore.reading.verifying import Verification, verify_all, verify_stream
+
+__all__ = [
+    "Reader",
+    "Segment",
+    "Verification",
+    "Window",
+    "ancestors_at",
+    "lineage",
+    "page",
+    "segments",
+    "verify_all",
+    "verify_stream",
+]

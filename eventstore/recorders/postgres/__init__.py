@@ -1,0 +1,5 @@
+"""The log in a PostgreSQL database; the only package that imports psycopg, which is an extra."""
+
+from eventstore.recorders.postgres.recorder import PostgresRecorder
+
+__all__ = ["PostgresRecorder"]

@@ -1,0 +1,353 @@
+"""The log in a PostgreSQL database. Writers of different streams never wait for each other."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any, Literal, TypeVar
+from weakref import WeakValueDictionary
+
+import psycopg
+
+from eventstore.address import PostgresAddress
+from eventstore.codec import Row
+from eventstore.errors import NotAStoreError
+from eventstore.forking import Follower
+from eventstore.migrations import Migration, load_migrations, migrate
+from eventstore.queries import load_queries, quote_schema
+from eventstore.recorders.migrating import by_component, carry_out, is_up_to_date
+from eventstore.recorders.pool import Pool
+from eventstore.recorders.postgres.connection import Connection, Preparing, conninfo
+from eventstore.recorders.postgres.errors import is_unprepared, lost, translated
+from eventstore.recorders.postgres.fast_statement import FastStatement, fits
+from eventstore.recorders.postgres.listening import Notifier, PostgresListener, channel
+from eventstore.recorders.protocol import Append, Listener, Params, Rows, Session
+
+T = TypeVar("T")
+
+_log = logging.getLogger("eventstore")
+
+# Connections of this process's parent. They are never closed here, nor left to the garbage collector.
+_ABANDONED: list[Connection] = []
+
+# Appends with more statements are rare, and each number of them would be a prepared statement of its own.
+_FEW_STATEMENTS = 6
+# How many events get their place in the feed in one transaction.
+_SEQUENCE_BATCH = 10_000
+
+
+class PostgresRecorder(Follower):
+    """Implements `Recorder` on PostgreSQL, with a bounded pool of connections.
+
+    Args:
+        address: Where the database is.
+        schema: The schema for the tables; it is created if need be.
+        connections: The most connections that are open at once.
+        prepare: Whether to use prepared statements, until a pooler turns out to lose them.
+        connect_timeout: How many seconds to wait for a connection.
+    """
+
+    dialect: Literal["postgres"] = "postgres"
+
+    def __init__(
+        self,
+        address: PostgresAddress,
+        *,
+        schema: str = "eventstore",
+        connections: int = 8,
+        prepare: bool = True,
+        connect_timeout: float = 30.0,
+    ) -> None:
+        self.schema = schema
+        self.connections = connections
+        self._where = str(address)
+        self._queries = load_queries("eventstore", self.dialect, schema)
+        self._server = load_queries("eventstore", self.dialect, schema, file="server")
+        self._applied: dict[str, dict[int, str]] | None = None
+        self._fast_statements: dict[str, FastStatement] = {}
+        self._preparing = Preparing(wanted=prepare, where=self._where)
+        self._conninfo = conninfo(address, connect_timeout)
+        # All that are open, by their `id`. Not a `WeakSet`, which cannot be gone through while a thread opens one more.
+        self._connections: WeakValueDictionary[int, Connection] = WeakValueDictionary()
+        # Opened here by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
+        with translated(self._where):
+            first = self._first()
+            self._check_encoding(first)
+        self._pool = Pool(self._connect, size=connections, timeout=connect_timeout, where=self._where, opened=[first])
+        self._listeners: set[PostgresListener] = set()
+        self._notifier = Notifier(self._notify)
+        self.follow_forks()
+
+    def migrate(self, component: str, *, allowed: bool) -> None:
+        """See `Recorder.migrate`."""
+        known = load_migrations(component, self.dialect, self.schema)
+        if self._applied is None:  # read once for all components, as the store is opened
+            self._applied = self._read_applied()
+        if is_up_to_date(known, self._applied):
+            return  # the usual case; it needs no lock and no rights
+        if not allowed:
+            migrate(known, self._read_applied().get(component, {}), None)
+            return
+        self._applied = None
+        self.write(lambda session: self._migrate(session, known), repeatable=True)
+
+    def read(self, sql: str, params: Params) -> Rows:
+        """See `Recorder.read`. A broken connection is replaced and the query asked once more."""
+        with translated(self._where):
+            return self._again(lambda: self._read(sql, params), repeatable=True)
+
+    def write(self, work: Callable[[Session], T], *, repeatable: bool = False) -> T:
+        """See `Recorder.write`."""
+
+        def write() -> T:
+            with self._pool.use() as connection, connection.transaction():
+                return work(_PostgresSession(connection))
+
+        with translated(self._where):
+            return self._again(write, repeatable=repeatable)
+
+    def append(self, *appends: Append) -> bool:
+        """See `Recorder.append`: one statement, and so one round trip, if there is one row and no other work.
+
+        A stream's first append is a transaction of its own kind: see `lock_empty_stream`.
+        """
+        with translated(self._where):
+            return self._again(lambda: self._append(appends), repeatable=False)
+
+    def list_of(self, values: Sequence[int] | Sequence[str]) -> object:
+        """See `Recorder.list_of`: an array."""
+        return list(values)
+
+    def sequence(self) -> int:
+        """See `Recorder.sequence`. If there is nothing to number, it writes nothing and waits for nobody."""
+        [(position, is_behind)] = self.read(self._server["feed_state"], {})
+        while is_behind:
+            # What has got its number keeps it: to number twice is to number once.
+            numbered, position = self.write(self._number_some, repeatable=True)
+            is_behind = numbered == _SEQUENCE_BATCH
+        return int(position)
+
+    def signal(self) -> None:
+        """See `Recorder.signal`."""
+        for listener in tuple(self._listeners):
+            listener.wake()
+        self._notifier.wake()
+
+    def listen(self) -> Listener:
+        """See `Recorder.listen`."""
+        with translated(self._where):
+            return PostgresListener(
+                self._connect,
+                self.schema,
+                lock=self._server["hold_listener_lock"],
+                listeners=self._listeners,
+                where=self._where,
+            )
+
+    def close(self) -> None:
+        """See `Recorder.close`."""
+        self._notifier.close()
+        self._pool.close()
+        for listener in tuple(self._listeners):
+            listener.wake()
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`: a child opens connections of its own."""
+        connections = self._open_connections()
+        for connection in connections:
+            connection.abandon()
+        _ABANDONED.extend(connections)
+        self._connections = WeakValueDictionary()
+        self._pool.start_over()
+
+    def _check_encoding(self, connection: Connection) -> None:
+        # A PgBouncer may not tell; then an event that cannot be stored is refused when it comes.
+        if connection.info.parameter_status("server_encoding") not in ("UTF8", None):
+            connection.close()
+            raise NotAStoreError(f"{self._where} cannot hold all text: use a database that has ENCODING 'UTF8'")
+
+    def _first(self) -> Connection:
+        try:
+            return self._connect()
+        except psycopg.Error as error:
+            # It broke while it was greeted; what cannot be reached at all has broken nothing, and is told at once.
+            if error.pgconn is not None or not lost(error):
+                raise
+        return self._connect()
+
+    def _connect(self) -> Connection:
+        connection = Connection.open(self._conninfo, self._preparing)
+        self._connections[id(connection)] = connection
+        _log.debug("connected to %s", self._where, extra={"action": "connect", "store": self._where})
+        return connection
+
+    def _again(self, operation: Callable[[], T], *, repeatable: bool) -> T:
+        """Do something, and once more on another connection, if it was not done: or perhaps was, and is repeatable."""
+        try:
+            return operation()
+        except psycopg.Error as error:
+            if is_unprepared(error):  # so nothing was carried out
+                self._preparing.give_up(error)
+                for connection in self._open_connections():
+                    connection.prepare_threshold = None
+            elif not (repeatable and lost(error)):
+                raise
+            else:
+                _log.warning(
+                    "a connection to %s broke (%s): going on with another one",
+                    self._where,
+                    type(error).__name__,
+                    extra={"action": "reconnect", "store": self._where, "sqlstate": error.sqlstate},
+                )
+            self._pool.clear()
+        return operation()
+
+    def _open_connections(self) -> list[Connection]:
+        return [connection for each in self._connections.valuerefs() if (connection := each()) is not None]
+
+    def _notify(self) -> bool:
+        return bool(self._read(self._server["notify"], channel(self.schema)))
+
+    def _append(self, appends: Sequence[Append]) -> bool:
+        with self._pool.use() as connection:
+            if len(appends) == 1 and _is_simple(appends[0]):
+                return self._append_alone(connection, appends[0])
+            try:
+                with connection.transaction():
+                    self._append_all(connection, appends)
+            except _StreamMovedOnError:
+                return False
+            return True
+
+    def _read(self, sql: str, params: Params) -> Rows:
+        with self._pool.use() as connection:
+            return connection.execute(sql, params, binary=True).fetchall()
+
+    def _append_alone(self, connection: Connection, append: Append) -> bool:
+        sql, params = self._last(append)
+        if len(append.then) > _FEW_STATEMENTS or not fits(params):
+            return connection.execute(sql, params, binary=True).rowcount == 1
+        statement = self._fast_statements.get(sql)
+        if statement is None:
+            name = f"eventstore_{blake2b(sql.encode(), digest_size=16).hexdigest()}"
+            statement = self._fast_statements[sql] = FastStatement(name, sql)
+        return statement.execute(connection, connection.fast_statements if self._preparing.on else None, params) == 1
+
+    def _append_all(self, connection: Connection, appends: Sequence[Append]) -> None:
+        # The appends come before anything else that writes: the transaction's id, by which the feed is ordered, must
+        # not be older than a predecessor's. In one order for all: or two writers could wait for each other.
+        for append in sorted(appends, key=lambda append: append.stream_id):
+            if append.first:
+                connection.execute(self._server["lock_empty_stream"], {"stream_id": append.stream_id}, binary=True)
+            if not (self._append_all_but_last(connection, append) and self._append_last(connection, append)):
+                raise _StreamMovedOnError
+        session = _PostgresSession(connection)
+        for append in appends:
+            if append.work:
+                append.work(session)
+
+    def _append_all_but_last(self, connection: Connection, append: Append) -> bool:
+        if len(append.rows) == 1:
+            return True
+        first = self._queries[_append_block(append, 0)]
+        if connection.execute(first, append.parameters(0), binary=True).rowcount == 0:
+            return False
+        if others := append.rows[1:-1]:
+            # They follow the first, which is this transaction's: nobody else can have stored them.
+            connection.execute(self._server["append_more"], _in_bulk(append.stream_id, others), binary=True)
+        return True
+
+    def _append_last(self, connection: Connection, append: Append) -> bool:
+        sql, params = self._last(append)
+        return connection.execute(sql, params, binary=True).rowcount == 1
+
+    def _last(self, append: Append) -> tuple[str, dict[str, Any]]:
+        """The statement that appends the last row, with what goes with the append."""
+        index = len(append.rows) - 1
+        sql = self._queries[_append_block(append, index)]
+        params = append.parameters(index)
+        if append.then:
+            sql = _with_parts(sql, *(statement.sql for statement in append.then))
+            for part, statement in enumerate(append.then):
+                params.update({f"part_{part}_{name}": value for name, value in statement.params.items()})
+        return sql, params
+
+    def _number_some(self, session: Session) -> tuple[int, int]:
+        position, since, restored_since = session.execute(self._server["take_turn"], {})[0]
+        numbered, since, restored_since, xmin = session.execute(
+            self._server["number_events"],
+            {"since": since, "restored_since": restored_since, "last_position": position, "limit": _SEQUENCE_BATCH},
+        )[0]
+        session.execute(
+            self._server["end_turn"],
+            {
+                "last_position": position + numbered,
+                # After a full batch there may be more of the same transaction. Otherwise all below xmin is done.
+                "since": since if numbered == _SEQUENCE_BATCH else xmin,
+                "restored_since": restored_since,
+            },
+        )
+        return numbered, position + numbered
+
+    def _read_applied(self) -> dict[str, dict[int, str]]:
+        table = f"{quote_schema(self.schema)}.eventstore_migrations"
+        if not self.read(self._server["migrations_exist"], {"qualified_name": table})[0][0]:
+            return {}
+        return by_component(self.read(self._queries["applied_migrations"], {}))
+
+    def _migrate(self, session: Session, known: Sequence[Migration]) -> None:
+        session.execute(self._server["lock_schema"], {"schema_name": self.schema})
+        if not session.execute("SELECT 1 FROM pg_namespace WHERE nspname = %(name)s", {"name": self.schema}):
+            session.execute(self._server["create_schema"], {})
+        carry_out(session, self._queries, known)
+
+
+class _PostgresSession:
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, params: Params) -> Rows:
+        cursor = self._connection.execute(sql, params or None, binary=True)
+        return cursor.fetchall() if cursor.description else []
+
+
+class _StreamMovedOnError(Exception):
+    """Rolls an append back whose predecessor was not there."""
+
+
+def _is_simple(append: Append) -> bool:
+    return len(append.rows) == 1 and append.work is None and not append.first
+
+
+def _append_block(append: Append, index: int) -> str:
+    return "append_first_event" if append.first and index == 0 else "append_event"
+
+
+def _in_bulk(stream_id: int, rows: Sequence[Row]) -> dict[str, Any]:
+    versions, topics, times, hashes, payloads = zip(*rows, strict=True)
+    return {
+        "stream_id": stream_id,
+        "versions": list(versions),
+        "topics": list(topics),
+        "times": list(times),
+        "hashes": list(hashes),
+        "payloads": list(payloads),
+    }
+
+
+@lru_cache(maxsize=256)
+def _with_parts(append: str, *parts: str) -> str:
+    """One statement out of the append and what goes with it: all of it is stored, or none.
+
+    Each part's parameters get the part's number before their name, so that parts can use the same names.
+    """
+    renamed = (part.replace("%(", f"%(part_{number}_") for number, part in enumerate(parts))
+    withs = ", ".join(
+        [
+            f"appended AS ({append} RETURNING version)",
+            *(f"part_{number} AS ({part})" for number, part in enumerate(renamed)),
+        ]
+    )
+    return f"WITH {withs} SELECT version FROM appended"  # noqa: S608 (put together from .sql files alone)

@@ -1,0 +1,393 @@
+"""The log in an SQLite file, or in memory. Several threads and several processes may share one file."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from queue import Empty, SimpleQueue
+from typing import Literal, TypeVar
+
+from eventstore.address import SQLiteAddress
+from eventstore.errors import NotAStoreError, StoreClosedError, UnavailableError
+from eventstore.forking import Follower
+from eventstore.migrations import Migration, load_migrations, migrate
+from eventstore.queries import load_queries
+from eventstore.recorders.migrating import by_component, carry_out, is_up_to_date
+from eventstore.recorders.protocol import Append, Listener, Params, Rows, Session
+from eventstore.recorders.sqlite.batched_statements import BatchedStatements
+from eventstore.recorders.sqlite.connection import Companions, Synchronous, check_owner, connect, identity, use_wal
+from eventstore.recorders.sqlite.errors import translated
+from eventstore.recorders.sqlite.group_commit import GroupCommit
+from eventstore.recorders.sqlite.listening import SQLiteListener
+from eventstore.recorders.wake_up import WakeUp
+
+T = TypeVar("T")
+
+_log = logging.getLogger("eventstore")
+
+# Connections of this process's parent. They are never closed here, nor left to the garbage collector.
+_ABANDONED: list[sqlite3.Connection] = []
+
+
+# Appends of more rows are rare, and a batched statement for each number of them would be as many triggers.
+_FEW_ROWS = 4
+# How long a fork waits for what is under way, beyond the time that a writer may wait for another process.
+_FORK_PATIENCE_SECONDS = 5.0
+
+
+class SQLiteRecorder(Follower):
+    """Implements `Recorder` on SQLite: one connection writes, others read.
+
+    Args:
+        address: Where the database is.
+        synchronous: `"FULL"`: a returned write survives a power failure. `"NORMAL"`: it survives the death of the
+            process, a power failure may take the last writes (but never damages the file).
+        busy_timeout: How many seconds a writer waits for another process.
+        connections: How many readers there can be at once.
+    """
+
+    dialect: Literal["sqlite"] = "sqlite"
+    schema = ""
+
+    def __init__(
+        self,
+        address: SQLiteAddress,
+        *,
+        synchronous: Synchronous = "FULL",
+        busy_timeout: float = 30.0,
+        connections: int = 8,
+    ) -> None:
+        self._where = str(address)
+        # Connections are opened later, too, whatever the working directory then is.
+        self._path = str(address.path.absolute()) if address.path else None
+        self._file: tuple[int, int] | None = None
+        self._companions = Companions(self._path) if self._path else None
+        self._synchronous = synchronous
+        self._busy_timeout = busy_timeout
+        self.connections = connections
+        self._queries = load_queries("eventstore", self.dialect)
+        # A permit for each connection that may read, and those that are idle: the last used is the next to be used. Of
+        # the queues only this one is whole after Ctrl-C, whenever that comes.
+        self._permits: SimpleQueue[None] = SimpleQueue()
+        self._idle: list[sqlite3.Connection] = []
+        self._wake_up = WakeUp()
+        self._listeners: set[SQLiteListener] = set()
+        self._closed = False
+        # Why nothing can be done with the database in this process, or in one that is forked from it now.
+        self._unusable = self._unusable_in_child = ""
+        self._held: list[Callable[[], None]] = []
+        self._applied: dict[str, dict[int, str]] | None = None
+        # Who only reads opens no second connection. What is in memory has just one.
+        self._writer: sqlite3.Connection | None = None
+        self._commits = GroupCommit(self._open_writer)
+        self._batched = BatchedStatements()
+        # From here on a fork waits for the permits, which are there when the first connection is.
+        self.follow_forks()
+        with translated(self._where):
+            self._open_first()
+        for _ in range(connections):
+            self._permits.put(None)
+
+    def migrate(self, component: str, *, allowed: bool) -> None:
+        """See `Recorder.migrate`."""
+        known = load_migrations(component, self.dialect)
+        if self._applied is None:  # read once for all components, as the store is opened
+            self._applied = self._read_applied()
+        if is_up_to_date(known, self._applied):
+            return  # the usual case; it needs no lock, so that a read-only store can be opened
+        if not allowed:
+            migrate(known, self._read_applied().get(component, {}), None)
+            return
+        self._applied = None
+        self.write(lambda session: self._migrate(session, known))
+
+    def read(self, sql: str, params: Params) -> Rows:
+        """See `Recorder.read`."""
+        with translated(self._where), self._reader() as connection:
+            return connection.execute(sql, params).fetchall()
+
+    def write(self, work: Callable[[Session], T], *, repeatable: bool = False) -> T:  # noqa: ARG002 (nothing breaks)
+        """See `Recorder.write`."""
+        return self._write(lambda writer: work(SQLiteSession(writer)))
+
+    def append(self, *appends: Append) -> bool:
+        """See `Recorder.append`: one statement, if there are few rows of one stream and no other work."""
+        try:
+            if len(appends) == 1 and len(appends[0].rows) <= _FEW_ROWS and not appends[0].work:
+                with suppress(_StaleBatchError):
+                    self._append_at_once(appends[0])
+                    return True
+            self.write(lambda session: self._append(session, appends))
+        except _StreamMovedOnError:
+            return False
+        return True
+
+    def list_of(self, values: Sequence[int] | Sequence[str]) -> object:
+        """See `Recorder.list_of`: a JSON array, for `json_each`."""
+        return json.dumps(values)
+
+    def sequence(self) -> int:
+        """See `Recorder.sequence`: here events get their position as they are inserted."""
+        return int(self.read(self._queries["feed_end"], {})[0][0])
+
+    def signal(self) -> None:
+        """See `Recorder.signal`."""
+        self._wake_up.wake()
+
+    def listen(self) -> Listener:
+        """See `Recorder.listen`."""
+        connect = self._connect if self._path else None
+        return SQLiteListener(self._wake_up, self._listeners, connect, self._permitted)
+
+    def close(self) -> None:
+        """See `Recorder.close`."""
+        with self._commits.exclusive():
+            if self._closed:
+                return
+            self._closed = True
+            for _ in range(self.connections):
+                self._permits.get()  # waits for readers that are under way; a fork, which does so, too, has to wait
+            self._let_go()
+        for _ in range(self.connections):
+            self._permits.put(None)  # so that a late reader is not left waiting, and finds the store closed
+        self.signal()
+
+    def before_fork(self) -> None:
+        """See `Follower`: let what is under way end, and close what is open. Both sides open it again when need be."""
+        deadline = time.monotonic() + self._busy_timeout + _FORK_PATIENCE_SECONDS
+        if self._commits.pause(self._busy_timeout + _FORK_PATIENCE_SECONDS):
+            self._held.append(self._commits.resume)
+        with suppress(Empty):
+            for _ in range(self.connections):
+                self._permits.get(timeout=max(0.0, deadline - time.monotonic()))
+                self._held.append(lambda: self._permits.put(None))
+        if len(self._held) <= self.connections:
+            self._unusable_in_child = (
+                "an operation was under way in this process's parent, and did not end: open the store after the fork"
+            )
+        elif self._path:
+            self._let_go()
+        else:
+            self._unusable_in_child = "it is the memory of this process's parent: open a store here, or use a file"
+
+    def after_fork_in_parent(self) -> None:
+        """See `Follower`."""
+        self._unusable_in_child = ""
+        while self._held:
+            self._held.pop()()
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`."""
+        self._held = []
+        self._permits = SimpleQueue()
+        for _ in range(self.connections):
+            self._permits.put(None)
+        self._commits = GroupCommit(self._open_writer)
+        if self._unusable_in_child:
+            self._unusable = self._unusable_in_child
+            self._abandon()
+
+    def _let_go(self) -> None:
+        """Close all connections; nothing is under way."""
+        if self._companions and self._is_moved() and (connections := [*self._idle, *filter(None, [self._writer])]):
+            self._companions.bring_home(connections[0])
+        for listener in tuple(self._listeners):
+            listener.hang_up()
+        while self._idle:
+            self._idle.pop().close()
+        if self._writer:
+            self._writer.close()
+            self._writer = None
+        self._batched.forget()
+
+    def _abandon(self) -> None:
+        # To close them would be to act as their owner.
+        _ABANDONED.extend([*self._idle, *([self._writer] if self._writer else [])])
+        self._idle, self._writer = [], None
+
+    def _open_first(self) -> None:
+        first = self._connect()
+        try:
+            if self._path:
+                self._file = identity(self._path)
+                check_owner(first, self._where)
+                use_wal(first, self._where, patience=self._busy_timeout)
+                assert self._companions
+                self._companions.note()
+                self._idle.append(first)
+            else:
+                self._writer = first
+        except BaseException:
+            first.close()
+            raise
+
+    def _check_usable(self) -> None:
+        """Raise if the database is not, or not any more, what was opened."""
+        if self._closed:
+            raise StoreClosedError
+        if self._unusable:
+            raise UnavailableError(f"{self._where} cannot be used here: {self._unusable}")
+        if self._is_moved():
+            with suppress(IndexError):  # whoever comes when one is idle does it
+                self._leave(self._idle.pop())
+            raise UnavailableError(
+                f"{self._where} is no longer the file that was opened: it was moved, deleted or replaced. Nothing of "
+                "this call was stored; open the store again"
+            )
+
+    def _is_moved(self) -> bool:
+        return self._file is not None and self._path is not None and identity(self._path) != self._file
+
+    def _leave(self, connection: sqlite3.Connection) -> None:
+        """Close a connection to a file that was moved: so that its log is not taken for another one's."""
+        assert self._companions
+        self._companions.bring_home(connection)
+        connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        self._check_usable()
+        connection = connect(self._path, synchronous=self._synchronous, busy_timeout=self._busy_timeout)
+        try:
+            if self._file and self._companions:
+                # Reading opens the log, by its name: which must have been that of this file all the time.
+                connection.execute("SELECT 1 FROM sqlite_schema").fetchone()
+                self._check_usable()
+                self._companions.note()
+        except BaseException:
+            connection.close()
+            raise
+        _log.debug("connected to %s", self._where, extra={"action": "connect", "store": self._where})
+        return connection
+
+    def _open_writer(self) -> sqlite3.Connection:
+        """The connection that writes, for whoever has the turn."""
+        self._check_usable()
+        if self._writer is None:
+            self._writer = self._connect()
+        return self._writer
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
+        if self._closed:
+            raise StoreClosedError
+        if self._path is None:  # what is in memory is seen by its one connection only
+            with self._commits.exclusive():
+                yield self._open_writer()
+            return
+        self._permits.get()
+        connection: sqlite3.Connection | None = None
+        try:
+            if self._closed:
+                raise StoreClosedError
+            connection = self._idle_or_new()
+            yield connection
+        finally:
+            if connection is not None:
+                self._idle.append(connection)
+            self._permits.put(None)
+
+    @contextmanager
+    def _permitted(self) -> Iterator[None]:
+        """For whoever reads on a connection of its own: a fork waits for it, too."""
+        self._permits.get()
+        try:
+            with translated(self._where):
+                yield
+        finally:
+            self._permits.put(None)
+
+    def _idle_or_new(self) -> sqlite3.Connection:
+        self._check_usable()
+        with suppress(IndexError):
+            return self._idle.pop()
+        return self._connect()
+
+    def _write(self, work: Callable[[sqlite3.Connection], T], *, atomic: bool = False) -> T:
+        if self._closed:
+            raise StoreClosedError
+        with translated(self._where):
+            try:
+                return self._commits.run(work, atomic=atomic)
+            except sqlite3.ProgrammingError as error:
+                if self._closed:  # while this writer waited for its turn
+                    raise StoreClosedError from error
+                raise
+
+    def _append_at_once(self, append: Append) -> None:
+        rows = range(len(append.rows))
+        appending = [self._queries[_append_block(append, index)] for index in rows]
+        statements = (*appending, *(statement.sql for statement in append.then))
+        batched = self._batched.known(statements)
+        if batched is None:
+            with translated(self._where), self._commits.exclusive():
+                batched = self._batched.make(self._open_writer(), statements, len(rows))
+        sql, values = batched.sql, batched.values(*map(append.parameters, rows), *(each.params for each in append.then))
+
+        def work(writer: sqlite3.Connection) -> None:
+            try:
+                writer.execute(sql, values)
+            except sqlite3.IntegrityError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+                    raise _StreamMovedOnError from error
+                raise
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+                    raise _StaleBatchError from error
+                raise
+
+        self._write(work, atomic=True)
+
+    def _append(self, session: Session, appends: Sequence[Append]) -> None:
+        # The order of insertion is the feed's: as in PostgreSQL, of one transaction by time, and then by stream.
+        inserts = [(append, index) for append in appends for index in range(len(append.rows))]
+        for append, index in sorted(inserts, key=lambda insert: insert[0].rows[insert[1]].recorded_at):
+            if not session.execute(self._queries[_append_block(append, index)], append.parameters(index)):
+                raise _StreamMovedOnError
+        for append in appends:
+            for statement in append.then:
+                session.execute(*statement)
+            if append.work:
+                append.work(session)
+
+    def _read_applied(self) -> dict[str, dict[int, str]]:
+        tables = "SELECT 1 FROM sqlite_schema WHERE name = 'eventstore_migrations'"
+        if not self.read(tables, {}):
+            return {}
+        return by_component(self.read(self._queries["applied_migrations"], {}))
+
+    def _migrate(self, session: Session, known: Sequence[Migration]) -> None:
+        try:
+            carry_out(session, self._queries, known)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table of that name is there, and not ours
+                raise NotAStoreError(
+                    f"{self._where} holds another program's tables ({error}): name another file"
+                ) from error
+            raise
+
+
+def _append_block(append: Append, index: int) -> str:
+    return "append_first_event" if append.first and index == 0 else "append_event"
+
+
+class SQLiteSession:
+    """A transaction that is open on a connection."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def execute(self, sql: str, params: Params) -> Rows:
+        """See `Session.execute`."""
+        return self._connection.execute(sql, params).fetchall()
+
+
+class _StreamMovedOnError(Exception):
+    """Rolls an append back whose predecessor was not there."""
+
+
+class _StaleBatchError(Exception):
+    """What SQLite knows of the tables is old, which it notices with plain statements only."""

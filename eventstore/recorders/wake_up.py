@@ -1,0 +1,36 @@
+"""How a waiting thread of this process learns of an append, without missing one and without asking all the time."""
+
+from __future__ import annotations
+
+import threading
+
+from eventstore.forking import Follower
+
+
+class WakeUp(Follower):
+    """Counts wake-ups, so that one which comes between looking and waiting is not missed."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._condition = threading.Condition()
+        self.follow_forks()
+
+    @property
+    def count(self) -> int:
+        """How many wake-ups there were."""
+        return self._count
+
+    def wake(self) -> None:
+        """Wake all who wait."""
+        with self._condition:
+            self._count += 1
+            self._condition.notify_all()
+
+    def wait(self, heard: int, timeout: float) -> bool:
+        """Wait for a wake-up after the first `heard` ones; whether there was one within `timeout` seconds."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self._count > heard, timeout)
+
+    def after_fork_in_child(self) -> None:
+        """See `Follower`."""
+        self._condition = threading.Condition()

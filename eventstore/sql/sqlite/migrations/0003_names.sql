@@ -1,2 +1,0 @@
--- A stream can get another name; its hash chain goes on from the one that it began with (NULL: it has that still).
-ALTER TABLE streams ADD COLUMN begun_as TEXT;

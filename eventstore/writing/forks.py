@@ -1,0 +1,143 @@
+"""Forks: a new stream that reads through to its parent's past."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import ormsgpack
+
+from eventstore.codec import chain, chained
+from eventstore.errors import BusyError, ConflictError, ConnectionLostError, NotFoundError, OvertakenError
+from eventstore.events import Appended, Cause, Head, NewEvent
+from eventstore.reading.lineage import Segment, ancestors_at, lineage
+from eventstore.reading.reader import Reader
+from eventstore.recorders import Recorder, Session
+from eventstore.writing.appending import ATTEMPTS, new_stream, stand_back
+
+FORKED = "stream.forked"
+"""The topic of a fork's first own event; its data is the msgpack map `{"parent": name, "version": version}`."""
+
+SHOWS = "shows"
+"""The key of that map for what the fork shows of its past, if that is not all: bytes that projections write."""
+
+
+ForkWork = Callable[[Session, int, int, int], None]
+"""What else a fork's transaction does: gets the fork's stream, the parent's stream, and the version of the fork.
+
+It may raise `OvertakenError`: then the fork is made anew, on the parent's new head."""
+
+
+class Forker:
+    """Forks streams of one recorder."""
+
+    def __init__(self, recorder: Recorder, queries: Mapping[str, str], reader: Reader) -> None:
+        self._recorder = recorder
+        self._queries = queries
+        self._reader = reader
+
+    def fork(
+        self,
+        source: str,
+        target: str,
+        *,
+        at: int | None,
+        cause: Cause,
+        metadata: Mapping[str, Any] | None = None,
+        shows: bytes | None = None,
+        work: ForkWork | None = None,
+    ) -> Appended:
+        """See `EventStore.fork`."""
+        for _ in range(ATTEMPTS):
+            try:
+                return self._attempt(source, target, at, cause, metadata, shows, work)
+            except OvertakenError:
+                stand_back()
+        raise BusyError(f"other writers keep changing {source!r}: try again")
+
+    def _attempt(
+        self,
+        source: str,
+        target: str,
+        at: int | None,
+        cause: Cause,
+        metadata: Mapping[str, Any] | None,
+        shows: bytes | None,
+        work: ForkWork | None,
+    ) -> Appended:
+        # Read before the transaction writes: the fork's transaction id, by which the feed is ordered, is then younger
+        # than that of every event that it shares.
+        rows = self._recorder.read(self._queries["stream_head"], {"name": source})
+        if not rows or rows[0][1] is None:
+            raise NotFoundError(f"there is no stream or thread {source!r} that could be copied")
+        parent_id, version, digest = rows[0]
+        head = Head(version, bytes(digest))
+        past = lineage(self._recorder, self._queries, parent_id)
+        point = head if at is None else self._point(source, target, at, head, past)
+        data = {"parent": source, "version": point.version, **({} if shows is None else {SHOWS: shows})}
+        row = chained([NewEvent(FORKED, ormsgpack.packb(data), cause)], point)[0]
+        described = cause.metadata if metadata is None else metadata
+
+        def begin(session: Session) -> None:
+            # From here on nobody deletes the source, or erases what is in it. But that may have happened already.
+            session.execute(self._queries["share_stream"], {"stream_id": parent_id})
+            if session.execute(self._queries["stream_by_name"], {"name": source}) != [(parent_id,)]:
+                raise OvertakenError
+            stream_id = self._create(session, target, new_stream(target, described, parent_id, point.version))
+            for ancestor, upto in ancestors_at(past, point.version):
+                session.execute(
+                    self._queries["add_ancestor"], {"stream_id": stream_id, "ancestor_id": ancestor, "upto": upto}
+                )
+            session.execute(
+                self._queries["append_first_event"],
+                {
+                    "stream_id": stream_id,
+                    "version": row.version,
+                    "topic": row.topic,
+                    "recorded_at": row.recorded_at,
+                    "hash": row.hash,
+                    "payload": row.payload,
+                },
+            )
+            if work:
+                work(session, stream_id, parent_id, point.version)
+
+        self._once(begin, target, Head(row.version, row.hash))
+        self._recorder.signal()
+        return Appended(row.version, row.version, row.hash)
+
+    def _create(self, session: Session, target: str, stream: Mapping[str, Any]) -> int:
+        created = session.execute(self._queries["create_stream"], stream)
+        if not created:
+            # Locked first, so that a first append that is under way has ended, and shows.
+            for (taken,) in session.execute(self._queries["stream_by_name"], {"name": target}):
+                session.execute(self._queries["lock_family"], {"stream_id": taken})
+            created = session.execute(self._queries["take_empty_stream"], stream)
+        if not created:
+            message = f"there is a stream or thread {target!r} already: use another name for the copy, or delete it"
+            raise ConflictError(target, 0, "a stream of that name", message)
+        return int(created[0][0])
+
+    def _once(self, begin: Callable[[Session], None], target: str, made: Head) -> None:
+        """Make the fork, and after a lost connection find out whether it was made; if not, try once more."""
+        try:
+            self._recorder.write(begin)
+        except ConnectionLostError:
+            # Whether it was carried out shows in the target: only this very fork has this hash.
+            if self._reader.head(target) == made:
+                return
+            try:
+                self._recorder.write(begin)
+            except ConflictError:
+                # The server may have been about to commit the first attempt while it was asked.
+                if self._reader.head(target) != made:
+                    raise
+
+    def _point(self, source: str, target: str, at: int, head: Head, past: Sequence[Segment]) -> Head:
+        if not 0 <= at <= head.version:
+            raise NotFoundError(f"stream {source!r} has no version {at}: its head is {head.version}")
+        if at == 0:
+            return Head(0, chain.genesis(target))  # it shares nothing
+        segment = next(part for part in past if part.holds(at))
+        rows = self._recorder.read(self._queries["hash_at"], {"stream_id": segment.stream_id, "version": at})
+        return Head(at, bytes(rows[0][0]))
