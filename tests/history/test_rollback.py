@@ -235,7 +235,7 @@ def test_a_rollback_to_where_a_thread_stands_records_nothing(saver: EventStoreSa
     assert shown(saver)[0].pending_writes == []
 
 
-# Beside the next step, a checkpoint that is being saved when its parent is gone back to is stored on the new line yet.
+# While checkpoints are saved beside the next step, it may be the rollback that gives way to the run, not the other way.
 @pytest.mark.parametrize("durability", ["sync"], indirect=True)
 def test_a_run_that_is_under_way_fails_and_stores_nothing(saver: EventStoreSaver, make_saver: Make) -> None:
     savers = {"rolled back by this process": saver, "by another": make_saver()}
