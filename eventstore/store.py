@@ -80,8 +80,7 @@ class EventStore:
             schema: PostgreSQL: the schema that holds the tables.
             prepare: PostgreSQL: whether to use prepared statements, as long as they last (see docs/operations.md).
             connect_timeout: PostgreSQL: how many seconds to wait for a connection.
-            synchronous: SQLite: `"FULL"`, what was written survives a power failure; `"NORMAL"`, it survives the death
-                of the process, and is faster.
+            synchronous: SQLite: what was written survives a power failure (`"FULL"`), or a killed process (`"NORMAL"`).
             busy_timeout: SQLite: how many seconds to wait for another process that writes.
             max_value_bytes: How many bytes an event, or a value, may take when it is unpacked. A larger one is not
                 stored; one that says so in the database is not given the memory.

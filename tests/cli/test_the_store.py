@@ -120,7 +120,7 @@ def test_the_sql_makes_a_store_that_opens(postgres_url: str, sqlite_url: str) ->
 def test_a_newer_store_is_refused(url: str) -> None:
     with EventStore.open(url) as store:
         schema = "eventstore." if store.recorder.dialect == "postgres" else ""
-        newer = f"UPDATE {schema}eventstore_migrations SET number = 99 WHERE number = 3 AND component = 'eventstore'"
+        newer = f"UPDATE {schema}eventstore_migrations SET number = 99 WHERE number = 1 AND component = 'eventstore'"
         store.recorder.write(lambda session: session.execute(newer, {}))
     for command in (["threads"], ["migrate"], ["migrate", "--yes"]):
         ran = Shell(url)(*command)
