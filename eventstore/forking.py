@@ -35,7 +35,7 @@ class Follower:
         _followers[number] = weakref.ref(self, lambda _: _followers.pop(number, None))
 
     def before_fork(self) -> None:
-        """Finish, or wait for, everything that a child must not inherit half done."""
+        """Stop everything that a child must not inherit, until the fork is over."""
 
     def after_fork_in_parent(self) -> None:
         """Go on."""

@@ -203,7 +203,7 @@ class Finder:
         return replace(view, sources=[Source(line_id), *nearest_first(rows)])
 
     def described(self, view: View, more: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the searchable metadata of a fork: its thread's and `more`, without what describes that as a fork."""
+        """Return a fork's searchable metadata: that of its thread, less what describes this as a fork, and `more`."""
         [(metadata,)] = self._store.recorder.read(self._queries["metadata_of_stream"], {"stream_id": view.stream_id})
         its = metadata if isinstance(metadata, Mapping) else described_by(metadata)
         return {**{key: value for key, value in its.items() if key not in _OF_A_FORK}, **more}

@@ -317,7 +317,7 @@ _ROLLED_BACK = (
 def checkpoint_rows(
     queries: Mapping[str, str], stream_id: int, version: int, cause: Cause, parent: str | None
 ) -> list[Statement]:
-    """Return the statements that carry a `checkpoint.saved` event over to the rows."""
+    """Return the statements by which a `checkpoint.saved` event changes the rows."""
     place = _place(stream_id, version, cause)
     return [
         Statement(queries["replace_checkpoint"], place),

@@ -152,7 +152,7 @@ class Checkpoints:
         namespace: str = "",
         checkpoint: str | None = None,
     ) -> dict[str, ChannelHistory]:
-        """Return what replays each of a checkpoint's channels, for channels of which only the writes are stored."""
+        """Return the history that each channel is replayed from, for channels of which only the writes are stored."""
         return self.loader.history(thread, namespace, checkpoint, channels, serializer)
 
     def copy(self, source: str, target: str, *, cause: Cause | None = None) -> Appended:

@@ -203,7 +203,7 @@ class Recovery:
         return self._of_thread(thread, read)
 
     def _of_thread(self, thread: str, read: Callable[[View], T]) -> T | None:
-        """Return what `read` gives for a thread's view, `None` if there is no such thread."""
+        """Return the result of `read` for a thread's view, `None` if there is no such thread."""
 
         def attempt() -> T | None:
             view = self._checkpoints.finder.view(thread)
