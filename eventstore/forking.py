@@ -24,7 +24,7 @@ _forking = threading.Lock()
 
 
 class Follower:
-    """A base class for objects with locks, threads or connections, which have to know when the process forks.
+    """A base class for objects with locks, threads or connections, which have to act when the process forks.
 
     The other methods are called around each fork, once `follow_forks` was called.
     """

@@ -35,7 +35,7 @@ class Run:
         self.saved: set[tuple[str, str, str]] = set()
 
     def knows(self, thread: str, namespace: str, head: str | None) -> bool:
-        """Return whether this run expects `head` as a namespace's latest checkpoint, having loaded or saved it."""
+        """Return whether the run expects `head`, a namespace's latest checkpoint: `None`, or one it loaded or saved."""
         if head is None or (thread, namespace, head) in self.saved:
             return True
         return self.loaded.get((thread, namespace)) == head
