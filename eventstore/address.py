@@ -1,4 +1,4 @@
-"""Where a store is: from a URL to a typed address. Pure functions; messages never show a password."""
+"""Parsing of a store's URL into a typed address. Pure functions; messages never show a password."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is appended and what is read: plain frozen values."""
+"""The values that are appended and read: plain and frozen."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """Where an append ended up: the versions of its first and last event, and the stream's new head hash."""
+    """The result of an append: the versions of its first and last event, and the stream's new head hash."""
 
     first: int
     last: int

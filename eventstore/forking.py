@@ -24,21 +24,24 @@ _forking = threading.Lock()
 
 
 class Follower:
-    """Whoever has locks, threads or connections: told when the process forks, once it has asked for that."""
+    """A base class for objects with locks, threads or connections, which have to act when the process forks.
+
+    The other methods are called around each fork, once `follow_forks` was called.
+    """
 
     def follow_forks(self) -> None:
-        """Ask to be told, from now on and for as long as this is there."""
+        """Register for forks, from now on and for as long as this object lives."""
         number = next(_numbers)
         _followers[number] = weakref.ref(self, lambda _: _followers.pop(number, None))
 
     def before_fork(self) -> None:
-        """Let nothing be under way that a child may not inherit."""
+        """Stop everything that a child must not inherit, until the fork is over."""
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
 
     def after_fork_in_child(self) -> None:
-        """Make anew what a child cannot use: all locks, threads and connections."""
+        """Replace what a child cannot use: all locks, threads and connections."""
 
 
 def _present() -> list[Follower]:

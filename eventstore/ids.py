@@ -1,4 +1,4 @@
-"""Which names and ids can be stored: the same on every backend, so that a store can move between them."""
+"""The names and ids that can be stored: the same on every backend, so that a store can move between them."""
 
 from __future__ import annotations
 

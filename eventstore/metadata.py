@@ -1,4 +1,4 @@
-"""Metadata that streams can be searched by: what of it every database can hold, and how it is read again."""
+"""Metadata that streams can be searched by: the part that every database can hold, and how it is read back."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def storable(text: str) -> str:
 
 
 def described_by(stored: str) -> dict[str, Any]:
-    """What a stream can be searched by, as it is stored.
+    """Return the metadata that a stream can be searched by, read from its stored form.
 
     Raises:
-        CorruptionError: It is no JSON of names and values.
+        CorruptionError: The stored form is not a JSON object.
     """
     try:
         found = json.loads(stored)

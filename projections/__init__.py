@@ -1,4 +1,4 @@
-"""What the log means: the checkpoints of threads, and what can be done with them."""
+"""The meaning of the log: the checkpoints of threads, and the operations on them."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

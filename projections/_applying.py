@@ -1,4 +1,4 @@
-"""What events do to the rows: once as they are appended, and again when the rows are rebuilt from the log."""
+"""The effect of events on the rows, both as they are appended and when the rows are rebuilt from the log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a value's next change builds upon: known already in a live thread, read from the log otherwise."""
+"""The values that next changes build upon: known already in a live thread, read from the log otherwise."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Bases:
         self._live = live
 
     def find(self, thread: str, slot: Slot, version: int) -> Value | None:
-        """The value that the event at `version` holds, or `None` if nothing can be built upon it."""
+        """Return the value that the event at `version` holds, or `None` if nothing can be built upon it."""
         if known := self._live.get(slot, version):
             return known
         view = self._finder.view(thread)

@@ -86,7 +86,7 @@ class Chains:
         self.bytes += sum(map(len, stored.values()))
 
     def change(self, wanted: Wanted) -> Change:
-        """What an event that was read says of a channel."""
+        """Return the change of a channel in an event that was read."""
         version, channel = wanted
         changes = self._records[version].changes
         if channel not in changes:
@@ -194,7 +194,7 @@ class Chains:
     def _foresee(
         self, channel: str, trail: tuple[int, ...], of_segment: bool, events: set[int], merged: set[int]
     ) -> None:
-        """What the walk along a trail will need: of changes, their events; of segments, others of their size."""
+        """Add what the walk along a trail will need: the events of changes, or, of segments, others of their size."""
         known = max((version for version in trail if (version, channel) in self._values), default=0)
         ahead = [version for version in trail if version > known]
         if of_segment:

@@ -1,4 +1,4 @@
-"""What a few checkpoints of one thread consist of: their values and pending writes, fetched at once."""
+"""The contents of a few checkpoints of one thread: their values and pending writes, fetched at once."""
 
 from __future__ import annotations
 

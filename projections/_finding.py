@@ -1,4 +1,4 @@
-"""Which checkpoints there are: rows and their events, not yet the values."""
+"""Finding checkpoints: their rows and events, not yet their values."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ class Finder:
         self._queries = queries
 
     def view(self, thread: str) -> View | None:
-        """What a thread shows."""
+        """Return the view of a thread, or `None` if there is no such thread."""
         return view_of(self._store, self._queries, thread)
 
     def as_of(self, thread: str, namespace: str, moment: int) -> tuple[View, Located] | None:
@@ -192,18 +192,18 @@ class Finder:
         return located_of(self._store, view.thread, best) if best else None
 
     def set_aside(self, view: View, namespace: str, checkpoint_id: str) -> list[SetAside]:
-        """Where a checkpoint stands on lines that the thread has left, the one that it left last first."""
+        """Return the places of a checkpoint on lines that the thread has left, beginning with the line left last."""
         params = {"stream_id": view.stream_id, "namespace": namespace, "checkpoint_id": checkpoint_id}
         rows = self._store.recorder.read(self._queries["set_aside"], params)
         return [SetAside(line_id, since, shown_from) for _, shown_from, line_id, since in sorted(rows, reverse=True)]
 
     def on_line(self, view: View, line_id: int) -> View:
-        """Return what a thread shows if it is on another line."""
+        """Return the view of a thread as if it were on another line."""
         rows = self._store.recorder.read(self._queries["sources_of_line"], {"line_id": line_id, "version": END})
         return replace(view, sources=[Source(line_id), *nearest_first(rows)])
 
     def described(self, view: View, more: Mapping[str, Any]) -> dict[str, Any]:
-        """What a fork of a thread can be searched by: what the thread can, without what that is told of as a fork."""
+        """Return a fork's searchable metadata: that of its thread, less what describes this as a fork, and `more`."""
         [(metadata,)] = self._store.recorder.read(self._queries["metadata_of_stream"], {"stream_id": view.stream_id})
         its = metadata if isinstance(metadata, Mapping) else described_by(metadata)
         return {**{key: value for key, value in its.items() if key not in _OF_A_FORK}, **more}
@@ -219,12 +219,12 @@ class Finder:
         return line_id != view.line_id and any(line.line_id == line_id for line in lines)
 
     def was_promoted(self, view: View) -> bool:
-        """Whether a thread's id was another thread's before."""
+        """Return whether a thread's id was another thread's before."""
         moves = self._store.recorder.read(self._queries["moves_of_stream"], {"stream_id": view.stream_id})
         return any(topic == THREAD_PROMOTED for _, topic, *_ in moves)
 
     def is_saved(self, namespace: str, checkpoint_id: str) -> bool:
-        """Whether any thread has saved a checkpoint of that id."""
+        """Return whether any thread has saved a checkpoint of that id."""
         params = {"namespace": namespace, "checkpoint_id": checkpoint_id}
         return bool(self._store.recorder.read(self._queries["saved_anywhere"], params))
 

@@ -79,7 +79,7 @@ class Loader:
     def history(
         self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer
     ) -> dict[str, ChannelHistory]:
-        """What each channel is replayed from: the nearest stored value before a checkpoint, and the writes since.
+        """Return the history that each channel is replayed from: the nearest stored value before, and the writes since.
 
         The checkpoint's own writes belong to the next step, and are left out.
         """

@@ -26,7 +26,7 @@ class Ancestor:
     parent: str | None = None
 
     def has_run(self, nodes: Collection[str], seen: Mapping[str, Any]) -> bool:
-        """Whether one of some nodes has run since: it has seen something else then."""
+        """Return whether one of some nodes has run since: it has then seen other versions of the channels."""
         return any(node in seen and seen[node] != self.versions_seen.get(node) for node in nodes)
 
 

@@ -27,13 +27,13 @@ _UNDOABLE = (THREAD_ROLLED_BACK, HEAD_SWITCHED)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Which checkpoint is meant: exactly one of the four is given.
+    """A checkpoint to move to, named in one of four ways; exactly one is given.
 
     Attributes:
-        checkpoint: The one of this id.
-        step: The one of this step, on the way that led to the latest.
-        time: The latest that was saved by then, on that way; a naive time is taken as UTC.
-        back: So many before the latest, on that way.
+        checkpoint: The checkpoint of this id.
+        step: The checkpoint of this step, on the path that led to the latest.
+        time: The latest checkpoint saved by this time, on that path; a naive time is taken as UTC.
+        back: The number of checkpoints to go back from the latest, on that path.
     """
 
     checkpoint: str | None = None

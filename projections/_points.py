@@ -126,7 +126,7 @@ class Points:
                     kept.rows.update({(each.namespace, each.id): (each, self._written(view, each)) for each in saved})
 
     def _spaces(self, view: View, caller: Located, task: str, node: str | None) -> list[list[Located]]:
-        """What was saved in each namespace of a task's subgraphs, the oldest first; not that of subgraphs in these."""
+        """Return the checkpoints in each namespace of a task's subgraphs, oldest first, but not those nested deeper."""
         if node is not None:
             own = f"{caller.namespace}{_BELOW}{node}:{task}".lstrip(_BELOW)
             return [*self._saved(view, own, caller), *self._lasting(view, caller, node)]
@@ -200,7 +200,7 @@ class Points:
             yield _writes_only(at, late)
 
     def _underneath(self, view: View, root: Located, staying: Sequence[Located]) -> Iterator[Adopted]:
-        """What a prune has retired of the subgraphs that stay: their DeltaChannels are replayed through it."""
+        """Yield the pruned checkpoints of the subgraphs that stay, through which their DeltaChannels are replayed."""
         known = {(at.namespace, at.id) for at in staying}
         for at in staying:
             parent = at.record.parent
@@ -213,7 +213,7 @@ class Points:
                 parent = retired.record.parent
 
     def _waiting(self, view: View, upto: int) -> Iterator[Adopted]:
-        """What arrived late for a checkpoint that is not saved yet: it goes on waiting, as what came before."""
+        """Yield the late writes for checkpoints that are not saved yet: they go on waiting, as the earlier ones do."""
         latest = self._finder.locate(view, "", None)
         waiting: dict[str, list[int]] = {}
         for source in view.sources:

@@ -52,12 +52,12 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done, decided before anything is changed.
+    """The plan of a prune, decided before anything is changed.
 
     Attributes:
-        record: What the event says, and what the rows are changed by.
-        erase: The versions of the thread's own events whose content goes.
-        report: What the caller is told.
+        record: The event's record, by which the rows are changed.
+        erase: The versions of the thread's own events whose content is erased.
+        report: The report for the caller.
     """
 
     record: PruneRecord
@@ -67,13 +67,13 @@ class Plan:
 
 @dataclass(slots=True)
 class _Contents:
-    """All that one thread has.
+    """The contents of one thread.
 
     Attributes:
-        rows: What it shows, and what is retired underneath.
+        rows: The checkpoints that it shows, and those retired underneath.
         writes: The versions of the events that hold each checkpoint's writes.
-        lent: The checkpoints of which others' lines hold writes.
-        aside: What a rollback, or its undoing, can bring back: on lines that it has left, or saved again since.
+        lent: The checkpoints with writes on the lines that its own line goes on from.
+        aside: The checkpoints that a rollback or its undo can bring back: left on other lines, or saved again since.
         aside_writes: The versions of the events that hold writes on lines that it has left.
     """
 
@@ -112,9 +112,10 @@ class Planner:
         return self._plan(view, record, contents, kept, walked, hides=self._can_be_undone(view))
 
     def _can_be_undone(self, view: View) -> bool:
-        """Whether the thread has moved since it was pruned last: a prune forgets what it set aside, as all of the past.
+        """Return whether the thread has moved since its last prune.
 
-        Also where a fork needs all of the content, so that there is nothing to hide or to erase.
+        A prune forgets all of the past, and so what a move has set aside; even where a fork needs all of the content,
+        so that there is nothing to hide or to erase.
         """
         moves = self._read("moves_of_stream", {"stream_id": view.stream_id})
         pruned_at = max((version for version, topic, *_ in moves if topic == THREAD_PRUNED), default=0)
@@ -168,7 +169,7 @@ class Planner:
         return self._plan(view, record, contents, kept, walked, aside, aside_writes, hides=hides)
 
     def all_of(self, view: View, pinned: int) -> PruneReport:
-        """What the deletion of a whole thread removes: of its own content, all that no fork needs."""
+        """Report what the deletion of a whole thread removes: all of its own content that no fork needs."""
         contents = self._contents(view)
         return self._plan(view, PruneRecord(kept=(), pinned=pinned), contents, set(), set()).report
 
@@ -237,7 +238,7 @@ class Planner:
         return taken_over
 
     def _left(self, view: View) -> Iterator[View]:
-        """What the thread shows if it returns to a line that it has left."""
+        """Yield the view of the thread on each line that it has left, and may return to."""
         for line in self._lines(view):
             if line.left_at is not None:
                 yield self._finder.on_line(view, line.line_id)

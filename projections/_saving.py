@@ -38,7 +38,7 @@ from projections.values.value import Recorded, Value, recorded
 
 @dataclass(frozen=True, slots=True)
 class PreparedWrites:
-    """What a task wrote, in bytes: what becomes of the values meanwhile makes no difference."""
+    """The writes of a task, as bytes: later changes to the values make no difference."""
 
     thread: str
     event: NewEvent
@@ -317,7 +317,7 @@ _ROLLED_BACK = (
 def checkpoint_rows(
     queries: Mapping[str, str], stream_id: int, version: int, cause: Cause, parent: str | None
 ) -> list[Statement]:
-    """What a `checkpoint.saved` event does to the rows."""
+    """Return the statements by which a `checkpoint.saved` event changes the rows."""
     place = _place(stream_id, version, cause)
     return [
         Statement(queries["replace_checkpoint"], place),
@@ -340,7 +340,7 @@ def _place(stream_id: int, version: int, cause: Cause) -> dict[str, int | str | 
 
 
 def segment_row(stream_id: int, version: int, channel: str, level: int, change: Change) -> dict[str, Any]:
-    """What is bound to store a segment."""
+    """Return the parameters of the statement that stores a segment."""
     return {
         "stream_id": stream_id,
         "event_version": version,
@@ -351,7 +351,7 @@ def segment_row(stream_id: int, version: int, channel: str, level: int, change: 
 
 
 def _manifest(checkpoint: NewCheckpoint, inherited: Manifest) -> dict[str, Entry]:
-    """Where the value of each channel is; `HERE` are those that the checkpoint's own event has to hold."""
+    """Return the place of each channel's value; `HERE` marks those that the checkpoint's own event has to hold."""
     manifest: dict[str, Entry] = {}
     for channel, version in checkpoint.channel_versions.items():
         lent = inherited.get(channel)
@@ -378,7 +378,7 @@ def _metadata(item: Prepared) -> Mapping[str, object]:
 
 
 def _searchable(metadata: Mapping[str, object]) -> dict[str, object]:
-    """What a thread can be searched by: the caller's metadata, without what LangGraph says of the single checkpoint."""
+    """Return a thread's searchable metadata: the caller's, without LangGraph's on the single checkpoint."""
     return {key: value for key, value in metadata.items() if key not in OF_A_CHECKPOINT}
 
 

@@ -125,7 +125,7 @@ class Family:
         return set()
 
     def is_head(self, checkpoint: str) -> bool:
-        """Whether the asked thread's latest checkpoint is that one."""
+        """Return whether that checkpoint is the latest of the thread that was asked for."""
         head = self.members[self.asked].head
         return head is not None and head.checkpoint == checkpoint
 

@@ -1,4 +1,4 @@
-"""Which rows a thread shows: those of its line, and those that the line goes on from, up to a rollback or fork."""
+"""The rows that a thread shows: those of its line, and those that the line goes on from, up to a rollback or fork."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class Source:
 
     @property
     def bounds(self) -> dict[str, Any]:
-        """What the queries bind."""
+        """The parameters that the queries bind."""
         return {"line_id": self.line_id, "upto": self.upto, "last_id": LAST if self.last_id is None else self.last_id}
 
     def until(self, version: int, last_id: str | None = None) -> Source:
-        """The rows of these that were there at a version, and are not behind a checkpoint."""
+        """Return the part of these rows that was there at a version, and is not behind a checkpoint."""
         ids = [each for each in (self.last_id, last_id) if each is not None]
         return Source(self.line_id, min(self.upto, version), min(ids, default=None))
 
@@ -63,14 +63,14 @@ class Source:
 
 @dataclass(slots=True)
 class View:
-    """What a thread shows.
+    """The rows that a thread shows.
 
     Attributes:
         thread: The thread's id.
         stream_id: Its stream.
         sources: The rows of the line that it is on, then those that this line goes on from, the nearest first.
         forked: Whether early versions of its log stand in other streams.
-        staying: Of some checkpoints, by namespace and id, only these versions of what was written there are shown.
+        staying: For some checkpoints, by namespace and id, the versions of the only writes that are shown there.
     """
 
     thread: str
@@ -87,7 +87,7 @@ class View:
 
 
 def view_of(store: EventStore, queries: Mapping[str, str], thread: str) -> View | None:
-    """The view of a thread, or `None` if there is no such thread."""
+    """Return the view of a thread, or `None` if there is no such thread."""
     rows = store.recorder.read(queries["thread_view"], {"name": thread})
     if not rows:
         return None
@@ -97,7 +97,7 @@ def view_of(store: EventStore, queries: Mapping[str, str], thread: str) -> View 
 
 
 def nearest_first(rows: Iterable[Sequence[Any]]) -> list[Source]:
-    """What a line goes on from, in the order in which it is looked into."""
+    """Return the sources that a line goes on from, in the order in which they are searched."""
     return sorted((Source(*row) for row in rows), key=lambda source: source.upto, reverse=True)
 
 
@@ -153,7 +153,7 @@ def writes_rows(
 
 
 def sources_at(store: EventStore, queries: Mapping[str, str], view: View, version: int) -> list[Source]:
-    """Which rows a thread showed when its stream was at a version."""
+    """Return the sources of the rows that a thread showed when its stream was at a version."""
     stream_id = stream_of(store, view, version)
     line_id = line_at(store.recorder.read, queries, stream_id, version)
     inherited = nearest_first(store.recorder.read(queries["sources_of_line"], {"line_id": line_id, "version": version}))

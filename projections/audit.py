@@ -1,4 +1,4 @@
-"""Who did what, when: events found by their threads, runs, nodes, channels, callers and times."""
+"""The audit trail: events found by their threads, runs, nodes, channels, callers and times."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ class BranchSide:
 
 @dataclass(frozen=True, slots=True)
 class BranchDiff:
-    """What two branches have in common, and what is different.
+    """The common past of two branches, and their differences.
 
     Attributes:
         ancestor: The latest checkpoint that both go on from; `None` if they have nothing in common.
@@ -153,15 +153,15 @@ class Branches:
         namespace: str = "",
         fold: Fold | None = None,
     ) -> BranchDiff:
-        """What two branches have in common, and what each of them has changed since: by channel, and by item.
+        """Compare two branches: find their common past, and the changes of each since then, by channel and by item.
 
         Args:
             one: A thread.
             other: Another one, or the same.
             serializer: Turns bytes into values.
-            at: The checkpoint of the first where its branch ends; `None`: its latest.
-            other_at: That of the other.
-            namespace: Of which namespace.
+            at: The checkpoint at which the first branch ends; `None` means its latest.
+            other_at: The checkpoint at which the other branch ends.
+            namespace: The namespace of the checkpoints.
             fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
@@ -365,7 +365,7 @@ class Branches:
 
 
 def _meeting(one: Iterator[str], other: Iterator[str]) -> tuple[str | None, tuple[list[str], list[str]]]:
-    """Where two ways back meet, if they do, and how far each was gone: no further than it takes."""
+    """Return where two paths back meet, if they do, and the steps taken along each: no more than it takes."""
     gone: tuple[list[str], list[str]] = ([], [])
     seen: tuple[set[str], set[str]] = (set(), set())
     for steps in zip_longest(one, other):

@@ -117,7 +117,7 @@ class Checkpoints:
         return self.finder.latest_id(view, namespace) if view else None
 
     def exists(self, thread: str, checkpoint: str, *, namespace: str = "") -> bool:
-        """Whether a thread shows a checkpoint of that id."""
+        """Return whether a thread shows a checkpoint of that id."""
         view = self.finder.view(thread)
         return view is not None and self.finder.locate(view, namespace, checkpoint) is not None
 
@@ -152,7 +152,7 @@ class Checkpoints:
         namespace: str = "",
         checkpoint: str | None = None,
     ) -> dict[str, ChannelHistory]:
-        """What each channel of a checkpoint is replayed from, for channels of which only the writes are stored."""
+        """Return the history that each channel is replayed from, for channels of which only the writes are stored."""
         return self.loader.history(thread, namespace, checkpoint, channels, serializer)
 
     def copy(self, source: str, target: str, *, cause: Cause | None = None) -> Appended:

@@ -1,4 +1,4 @@
-"""Which checkpoints a thread has, by their ids alone: what a person's short name for one is looked up in."""
+"""The ids of a thread's checkpoints, in which a person's short name for one is looked up."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _shown(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
 
 
 def _left(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
-    """What stands on the lines that the thread has left, and was not forgotten there."""
+    """Yield the checkpoints on the lines that the thread has left, except those that were forgotten there."""
     read, queries = checkpoints.store.recorder.read, checkpoints.queries
     for line in lines_of(read, queries, view.stream_id):
         if line.left_at is not None:

@@ -1,4 +1,4 @@
-"""What goes into the checkpoints and what comes out: plain values, without a database and without LangGraph."""
+"""The values that checkpoints take and return: plain, without a database and without LangGraph."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class NewCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class NewWrites:
-    """What one task wrote, to be kept with a checkpoint until the next step applies it.
+    """The writes of one task, to be kept with a checkpoint until the next step applies them.
 
     Attributes:
         thread: The thread's id.
@@ -116,11 +116,12 @@ class SavedCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class ChannelHistory:
-    """What a channel that is replayed from its writes consists of.
+    """The seed and the writes from which a channel is replayed.
 
     Attributes:
         writes: Task, channel and value of each write since the seed, oldest first.
-        seeded: Whether there is a stored value to begin with, and `seed`, it.
+        seeded: Whether there is a stored value to begin with.
+        seed: That value.
     """
 
     writes: Sequence[tuple[str, str, Any]]
@@ -130,12 +131,12 @@ class ChannelHistory:
 
 @dataclass(frozen=True, slots=True)
 class PruneReport:
-    """What a prune removed, or would remove.
+    """The counts of what a prune removed, or would remove.
 
     Attributes:
-        threads: How many threads lost something.
-        checkpoints: How many checkpoints are no longer shown.
-        bytes: How many stored bytes of content were erased.
+        threads: The number of threads that lost something.
+        checkpoints: The number of checkpoints that are no longer shown.
+        bytes: The number of stored bytes of content that were erased.
     """
 
     threads: int = 0

@@ -61,7 +61,7 @@ HERE = 0
 
 
 class Entry(NamedTuple):
-    """What a checkpoint says of one channel.
+    """A checkpoint's entry for one channel.
 
     Attributes:
         channel_version: LangGraph's version of the channel; `None` for a value that came without one.
@@ -103,7 +103,7 @@ class CheckpointRecord:
     packets: Sequence[str | None] = ()
 
     def holds(self, channel: str) -> bool:
-        """Whether the checkpoint has a stored value for a channel."""
+        """Return whether the checkpoint has a stored value for a channel."""
         entry = self.manifest.get(channel)
         return entry is not None and entry.written_at is not None
 

@@ -1,4 +1,4 @@
-"""Where a thread can go on from, which threads stopped in the middle, and whether a thread is sound."""
+"""Recovery: the points a thread can go on from, the threads that stopped in the middle, and a check for damage."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ class Recovery:
         return self._of_thread(thread, read)
 
     def _of_thread(self, thread: str, read: Callable[[View], T]) -> T | None:
-        """What is read of a thread; of one that does not exist, nothing."""
+        """Return the result of `read` for a thread's view, `None` if there is no such thread."""
 
         def attempt() -> T | None:
             view = self._checkpoints.finder.view(thread)

@@ -32,14 +32,14 @@ class TopicStatistics:
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """What a store holds, or one thread of it.
+    """The size of a store, or of one thread in it.
 
     Attributes:
-        threads: How many threads it has.
-        forks: How many of them were begun as forks.
-        deleted: How many threads were deleted, of which digests are left.
-        topics: The events, by their kind. Those of a thread with the past that it shares with its ancestors; those of
-            the store each once.
+        threads: The number of threads.
+        forks: The number of those that were begun as forks.
+        deleted: The number of threads that were deleted, of which digests are left.
+        topics: The events, by their kind: for a thread, with the past that it shares with its ancestors; for the store,
+            each event once.
         first: When the first event was recorded, UTC; `None`: there is none.
         last: When the last event was recorded, UTC.
         disk: The bytes of all tables and indexes; of a thread `None`.
@@ -55,17 +55,17 @@ class Statistics:
 
     @property
     def events(self) -> int:
-        """How many events there are."""
+        """The number of events."""
         return sum(topic.events for topic in self.topics)
 
     @property
     def bytes(self) -> int:
-        """What all payloads take, as stored."""
+        """The bytes that all payloads take, as stored."""
         return sum(topic.bytes for topic in self.topics)
 
 
 def statistics_of(store: EventStore, thread: str | None = None) -> Statistics:
-    """What a store holds. It costs a look at every event.
+    """Return the statistics of a store, or of one thread. This looks at every event, so it takes longer with more.
 
     Args:
         store: An open store.

@@ -54,7 +54,7 @@ class _Listed(NamedTuple):
 
     @property
     def place(self) -> _Place:
-        """Where the listing stands."""
+        """The place of the listing."""
         return self.located.id, self.located.namespace, self.view.thread
 
 
@@ -242,7 +242,7 @@ class Timeline:
         namespace: str = "",
         fold: Fold | None = None,
     ) -> list[Origin]:
-        """Where what a channel holds comes from: which event and which tasks put it there, and what stood there before.
+        """Return the origins of a channel's value: the event and tasks that put each part there, and the one before.
 
         Args:
             thread: The thread.

@@ -1,4 +1,4 @@
-"""Where `eventstore` begins. What it is built with is optional: this module needs none of it."""
+"""The entry point of `eventstore`. The libraries that it is built with are optional: this module needs none of them."""
 
 from __future__ import annotations
 

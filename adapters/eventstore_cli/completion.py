@@ -1,4 +1,4 @@
-"""What a shell offers when somebody presses Tab: the threads of the store that is named, and their checkpoints."""
+"""Completion for shells, on Tab: the threads of the store that is named, and their checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which checkpoint is meant, and what each is called for short.
+"""Short names for checkpoints, and the checkpoints that such names mean.
 
 LangGraph's ids begin with the time, so those of a thread share their beginnings; the end tells them apart. An id is
 shown by as much of its end as no other of the thread has, and found again by any beginning or end that only it has.
@@ -35,13 +35,13 @@ FORMS = """A checkpoint is named by
 
 @dataclass(frozen=True, slots=True)
 class Name:
-    """What a person wrote for a checkpoint, taken apart.
+    """A name that a person gave for a checkpoint, parsed.
 
     Attributes:
-        id: The beginning or end of an id; `None`: the latest, unless one of the others is given.
+        id: The beginning or end of an id; `None` means the latest, unless one of the others is given.
         step: The step that it was saved after.
-        time: By when it was saved.
-        back: How many before that one are to be counted back.
+        time: The time by which it was saved.
+        back: The number of checkpoints to count back from there.
     """
 
     id: str | None = None
@@ -51,10 +51,10 @@ class Name:
 
 
 def parse(text: str) -> Name:
-    """What is meant by a text; see `FORMS`.
+    """Parse a name; see `FORMS`.
 
     Raises:
-        BadInputError: It means nothing.
+        BadInputError: The text is not a name of a checkpoint.
     """
     back = 0
     of = text.strip()

@@ -1,4 +1,4 @@
-"""What a command says: to people in lines, to programs in JSON; and what it asks them."""
+"""The output of commands, in lines for people and in JSON for programs; and their questions."""
 
 from __future__ import annotations
 
@@ -75,10 +75,10 @@ def _console(*, stderr: bool = False) -> Console:
 
 @dataclass
 class Output:
-    """Where a command's words go.
+    """The output of a command.
 
     Attributes:
-        json: Whether a program reads: then there is nothing but JSON on standard output.
+        json: Whether a program reads it: then there is nothing but JSON on standard output.
         utc: Whether times are shown in UTC.
         paged: Whether a pager may be used.
         console: Standard output, for people.
@@ -102,7 +102,7 @@ class Output:
         return "" if moment is None else times.shown(moment, utc=self.utc)
 
     def fits(self, lines: Sequence[Text]) -> bool:
-        """Whether no line is longer than the screen is wide."""
+        """Return whether every line fits into the width of the screen."""
         return all(line.cell_len <= self.console.width for line in lines)
 
     def document(self, value: Any) -> None:

@@ -44,17 +44,17 @@ class Session:
 
     @cached_property
     def branches(self) -> Branches:
-        """What has branched."""
+        """The branches of the store's threads."""
         return Branches(self.checkpoints)
 
     @cached_property
     def recovery(self) -> Recovery:
-        """What can be recovered."""
+        """The recovery of the store's threads."""
         return Recovery(self.checkpoints)
 
     @cached_property
     def audit(self) -> Audit:
-        """Who did what."""
+        """The audit of the store's events."""
         return Audit(self.store, migrate=False)
 
     def ids(self, thread: str) -> list[CheckpointId]:
@@ -157,7 +157,7 @@ def named(url: str | None) -> str:
 
 
 def cause(command: str) -> Cause:
-    """Who does something, and by what."""
+    """Return the cause of a command's events: the user, and the command."""
     return Cause(metadata={**_user(), "via": f"eventstore {command}"})
 
 

@@ -1,4 +1,4 @@
-"""Values for looking at: read from their bytes, and never made again.
+"""Values for display: read from their bytes, without making the objects again.
 
 What LangGraph's serializer stored names types and how to make them. Here nothing of it is imported, called or made: an
 object becomes a stand-in, which is called like its type and has its fields. Only plain values of the standard library
@@ -40,18 +40,18 @@ class Showing:
     reads_joined = True
 
     def dumps_typed(self, obj: Any) -> NoReturn:
-        """Refuses: nothing that was read so may be stored."""
+        """Refuse, since nothing that was read for display may be stored."""
         raise BadInputError(f"a {type(obj).__name__} that is only shown cannot be stored")
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
-        """What the bytes hold; of bytes in an encoding that is not known here, a stand-in that says so."""
+        """Return the content of the bytes, or a stand-in if their encoding is not known here."""
         encoding, content = data
         read = _ENCODINGS.get(encoding)
         return Sealed(encoding, content) if read is None else read(content)
 
 
 class Sealed(str):
-    """What cannot be read here: a text that says in which encoding it is, and how long.
+    """A stand-in for content that cannot be read here: a text that names its encoding and length.
 
     Values are stored in parts, which are joined again: it is also an item in a list, and a key with an item.
     """
@@ -59,7 +59,7 @@ class Sealed(str):
     __slots__ = ()
 
     def __new__(cls, encoding: str, content: bytes) -> Sealed:
-        """A stand-in for bytes. The checksum tells one from another."""
+        """Make a stand-in for bytes. The checksum tells one from another."""
         return super().__new__(cls, f"<{encoding}, {len(content):,} bytes, {crc32(content):08x}>")
 
     def __getitem__(self, index: Any) -> Sealed:
@@ -105,7 +105,7 @@ _ENCODINGS: Mapping[str, Callable[[bytes], Any]] = {
 
 
 def _of_extension(kind: int, content: bytes) -> Any:
-    """What stands for an object: LangGraph's serializer stores what it was made from."""
+    """Return a stand-in for an object, by the parts that LangGraph's serializer stores to make it from."""
     try:
         held = _read_msgpack(content)
         if kind == _SNAPSHOT:

@@ -47,7 +47,7 @@ def moment(text: str) -> datetime:
 
 
 def is_moment(text: str) -> bool:
-    """Whether a text is meant as a time. No id is: none of a LangGraph checkpoint holds a colon or begins so."""
+    """Return whether a text is meant as a time. An id is not: a LangGraph checkpoint's has no colon, nor begins so."""
     return bool(
         re.match(r"\d{4}-\d\d-\d\d($|[T ])", text) or _CLOCK.fullmatch(text.strip()) or _AGO.fullmatch(text.strip())
     )

@@ -35,7 +35,7 @@ def counted(count: int, what: str) -> str:
 
 
 def kind_of(value: Any) -> str:
-    """What a value is, and how much of it: `list of 12`, `text of 3,400 characters`."""
+    """Return the kind and the size of a value: `list of 12`, `text of 3,400 characters`."""
     shape = shape_of(value)
     name = type(value).__name__
     if isinstance(value, Sealed):

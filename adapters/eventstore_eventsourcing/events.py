@@ -218,14 +218,14 @@ class LogSubscription(es.Subscription[LogApplicationRecorder]):
 
 @dataclass
 class _Part:
-    """What of a batch goes to one stream.
+    """The part of a batch that goes to one stream.
 
     Attributes:
         name: The stream's name.
-        places: Where in the batch the events are.
+        places: The indexes of the events in the batch.
         versions: The versions that they are to have.
         events: The events.
-        work: What is to be done in the same transaction.
+        work: A function to be called in the same transaction.
         stream_id: The stream's number, once it was appended to.
     """
 

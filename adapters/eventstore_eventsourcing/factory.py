@@ -1,4 +1,4 @@
-"""What an application of the `eventsourcing` library makes its recorders with."""
+"""The factory by which an application of the `eventsourcing` library makes its recorders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all recorders for `eventsourcing` have in common: names of streams, and errors."""
+"""The common base of all recorders for `eventsourcing`: names of streams, and errors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ OriginatorIdType = Literal["uuid", "text"]
 
 
 class LogRecorder(es.Recorder):
-    """What the recorders have in common.
+    """The common base of the recorders.
 
     Args:
         store: The store.
-        originator_id_type: As what originator ids are read back: `"uuid"`, or `"text"`, as strings.
+        originator_id_type: The type in which originator ids are read back: `"uuid"`, or `"text"` for strings.
     """
 
     def __init__(self, store: EventStore, originator_id_type: OriginatorIdType = "uuid") -> None:
@@ -28,7 +28,7 @@ class LogRecorder(es.Recorder):
         self.originator_id_type = originator_id_type
 
     def name_of(self, originator_id: UUID | str) -> str:
-        """The name of the stream that holds the events of an originator."""
+        """Return the name of the stream that holds the events of an originator."""
         if self.originator_id_type == "uuid" and not isinstance(originator_id, UUID):
             raise es.ProgrammingError(f"originator id {originator_id!r} is not a UUID: set ORIGINATOR_ID_TYPE to text")
         return str(originator_id)

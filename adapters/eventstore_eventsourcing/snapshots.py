@@ -18,16 +18,16 @@ _END = 2**63 - 1
 
 
 class LogSnapshotRecorder(LogRecorder, es.AggregateRecorder):
-    """What is derived from aggregates and stored with their versions: snapshots.
+    """A recorder of snapshots, which are derived from aggregates and stored with their versions.
 
-    They stand beside the log, not in it. A snapshot is no event: it has its aggregate's version, so there are gaps, and
+    They are not in the log. A snapshot is no event: it has its aggregate's version, so there are gaps, and
     an older one may be taken after a newer one. In a stream of its own it would need other versions than that, and in
     the feed it would take places between an application's events.
 
     Args:
         store: The store.
         originator_id_type: See `LogRecorder`.
-        purpose: Tells apart what different recorders store.
+        purpose: The purpose, by which the snapshots of different recorders are told apart.
     """
 
     def __init__(

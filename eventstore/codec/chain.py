@@ -22,7 +22,7 @@ HASH_BYTES = 32
 
 
 def genesis(stream: str) -> bytes:
-    """What the first event of a stream follows: 32 bytes that depend on the stream's name."""
+    """Return the hash that a stream's first event follows: 32 bytes that depend on the stream's name."""
     return sha256(b"eventstore/1\0" + stream.encode()).digest()
 
 

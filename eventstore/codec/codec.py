@@ -116,7 +116,7 @@ def chained(
 
 
 class Opened(NamedTuple):
-    """What a stored payload holds, in the newest layout that upcasters know."""
+    """The content of a stored payload, in the newest layout that the upcasters know."""
 
     schema: int
     cause: Cause

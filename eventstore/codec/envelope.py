@@ -94,7 +94,7 @@ def erased(envelope: bytes) -> bytes:
 
 
 def is_erased(envelope: bytes) -> bool:
-    """Whether the payload was erased."""
+    """Return whether the payload was erased."""
     return bool(_flags(envelope) & _ERASED)
 
 

@@ -1,4 +1,4 @@
-"""Which stream holds which version: a fork's early versions stand in its ancestors' streams."""
+"""The streams that hold a stream's versions: a fork's early versions are in its ancestors' streams."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Segment:
     upto: int | None
 
     def holds(self, version: int) -> bool:
-        """Whether `version` stands in this segment."""
+        """Return whether `version` is in this segment."""
         return self.after < version and (self.upto is None or version <= self.upto)
 
 
@@ -28,7 +28,7 @@ def lineage(recorder: Recorder, queries: Mapping[str, str], stream_id: int) -> l
 
 
 def ancestors_at(of: Sequence[Segment], version: int) -> list[tuple[int, int]]:
-    """Which streams a fork at `version` reads, and each up to where, given the segments of its parent."""
+    """Return the streams that a fork at `version` reads, each with its last version, given the parent's segments."""
     return [
         (segment.stream_id, version if segment.upto is None else min(segment.upto, version))
         for segment in of

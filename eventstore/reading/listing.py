@@ -24,7 +24,7 @@ _LAST_NAME = "\U0010ffff" * (MAX_STREAM_BYTES // 4)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Which streams are wanted; see `EventStore.streams`."""
+    """The streams to list; see `EventStore.streams`."""
 
     prefix: str
     metadata: Mapping[str, Any]

@@ -18,12 +18,12 @@ _END = 2**63 - 1
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What was verified, and found in order.
+    """Counts of what was verified and found in order.
 
     Attributes:
-        streams: How many streams.
-        events: How many events.
-        erased: Of how many of them only the digest is left.
+        streams: The number of streams.
+        events: The number of events.
+        erased: The number of those events of which only the digest is left.
     """
 
     streams: int

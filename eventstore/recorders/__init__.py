@@ -1,4 +1,4 @@
-"""Where the log is kept: one recorder per database, behind one protocol."""
+"""The databases that keep the log: one recorder for each, behind one protocol."""
 
 from __future__ import annotations
 

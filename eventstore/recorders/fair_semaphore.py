@@ -1,4 +1,4 @@
-"""So many may enter at once; the others enter in the order in which they came."""
+"""A semaphore that admits those who wait in the order in which they came."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from weakref import WeakSet
 
 
 class FairSemaphore:
-    """Permits that are handed from who leaves to who waits longest.
+    """A semaphore that hands each permit from whoever leaves to whoever has waited longest.
 
-    One that is only put back would be taken by whoever is running just then, who is most often the one that put it
-    back: with many threads, the others would starve. (64 threads on 8 connections: the slowest of 100 waited 400 ms
-    then, and 100 ms now.)
+    If a permit were only put back, whichever thread is running just then would take it, most often the one that put it
+    back: with many threads, the others would starve. (With 64 threads on 8 connections, the slowest of 100 waited
+    400 ms that way, and waits 100 ms now.)
     """
 
     def __init__(self, count: int) -> None:
@@ -25,15 +25,15 @@ class FairSemaphore:
 
     @property
     def is_full(self) -> bool:
-        """Whether whoever came now would have to wait."""
+        """`True` if a new visit would have to wait."""
         return len(self._inside) >= self._count
 
     def visit(self) -> Visit:
-        """Somebody who wants to enter."""
+        """Return a new visit, which has not entered yet."""
         return Visit(self)
 
     def raise_count(self) -> None:
-        """Let one more be in at once."""
+        """Add one permit."""
         with self._lock:
             self._count += 1
             self._admit()
@@ -59,7 +59,7 @@ class FairSemaphore:
 
 
 class Visit:
-    """Enters once, and leaves.
+    """One use of a permit: it enters once, and leaves.
 
         visit = permits.visit()
         try:
@@ -67,7 +67,7 @@ class Visit:
         finally:
             visit.leave()
 
-    A visit that nobody holds any more is over, too.
+    A visit also ends when its last reference is gone.
     """
 
     __slots__ = ("__weakref__", "_door", "_permits")
@@ -78,15 +78,15 @@ class Visit:
         self._door.acquire()
 
     def enter(self, timeout: float) -> bool:
-        """Wait for a permit, for so many seconds; whether there was one."""
+        """Wait for a permit, for at most `timeout` seconds; return whether there was one."""
         self._permits._queue(self)
         return self._door.acquire(timeout=timeout)
 
     def leave(self) -> None:
-        """Hand the permit on, if there is one; wait no longer, if not."""
+        """Hand on the permit, if the visit has one; otherwise stop waiting."""
         self._permits._leave(self)
 
     def open(self) -> None:
-        """Let it enter."""
+        """Let the visit enter."""
         if self._door.locked():
             self._door.release()

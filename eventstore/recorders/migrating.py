@@ -21,7 +21,7 @@ def by_component(rows: Rows) -> dict[str, dict[int, str]]:
 
 
 def is_up_to_date(known: Sequence[Migration], applied: Mapping[str, Mapping[int, str]]) -> bool:
-    """Whether exactly a component's own migrations were applied."""
+    """Return whether exactly a component's own migrations were applied."""
     return applied.get(known[0].component) == {each.number: each.digest for each in known}
 
 

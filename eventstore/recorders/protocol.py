@@ -1,4 +1,4 @@
-"""What the store asks of a database: the seam between the log and SQLite or PostgreSQL."""
+"""The interface between the log and a database, SQLite or PostgreSQL."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Append:
     work: Callable[[Session], None] | None = None
 
     def parameters(self, index: int) -> dict[str, Any]:
-        """What the `append_event` block binds for one of the rows."""
+        """Return the parameters of the `append_event` block for one of the rows."""
         row = self.rows[index]
         return {
             "stream_id": self.stream_id,
@@ -70,7 +70,7 @@ class Recorder(Protocol):
 
     @property
     def dialect(self) -> Dialect:
-        """Which `.sql` files it speaks."""
+        """The dialect of SQL, by which the `.sql` files are chosen."""
         ...
 
     @property

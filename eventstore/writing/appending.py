@@ -347,7 +347,7 @@ def _fields(action: str, streams: Sequence[str], attempt: int) -> dict[str, Any]
 def new_stream(
     name: str, metadata: Mapping[str, Any], parent_id: int | None = None, parent_version: int | None = None
 ) -> dict[str, Any]:
-    """What the `create_stream` block binds."""
+    """Return the parameters of the `create_stream` block."""
     return {
         "name": name,
         "parent_id": parent_id,

@@ -1,4 +1,4 @@
-"""What is decided on a stream's head: which events follow, and what goes with them."""
+"""Decisions on a stream's head: the events that follow it, and what goes with them."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from eventstore.recorders import Session, Statement
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What to append to a stream, decided on its head.
+    """The events to append to a stream, decided on its head, and what goes with them.
 
     Attributes:
-        events: The new events; none: nothing is stored.
+        events: The new events; if there are no events, nothing is stored.
         then: Statements that are carried out with the append, or not at all (see `recorders.Append`).
         work: The same, as a function of the open transaction.
         first_version: The version that the first event of an empty stream gets, 1 if it is not given.
-        places: Where each event comes among those of all streams that are appended to at once, 0, 1, 2, …, so that the
-            feed has them in that order. Without, a stream's events stand together.
+        places: The rank of each event among those of all streams that are appended to at once, 0, 1, 2, …, so that the
+            feed has them in that order. Without it, a stream's events stand together.
         closes: Whether `work` closes the stream: its name then leads to a new one.
-        begins_era: Whether what anyone remembers of the stream by `Head.era` no longer holds.
-        result: What to return instead of the append's own place, when there is nothing to append.
+        begins_era: Whether anything remembered of the stream by its `Head.era` becomes invalid.
+        result: The result to return when there is nothing to append, instead of the append's own.
     """
 
     events: Sequence[NewEvent]
@@ -36,7 +36,7 @@ class Decision:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is nothing but events and statements: others' may be stored with it."""
+        """`True` if it has only events and statements, so that other decisions may be stored with it."""
         return not (self.work or self.places or self.closes or self.first_version is not None)
 
 

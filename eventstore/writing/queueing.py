@@ -1,4 +1,4 @@
-"""What a process remembers of a stream, and its writers who wait for each other: they are stored together."""
+"""A process's memory of a stream, and its queue of writers, whose appends are stored together."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from eventstore.writing.deciding import Decide, Decision
 
 
 class Ticket:
-    """Somebody's append to one stream, and what came of it.
+    """One writer's append to a stream, and its outcome.
 
     Args:
         decide: Decides what to append.
-        metadata: What the stream can be searched by, if this append begins it.
-        joins: Whether it may be decided on a head that is not stored yet, and be stored with what comes before it.
+        metadata: The metadata that the stream can be searched by, if this append begins it.
+        joins: Whether it may be decided on a head that is not stored yet, and be stored with the append before it.
     """
 
     def __init__(self, decide: Decide, metadata: Mapping[str, Any], *, joins: bool) -> None:
@@ -35,28 +35,28 @@ class Ticket:
         self.error: Exception | None = None
 
     def decide(self, stream_id: int, head: Head) -> Decision:
-        """What shall follow the head."""
+        """Decide what follows the head."""
         return self._context.run(self._decide, stream_id, head)
 
     def succeed(self, appended: Appended) -> None:
-        """It is stored."""
+        """Note that it is stored."""
         self.appended, self.done = appended, True
 
     def outcome(self) -> Appended:
-        """Return what came of it, once it is done; raise what it failed with."""
+        """Return its result, once it is done; raise the error that it failed with."""
         if self.error is not None:
             raise self.error
         assert self.appended
         return self.appended
 
     def fail(self, error: Exception) -> None:
-        """It is refused, and nothing of it is stored; or nobody can tell, as the error then says."""
+        """Note that it is refused and nothing of it is stored, or that this is unknown, as the error then says."""
         self.error, self.done = error, True
 
 
 @dataclass(slots=True)
 class Stream:
-    """What this process remembers of a stream. Its lock makes this process's appends to it queue up.
+    """This process's memory of a stream. Its lock makes this process's appends to it queue up.
 
     `head` is `None` where it has to be read first, and with it the number: the name may belong to a new stream.
     """
@@ -81,7 +81,7 @@ class Stream:
 
 
 class Batch:
-    """What several append to one stream, one after the other, in one transaction; or one, with all that it decided."""
+    """The appends of several writers to one stream, in one transaction; or of one writer, with all that it decided."""
 
     def __init__(self, stream: Stream, start: Head, *, limit: int, now: int | None = None) -> None:
         self.stream = stream
@@ -98,7 +98,7 @@ class Batch:
         self._appended: list[Appended] = []
 
     def take(self, ticket: Ticket, decision: Decision) -> None:
-        """Add what one of them has decided on the head that the others leave.
+        """Add what one writer has decided on the head that the earlier ones leave.
 
         Raises:
             BadInputError: An event cannot be stored; nothing was added.
@@ -118,7 +118,7 @@ class Batch:
         self._appended.append(decision.result or appended)
 
     def append(self, described: Sequence[Statement]) -> Append:
-        """All of it, and the statements that describe a new stream."""
+        """Return all of it as one `Append`, with the statements that describe a new stream."""
         then = [*self._then, *described]
         return Append(self.stream.stream_id, self._start, not self.stream.has_rows, self.rows, then, self._work)
 
@@ -132,11 +132,11 @@ class Batch:
             self.stream.head = None
 
     def succeed(self) -> None:
-        """Tell them all that it is stored."""
+        """Tell all its writers that it is stored."""
         for ticket, appended in zip(self.tickets, self._appended, strict=True):
             ticket.succeed(appended)
 
     def fail(self, error: Exception) -> None:
-        """Tell them all that it is not, or that nobody knows."""
+        """Tell all its writers that it is not stored, or that this is unknown."""
         for ticket in self.tickets:
             ticket.fail(error)

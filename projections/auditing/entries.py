@@ -1,4 +1,4 @@
-"""What an audit answers with: plain frozen values."""
+"""The results of an audit query: plain frozen values."""
 
 from __future__ import annotations
 

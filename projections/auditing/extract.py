@@ -72,14 +72,14 @@ class Extract:
 
 
 def extract(row: tuple[Any, ...], codec: Codec) -> Extract:
-    """What the audit keeps of an event.
+    """Return the part of an event that the audit keeps.
 
     Args:
         row: Position, stream, version, topic, time in microseconds, and payload.
         codec: Opens the payload.
 
     Raises:
-        CorruptionError: The payload is none, or was written by a newer version of this package.
+        CorruptionError: The payload cannot be read, or was written by a newer version of this package.
     """
     position, stream_id, version, topic, recorded_at, stored = row
     payload = bytes(stored)

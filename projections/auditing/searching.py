@@ -35,7 +35,7 @@ class Window:
     newest_first: bool
 
     def behind(self, position: int) -> Window:
-        """What of it comes behind a position, in its order."""
+        """Return the part of the window behind a position, in its order."""
         return replace(self, before=position) if self.newest_first else replace(self, after=position)
 
     def first(self, count: int) -> list[int]:
@@ -90,7 +90,7 @@ class Search:
             size = min(2 * size, _MOST)
 
     def _in_time(self, window: Window) -> Window:
-        """What of a window can hold events of the time that is asked for."""
+        """Return the part of a window that can hold events of the time that is asked for."""
         since, until = self._wanted.recorded_since, self._wanted.recorded_until
         if since is None and until is None:
             return window

@@ -1,4 +1,4 @@
-"""Which events are asked for: arguments, checked, and what they mean. Pure functions."""
+"""The arguments of an audit query, checked, and their meaning. Pure functions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DIGEST_BYTES = 8
 
 
 class Filters(TypedDict, total=False):
-    """Which events are wanted, and in which order; see `Audit.query`."""
+    """The filters and the order of an audit query; see `Audit.query`."""
 
     thread: str | None
     thread_prefix: str | None
@@ -41,7 +41,7 @@ class Filters(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which events are wanted, and in which order; all that is given has to hold."""
+    """The filters and the order of an audit query, checked; an event has to meet every filter that is given."""
 
     thread: str | None = None
     thread_prefix: str | None = None
@@ -106,7 +106,7 @@ class Wanted:
         return found + [[metadata_term(key, value)] for key, value in (self.metadata or {}).items()]
 
     def accepts(self, entry: AuditEntry) -> bool:
-        """Whether an event is wanted: looked at itself, since other properties may have the same terms."""
+        """Return whether an event is wanted, by the event itself, since other properties may have the same terms."""
         return (
             self.thread in (None, entry.thread)
             and entry.thread.startswith(self.thread_prefix or "")

@@ -1,4 +1,4 @@
-"""Which of the elements of two sequences correspond, in their order: as many as can, unless they differ in too much."""
+"""Alignment of two sequences: as many elements as can correspond in their order, unless they differ too much."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Run(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """What is between two runs: a range of each sequence, with nothing in common."""
+    """A gap between two runs: a range of each sequence, with nothing in common."""
 
     before: range
     after: range
 
 
 def aligned(before: Sequence[Hashable], after: Sequence[Hashable]) -> Iterator[Run | Gap]:
-    """The runs that two sequences have in common and the gaps between, in order. Together they are all of both."""
+    """Yield the runs that two sequences have in common and the gaps between, in order. Together they cover both."""
     numbers: dict[Hashable, int] = {}
     left, right = ([numbers.setdefault(element, len(numbers)) for element in each] for each in (before, after))
     at_before = at_after = 0

@@ -1,4 +1,4 @@
-"""What a value consists of, and whether two are the same, without asking them.
+"""The content of values, by which they are compared without running their code.
 
 An `__eq__` may lie, `1 == True == 1.0`, and NaN does not equal itself. So values are compared by their content: exact
 built-in types by what they hold, models and dataclasses field by field, and what is unknown by its attributes and its
@@ -81,12 +81,12 @@ def fields_of(value: object) -> dict[str, Any] | None:
 
 
 def same(left: object, right: object) -> bool:
-    """Whether two values have the same content."""
+    """Return whether two values have the same content."""
     return left is right or content(left) == content(right)
 
 
 def content(value: Any, depth: int = 0) -> Hashable:  # noqa: PLR0911 (one for each kind)
-    """What tells a value from any other, made of plain parts only; it holds as long as the value lives."""
+    """Return a value's content as plain parts that distinguish it from any other; valid as long as the value lives."""
     kind = type(value)
     # A class may have a lying `__eq__`, too: that of its metaclass.
     number = id(kind)

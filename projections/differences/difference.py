@@ -44,15 +44,15 @@ STEPS: Mapping[str, StepKind] = {ITEMS: "item", KEYS: "key", FIELDS: "field", ME
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """What became of one part of a value, or of a run of items that stayed.
+    """The change of one part of a value, or a run of items that stayed.
 
     Attributes:
         sign: ` ` for a run of items that stayed, `-` removed, `+` inserted, `~` changed.
         at: Its index, key, field or member as it is afterwards; of a removed one, as it was before.
         was: Of an item that stayed or changed: its index before.
-        before: What it was, `ABSENT` of an inserted one and of a run.
-        after: What it is, `ABSENT` of a removed one and of a run.
-        inner: Of a changed one, how.
+        before: The part before; `ABSENT` if it was inserted, and for a run.
+        after: The part afterwards; `ABSENT` if it was removed, and for a run.
+        inner: The difference within a changed part.
         count: The length of the run.
     """
 
@@ -278,7 +278,7 @@ def _names(items: Sequence[Any]) -> list[Hashable]:
 
 
 def _of_gap(before: list[Any], after: list[Any], gap: Gap, depth: int) -> list[Part]:
-    """What was removed and what was inserted at one place; items in the same place may be one that was changed."""
+    """Return the parts removed and inserted in a gap; two items in the same place may be one that was changed."""
     parts: list[Part] = []
     even = len(gap.before) == len(gap.after)
     paired = list(zip(gap.before, gap.after, strict=False))

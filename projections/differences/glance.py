@@ -16,9 +16,9 @@ _DEEPEST = 6
 
 
 def glance(value: Any, limit: int = 60) -> str:
-    """What a value is, in at most `limit` characters, all of them printable.
+    """Describe a value in at most `limit` characters, all of them printable.
 
-    A message is shown as who says what. Of a value of an unknown type only the `repr` is asked for.
+    A message is shown as its speaker and text. Of a value of an unknown type, only the `repr` is called.
     """
     if message := _of_message(value):
         return _cut("".join(chain.from_iterable(_until(limit, message))), limit)
@@ -35,13 +35,13 @@ def text_of(content: Any) -> str:
 
 
 def is_message(value: object) -> bool:
-    """Whether a value looks like a message: a model that has a type and a content."""
+    """Return whether a value looks like a message: a model that has a type and a content."""
     fields = fields_of(value) if shape_of(value) == FIELDS else None
     return fields is not None and type(fields.get("type")) is str and "content" in fields
 
 
 def _of_message(value: Any) -> list[str]:
-    """Who says what, in pieces; none if it is no message."""
+    """Return a message's speaker and text, in pieces; an empty list if the value is not a message."""
     if not is_message(value):
         return []
     fields = fields_of(value) or {}

@@ -104,7 +104,7 @@ def _parts(difference: Difference, name: str, depth: int, limit: int) -> Iterato
 
 
 def _removed_first(parts: Sequence[Part]) -> Iterator[Part]:
-    """Where parts were exchanged for others: those that went, then those that came."""
+    """Yield the parts; where some were exchanged for others, the removed ones before the inserted ones."""
     for _, run in groupby(parts, lambda part: part.sign in "-+"):
         yield from sorted(run, key=lambda part: part.sign == "+")
 

@@ -16,7 +16,7 @@ _NAMED = 2
 
 
 def in_short(difference: Difference) -> str:
-    """What changed, in a few words; empty if nothing did."""
+    """Summarize a difference in a few words; empty if nothing changed."""
     if difference.kind == REPLACED:
         return f"{glance(difference.before, _LIMIT)} → {glance(difference.after, _LIMIT)}"
     if difference.kind == TEXT:

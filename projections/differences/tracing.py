@@ -1,4 +1,4 @@
-"""Places in a value: how they are named, what stands there, and what stood there before it became another."""
+"""Places in a value: their names, the parts found there, and the parts that were there before a change."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ Path = tuple[Step, ...]
 
 
 class Traced(NamedTuple):
-    """What is known of a place before a change.
+    """The state of a place before a change.
 
     Attributes:
-        kept: Whether the same stood there.
-        path: Where it stood; `None` if it did not.
-        before: What stood there, `ABSENT` if nothing did.
+        kept: Whether the same part was there.
+        path: The path of the part then; `None` if it was not there.
+        before: The part that was there, `ABSENT` if there was nothing.
     """
 
     kept: bool
@@ -54,14 +54,14 @@ def places(value: Any) -> Iterator[Path]:
 
 
 def value_at(value: Any, path: Path) -> Any:
-    """What stands at a place, `ABSENT` if there is no such place."""
+    """Return the part at a place, `ABSENT` if there is no such place."""
     for step in path:
         value = _part(value, step)
     return value
 
 
 def trace(difference: Difference, path: Path) -> Traced:
-    """What stood before at a place of the value afterwards."""
+    """Trace a place of the value afterwards back to the part that was there before."""
     if difference.kind == SAME:
         return Traced(True, path, value_at(difference.before, path))
     if not path:
@@ -89,7 +89,7 @@ def _through(difference: Difference, path: Path) -> Traced:
 
 
 def _part_at(difference: Difference, step: Step) -> Part | None:
-    """What became of the part at a step; `None`: it stayed."""
+    """Return the change of the part at a step, `None` if the part stayed."""
     present = (part for part in difference.parts if part.sign != "-")
     if difference.kind == ITEMS:
         return next((part for part in present if part.at <= step.name < part.at + part.count), None)

@@ -1,13 +1,13 @@
-"""What is told of a thread's past, from what each checkpoint recorded as changed.
+"""The past of a thread, from the changes that each checkpoint recorded.
 
-- `channels`: where checkpoints have their channels' values, and what was written between two of them.
+- `channels`: the places of the channels' values, and the channels that were written between two checkpoints.
 - `steps`: the tasks whose writes a checkpoint applied.
-- `entries`: what a timeline says of a checkpoint.
+- `entries`: the entries of a timeline.
 - `comparison`: how two checkpoints differ.
 - `generations`: the values that a channel had, back to where a part of it came from.
-- `rules`: how a value is made of writes, by a graph or by what the shape of the writes tells.
+- `rules`: how a value is made of writes, by a graph or by the shape of the writes.
 - `replayed`: the values of channels of which only the writes are stored.
-- `provenance`: which write put each part of such a value there.
-- `attribution`: which task wrote a part of a value.
-- `blame`: where what a channel holds comes from.
+- `provenance`: the write that put each part of such a value there.
+- `attribution`: the task that wrote a part of a value.
+- `blame`: the origin of each part of a channel's value.
 """

@@ -1,4 +1,4 @@
-"""Which task wrote a part of a channel's value: told by what the tasks wrote, where several did."""
+"""The task that wrote a part of a channel's value: found by the tasks' writes, if several wrote the channel."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class Attribution:
         return writers_of(own, [node for node in ran if node not in others], step.cause.run)
 
     def written(self, step: Located) -> list[tuple[Any, Writer]]:
-        """What tasks wrote to the channel for a checkpoint, and who, in the order in which it was applied."""
+        """Return the values that tasks wrote to the channel for a checkpoint, and their writers, in applied order."""
         applied, _ = self._applied(step)
         return [(value, event.writer()) for event in applied for value in self._values(event)]
 
@@ -88,7 +88,7 @@ class Attribution:
 
 
 def _holds(written: Any, path: Path, value: Any) -> bool:
-    """Whether a part of a channel's value may come from what was written."""
+    """Return whether a part of a channel's value may come from a written value."""
     if path and path[0].kind == "key":
         wanted = content(path[0].name)
         return type(written) is dict and any(content(key) == wanted for key in written)
@@ -106,7 +106,7 @@ def _parts(written: Any) -> Sequence[Any]:
 
 
 def _is_like(written: Any, value: Any) -> bool:
-    """Whether a value is what was written, or a message made of it: a reducer gives it an id and a type."""
+    """Return whether a value is the written one, or a message made of it: a reducer gives it an id and a type."""
     if content(written) == content(value):
         return True
     if not is_message(value):

@@ -1,4 +1,4 @@
-"""Where what a channel holds comes from: which event put it there, by which tasks, and what stood there before."""
+"""The origin of each part of a channel's value: the event and the tasks that put it there, and the part before it."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Origin:
-    """Where one part of a channel's value comes from.
+    """The origin of one part of a channel's value.
 
     Attributes:
         name: The part as one would write it: `messages[3]`, `files['/a.txt']`, `draft:12` for the twelfth line.
-        path: The steps that lead to it; none if it is the whole value.
-        value: What it is; `ABSENT` if it was asked for and was removed.
-        before: What stood there before, `ABSENT` if nothing did, or if that is not known.
+        path: The steps that lead to it; empty if it is the whole value.
+        value: The part; `ABSENT` if it was asked for and was removed.
+        before: The part that was there before; `ABSENT` if there was nothing, or if that is not known.
         thread: The thread's id.
         namespace: The namespace.
         checkpoint: The id of the checkpoint that was the first to hold it.
         version: The version of that checkpoint's event in the thread's stream.
         saved_at: When it was recorded, UTC.
         step: LangGraph's number of the step, if the checkpoint has one.
-        source: What made the checkpoint: `"input"`, `"loop"`, `"update"` or `"fork"`, if it says so.
+        source: LangGraph's source of the checkpoint: `"input"`, `"loop"`, `"update"` or `"fork"`, if it says so.
         run: The id of the run that saved it, if known.
-        writers: The tasks that wrote it: one, where what they wrote tells; otherwise all that wrote the channel then.
+        writers: The tasks that wrote it: one, if their writes tell it; otherwise all that wrote the channel then.
         known_since: If what came before was pruned or is not stored: the oldest checkpoint that is left, which held it
-            already. Then `checkpoint` is only where it was recorded, and who wrote it is not known.
+            already. Then `checkpoint` is only where it was recorded, and its writers are not known.
         folded: If only the writes of the channel are stored: by which rule its value was made of them.
     """
 
@@ -243,7 +243,7 @@ class _Search:
         return [found[path] for path in paths]
 
     def origin(self, found: _Found, attribution: Attribution) -> Origin:
-        """What is said of a part."""
+        """Return the origin of a part."""
         located = self.generations.located(found.version)
         value = value_at(self._value, found.path)
         since = self.generations.oldest_left() if found.ends else None

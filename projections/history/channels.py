@@ -62,7 +62,7 @@ def written_between(
 
 
 def steers(channel: str) -> bool:
-    """Whether a graph leads itself on by a channel, so that nobody else needs to see it."""
+    """Return whether a graph uses a channel only to steer its own steps, so that nobody else needs to see it."""
     return channel.startswith(_STEERING) and channel != INPUT
 
 
@@ -110,7 +110,7 @@ class Values:
         return value.value if _is_snapshot(value) else value
 
     def is_snapshot(self, version: int, channel: str) -> bool:
-        """Whether a channel is replayed from its writes, and an event holds its value only to shorten that."""
+        """Return whether an event's value is a snapshot: it only shortens the replay of a channel from its writes."""
         self.fetch([version])
         # No snapshot is taken apart. So no other value is read to find out.
         return self.change((version, channel)).operation == WHOLE and _is_snapshot(self._stored((version, channel)))

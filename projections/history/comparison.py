@@ -80,14 +80,14 @@ class ComparedCheckpoint:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ChannelDiff:
-    """What became of one channel.
+    """The difference of one channel between two checkpoints.
 
     Attributes:
         channel: The channel.
         kind: `"added"`, `"removed"`, `"changed"`; `"rewritten"` if it was written and holds the same.
-        before: What it held, `ABSENT` if it was added.
-        after: What it holds, `ABSENT` if it was removed.
-        difference: How the one became the other; `None` if there are not two.
+        before: Its value before, `ABSENT` if it was added.
+        after: Its value afterwards, `ABSENT` if it was removed.
+        difference: The difference of the two values; `None` if there is only one.
         folded: If only the writes of the channel are stored: by which rule its values were made of them.
     """
 
@@ -285,7 +285,7 @@ class Comparison:
 
 
 def missing(thread: str, namespace: str, checkpoint: str | None) -> str:
-    """What is said of a checkpoint that does not exist."""
+    """Return the error message for a checkpoint that does not exist."""
     place = f"thread {thread!r}" + (f", namespace {namespace!r}," if namespace else "")
     what = "no checkpoint" if checkpoint is None else f"no checkpoint {checkpoint!r}"
     return f"{place} has {what}: list what there is with Timeline.page"
@@ -296,7 +296,7 @@ def _is_wanted(channel: str, channels: Collection[str] | None) -> bool:
 
 
 def _is_uneven(written: Written, before: Values, after: Values) -> bool:
-    """Whether one of two checkpoints has a snapshot of a channel, and the other none."""
+    """Return whether one of two checkpoints has a snapshot of a channel, and the other has no value."""
     if written.before is None or written.after is None:
         sides = ((written.before, before), (written.after, after))
         return any(values.is_snapshot(place, written.channel) for place, values in sides if place is not None)

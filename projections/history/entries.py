@@ -47,12 +47,12 @@ _UNREADABLE = "cannot be read by this serializer"
 
 @dataclass(frozen=True, slots=True)
 class ChannelChange:
-    """What became of a channel in one step.
+    """The change of a channel in one step.
 
     Attributes:
         channel: The channel.
         kind: `"added"`, `"changed"`, `"removed"`; `"written"` if its value is not stored and only the writes are.
-        summary: What changed, in a few words; empty if it was written and is as it was.
+        summary: The change in a few words; empty if it was written and is as it was.
         folded: If only its writes are stored: by which rule its value was made of them.
     """
 
@@ -302,7 +302,7 @@ class Entries:
 
 
 def _is_consumed(written: Written) -> bool:
-    """Whether a channel only leads the graph on, or is an input that was taken."""
+    """Return whether a channel only steers the graph's steps, or is an input that was consumed."""
     return steers(written.channel) or (written.after is None and written.channel.startswith("__"))
 
 
@@ -326,7 +326,7 @@ def _told(place: int, before: Change, after: Change, serializer: Serializer) -> 
 
 
 def _of_new(value: Any) -> str:
-    """What there is to a value that was not there before."""
+    """Summarize a value that was not there before."""
     if type(value) in (list, dict) and value:
         return in_short(diff(type(value)(), value))
     return glance(value, _LIMIT)

@@ -90,7 +90,7 @@ class Generations:
         return places_of(parent.record, parent.version).get(self._channel)
 
     def added(self, version: int, older: int, serializer: Serializer) -> Callable[[Path], bool] | None:
-        """Which places of a value were added to the one before, if it only adds at the end; `None` if it does more."""
+        """Return a test for the places that a value adds to the one before; `None` if it does not only append."""
         after = self.located(version).record.changes[self._channel]
         before = self.located(older).record.changes[self._channel]
         if after.operation not in (LIST, DICT) or after.operation != before.operation or after.trail[-1:] != (older,):

@@ -1,4 +1,4 @@
-"""What led from one checkpoint to the next: the tasks that wrote what the later one applied."""
+"""The steps between checkpoints: the tasks whose writes the later one applied."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Recorded:
         return Written(self.version, self.cause.task or "", self.cause.node, self.record)
 
     def writer(self) -> Writer:
-        """Who wrote it."""
+        """Return the task that wrote it."""
         cause = self.cause
         channels = tuple(dict.fromkeys(write.channel for write in self.results if write.channel != _NOTHING))
         saved_at = from_microseconds(self.recorded_at)
@@ -89,7 +89,7 @@ class Recorded:
 
 
 class Writes:
-    """What tasks wrote at some checkpoints of one thread, fetched at once.
+    """The writes of tasks at some checkpoints of one thread, fetched at once.
 
     Args:
         store: The store.
@@ -120,7 +120,7 @@ class Writes:
         }
 
     def at(self, namespace: str, checkpoint: str) -> Sequence[Recorded]:
-        """What was written at a checkpoint, in the order of the log."""
+        """Return the writes at a checkpoint, in the order of the log."""
         return self._at.get((namespace, checkpoint), ())
 
     def written(self, located: Located) -> list[Written]:
@@ -128,9 +128,9 @@ class Writes:
         return [event.written for event in self.at(located.namespace, located.id)]
 
     def applied(self, located: Located, ran: Collection[str]) -> list[Recorded]:
-        """What a checkpoint applied, in its order: of each task that wrote a result at its parent, one event.
+        """Return the writes that a checkpoint applied, in its order: one event per task with a result at its parent.
 
-        Of a task that ran twice, by runs that raced, it is that of the checkpoint's own run, if that is known.
+        If runs raced and a task ran twice, its event is the one of the checkpoint's own run, if that run is known.
 
         Args:
             located: The checkpoint.
@@ -166,7 +166,7 @@ def writers_of(events: Sequence[Recorded], ran: Sequence[str], run: str | None) 
 
 
 def source_of(located: Located) -> str | None:
-    """What made a checkpoint, in LangGraph's words: `input`, `loop`, `update` or `fork`; `None` if it does not say."""
+    """Return LangGraph's source of a checkpoint: `input`, `loop`, `update` or `fork`; `None` if it does not say."""
     source = located.cause.metadata.get("source")
     return source if isinstance(source, str) else None
 
@@ -190,7 +190,7 @@ def nodes_between(parent: Located | None, located: Located) -> list[str]:
 
 
 def failed(events: Iterable[Recorded]) -> bool:
-    """Whether one of a checkpoint's tasks raised."""
+    """Return whether one of a checkpoint's tasks raised."""
     return any(write.channel == ERROR for event in events for write in event.record.writes)
 
 
@@ -201,7 +201,7 @@ def _named(names: Names, key: Key, events: Sequence[Recorded]) -> list[Recorded]
 
 
 def _may_be_of(event: Recorded, source: str | None, ran: Collection[str]) -> bool:
-    """Whether a checkpoint may have applied an event, which another child of its parent may have applied instead."""
+    """Return whether a checkpoint may have applied an event, rather than another child of its parent."""
     if source == "update":
         # An update also applies what tasks had finished before it.
         return event.by_hand or event.cause.node in ran

@@ -1,7 +1,7 @@
-"""What a thread can go on from, and whether it is sound.
+"""Recovery of a thread: the checkpoints it can go on from, and the check that it is sound.
 
-- `points`: what is told of checkpoints that can be resumed, and of threads that stopped.
-- `expecting`: what a thread should show, by its log alone.
+- `points`: checkpoints that can be resumed, and threads that stopped.
+- `expecting`: the rows that a thread should show, by its log alone.
 - `checking`: a thread's log, rows and values, held against each other.
-- `report`: what a check has found.
+- `report`: the findings of a check.
 """

@@ -75,7 +75,7 @@ class Check:
         self._events = self._erased = self._values = 0
 
     def run(self) -> Report:
-        """What is wrong, all of it."""
+        """Check everything, and report all findings."""
         segments = lineage(self._store.recorder, self._store.queries, self._view.stream_id)
         with self._listing():
             self._check_log(segments)
@@ -320,7 +320,7 @@ class Check:
                             self._add(damaged)
 
     def _of_segment(self, wanted: Wanted) -> Finding | None:
-        """What is wrong with a value that cannot be read, if the log alone gives it."""
+        """Return the finding for a value that cannot be read with its segments; `None` if the log alone fails, too."""
         without = {**self._queries, "segments_at": self._queries["no_segments"]}
         try:
             self._read(wanted, Chains(self._store, without, self._view))

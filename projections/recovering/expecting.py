@@ -1,4 +1,4 @@
-"""What a thread should show, by its log alone. A fold over the events, without a database."""
+"""The rows that a thread should show, by its log alone. A fold over the events, without a database."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Logged:
-    """What the log says of one event that a row may lead to.
+    """An event that a row may refer to, as the log has it.
 
     Attributes:
         topic: `checkpoint.saved` or `writes.saved`.
-        key: Of which checkpoint; `None` if its content was erased.
+        key: The checkpoint; `None` if its content was erased.
         parent: The parent that the checkpoint names.
         run: The run that saved it.
     """
@@ -44,14 +44,14 @@ class Logged:
 
 @dataclass(slots=True)
 class _Rows:
-    """What a thread shows, while its log is gone through.
+    """The rows that a thread shows, as its log is read.
 
     Attributes:
         shown: The version of each checkpoint.
         writes: The versions of what was written to checkpoints.
-        saved: The checkpoints that were saved; what waits for others belongs to a run on its way.
+        saved: The checkpoints that were saved; writes that wait for others belong to a run under way.
         parents: The parents that they name.
-        forgotten: What was hidden at any time, or would have been.
+        forgotten: The checkpoints that were hidden at any time, or would have been.
     """
 
     shown: dict[Key, int] = field(default_factory=dict)
@@ -107,7 +107,7 @@ class _Line:
     upto: int = 0
 
     def holds(self, line: _Line | None, version: int) -> bool:
-        """Whether what happened on a line (`None`: on all of them) at a version is part of what this one shows."""
+        """Return whether this line shows an event of a line (`None`: of all lines) at a version."""
         at: _Line | None = self
         while at is not None:
             if line is None or line is at:

@@ -1,4 +1,4 @@
-"""Where a thread can go on from, and why one stopped: plain data."""
+"""The points that a thread can go on from, and the reasons why one stopped: plain data."""
 
 from __future__ import annotations
 

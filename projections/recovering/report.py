@@ -1,4 +1,4 @@
-"""What the consistency check of a thread found: plain data."""
+"""The findings of a thread's consistency check: plain data."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from eventstore import (
 
 
 class Damage(StrEnum):
-    """What may be wrong with a thread."""
+    """The kinds of damage to a thread."""
 
     CHAIN = "chain"
     """An event is not what was written, or it is missing."""
@@ -60,17 +60,17 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What the check of a thread found.
+    """The result of a thread's check.
 
     Attributes:
         thread: The thread's id.
         version: The head up to which it was checked.
-        events: How many events its log has, with the past that it shares with its ancestors.
-        erased: Of how many of them only the digest is left.
-        checkpoints: How many checkpoints it shows.
-        writes: How many events hold what tasks wrote to them.
-        values: How many values of channels were read; those that several checkpoints share, once.
-        findings: What is wrong, in the order of the versions.
+        events: The number of events in its log, with the past that it shares with its ancestors.
+        erased: The number of those events of which only the digest is left.
+        checkpoints: The number of checkpoints that it shows.
+        writes: The number of events that hold the writes of tasks to them.
+        values: The number of values of channels that were read; a value that several checkpoints share counts once.
+        findings: The damage found, in the order of the versions.
     """
 
     thread: str
@@ -84,7 +84,7 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing is wrong."""
+        """`True` if nothing is wrong."""
         return not self.findings
 
 
@@ -104,7 +104,7 @@ class Progress:
 
 
 def finding_of(error: EventStoreError, version: int, channel: str | None = None) -> Finding:
-    """What an error says that was raised when something was read.
+    """Return the finding for an error that was raised by a read.
 
     Args:
         error: The error.

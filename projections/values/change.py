@@ -58,7 +58,7 @@ class Change(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Where a value stands, for the error if it is damaged: thread, channel, and the version of its event."""
+    """The place of a value, for the error if it is damaged: thread, channel, and the version of its event."""
 
     thread: str
     channel: str

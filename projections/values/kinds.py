@@ -1,4 +1,4 @@
-"""Which values are recorded part by part, and what their parts are."""
+"""The kinds of values that are recorded part by part, and their parts."""
 
 from __future__ import annotations
 

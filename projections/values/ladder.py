@@ -1,4 +1,4 @@
-"""Which earlier changes a value is read from: a few of each rung, whatever the number of updates.
+"""The earlier changes that a value is read from: a few of each rung, whatever the number of updates.
 
 A value of n updates is a chain of n changes. Every 32nd update merges the changes since the 32nd before it into one
 *segment*; every 32nd segment, those since the 32nd before it into a larger one; and so on. So a value is read from at
@@ -51,11 +51,11 @@ DEFAULT_POLICY = SnapshotPolicy()
 
 @dataclass(frozen=True, slots=True)
 class Rung:
-    """Where one stands among changes, or among segments of one size.
+    """The position of the latest among changes, or among segments of one size.
 
     Attributes:
-        trail: The versions of those before, the oldest first.
-        anchor: The parts as they were at the oldest.
+        trail: The versions of the earlier ones, the oldest first.
+        anchor: The parts as they were at the oldest of these.
     """
 
     trail: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What tells whether a part is still what was recorded, without serializing it again and without asking it.
+"""Marks, which tell whether a part is still as it was recorded, without serializing it or running its code.
 
 A part may have been changed in place since; it may be another object of the same content; its `__eq__` may lie; and
 `1 == True == 1.0`. A mark is therefore made of the part's content, by the packer that serializers use, in its
@@ -86,7 +86,7 @@ class Marks:
         ]
 
     def begin(self, parts: Sequence[Any]) -> bool:
-        """Whether parts begin with what these are of; also false if that is not told at a glance."""
+        """Return whether parts begin with those that these marks are of; `False`, too, if a quick look cannot tell."""
         length = len(self.lengths)
         first = parts[:length]
         if not length or len(first) < length or _kinds_of(first) != self.kinds:
@@ -154,7 +154,7 @@ def _header_bytes(length: int) -> int:
 
 
 def _is_plain_model(kind: type) -> bool:
-    """Whether a class is a Pydantic model whose instances are serialized by their fields and by nothing else."""
+    """Return whether a class is a Pydantic model whose instances are serialized by their fields and nothing else."""
     decorators = getattr(kind, "__pydantic_decorators__", None)
     return (
         decorators is not None

@@ -26,10 +26,10 @@ _set = object.__setattr__
 
 
 def mold_of(value: Any) -> Mold:  # noqa: PLR0911 (one for each kind)
-    """What makes copies of a value that share nothing which can be changed. The value must not change itself.
+    """Return a function that makes copies of a value which share nothing mutable. The value itself must not change.
 
     Raises:
-        TypeError: It is not made of plain data and of models that are nothing but their fields.
+        TypeError: The value does not consist of plain data and of models that are nothing but their fields.
     """
     kind = type(value)
     if kind in _FIXED:
@@ -53,11 +53,11 @@ def mold_of(value: Any) -> Mold:  # noqa: PLR0911 (one for each kind)
 
 
 def copied(value: Any) -> Any:
-    """A copy of a value that shares nothing with it which can be changed.
+    """Return a copy of a value that shares nothing mutable with it.
 
     Raises:
-        TypeError: It is not made of plain data and of models that are nothing but their fields.
-        RuntimeError: Another thread changes it, or it contains itself.
+        TypeError: The value does not consist of plain data and of models that are nothing but their fields.
+        RuntimeError: Another thread changes it meanwhile, or it contains itself.
     """
     kind = type(value)
     if kind in _FIXED:

@@ -84,15 +84,15 @@ def apply(base: Parts, recipe: Sequence[int], inserted: Parts, limit: int | None
 
 
 def is_append(recipe: Sequence[int], length: int) -> bool:
-    """Whether a recipe keeps all of a base of that length, and adds behind it."""
+    """Return whether a recipe keeps all of a base of that length, and adds after it."""
     return len(recipe) == 4 and recipe[0] == 0 and recipe[1] == length and recipe[2] == INSERT
 
 
 class Alignment(NamedTuple):
-    """Where the like of each new element is among old ones.
+    """The places of new elements among the old ones that equal them.
 
     Attributes:
-        prefix: How many stand where they stood.
+        prefix: The number of elements at the beginning that are where they were.
         rest: The old place of each of the others, or `INSERT`.
     """
 

@@ -57,12 +57,12 @@ _ARRAY = b"\xdd"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What one serializer makes of a value's parts. It is replaced, never changed: readers are on several threads.
+    """One serializer's knowledge of a value's parts. It is replaced, never changed: readers are on several threads.
 
     Attributes:
-        serializer: Who wrote the parts, and reads them.
-        marks: What the parts were when they were recorded or read; empty if that is not known.
-        molds: What makes the parts, anew for each reader; `None` where it is not made yet.
+        serializer: The serializer that wrote the parts, and reads them.
+        marks: The marks of the parts as they were recorded or read; empty if these are not known.
+        molds: The molds that make the parts, anew for each reader; `None` for one that is not made yet.
     """
 
     serializer: Serializer | None = None

@@ -166,7 +166,7 @@ class _Shown:
             self.grow(tree.add(self.label(branch)), branch.children)
 
     def label(self, branch: Branch) -> ConsoleRenderable:
-        """What is said of a branch, in a line or two."""
+        """Describe a branch in a line or two."""
         aside = not branch.shown
         line = Text(style="dim" if aside else "")
         line.append(self._kind(branch), "bold" if branch.base is None or branch.forked else "")

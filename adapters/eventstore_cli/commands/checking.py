@@ -160,7 +160,7 @@ def _task_json(task: TaskState) -> dict[str, Any]:
 
 
 def _log(session: Session, advance: Advance) -> dict[str, Any]:
-    """What the check of all hash chains found."""
+    """Check all hash chains, and return the result in types that JSON has."""
     advance("the log's hashes", 0, 0)
     try:
         return asdict(session.store.verify())

@@ -100,7 +100,7 @@ def switch(
 
 
 def _version(session: Session, thread: str) -> int:
-    """Where the thread is before anybody looks: what is decided then is carried out on that, or not at all."""
+    """Return the thread's version before it is read: a later decision is carried out on that version or not at all."""
     head = session.store.head(thread)
     if head is None:
         raise NotFoundError(f"there is no thread {thread!r}: see eventstore threads")

@@ -89,7 +89,7 @@ _SESSION_ENDED = ("08", "25P03", "25P04", "57P")
 
 
 def lost(error: BaseException) -> bool:
-    """Whether the connection broke, so that nobody knows whether the last statement was carried out."""
+    """Return whether the connection broke, which leaves it unknown whether the last statement was carried out."""
     if not isinstance(error, psycopg.Error):
         return False
     state = error.sqlstate

@@ -68,7 +68,7 @@ class FastStatement:
 
 
 def fits(params: Mapping[str, Any]) -> bool:
-    """Whether a fast statement can bind these values: others go the longer way, and may be refused there."""
+    """Return whether a fast statement can bind these values; others take the slower way, which may refuse them."""
     return all(
         type(value) in _BINDABLE and not (type(value) is int and value.bit_length() > _BIGINT_BITS)
         for value in params.values()

@@ -20,18 +20,18 @@ _GUARD = "SELECT RAISE(ABORT, 'nothing was appended') WHERE changes() = 0"
 
 
 class BatchedStatement(NamedTuple):
-    """One statement for several.
+    """One statement that carries out several.
 
     Attributes:
         sql: The statement.
-        names: For each of the several, the parameters that it takes, in the order in which `sql` takes all of them.
+        names: For each of these, the parameters that it takes, in the order in which `sql` takes all of them.
     """
 
     sql: str
     names: Sequence[Sequence[str]]
 
     def values(self, *params: Mapping[str, Any]) -> list[Any]:
-        """What is bound, given the parameters of each of the several."""
+        """Return the values to bind, given the parameters of each of the statements."""
         return [each[name] for names, each in zip(self.names, params, strict=True) for name in names]
 
 
@@ -43,11 +43,11 @@ class BatchedStatements:
         self._numbers = count()
 
     def known(self, statements: tuple[str, ...]) -> BatchedStatement | None:
-        """The batched statement for some statements, if it was made."""
+        """Return the batched statement for some statements, if it was made."""
         return self._made.get(statements)
 
     def forget(self) -> None:
-        """Their connection was closed; those of the next one get other names."""
+        """Forget all of them, since their connection was closed; those of the next one get other names."""
         self._made.clear()
 
     def make(self, connection: sqlite3.Connection, statements: tuple[str, ...], guarded: int) -> BatchedStatement:

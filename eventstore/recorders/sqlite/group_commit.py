@@ -47,7 +47,7 @@ class _Ticket(Generic[T]):
 
     @property
     def done(self) -> bool:
-        """Whether the work was carried out: then there is a result or an error."""
+        """`True` if the work was carried out: then there is a result or an error."""
         return self.batch is not None and self.batch.finished
 
 
@@ -62,7 +62,7 @@ class _Batch:
 
     @property
     def is_one_statement(self) -> bool:
-        """Whether no transaction needs to be begun for it."""
+        """`True` if the batch needs no explicit transaction."""
         return len(self.tickets) == 1 and self.tickets[0].atomic
 
 

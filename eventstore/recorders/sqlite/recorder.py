@@ -386,8 +386,8 @@ class SQLiteSession:
 
 
 class _StreamMovedOnError(Exception):
-    """Rolls an append back whose predecessor was not there."""
+    """Raised to roll back an append whose predecessor was not there."""
 
 
 class _StaleBatchError(Exception):
-    """What SQLite knows of the tables is old, which it notices with plain statements only."""
+    """Raised when SQLite's cached schema is out of date, which it notices by itself only for plain statements."""

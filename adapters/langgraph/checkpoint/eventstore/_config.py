@@ -1,4 +1,4 @@
-"""What LangGraph passes as a config, checked and typed. Nothing that comes in is trusted to be an id."""
+"""LangGraph's configs, checked and typed. Nothing that comes in is trusted to be an id."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ and of what is streamed."""
 
 
 class Address(NamedTuple):
-    """Which checkpoint a config means.
+    """The checkpoint that a config means.
 
     Attributes:
         thread: The thread's id.
         namespace: The subgraph's path.
-        checkpoint: The checkpoint's id; `None`: the latest.
+        checkpoint: The checkpoint's id; `None` means the latest.
     """
 
     thread: str

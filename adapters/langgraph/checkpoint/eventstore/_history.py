@@ -49,11 +49,11 @@ Checkpoint = str | RunnableConfig
 
 @checked
 class History:
-    """What a saver's threads have been through, and how to get any of it back: `saver.history`.
+    """The history of a saver's threads, and ways to get any of it back: `saver.history`.
 
-    Threads and checkpoints are named by their ids, or by LangGraph's configs. `by` is who does something, and `reason`
-    why: both are recorded with the event, and found by `audit`. A method whose name begins with `a` is the same for
-    `async` code.
+    Threads and checkpoints are named by their ids, or by LangGraph's configs. `by` names the person who does something,
+    and `reason` says why: both are recorded with the event, and found by `audit`. A method whose name begins with `a`
+    is the same for `async` code.
 
     Of a `DeltaChannel`, as deepagents keeps messages and files in, LangGraph stores what was written, and no value. If
     a method is given the `graph`, its reducers make the value. Without it, or where it does not say, the shape of what
@@ -61,7 +61,7 @@ class History:
     as `folded`. Of any other shape it is only said that it was written.
 
     Attributes:
-        audit: Who did what, when: see `projections.Audit`.
+        audit: The audit trail: see `projections.Audit`.
     """
 
     def __init__(self, saver: EventStoreSaver) -> None:
@@ -74,7 +74,7 @@ class History:
 
     @cached_property
     def audit(self) -> Audit:
-        """Who did what, when."""
+        """The audit trail, which says who did what and when."""
         return Audit(self._saver.store)
 
     @cached_property
@@ -142,7 +142,7 @@ class History:
         return self._branches.tree(_thread(thread))
 
     def compare(self, one: Thread, other: Thread, *, graph: Graph | None = None) -> BranchDiff:
-        """What two branches have in common, and what each has changed since; see `Branches.compare`.
+        """Compare two branches: find their common past, and the changes of each since then; see `Branches.compare`.
 
         Args:
             one: A thread; a config may name one of its checkpoints instead of the latest.
@@ -290,7 +290,7 @@ class History:
         checkpoint: Checkpoint | None = None,
         graph: Graph | None = None,
     ) -> list[Origin]:
-        """Where what a channel holds comes from, item by item; see `Timeline.blame`."""
+        """Return the origins of a channel's value, item by item; see `Timeline.blame`."""
         namespace = _namespace(None, checkpoint)
         return self._timeline.blame(
             _thread(thread),
@@ -322,7 +322,7 @@ class History:
         )
 
     def check(self, thread: Thread) -> Report:
-        """Whether a thread is sound: its chain, its rows, its values; see `Recovery.check`."""
+        """Check that a thread is sound: its chain, its rows, its values; see `Recovery.check`."""
         return self._recovery.check(_thread(thread), self._saver.serde)
 
     # --- what a changed node concerns --------------------------------------------------------------------------------
@@ -336,7 +336,7 @@ class History:
         *,
         only: Callable[[Any], bool] | None = None,
     ) -> ReplayPlan:
-        """Which later tasks read what a changed node wrote; nothing is run. See `SelectiveReplay.affected`."""
+        """Find the later tasks that read what a changed node wrote; nothing is run. See `SelectiveReplay.affected`."""
         return self._replaying.affected(graph, _thread(thread), _required(checkpoint), node, only=only)
 
     def replay(self, graph: Graph, thread: Thread, checkpoint: Checkpoint, node: str, **options: Any) -> Replayed:

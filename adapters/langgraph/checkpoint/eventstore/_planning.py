@@ -1,4 +1,4 @@
-"""Which tasks of a recorded run a changed node concerns. Pure functions and plain data."""
+"""The tasks of a recorded run that a changed node concerns. Pure functions and plain data."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether a recorded result holds.
+    """The verdict on a recorded result: whether it still holds.
 
     Attributes:
-        reason: Why, or why not.
-        channels: Which channels it reads that are, or may be, different.
+        reason: The reason why it does, or does not.
+        channels: The channels that the task reads and that are, or may be, different.
     """
 
     reason: Reason
@@ -40,7 +40,7 @@ class Verdict:
 
     @property
     def again(self) -> bool:
-        """Whether the task runs again."""
+        """`True` if the task runs again."""
         return self.reason is not Reason.SAME
 
     def __str__(self) -> str:
@@ -67,16 +67,16 @@ class PlannedTask:
 
     @property
     def again(self) -> bool:
-        """Whether it runs again; if not, its recorded result is used."""
+        """`True` if it runs again; if not, its recorded result is used."""
         return self.verdict.again
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPlan:
-    """What a changed node concerns, as the run was recorded.
+    """The plan of a replay after a node was changed, by the run as it was recorded.
 
-    It is what can be known before anything runs: a node that runs again may write what it wrote before, and then what
-    follows is not run again; or lead elsewhere, and then there are tasks that were never recorded.
+    It says what can be known before anything runs: a node that runs again may write what it wrote before, and then the
+    tasks that follow are not run again; or lead elsewhere, and then there are tasks that were never recorded.
 
     Attributes:
         thread: The thread's id.
@@ -103,12 +103,12 @@ class ReplayPlan:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """What changed, and what each node of the graph depends on.
+    """A change of a node, and the dependencies of each node of the graph.
 
     Attributes:
         node: The node whose code changed.
-        only: Of its tasks, by their input, only those that it accepts.
-        reads: From a node, and whether it was sent a packet, to the channels that its tasks read.
+        only: A test of a task's input: only the node's tasks that it accepts have changed.
+        reads: A function from a node, and whether it was sent a packet, to the channels that its tasks read.
         overwritten: The channels that hold nothing of what was written to them before.
         remembering: The nodes that depend on more than channels, and so always run again.
         channels: All channels whose values are known.
@@ -122,7 +122,7 @@ class Changed:
     channels: Collection[str]
 
     def concerns(self, task: Task, values: Mapping[str, Any]) -> bool:
-        """Whether it is the changed code that a task runs."""
+        """Return whether a task runs the changed code."""
         if task.node != self.node:
             return False
         if self.only is None:
@@ -131,11 +131,11 @@ class Changed:
 
 
 def plan(stands: Sequence[Stand], changed: Changed) -> Iterator[PlannedTask]:
-    """What becomes of each task of a run, from its first step on.
+    """Yield the plan for each task of a run, from its first step on.
 
     Args:
         stands: The run, step by step.
-        changed: What changed.
+        changed: The change.
     """
     different: set[str] = set()
     for stand in stands:
@@ -163,14 +163,14 @@ def _foreseen(task: Task, stand: Stand, changed: Changed, different: Collection[
 
 
 def judge(task: Task, here: Stand, recorded: Stand | None, counterpart: Task | None, changed: Changed) -> Verdict:
-    """Whether what was recorded of a task's counterpart holds for the task: it does if it reads the same.
+    """Judge whether the recorded result of a task's counterpart holds for the task: it does if both read the same.
 
     Args:
         task: A task that is due.
-        here: Where it is due.
-        recorded: Where the recorded run stood at that step, if it came so far.
+        here: The point of the run at which it is due.
+        recorded: The point of the recorded run at that step, if it came so far.
         counterpart: The task of the recorded run that it corresponds to, if there is one.
-        changed: What changed.
+        changed: The change.
     """
     if own := _own(task, counterpart, here.values, changed):
         return own
@@ -185,9 +185,9 @@ def judge(task: Task, here: Stand, recorded: Stand | None, counterpart: Task | N
 
 
 def counterparts(here: Stand, recorded: Stand) -> dict[str, Task]:
-    """By the ids of the tasks that are due: the tasks of the recorded step that correspond to them.
+    """Return the tasks of the recorded step that correspond to the tasks due, by the ids of the latter.
 
-    Of packets those that are the same correspond, wherever they are in line; each is taken once.
+    Packets correspond if they are the same, wherever they are in line; each is taken once.
     """
     led = {task.node: task for task in recorded.tasks if not task.sent}
     sent: dict[tuple[str, Hashable], list[Task]] = {}
@@ -206,9 +206,9 @@ def counterparts(here: Stand, recorded: Stand) -> dict[str, Task]:
 
 
 def print_of(value: Any) -> Hashable:
-    """What two values have in common only if they are the same: `1` is not `True`, and no `__eq__` is asked.
+    """Return a fingerprint that two values share only if they are the same: `1` is not `True`; no `__eq__` is called.
 
-    That of a value which the saver's own serializer refuses is like no other.
+    The fingerprint of a value that the saver's own serializer refuses equals no other.
     """
     if value is _ABSENT:
         return None
@@ -219,7 +219,7 @@ def print_of(value: Any) -> Hashable:
 
 
 def _own(task: Task, counterpart: Task | None, values: Mapping[str, Any], changed: Changed) -> Verdict | None:
-    """Why a task runs again whatever it reads, if it does."""
+    """Return why a task runs again whatever it reads; `None` if it does not."""
     if changed.concerns(task, values):
         return Verdict(Reason.CHANGED)
     if counterpart is None:

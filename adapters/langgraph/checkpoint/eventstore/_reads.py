@@ -1,4 +1,4 @@
-"""What the tasks of a compiled graph depend on, as far as the graph tells. Pure functions.
+"""The dependencies of a compiled graph's tasks, as far as the graph tells. Pure functions.
 
 A task sees the channels of its node's input schema, or the packet that it was sent. Its conditional edges see the
 state, too. What else a node looks at (a clock, a file, LangGraph's long-term store) nobody can tell.
@@ -50,7 +50,7 @@ def unrecorded(graph: Pregel[Any, Any, Any, Any]) -> list[str]:
 
 
 def keeps_state(graph: Pregel[Any, Any, Any, Any], node: str) -> bool:
-    """Whether a node calls a subgraph that remembers earlier calls: in checkpoints of its own, and in no channel."""
+    """Return whether a node calls a subgraph that remembers earlier calls in its own checkpoints, and in no channel."""
     return any(map(_remembers, graph.nodes[node].subgraphs))
 
 

@@ -30,8 +30,8 @@ class Task:
         node: The node that it runs.
         path: LangGraph's path of it, as text.
         sent: Whether it was sent a packet, instead of being led to by an edge.
-        packet: What it was sent.
-        result: What it wrote; `None` if it did not come to its end, or that was not recorded.
+        packet: The packet that it was sent.
+        result: Its writes; `None` if it did not come to its end, or if they were not recorded.
     """
 
     id: str
@@ -44,14 +44,14 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where a run stands at one checkpoint.
+    """The state of a run at one checkpoint.
 
     Attributes:
         checkpoint: The checkpoint's id.
         step: The number of the step that comes next, LangGraph's `langgraph_step`.
-        values: What the tasks of that step see.
+        values: The values that the tasks of that step see.
         tasks: Its tasks.
-        given: What the caller wrote beside the tasks, with an answer.
+        given: The writes of the caller beside those of the tasks, with an answer.
     """
 
     checkpoint: str
@@ -88,7 +88,7 @@ def run_from(
 
 
 def stand(graph: Pregel[Any, Any, Any, Any], saved: SavedCheckpoint) -> Stand:
-    """Where a run of `graph` stands at a checkpoint."""
+    """Return the state of a run of `graph` at a checkpoint."""
     snapshot = graph.get_state(_config.to_config(saved.thread, saved.namespace, saved.id))
     packets = saved.values.get(TASKS) or ()
     tasks = [

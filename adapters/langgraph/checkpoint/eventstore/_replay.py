@@ -45,16 +45,16 @@ class SelectiveReplay:
     def affected(
         self, graph: Graph, thread: str, checkpoint: str, node: str, *, only: Callable[[Any], bool] | None = None
     ) -> ReplayPlan:
-        """What a changed node concerns: which later tasks read what it wrote, directly or through others.
+        """Find the later tasks that a changed node concerns: those that read what it wrote, directly or through others.
 
         Nothing is run, and nothing is stored.
 
         Args:
             graph: The graph, as it is now.
             thread: The thread's id.
-            checkpoint: From which of its checkpoints on.
+            checkpoint: The checkpoint to begin with.
             node: The node that changed; with it, the edges that lead away from it.
-            only: Only those of its tasks changed whose input it accepts: what they were sent, or else the state.
+            only: A test of a task's input (its packet, or else the state): only the tasks that it accepts have changed.
 
         Raises:
             NotFoundError: There is no such checkpoint, or the node did not run after it.
@@ -96,9 +96,9 @@ class SelectiveReplay:
         Args:
             graph: The graph, as it is now.
             thread: The thread's id; the thread itself stays as it is.
-            checkpoint: From which of its checkpoints on.
+            checkpoint: The checkpoint to begin with.
             node: The node that changed; with it, the edges that lead away from it.
-            only: Only those of its tasks changed whose input it accepts: what they were sent, or else the state.
+            only: A test of a task's input (its packet, or else the state): only the tasks that it accepts have changed.
             target: The new thread's id; by default one that begins like the old one's.
             reason: Why, for the record.
             config: What else nodes expect in their config, and the `recursion_limit` of the replay.

@@ -1,4 +1,4 @@
-"""What came of a replay: plain data."""
+"""The outcome of a replay: plain data."""
 
 from __future__ import annotations
 
@@ -33,20 +33,21 @@ class ReplayedTask:
 
     @property
     def reused(self) -> bool:
-        """Whether a recorded result was used, and the node was not called."""
+        """`True` if a recorded result was used, and the node was not called."""
         return self.recorded is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """What came of a replay.
+    """The outcome of a replay.
 
     Attributes:
         thread: The new thread.
         source: The thread that was replayed.
         checkpoint: The source's checkpoint at which the new thread was forked.
         tasks: The tasks, step by step.
-        ended: At the graph's `end`; at an `interrupt`, where the new thread waits; or with an `error` of a node.
+        ended: Where it ended: at the graph's `end`; at an `interrupt`, where the new thread waits; or with an `error`
+            of a node.
         error: The error.
     """
 

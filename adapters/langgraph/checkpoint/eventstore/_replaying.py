@@ -76,10 +76,10 @@ class Replaying:
     config: RunnableConfig | None = None
 
     def changed(self) -> Changed:
-        """What changed, and what the graph's nodes depend on.
+        """Return the change, and the dependencies of the graph's nodes.
 
         Raises:
-            BadInputError: It is no graph of this saver, has no such node, or cannot be replayed.
+            BadInputError: It is not a graph of this saver, has no such node, or cannot be replayed.
         """
         graph = self.graph
         if not isinstance(graph, Pregel):
@@ -152,7 +152,7 @@ class Replaying:
     def _due(
         self, fork: str, record: Mapping[int, SavedCheckpoint], changed: Changed
     ) -> tuple[Stand, list[ReplayedTask], list[tuple[Task, Task]]]:
-        """Where the fork stands, what is due there, and of which tasks the recorded results hold."""
+        """Return the fork's state, the tasks due there, and those whose recorded results hold, with counterparts."""
         here = self._latest(fork)
         then = stand(self.graph, record[here.step]) if here.step in record else None
         if then and then.given and {task.node for task in here.tasks} == {task.node for task in then.tasks}:

@@ -205,7 +205,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
-        """What LangGraph replays the `DeltaChannel`s of a checkpoint from: a stored value and the writes since."""
+        """Return the history that each `DeltaChannel` is replayed from: a stored value and the writes since."""
         where = _config.address(config)
         histories = self.checkpoints.history(
             where.thread, list(channels), self.serde, namespace=where.namespace, checkpoint=where.checkpoint
@@ -405,18 +405,18 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         return iter([saved] if saved and matching(saved.metadata) else [])
 
     def _head(self, where: _config.Address) -> str | None:
-        """Where runs take turns: the latest checkpoint of a namespace."""
+        """Return the id of a namespace's latest checkpoint, if runs take turns; otherwise `None`."""
         return self.checkpoints.latest_id(where.thread, namespace=where.namespace) if self._turns else None
 
     def _run(self, config: RunnableConfig) -> Run | None:
-        """Where runs take turns: the run that a save belongs to."""
+        """Return the run that a save belongs to, if runs take turns; otherwise `None`."""
         if self._turns is None:
             return None
         ticket = _config.configurable(config).get(_config.TICKET)
         return self._turns.run_of(_config.run_control(config)) or (ticket.run if isinstance(ticket, Ticket) else None)
 
     def _ticket(self, config: RunnableConfig, where: _config.Address, head: str | None) -> Ticket | None:
-        """Where runs take turns: note what a run sees as it loads; a ticket, if it is not one of LangGraph's own."""
+        """If runs take turns, note what a run sees as it loads; return a ticket if it is not one of LangGraph's own."""
         if self._turns is None:
             return None
         own = self._turns.run_of(_config.run_control(config))

@@ -35,7 +35,7 @@ def to_new_checkpoint(
     new_versions: ChannelVersions,
     line: int | None = None,
 ) -> NewCheckpoint:
-    """What `put` is asked to save."""
+    """Translate the arguments of `put` into the checkpoint to save."""
     where = _config.address(config)
     checkpoint_id = _config.checkpoint_id(checkpoint["id"])
     if checkpoint_id is None:
@@ -63,7 +63,7 @@ def to_new_checkpoint(
 def to_new_writes(
     config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str, nodes: Nodes
 ) -> NewWrites:
-    """What `put_writes` is asked to save."""
+    """Translate the arguments of `put_writes` into the writes to save."""
     where = _config.address(config)
     if where.checkpoint is None:
         raise BadInputError("writes belong to a checkpoint: put the checkpoint_id into the config")
@@ -89,7 +89,7 @@ def to_new_writes(
 
 
 def to_tuple(saved: SavedCheckpoint, ticket: Ticket | None = None) -> CheckpointTuple:
-    """What LangGraph gets to see of a checkpoint. Where runs take turns, its config holds the run's ticket."""
+    """Translate a checkpoint into LangGraph's tuple. If runs take turns, its config holds the run's ticket."""
     checkpoint = {
         "v": saved.format,
         "id": saved.id,
@@ -145,7 +145,7 @@ def plain_filter(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
 
 
 def matches(metadata: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether metadata has every wanted value. `True` and `1` are not the same; a missing key is `None`."""
+    """Return whether metadata has every wanted value. `True` and `1` are not the same; a missing key is `None`."""
     return all(
         metadata.get(key) == value and isinstance(metadata.get(key), bool) == isinstance(value, bool)
         for key, value in wanted.items()

@@ -23,7 +23,7 @@ _REMEMBERED_RUNS = 10_000
 
 
 class Run:
-    """What one run has seen and saved.
+    """The checkpoints that one run has seen and saved.
 
     Attributes:
         loaded: By thread and namespace: the latest checkpoint when the run loaded.
@@ -35,7 +35,7 @@ class Run:
         self.saved: set[tuple[str, str, str]] = set()
 
     def knows(self, thread: str, namespace: str, head: str | None) -> bool:
-        """Whether `head` as the latest checkpoint of a namespace is no surprise to this run."""
+        """Return whether the run expects `head`, a namespace's latest checkpoint: `None`, or one it loaded or saved."""
         if head is None or (thread, namespace, head) in self.saved:
             return True
         return self.loaded.get((thread, namespace)) == head
