@@ -75,7 +75,6 @@ class _Rows:
                 del self.writes[key]
             for key in [key for key in self.shown if key[1] > point.last_id]:
                 del self.shown[key]
-            self.saved = {key for key in self.saved if key[1] <= point.last_id}
         for adopted in point.adopted:
             if not adopted.shown:  # a DeltaChannel is replayed through it
                 continue
