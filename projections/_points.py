@@ -77,9 +77,10 @@ class Points:
             return Point(upto, root_id, [*adopted, *self._waiting(view, upto)])
         kept = _Kept()
         asked = self._question(view, root, kept)
-        rows = [each for key, each in kept.rows.items()]
-        adopted = [_adopted(at, self._until(kept, events)) for at, events in rows if not _is_past(kept, at)]
-        adopted += self._underneath(view, root, [at for at, _ in rows if not _is_past(kept, at)])
+        rows = [*kept.rows.values()]
+        staying = [(at, events) for at, events in rows if not _is_past(kept, at)]
+        adopted = [_adopted(at, self._until(kept, events)) for at, events in staying]
+        adopted += self._underneath(view, root, [at for at, _ in staying])
         if asked:
             adopted.insert(0, _writes_only(root, self._until(kept, asked)))
         if located.namespace:
@@ -217,8 +218,8 @@ class Points:
         latest = self._finder.locate(view, "", None)
         waiting: dict[str, list[int]] = {}
         for source in view.sources:
-            params = {**source.bounds, "latest": latest.id if latest else "", "after": upto}
-            del params["last_id"]
+            bounds = {"line_id": source.line_id, "upto": source.upto}
+            params = {**bounds, "latest": latest.id if latest else "", "after": upto}
             for checkpoint, version in self._store.recorder.read(self._queries["waiting_writes"], params):
                 waiting.setdefault(checkpoint, []).append(version)
         for checkpoint, versions in sorted(waiting.items()):

@@ -30,7 +30,6 @@ from projections.records import HERE, Write
 from projections.values.change import checksum, load
 
 # LangGraph counts, for each DeltaChannel, the steps since its value was stored as a whole.
-_PACKETS = "__pregel_tasks"
 _COUNTED = "counters_since_delta_snapshot"
 
 T = TypeVar("T")
