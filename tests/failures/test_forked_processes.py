@@ -12,11 +12,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, nullcontext
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eventstore import Decision, EventStore, NewEvent, UnavailableError
+from eventstore import Decision, EventStore, NewEvent, NotAStoreError, UnavailableError
 from eventstore.events import Head
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
@@ -148,6 +149,19 @@ def test_a_lock_that_a_thread_of_the_parent_holds_is_not_waited_for(store: Event
     go_on.set()
     parent.join()
     assert [event.topic for event in store.read("s")] == ["child", "parent"]
+
+
+def test_a_store_that_could_not_be_opened_does_not_hold_a_fork_up(tmp_path: Path) -> None:
+    def work(_pipe: Pipe, _number: int) -> str:
+        return "forked"
+
+    path = tmp_path / "not a database"
+    path.write_text("not a database, and longer than the header of one. " * 20)
+    with pytest.raises(NotAStoreError) as kept:  # and with it the store, of which a fork would wait for an hour
+        EventStore.open(f"sqlite:///{path}", busy_timeout=3600)
+    with copies(1, work) as (child,):
+        assert child.result() == "forked"
+    assert kept.value
 
 
 def test_a_subscription_is_followed_by_parent_and_child_each_by_itself(

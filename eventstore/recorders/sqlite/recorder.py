@@ -85,12 +85,16 @@ class SQLiteRecorder(Follower):
         self._writer: sqlite3.Connection | None = None
         self._commits = GroupCommit(self._open_writer)
         self._batched = BatchedStatements()
-        # From here on a fork waits for the permits, which are there when the first connection is.
+        # From here on a fork waits for the permits: until the first connection is open, or could not be opened.
         self.follow_forks()
-        with translated(self._where):
-            self._open_first()
-        for _ in range(connections):
-            self._permits.put(None)
+        try:
+            with translated(self._where):
+                self._open_first()
+        except BaseException:
+            self._closed = True  # an error may keep this object alive
+            raise
+        finally:
+            self._give_permits()
 
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
@@ -151,9 +155,10 @@ class SQLiteRecorder(Follower):
             self._closed = True
             for _ in range(self.connections):
                 self._permits.get()  # waits for readers that are under way; a fork, which does so, too, has to wait
-            self._let_go()
-        for _ in range(self.connections):
-            self._permits.put(None)  # so that a late reader is not left waiting, and finds the store closed
+            try:
+                self._let_go()
+            finally:
+                self._give_permits()  # so that a late reader or a fork is not left waiting; a reader finds it closed
         self.signal()
 
     def before_fork(self) -> None:
@@ -184,12 +189,15 @@ class SQLiteRecorder(Follower):
         """See `Follower`."""
         self._held = []
         self._permits = SimpleQueue()
-        for _ in range(self.connections):
-            self._permits.put(None)
+        self._give_permits()
         self._commits = GroupCommit(self._open_writer)
         if self._unusable_in_child:
             self._unusable = self._unusable_in_child
             self._abandon()
+
+    def _give_permits(self) -> None:
+        for _ in range(self.connections):
+            self._permits.put(None)
 
     def _let_go(self) -> None:
         """Close all connections; nothing is under way."""
