@@ -3,8 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from projections._saving import Prepared, prepare_checkpoint, prepare_writes
-from projections.checkpoints import CACHE_BYTES, Checkpoints
+from projections.checkpoints.checkpoints import CACHE_BYTES, Checkpoints
+from projections.checkpoints.saving import Prepared, prepare_checkpoint, prepare_writes
 from projections.model import (
     Branch,
     ChannelHistory,
@@ -16,27 +16,27 @@ from projections.model import (
     PruneReport,
     SavedCheckpoint,
 )
-from projections.serializer import Serializer
 from projections.values.ladder import SnapshotPolicy
+from projections.values.serializer import Serializer
 
 if TYPE_CHECKING:
-    from projections.audit import Audit
-    from projections.auditing.entries import AuditEntry, AuditPage
-    from projections.branches import BranchDiff, Branches, BranchSide
-    from projections.differences.content import ABSENT
-    from projections.differences.difference import Difference, Edit, Part, Step, diff
-    from projections.differences.rendering import Line, render
-    from projections.history.blame import Origin
-    from projections.history.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
-    from projections.history.entries import ChannelChange, TimelineEntry
-    from projections.history.rules import Fold, Rule
-    from projections.history.steps import Writer
-    from projections.ids import CheckpointId, checkpoint_ids
-    from projections.recovering.points import RecoveryPoint, StalledPage, StalledThread, TaskState
-    from projections.recovering.report import Damage, Finding, Progress, Report
-    from projections.recovery import Recovery
+    from projections.audit.audit import Audit
+    from projections.audit.entries import AuditEntry, AuditPage
+    from projections.branches.branches import BranchDiff, Branches, BranchSide
+    from projections.checkpoints.ids import CheckpointId, checkpoint_ids
+    from projections.diffing.content import ABSENT
+    from projections.diffing.difference import Difference, Edit, Part, Step, diff
+    from projections.diffing.rendering import Line, render
+    from projections.reading.steps import Writer
+    from projections.recovery.points import RecoveryPoint, StalledPage, StalledThread, TaskState
+    from projections.recovery.recovery import Recovery
+    from projections.recovery.report import Damage, Finding, Progress, Report
     from projections.statistics import Statistics, TopicStatistics, statistics_of
-    from projections.timeline import Timeline, TimelinePage
+    from projections.timeline.blame import Origin
+    from projections.timeline.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
+    from projections.timeline.entries import ChannelChange, TimelineEntry
+    from projections.timeline.rules import Fold, Rule
+    from projections.timeline.timeline import Timeline, TimelinePage
 
 __all__ = [
     "ABSENT",
@@ -98,66 +98,66 @@ __all__ = [
 
 # What tells the past is imported when it is asked for: a saver starts without it.
 _LATER = {
-    "projections.audit": ("Audit",),
-    "projections.auditing.entries": (
+    "projections.audit.audit": ("Audit",),
+    "projections.audit.entries": (
         "AuditEntry",
         "AuditPage",
     ),
-    "projections.branches": (
+    "projections.branches.branches": (
         "BranchDiff",
         "Branches",
         "BranchSide",
     ),
-    "projections.differences.content": ("ABSENT",),
-    "projections.differences.difference": (
+    "projections.diffing.content": ("ABSENT",),
+    "projections.diffing.difference": (
         "Difference",
         "Edit",
         "Part",
         "Step",
         "diff",
     ),
-    "projections.differences.rendering": (
+    "projections.diffing.rendering": (
         "Line",
         "render",
     ),
-    "projections.history.blame": ("Origin",),
-    "projections.history.comparison": (
+    "projections.timeline.blame": ("Origin",),
+    "projections.timeline.comparison": (
         "ChannelDiff",
         "CheckpointDiff",
         "ComparedCheckpoint",
     ),
-    "projections.history.entries": (
+    "projections.timeline.entries": (
         "ChannelChange",
         "TimelineEntry",
     ),
-    "projections.history.rules": (
+    "projections.timeline.rules": (
         "Fold",
         "Rule",
     ),
-    "projections.history.steps": ("Writer",),
-    "projections.ids": (
+    "projections.reading.steps": ("Writer",),
+    "projections.checkpoints.ids": (
         "CheckpointId",
         "checkpoint_ids",
     ),
-    "projections.recovering.points": (
+    "projections.recovery.points": (
         "RecoveryPoint",
         "StalledPage",
         "StalledThread",
         "TaskState",
     ),
-    "projections.recovering.report": (
+    "projections.recovery.report": (
         "Damage",
         "Finding",
         "Progress",
         "Report",
     ),
-    "projections.recovery": ("Recovery",),
+    "projections.recovery.recovery": ("Recovery",),
     "projections.statistics": (
         "Statistics",
         "TopicStatistics",
         "statistics_of",
     ),
-    "projections.timeline": (
+    "projections.timeline.timeline": (
         "Timeline",
         "TimelinePage",
     ),

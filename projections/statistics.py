@@ -12,7 +12,7 @@ from eventstore.ids import check_stream
 from eventstore.queries import load_queries
 from eventstore.reading import lineage
 from eventstore.recorders import Rows
-from projections._view import END
+from projections.reading.view import END
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import TypeVar
 import typer
 
 from eventstore_cli.session import Session, opened
-from projections.differences.visible import printable
+from projections.diffing.visible import printable
 
 T = TypeVar("T", str, tuple[str, str])
 

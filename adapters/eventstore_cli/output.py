@@ -20,7 +20,7 @@ from rich.text import Text as RichText
 
 from eventstore_cli import times
 from eventstore_cli.exits import Exit
-from projections.differences.visible import json_line, printable
+from projections.diffing.visible import json_line, printable
 
 Advance = Callable[[str, int, int], None]
 """Tells of progress: what is done now, how much of it, of how much."""

@@ -14,8 +14,8 @@ from eventstore.address import SQLiteAddress, parse
 from eventstore_cli import naming
 from eventstore_cli.showing import Showing
 from projections import Audit, Branches, CheckpointId, Checkpoints, Timeline, checkpoint_ids
-from projections._located import Located
-from projections.recovery import Recovery
+from projections.reading.located import Located
+from projections.recovery.recovery import Recovery
 
 SERIALIZER = Showing()
 """How every value is read here."""

@@ -21,7 +21,7 @@ from zlib import crc32
 import ormsgpack
 
 from eventstore import BadInputError
-from projections.differences.glance import glance
+from projections.diffing.glance import glance
 
 # The kinds of LangGraph's msgpack extension (langgraph.checkpoint.serde.jsonplus): how an object was taken apart.
 _ONE_ARGUMENT, _ARGUMENTS, _FIELDS, _METHOD, _PYDANTIC_1, _PYDANTIC_2, _ARRAY, _SNAPSHOT = range(8)

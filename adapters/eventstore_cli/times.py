@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 
 from eventstore import BadInputError
-from projections.differences import plain
+from projections.diffing import plain
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 _DURATION = re.compile(r"(\d{1,6})\s*([smhdw])")

@@ -7,8 +7,8 @@ from typing import Any
 
 from eventstore_cli.output import Text
 from eventstore_cli.showing import Sealed
-from projections.differences.content import FIELDS, ITEMS, KEYS, MEMBERS, TEXT, fields_of, identity, shape_of, weight
-from projections.differences.glance import glance, is_message, text_of
+from projections.diffing.content import FIELDS, ITEMS, KEYS, MEMBERS, TEXT, fields_of, identity, shape_of, weight
+from projections.diffing.glance import glance, is_message, text_of
 
 # What is shown of a value unless all of it is asked for.
 _LINE = 160

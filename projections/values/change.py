@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from zlib import crc32
 
 from eventstore import ChecksumError, CorruptionError, UnknownFormatError
-from projections.serializer import Serializer, load_typed
+from projections.values.serializer import Serializer, load_typed
 
 WHOLE = 0
 """The value itself, as its serializer wrote it. The checksum is the bytes' `checksum`."""

@@ -9,7 +9,6 @@ from operator import itemgetter
 from typing import Any
 
 from eventstore import CorruptionError, EventStoreError, TypeChangedError, TypeNotAllowedError, UnserializableError
-from projections.serializer import Serializer, dump, for_each
 from projections.values.change import (
     DICT,
     LIST,
@@ -40,6 +39,7 @@ from projections.values.parts import (
     parts_of,
     recipe_of,
 )
+from projections.values.serializer import Serializer, dump, for_each
 
 # Values that take no more are recorded whole: the frame of a change would be larger than what it saves.
 _SMALL_BYTES = 128

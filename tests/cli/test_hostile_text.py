@@ -17,7 +17,7 @@ from eventstore_cli import output
 from eventstore_cli.program import program
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, NewCheckpoint, NewWrites
-from projections.differences.visible import json_line, printable
+from projections.diffing.visible import json_line, printable
 from tests.cli.test_terminal import completions
 from tests.support.shell import ROOT, Ran, Shell
 

@@ -23,9 +23,9 @@ from eventstore import BadInputError
 from eventstore_cli.showing import Sealed, Showing
 from eventstore_cli.values import described, kind_of, size
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from projections.differences.content import same
-from projections.differences.glance import glance
-from projections.differences.plain import plain
+from projections.diffing.content import same
+from projections.diffing.glance import glance
+from projections.diffing.plain import plain
 from tests.support.histories import chain
 from tests.support.shell import Shell
 

@@ -161,7 +161,7 @@ def test_a_store_that_could_not_be_opened_does_not_hold_a_fork_up(tmp_path: Path
         EventStore.open(f"sqlite:///{path}", busy_timeout=3600)
     with copies(1, work) as (child,):
         assert child.result() == "forked"
-    assert kept.value
+    assert kept.type is NotAStoreError  # the error is kept until here
 
 
 def test_a_subscription_is_followed_by_parent_and_child_each_by_itself(

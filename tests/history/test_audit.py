@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from eventstore import BadInputError, Cause, EventStore, FeedEvent, InvalidIdError, NewEvent, SchemaError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
-from projections.auditing import searching, terms
+from projections.audit import searching, terms
 from tests.conftest import fresh_database
 from tests.support.saving import at, checkpoint, save
 
@@ -320,7 +320,7 @@ def test_times_that_do_not_follow_the_feed_are_found_all_the_same(
         happen(store, metadata={"even": number % 2 == 0})
     monkeypatch.undo()
     monkeypatch.setattr(searching, "SPAN", 16)
-    monkeypatch.setattr("projections.auditing.following.SPAN", 16)
+    monkeypatch.setattr("projections.audit.following.SPAN", 16)
     audit, feed = Audit(store), list(store.feed())
     for since, until in ((100_000, 200_000), (0, 10_000), (990_000, 999_999)):
         asked = {"since": datetime.fromtimestamp(since, UTC), "until": datetime.fromtimestamp(until, UTC)}

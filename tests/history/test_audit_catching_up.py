@@ -21,7 +21,7 @@ from eventstore import (
 )
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
-from projections.auditing import following
+from projections.audit import following
 from tests.projections.test_query_plans import overheard
 from tests.support.processes import Pipe, child, in_processes
 from tests.support.saving import at, save
@@ -251,7 +251,7 @@ def test_what_is_committed_after_the_question_is_not_waited_for(
             slower.execute("SELECT pg_current_xact_id()")
             happen(on_postgres, "second")
 
-        monkeypatch.setattr("projections.auditing.following.time.sleep", pause)
+        monkeypatch.setattr("projections.audit.following.time.sleep", pause)
         assert [entry.thread for entry in audit.query().entries] == ["first"]
         slower.commit()
     assert [entry.thread for entry in audit.query().entries] == ["second", "first"]

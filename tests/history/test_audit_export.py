@@ -16,7 +16,7 @@ import pytest
 from eventstore import BadInputError, Cause, EventStore, NewEvent, UnavailableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
-from projections.auditing import exporting
+from projections.audit import exporting
 from tests.support.saving import at, save
 
 
@@ -78,7 +78,7 @@ def test_nothing_makes_a_file_without_rows(store: EventStore, tmp_path: Path) ->
 def test_what_is_exported_is_read_page_by_page_as_it_is_written(
     store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.audit._PAGE", 10)
+    monkeypatch.setattr("projections.audit.audit._PAGE", 10)
     monkeypatch.setattr(exporting, "_GROUP", 20)
     store.append("thread", [NewEvent("happened", b"", Cause(run="run")) for _ in range(95)])
     audit, read, written = Audit(store), 0, 0

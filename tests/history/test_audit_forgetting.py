@@ -9,8 +9,8 @@ import pytest
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
-from projections.auditing import following
-from projections.auditing.extract import extract
+from projections.audit import following
+from projections.audit.extract import extract
 from tests.support.saving import at, save
 from tests.support.tables import rows
 

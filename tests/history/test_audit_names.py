@@ -10,7 +10,7 @@ from langgraph.types import Send
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
-from projections.auditing import following
+from projections.audit import following
 from tests.support.saving import at, save
 
 from .test_who_did_it import audited

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.audit import event, fill, run_id
 from eventstore import EventStore, NewEvent
 from projections import Audit
-from projections.auditing import following, searching
+from projections.audit import following, searching
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
 from tests.conftest import fresh_database
 from tests.projections.test_query_plans import Statement, costly, overheard, plans
@@ -86,7 +86,7 @@ def test_no_answer_reads_a_whole_table_or_sorts(
 def test_no_answer_that_compares_names_reads_a_whole_table_or_sorts(
     filled: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.auditing.searching._FEW_STREAMS", 3)
+    monkeypatch.setattr("projections.audit.searching._FEW_STREAMS", 3)
     with EventStore.open(filled) as store:
         audit = Audit(store)
         audit.catch_up()

@@ -17,7 +17,7 @@ from langgraph.types import Command
 from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, Checkpoints, Origin, Timeline
-from projections.differences.content import content
+from projections.diffing.content import content
 from tests.support.histories import an_agent, chain, config, hello, save, timeline, write
 from tests.support.pace import in_each_durability, where_each_step_is_saved
 from tests.support.stage import Durability, Flavour, Stage

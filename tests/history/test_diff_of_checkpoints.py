@@ -15,7 +15,7 @@ from langgraph.types import Command
 from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import CheckpointDiff, Checkpoints, Timeline
-from projections.differences.content import same
+from projections.diffing.content import same
 from tests.support.histories import Counting, an_agent, chain, config, hello, ident, save, timeline
 from tests.support.pace import in_each_durability, where_each_step_is_saved
 from tests.support.patching import patch

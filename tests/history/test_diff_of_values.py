@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from pydantic import SecretStr
 
-from projections.differences.alignment import Run, aligned
-from projections.differences.content import same, weight
-from projections.differences.difference import diff, spelled
-from projections.differences.glance import glance
-from projections.differences.rendering import render
-from projections.differences.tracing import places, steps_to, trace, value_at
+from projections.diffing.alignment import Run, aligned
+from projections.diffing.content import same, weight
+from projections.diffing.difference import diff, spelled
+from projections.diffing.glance import glance
+from projections.diffing.rendering import render
+from projections.diffing.tracing import places, steps_to, trace, value_at
 from tests.support import making
 from tests.support.making import NAN, Liar, LyingHandle, LyingModel
 from tests.support.patching import patch

@@ -18,8 +18,8 @@ from langgraph.types import Command, Send
 from eventstore import BadInputError, EventStore, InvalidIdError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, NewWrites, Timeline, TimelineEntry
-from projections.differences.difference import diff
-from projections.differences.summary import in_short
+from projections.diffing.difference import diff
+from projections.diffing.summary import in_short
 from tests.support.histories import Counting, an_agent, chain, config, hello, ident, save, timeline, write
 from tests.support.making import Liar
 from tests.support.pace import in_each_durability, where_each_step_is_saved

@@ -25,7 +25,7 @@ from eventstore.recorders.postgres.connection import Connection
 from eventstore.recorders.sqlite.recorder import SQLiteRecorder, SQLiteSession
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
-from projections._finding import PAGE
+from projections.reading.finding import PAGE
 from tests.conftest import fresh_database
 from tests.support.saving import at, ident, save
 from tests.support.tables import path_of

@@ -12,7 +12,7 @@ from langgraph.checkpoint.base import WRITES_IDX_MAP, writes_sort_key
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import ChecksumError, CorruptionError, UnknownFormatError
-from projections.pending import fold
+from projections.reading.pending import fold
 from projections.records import Adopted, CheckpointRecord, Entry, PruneRecord, Write, WritesRecord
 from projections.values.change import Change, Place, restore, whole
 

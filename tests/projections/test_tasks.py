@@ -10,9 +10,8 @@ from hypothesis import strategies as st
 from langgraph.pregel._algo import task_path_str
 from langgraph.types import Send
 
-from projections.pregel import NOBODY, SENDS
+from projections.pregel import NOBODY, SENDS, Wrote, is_sent, node_of, nodes_at, sent_to
 from projections.records import CheckpointRecord, Write, WritesRecord
-from projections.tasks import Wrote, is_sent, node_of, nodes_at, sent_to
 
 PULL, PUSH = "__pregel_pull", "__pregel_push"
 PACKETS = ["first", "second"]

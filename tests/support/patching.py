@@ -9,8 +9,8 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from projections.differences.content import content
-from projections.differences.difference import REPLACED, SAME, Difference
+from projections.diffing.content import content
+from projections.diffing.difference import REPLACED, SAME, Difference
 
 
 def patch(before: Any, difference: Difference) -> Any:

@@ -18,7 +18,7 @@ from eventstore.codec import PACK, UNPACK
 from eventstore.codec.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, CheckpointRecord
-from projections.recovering.report import Damage
+from projections.recovery.report import Damage
 from projections.values.change import Change
 from tests.support.saving import at, save
 from tests.support.tables import execute

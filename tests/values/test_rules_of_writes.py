@@ -14,8 +14,8 @@ from langgraph.types import Overwrite
 
 from eventstore_cli.showing import Showing
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
-from projections.differences.content import ABSENT
-from projections.history.rules import EMPTY, Folded, applied_at_once, folded, overwritten
+from projections.diffing.content import ABSENT
+from projections.timeline.rules import EMPTY, Folded, applied_at_once, folded, overwritten
 from tests.support.deltas import FILES, MESSAGES
 
 NAMES = st.sampled_from(["a", "b", "c", REMOVE_ALL_MESSAGES])

@@ -18,9 +18,9 @@ from eventstore_cli.output import Cell, Output, Text, columns
 from eventstore_cli.session import Session
 from eventstore_cli.values import counted, size
 from projections import AuditEntry
-from projections.auditing.exporting import plain
-from projections.auditing.wanted import Filters
-from projections.differences.glance import glance
+from projections.audit.exporting import plain
+from projections.audit.wanted import Filters
+from projections.diffing.glance import glance
 
 _WHICH = "Which events"
 

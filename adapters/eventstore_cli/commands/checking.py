@@ -18,11 +18,11 @@ from eventstore_cli.output import Advance, Cell, Output, Text, columns
 from eventstore_cli.session import SERIALIZER, Session
 from eventstore_cli.values import counted
 from projections import StalledThread, TaskState
-from projections.differences.content import fields_of
-from projections.differences.glance import glance
-from projections.differences.plain import plain
+from projections.diffing.content import fields_of
+from projections.diffing.glance import glance
+from projections.diffing.plain import plain
 from projections.pregel import INTERRUPT
-from projections.recovering.report import Finding, Report
+from projections.recovery.report import Finding, Report
 
 _PAGE = 100
 _STYLES = {"interrupt": "yellow", "error": "red", "died": "red", "damaged": "red bold", "pending": ""}

@@ -16,7 +16,7 @@ from eventstore_cli.output import Cell, Output, Text, columns
 from eventstore_cli.session import Session
 from eventstore_cli.values import folded_by
 from projections import ABSENT, ComparedCheckpoint, Line, Origin
-from projections.differences.glance import glance
+from projections.diffing.glance import glance
 
 _SIGNS = {"+": "green", "-": "red", "~": "yellow", " ": "dim"}
 _SHORT, _FULL = 100, 100_000

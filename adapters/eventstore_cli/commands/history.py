@@ -17,8 +17,8 @@ from eventstore_cli.output import Cell, Output, Text, columns
 from eventstore_cli.session import SERIALIZER, Session
 from eventstore_cli.values import described, folded_by, size
 from projections import ChannelChange, RecoveryPoint, SavedCheckpoint, TimelineEntry
-from projections.differences.glance import glance
-from projections.differences.plain import plain
+from projections.diffing.glance import glance
+from projections.diffing.plain import plain
 
 # Sorts right behind an id.
 _BEHIND = "\x01"

@@ -16,7 +16,7 @@ from eventstore_cli.output import Output, Text, columns
 from eventstore_cli.session import Session
 from eventstore_cli.values import size
 from projections import Statistics, statistics_of
-from projections.differences.glance import glance
+from projections.diffing.glance import glance
 
 _PAGE = 100
 

@@ -1,7 +1,7 @@
 """The node that a task runs, as far as that is known when it writes.
 
 Where it is not, because the checkpoint that it belongs to is saved a moment later, it is found when it is read:
-`projections.tasks` has the rule for both.
+`projections.pregel.tasks` has the rule for both.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from eventstore.forking import Follower
-from projections.pregel import SENDS
-from projections.tasks import Packets, node_of, sent_to
+from projections.pregel import SENDS, Packets, node_of, sent_to
 
 _REMEMBERED_CHECKPOINTS = 4096
 

@@ -1,0 +1,203 @@
+"""The audit trail: events found by their threads, runs, nodes, channels, callers and times."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from typing import Any, TextIO, Unpack
+
+from eventstore import BadInputError, EventStore
+from eventstore.arguments import checked
+from eventstore.queries import load_queries
+from projections.audit import exporting
+from projections.audit.entries import AuditEntry, AuditPage
+from projections.audit.following import Follower, Progress, State
+from projections.audit.reading import entries_at
+from projections.audit.searching import Search, Window
+from projections.audit.wanted import Filters, Wanted
+
+_PAGE = 1_000
+
+
+@checked
+class Audit:
+    """Answers who did what, from an extract of the log that follows the feed by itself.
+
+    Each answer is exact for all that was committed before the call, whoever writes meanwhile: what the extract lacks is
+    entered first. Nothing is added to what an append does. Of an event whose content was erased, only what the log
+    itself still has is left.
+
+    Args:
+        store: An open store.
+        migrate: Whether this package's tables may be created and updated; if not, they are only verified.
+    """
+
+    def __init__(self, store: EventStore, *, migrate: bool = True) -> None:
+        self.store = store
+        store.recorder.migrate("projections", allowed=migrate)
+        dialect, schema = store.recorder.dialect, store.recorder.schema
+        self._queries = {
+            **load_queries("projections", dialect, schema),
+            **load_queries("projections", dialect, schema, file="audit"),
+        }
+        self._follower = Follower(store, self._queries)
+
+    def query(  # noqa: PLR0913 (what is wanted, each by its name)
+        self,
+        *,
+        thread: str | None = None,
+        thread_prefix: str | None = None,
+        run: str | None = None,
+        node: str | None = None,
+        channel: str | None = None,
+        topics: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        newest_first: bool = True,
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> AuditPage:
+        """One page of the events that meet all that is given, in the order of the feed or backward.
+
+        Args:
+            thread: Of threads of that name: the one that has it now, and those that had it and were deleted.
+            thread_prefix: Of threads whose names begin so.
+            run: Of that run.
+            node: What tasks of that node wrote.
+            channel: What changed that channel, or was written to it.
+            topics: Of one of these kinds; none given: of all.
+            metadata: Whose caller's metadata contains that: scalars, all of them equal. `True` is not `1`; `1.0` is.
+            since: Not older. A naive time is taken as UTC.
+            until: Older.
+            newest_first: The last first, or the first.
+            limit: The size of the page.
+            cursor: `next_cursor` of the page before, with the other arguments unchanged.
+
+        Raises:
+            BadInputError: An argument cannot be asked for, or the cursor belongs to other arguments.
+            BusyError: PostgreSQL: a transaction on the server stays open, and what was committed since has no place in
+                the feed yet, so that no exact answer can be given.
+        """
+        wanted = Wanted(
+            thread, thread_prefix, run, node, channel, topics, metadata, since, until, newest_first=newest_first
+        )
+        if type(limit) is not int or limit < 1:
+            raise BadInputError(f"limit is {limit!r}: a page holds at least one entry")
+        behind = None if cursor is None else wanted.position(cursor)
+        state = self._follower.catch_up()
+        found = self._page(wanted, state, behind, limit + 1)  # one more, to know whether there is a next page
+        more = len(found) > limit
+        return AuditPage(found[:limit], wanted.cursor(found[limit - 1].position) if more else None)
+
+    def entries(self, **filters: Unpack[Filters]) -> Iterator[AuditEntry]:
+        """All events that meet what is given, as `query` has them, read in pages while they are consumed.
+
+        What is committed after the iteration began is not part of it.
+
+        Raises:
+            BadInputError: An argument cannot be asked for.
+        """
+        pages = self._pages(Wanted(**filters))
+        return (entry for page in pages for entry in page)
+
+    def catch_up(self, *, progress: Progress | None = None) -> int:
+        """Follow the feed to its end, which the next query would do otherwise; the position of its last event.
+
+        Args:
+            progress: Is called after each batch, with how far the feed was followed, and how far it goes.
+        """
+        return self._follower.catch_up(progress).position
+
+    def rebuild(self, *, progress: Progress | None = None) -> int:
+        """Drop the extract and make it anew from the log. No answer is different afterwards, or meanwhile.
+
+        Args:
+            progress: See `catch_up`.
+        """
+        self._follower.drop()
+        return self.catch_up(progress=progress)
+
+    def export_jsonl(self, file: str | os.PathLike[str] | TextIO, **filters: Unpack[Filters]) -> int:
+        """Write events as JSON lines: one object each, with times in ISO 8601, UTC. How many there were.
+
+        Args:
+            file: A path, or a file that takes text.
+            filters: What is wanted; see `query`.
+        """
+        return exporting.to_jsonl(file, self._pages(Wanted(**filters)))
+
+    def export_parquet(self, path: str | os.PathLike[str], **filters: Unpack[Filters]) -> int:
+        """Write events into a Parquet file; how many there were. Metadata is a column of JSON.
+
+        Args:
+            path: Where to.
+            filters: What is wanted; see `query`.
+
+        Raises:
+            UnavailableError: pyarrow is not installed.
+        """
+        return exporting.to_parquet(path, self._pages(Wanted(**filters)))
+
+    # --- the same for async code -------------------------------------------------------------------------------------
+
+    async def aquery(self, **arguments: Any) -> AuditPage:
+        """`query`, with the same arguments."""
+        return await self.store.workers.run(self.query, **arguments)
+
+    def aentries(self, **filters: Unpack[Filters]) -> AsyncIterator[AuditEntry]:
+        """`entries`, page by page."""
+        return self._each(self._pages(Wanted(**filters)))
+
+    async def _each(self, pages: Iterator[list[AuditEntry]]) -> AsyncIterator[AuditEntry]:
+        while page := await self.store.workers.run(next, pages, None):
+            for entry in page:
+                yield entry
+
+    async def acatch_up(self, *, progress: Progress | None = None) -> int:
+        """`catch_up`; `progress` is called on another thread."""
+        return await self.store.workers.run(self.catch_up, progress=progress)
+
+    async def arebuild(self, *, progress: Progress | None = None) -> int:
+        """`rebuild`; `progress` is called on another thread."""
+        return await self.store.workers.run(self.rebuild, progress=progress)
+
+    async def aexport_jsonl(self, file: str | os.PathLike[str] | TextIO, **filters: Unpack[Filters]) -> int:
+        """`export_jsonl`."""
+        return await self.store.workers.run(self.export_jsonl, file, **filters)
+
+    async def aexport_parquet(self, path: str | os.PathLike[str], **filters: Unpack[Filters]) -> int:
+        """`export_parquet`."""
+        return await self.store.workers.run(self.export_parquet, path, **filters)
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _pages(self, wanted: Wanted) -> Iterator[list[AuditEntry]]:
+        state = self._follower.catch_up()
+        behind: int | None = None
+        while page := self._page(wanted, state, behind, _PAGE):
+            yield page
+            if len(page) < _PAGE:
+                return
+            behind = page[-1].position
+
+    def _page(self, wanted: Wanted, state: State, behind: int | None, count: int) -> list[AuditEntry]:
+        """The first entries behind a position, of those that the extract holds in some state."""
+        while True:
+            found = self._found(wanted, state, behind, count)
+            if self._follower.state().era == state.era:
+                return found
+            # Somebody drops the extract and makes it anew: what was read may be less than there is.
+            state = state._replace(era=self._follower.catch_up().era)
+
+    def _found(self, wanted: Wanted, state: State, behind: int | None, count: int) -> list[AuditEntry]:
+        window = Window(0, state.position + 1, wanted.newest_first)
+        if behind is not None:
+            window = window.behind(behind)
+        found: list[AuditEntry] = []
+        positions = Search(self.store.recorder, self._queries, wanted).positions(window, count)
+        while some := [*islice(positions, count - len(found))]:
+            found += filter(wanted.accepts, entries_at(self.store.recorder, self._queries, some))
+        return found

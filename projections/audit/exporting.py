@@ -1,0 +1,121 @@
+"""Writing entries into files, page by page: in constant memory, however many there are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TextIO
+
+from eventstore import BadInputError, UnavailableError
+from projections.audit.entries import AuditEntry
+from projections.diffing.plain import iso
+from projections.diffing.visible import json_line
+
+# The rows of a row group, which Parquet's writer holds in memory.
+_GROUP = 20_000
+
+
+def to_jsonl(file: str | os.PathLike[str] | TextIO, pages: Iterable[list[AuditEntry]]) -> int:
+    """Write entries as JSON lines; how many there were."""
+    count = 0
+    with _opened(file) as lines:
+        for page in pages:
+            lines.writelines(json_line(plain(entry), allow_nan=True) + "\n" for entry in page)
+            count += len(page)
+    return count
+
+
+def to_parquet(path: str | os.PathLike[str], pages: Iterable[list[AuditEntry]]) -> int:
+    """Write entries into a Parquet file; how many there were.
+
+    Raises:
+        UnavailableError: pyarrow is not installed.
+    """
+    arrow, parquet = _pyarrow()
+    schema = _schema(arrow)
+    count = 0
+    with parquet.ParquetWriter(os.fspath(path), schema, compression="zstd") as writer:
+        for group in _groups(pages):
+            writer.write_table(arrow.Table.from_pylist([_columns(entry) for entry in group], schema=schema))
+            count += len(group)
+    return count
+
+
+def plain(entry: AuditEntry) -> dict[str, Any]:
+    """An entry as JSON has it."""
+    return {
+        "position": entry.position,
+        "thread": entry.thread,
+        "version": entry.version,
+        "topic": entry.topic,
+        "recorded_at": iso(entry.recorded_at),
+        "namespace": entry.namespace,
+        "checkpoint": entry.checkpoint,
+        "run": entry.run,
+        "node": entry.node,
+        "task": entry.task,
+        "channels": [*entry.channels],
+        "metadata": dict(entry.metadata),
+        "size": entry.size,
+        "erased": entry.erased,
+    }
+
+
+def _columns(entry: AuditEntry) -> dict[str, Any]:
+    metadata = json_line(dict(entry.metadata), allow_nan=True)
+    return {**plain(entry), "recorded_at": entry.recorded_at, "metadata": metadata}
+
+
+def _schema(arrow: Any) -> Any:
+    return arrow.schema(
+        {
+            "position": arrow.int64(),
+            "thread": arrow.string(),
+            "version": arrow.int64(),
+            "topic": arrow.string(),
+            "recorded_at": arrow.timestamp("us", tz="UTC"),
+            "namespace": arrow.string(),
+            "checkpoint": arrow.string(),
+            "run": arrow.string(),
+            "node": arrow.string(),
+            "task": arrow.string(),
+            "channels": arrow.list_(arrow.string()),
+            "metadata": arrow.string(),
+            "size": arrow.int64(),
+            "erased": arrow.bool_(),
+        }
+    )
+
+
+def _groups(pages: Iterable[list[AuditEntry]]) -> Iterator[list[AuditEntry]]:
+    group: list[AuditEntry] = []
+    for page in pages:
+        group += page
+        if len(group) >= _GROUP:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+@contextmanager
+def _opened(file: str | os.PathLike[str] | TextIO) -> Iterator[TextIO]:
+    if isinstance(file, str | os.PathLike):
+        with Path(file).open("w", encoding="utf-8", newline="\n") as lines:
+            yield lines
+    elif hasattr(file, "write"):
+        yield file
+    else:
+        raise BadInputError(f"file is {file!r}: pass a path, or a file that takes text")
+
+
+def _pyarrow() -> tuple[Any, Any]:
+    try:
+        return import_module("pyarrow"), import_module("pyarrow.parquet")
+    except ImportError as error:
+        raise UnavailableError(
+            "Parquet needs pyarrow: pip install 'langgraph-checkpoint-eventstore[parquet]'"
+        ) from error

@@ -1,0 +1,156 @@
+"""From an event of the log to what the audit keeps of it. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any
+
+from eventstore import Cause, CorruptionError
+from eventstore.codec import Codec
+from eventstore.codec.envelope import is_erased
+from eventstore.metadata import searchable, storable
+from projections.audit.terms import content_terms, node_term, thread_term, topic_term
+from projections.checkpoints.saving import OF_A_CHECKPOINT
+from projections.pregel import NOBODY, is_sent
+from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
+
+Record = CheckpointRecord | WritesRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """An event that has a part in what the tasks of a checkpoint are called: it is a task's, or tells its name.
+
+    Attributes:
+        position: Its place in the feed.
+        stream_id: Its stream.
+        version: Its place in that.
+        namespace: The namespace of the checkpoint, and `checkpoint`, its id.
+        task: The task, if one wrote it.
+        record: What it holds, without values.
+    """
+
+    position: int
+    stream_id: int
+    version: int
+    namespace: str
+    checkpoint: str
+    task: str | None
+    record: Record
+
+    @property
+    def is_unnamed(self) -> bool:
+        """Tell whether it is what a packet's task wrote whose node nobody knew then."""
+        return isinstance(self.record, WritesRecord) and is_sent(self.record.task_path)
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """An event's row.
+
+    Attributes:
+        columns: The row's columns, by name.
+        terms: By what it is found, each once.
+        part: What it does for the names of tasks, if anything.
+    """
+
+    columns: Mapping[str, Any]
+    terms: Sequence[int]
+    part: Part | None = None
+
+    def with_terms(self, terms: Iterable[int]) -> Extract:
+        """The same, found by some more."""
+        return replace(self, terms=[*dict.fromkeys((*self.terms, *terms))])
+
+    def of_node(self, node: str) -> Extract:
+        """The same, of a task whose node has become known."""
+        node = storable(node)
+        return replace(self, columns={**self.columns, "node": node}).with_terms([node_term(node)])
+
+
+def extract(row: tuple[Any, ...], codec: Codec) -> Extract:
+    """Return the part of an event that the audit keeps.
+
+    Args:
+        row: Position, stream, version, topic, time in microseconds, and payload.
+        codec: Opens the payload.
+
+    Raises:
+        CorruptionError: The payload cannot be read, or was written by a newer version of this package.
+    """
+    position, stream_id, version, topic, recorded_at, stored = row
+    payload = bytes(stored)
+    try:
+        erased = is_erased(payload)
+        schema, cause, data = (0, Cause(), b"") if erased else codec.open(topic, payload)
+    except CorruptionError as error:
+        error.found_at(f"#{stream_id}", version)
+        raise
+    record = _record(topic, data) if schema == 1 else None
+    channels = _channels(record)
+    run, node = _optional(cause.run), _optional(cause.node)
+    metadata = _callers(topic, cause.metadata)
+    terms = (thread_term(stream_id), topic_term(topic), *content_terms(run, node, channels, metadata))
+    columns = {
+        "position": position,
+        "stream_id": stream_id,
+        "version": version,
+        "topic": topic,
+        "recorded_at": recorded_at,
+        "size": len(payload),
+        "erased": erased,
+        "namespace": storable(cause.namespace),
+        "checkpoint_id": _optional(cause.checkpoint),
+        "run_id": run,
+        "node": node,
+        "task_id": _optional(cause.task),
+        "channels": channels,
+        "metadata": metadata,
+    }
+    part = None
+    if cause.checkpoint is not None and record and (kept := _without_values(record, cause)):
+        part = Part(position, stream_id, version, cause.namespace, cause.checkpoint, cause.task, kept)
+    return Extract(columns, [*dict.fromkeys(terms)], part)
+
+
+def _record(topic: str, data: bytes) -> Record | None:
+    # Anybody may append events of these topics with other data: they have no channels, and are entered all the same.
+    with suppress(CorruptionError):
+        if topic == CHECKPOINT_SAVED:
+            return CheckpointRecord.unpack(data)
+        if topic == WRITES_SAVED:
+            return WritesRecord.unpack(data)
+    return None
+
+
+def _channels(record: Record | None) -> Sequence[str]:
+    """The channels whose values an event holds, each once."""
+    channels: Iterable[str] = ()
+    if isinstance(record, CheckpointRecord):
+        channels = record.changes
+    elif record:
+        channels = (write.channel for write in record.writes)
+    return [*dict.fromkeys(map(storable, channels))]
+
+
+def _without_values(record: Record, cause: Cause) -> Record | None:
+    """Return what names of tasks follow from; `None` if none does."""
+    if isinstance(record, CheckpointRecord):
+        return replace(record, manifest={}, changes={}, versions_seen={}, extras=None) if record.packets else None
+    if (cause.node is None and is_sent(record.task_path)) or (cause.task == NOBODY and record.packets):
+        return replace(record, writes=[write._replace(data=b"") for write in record.writes])
+    return None
+
+
+def _optional(text: str | None) -> str | None:
+    return None if text is None else storable(text)
+
+
+def _callers(topic: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """The caller's metadata, without what LangGraph says of the single checkpoint."""
+    found = searchable(metadata)
+    if topic in (CHECKPOINT_SAVED, WRITES_SAVED):
+        return {key: value for key, value in found.items() if key not in OF_A_CHECKPOINT}
+    return found

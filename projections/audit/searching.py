@@ -1,0 +1,159 @@
+"""Finding the positions of events by their terms: from the index of each term, never from the planner's choice.
+
+What is rarest leads: its positions are read in order, and those are passed over that lack one of the other terms. Every
+statement is a range of one index, or a look-up for each position, so that no page costs more than what it passes over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from eventstore.recorders import Recorder, Rows
+from projections.audit.terms import thread_term
+from projections.audit.wanted import Wanted
+
+SPAN = 4096
+"""How many positions share their earliest and their latest time."""
+
+# Positions that are looked through at a time, once the first ones gave too few.
+_MOST = 8192
+# A thread's name, or a prefix of names, may stand for several streams: up to so many, each is a term. If there are
+# more, what else is asked for leads, or the feed itself, and the names are compared.
+_FEW_STREAMS = 256
+# How many positions tell how common a term is.
+_DEPTH = 100
+_BEFORE_ALL, _AFTER_ALL = -(2**63), 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The positions `after < position < before`, in one of two orders."""
+
+    after: int
+    before: int
+    newest_first: bool
+
+    def behind(self, position: int) -> Window:
+        """Return the part of the window behind a position, in its order."""
+        return replace(self, before=position) if self.newest_first else replace(self, after=position)
+
+    def first(self, count: int) -> list[int]:
+        """So many positions from its beginning: the feed has no gaps."""
+        if self.newest_first:
+            return [*range(self.before - 1, max(self.after, self.before - 1 - count), -1)]
+        return [*range(self.after + 1, min(self.before, self.after + 1 + count))]
+
+    def distance(self, position: int) -> int:
+        """How far a position is from its beginning."""
+        return self.before - position if self.newest_first else position - self.after
+
+
+class Search:
+    """One search for the positions of events.
+
+    Args:
+        recorder: Where the tables are.
+        queries: The blocks of `audit.sql`.
+        wanted: What is asked for.
+    """
+
+    def __init__(self, recorder: Recorder, queries: Mapping[str, str], wanted: Wanted) -> None:
+        self._recorder = recorder
+        self._queries = queries
+        self._wanted = wanted
+
+    def positions(self, window: Window, size: int) -> Iterator[int]:
+        """The positions in a window that meet all that is asked for, in its order.
+
+        Args:
+            window: Where to look.
+            size: How many are looked through at first.
+        """
+        window = self._in_time(window)
+        groups = self._wanted.terms()
+        names: list[tuple[str, str]] = []
+        for low, high in self._wanted.names():
+            streams = self._streams(low, high)
+            if len(streams) <= _FEW_STREAMS:
+                groups.append(streams)
+            else:
+                names.append((low, high))
+        if not all(groups):  # there is no such thread
+            return
+        groups = self._rarest_first(groups, window)
+        while positions := self._some(groups, window, size):
+            window = window.behind(positions[-1])
+            yield from self._having(groups[1:], names, positions)
+            if len(positions) < size:
+                return
+            size = min(2 * size, _MOST)
+
+    def _in_time(self, window: Window) -> Window:
+        """Return the part of a window that can hold events of the time that is asked for."""
+        since, until = self._wanted.recorded_since, self._wanted.recorded_until
+        if since is None and until is None:
+            return window
+        [(first, last)] = self._read("audit_span_bounds", {"since": since, "until": until})
+        if since is not None:
+            window = replace(window, after=max(window.after, window.before if first is None else first * SPAN - 1))
+        if until is not None:
+            window = replace(window, before=min(window.before, window.after if last is None else (last + 1) * SPAN))
+        return window
+
+    def _streams(self, low: str, high: str) -> list[int]:
+        """The terms of the threads whose names are in a range; not all, if there are many."""
+        rows = self._read("audit_streams", {"low": low, "high": high, "limit": _FEW_STREAMS + 1})
+        return [thread_term(stream_id) for (stream_id,) in rows]
+
+    def _rarest_first(self, groups: list[list[int]], window: Window) -> list[list[int]]:
+        """The terms that lead, then the others: which are rarest, as far as the beginning of the window tells."""
+        if len(groups) < 2:
+            return groups
+        query = "audit_reach_newest" if window.newest_first else "audit_reach_oldest"
+        terms = {term for group in groups for term in group}
+        params = {**self._bounds(window), "terms": self._list(terms), "depth": _DEPTH}
+        reached: dict[int, int | None] = dict(self._read(query, params))
+
+        def density(group: list[int]) -> float:
+            ends = (reached[term] for term in group)
+            return sum(1 / window.distance(end) for end in ends if end is not None)
+
+        return sorted(groups, key=lambda group: (density(group), len(group)))
+
+    def _some(self, groups: Sequence[Sequence[int]], window: Window, size: int) -> list[int]:
+        """The next positions of those that lead; of the feed, if nothing does."""
+        if not groups:
+            return window.first(size)
+        query = "audit_newest" if window.newest_first else "audit_oldest"
+        rows = self._read(query, {**self._bounds(window), "terms": self._list(groups[0]), "limit": size})
+        return sorted({position for (position,) in rows}, reverse=window.newest_first)[:size]
+
+    def _having(
+        self, groups: Sequence[Sequence[int]], names: Sequence[tuple[str, str]], positions: list[int]
+    ) -> list[int]:
+        """Those of some positions that meet all the rest, in their order."""
+        for terms in groups:
+            positions = self._among(positions, "audit_having", {"terms": self._list(terms)})
+        for low, high in names:
+            positions = self._among(positions, "audit_named", {"low": low, "high": high})
+        since, until = self._wanted.recorded_since, self._wanted.recorded_until
+        if since is not None or until is not None:
+            time = {"since": _BEFORE_ALL if since is None else since, "until": _AFTER_ALL if until is None else until}
+            positions = self._among(positions, "audit_recorded", time)
+        return positions
+
+    def _among(self, positions: list[int], query: str, params: Mapping[str, object]) -> list[int]:
+        if not positions:
+            return []
+        found = {position for (position,) in self._read(query, {**params, "positions": self._list(positions)})}
+        return [position for position in positions if position in found]
+
+    def _read(self, query: str, params: Mapping[str, object]) -> Rows:
+        return self._recorder.read(self._queries[query], params)
+
+    def _list(self, numbers: Iterable[int]) -> object:
+        return self._recorder.list_of([*numbers])
+
+    def _bounds(self, window: Window) -> dict[str, int]:
+        return {"after": window.after, "before": window.before}

@@ -1,0 +1,378 @@
+"""Branches: forks of threads, and what stands side by side within one thread, as one tree."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, zip_longest
+from typing import Any
+
+from eventstore import BadInputError, BusyError, Cause, NotFoundError, OvertakenError
+from eventstore.arguments import checked
+from eventstore.recorders import Session
+from projections.branches.moving import caused
+from projections.branches.promoting import promote
+from projections.branches.tree import Family
+from projections.checkpoints.checkpoints import Checkpoints
+from projections.model import Branch, Forked, Moved, Promoted, PruneReport
+from projections.projecting import applying
+from projections.reading.loading import again
+from projections.reading.located import Located
+from projections.reading.view import View
+from projections.timeline.comparison import CheckpointDiff, Comparison, missing
+from projections.timeline.rules import Fold
+from projections.values.serializer import Serializer
+
+
+@dataclass(frozen=True, slots=True)
+class BranchSide:
+    """One of two branches that are compared.
+
+    Attributes:
+        thread: The thread.
+        tip: The checkpoint where the branch ends.
+        ahead: How many checkpoints it has since the two parted.
+        changes: What they changed; `None` if there are none, or nothing in common to compare with.
+    """
+
+    thread: str
+    tip: str
+    ahead: int
+    changes: CheckpointDiff | None
+
+
+@dataclass(frozen=True, slots=True)
+class BranchDiff:
+    """The common past of two branches, and their differences.
+
+    Attributes:
+        ancestor: The latest checkpoint that both go on from; `None` if they have nothing in common.
+        one: The first branch.
+        other: The other one.
+    """
+
+    ancestor: str | None
+    one: BranchSide
+    other: BranchSide
+
+    @property
+    def conflicts(self) -> tuple[str, ...]:
+        """The channels that both have changed."""
+        changed = [
+            {each.channel for each in side.changes.channels if each.kind != "rewritten"} if side.changes else set()
+            for side in (self.one, self.other)
+        ]
+        return tuple(sorted(changed[0] & changed[1]))
+
+
+@checked
+class Branches:
+    """Forks threads, lists what has branched, and moves threads from one branch to another.
+
+    Args:
+        checkpoints: The checkpoints of the threads.
+    """
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+        self._store = checkpoints.store
+
+    def fork(
+        self,
+        source: str,
+        target: str,
+        *,
+        at: str | None = None,
+        namespace: str = "",
+        name: str | None = None,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> Forked:
+        """Begin a new thread with the past of another one: up to its head, or as it was when a checkpoint was saved.
+
+        Nothing is copied, whatever the length, and neither is changed by what becomes of the other.
+
+        Args:
+            source: The thread to fork.
+            target: The id of the new thread.
+            at: The id of a checkpoint, also of one that was rolled back; `None`: the head, with what is pending.
+            namespace: Of which namespace that checkpoint is.
+            name: What to call the branch in listings.
+            reason: Why, in words.
+            cause: Who, and anything else that is to be recorded.
+
+        Raises:
+            NotFoundError: There is no such thread or checkpoint.
+            ConflictError: The target exists.
+        """
+        its = caused(cause, reason, forked_from=source, name=name)
+        if at is None:
+            forked = self._checkpoints.copy(source, target, cause=its)
+            return Forked(target, source, forked.first - 1, None)
+        view = self._checkpoints.finder.view(source)
+        if view is None:
+            raise NotFoundError(f"there is no thread {source!r} that could be forked")
+        mover, queries = self._checkpoints.mover, self._checkpoints.queries
+        point = mover.point_of(view, namespace, at)
+
+        def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
+            if parent_id != view.stream_id:
+                raise BusyError(f"thread {source!r} was replaced while it was forked: try again")
+            if self._checkpoints.finder.pruned_at(view, point.upto, session.execute) > point.upto:
+                raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
+            applying.apply_fork(session, queries, self._store.queries, stream_id, parent_id, version + 1, point)
+
+        its = Cause(namespace, at, its.run, its.node, its.task, its.metadata)
+        metadata = self._checkpoints.finder.described(view, its.metadata)
+        self._store.fork(source, target, at=point.version, cause=its, metadata=metadata, shows=point.pack(), work=show)
+        return Forked(target, source, point.version, at)
+
+    def tree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
+        """All that has branched from a thread, and what it branched from itself: usually one tree, by its trunk.
+
+        A branch is a thread that was forked, or what stands beside the head of one: what was run after going back in
+        time, by racing runs, or before a rollback. It costs as much as there are checkpoints in all of these threads.
+
+        Args:
+            thread: Any thread of the tree.
+            namespace: Of which namespace.
+
+        Raises:
+            NotFoundError: There is no such thread.
+        """
+        return again(lambda: self._family(thread, namespace).branches(), self._store, thread)
+
+    def compare(
+        self,
+        one: str,
+        other: str,
+        serializer: Serializer,
+        *,
+        at: str | None = None,
+        other_at: str | None = None,
+        namespace: str = "",
+        fold: Fold | None = None,
+    ) -> BranchDiff:
+        """Compare two branches: find their common past, and the changes of each since then, by channel and by item.
+
+        Args:
+            one: A thread.
+            other: Another one, or the same.
+            serializer: Turns bytes into values.
+            at: The checkpoint at which the first branch ends; `None` means its latest.
+            other_at: The checkpoint at which the other branch ends.
+            namespace: The namespace of the checkpoints.
+            fold: The rules of the graph, for channels of which only the writes are stored.
+
+        Raises:
+            NotFoundError: There is no such thread or checkpoint.
+        """
+        return again(
+            lambda: self._compared(((one, at), (other, other_at)), serializer, namespace, fold),
+            self._store,
+            *dict.fromkeys([one, other]),
+        )
+
+    def _compared(
+        self, ends: Sequence[tuple[str, str | None]], serializer: Serializer, namespace: str, fold: Fold | None
+    ) -> BranchDiff:
+        finder = self._checkpoints.finder
+        comparison = Comparison(self._store, self._checkpoints.queries, finder)
+        ways = [self._way(thread, namespace, tip) for thread, tip in ends]
+        common, gone = _meeting(*(ids for _, _, ids in ways))
+        sides = []
+        for (view, tip, _), way in zip(ways, gone, strict=True):
+            since = way.index(common) if common is not None else len(way)
+            changes = None
+            if common is not None and since:
+                # In what the way was found in: the thread may have moved meanwhile.
+                base = finder.locate(view, namespace, common)
+                if base is None:
+                    raise OvertakenError(f"checkpoint {common!r} of thread {view.thread!r} was forgotten meanwhile")
+                changes = comparison.within(view, base, tip, serializer, fold)
+            sides.append(BranchSide(view.thread, tip.id, since, changes))
+        return BranchDiff(common, *sides)
+
+    def _way(self, thread: str, namespace: str, tip: str | None) -> tuple[View, Located, Iterator[str]]:
+        """A checkpoint of a thread, and the ids of it and of all that it goes on from, the latest first."""
+        finder = self._checkpoints.finder
+        view = finder.view(thread)
+        way = finder.ancestors(view, namespace, tip) if view else iter(())
+        first = next(way, None)
+        if view is None or first is None:
+            raise NotFoundError(missing(thread, namespace, tip))
+        return view, first, (located.id for located in chain([first], way))
+
+    def switch(
+        self,
+        thread: str,
+        checkpoint: str,
+        *,
+        namespace: str = "",
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """Put a thread on another of its branches, at any checkpoint of it; `Checkpoints.undo` leads back.
+
+        The thread is then as it was when the checkpoint was saved; if that was the last of what a rollback has set
+        aside, as it was before the rollback, with what is pending.
+
+        Raises:
+            NotFoundError: The thread has no such checkpoint, on any branch.
+            ConflictError: The thread moved on meanwhile; nothing was changed.
+        """
+        mover = self._checkpoints.mover
+        return mover.switch(thread, checkpoint, namespace, caused(cause, reason), expected_version)
+
+    def promote(
+        self,
+        branch: str,
+        over: str,
+        *,
+        keep_as: str | None = None,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> Promoted:
+        """Let a forked thread take another's place: its id becomes that of the other, which is kept under a new one.
+
+        Args:
+            branch: The thread that takes the place.
+            over: The thread whose id it gets.
+            keep_as: The id that the other is kept under; by default its own, with `~` and its version.
+            reason: Why, in words.
+            cause: Who, and anything else that is to be recorded.
+
+        Raises:
+            NotFoundError: There is no such thread.
+            BadInputError: The two have no past in common.
+            ConflictError: A thread of the id `keep_as` exists, or a run writes to one of them; nothing was changed.
+        """
+        finder = self._checkpoints.finder
+        views = [finder.view(thread) for thread in (branch, over)]
+        if all(views) and len({finder.root(view) for view in views if view}) > 1:
+            raise BadInputError(f"threads {branch!r} and {over!r} have no past in common: promote a fork")
+        return promote(self._store, self._checkpoints.queries, branch, over, keep_as, caused(cause, reason))
+
+    def delete(
+        self,
+        thread: str,
+        checkpoint: str | None = None,
+        *,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> PruneReport:
+        """Delete a forked thread; or, within a thread, the branch that ends at a checkpoint.
+
+        Of a branch those checkpoints go that no other has, and what subgraphs saved under them. Their content is
+        erased: this cannot be undone.
+
+        Args:
+            thread: The thread.
+            checkpoint: The last checkpoint of the branch; `None`: the thread itself.
+            reason: Why, in words.
+            cause: Who, and anything else that is to be recorded.
+
+        Raises:
+            NotFoundError: There is no such thread, or no branch that ends there.
+            BadInputError: The thread stands on that branch.
+            ConflictError: A fork shares the branch, which no fork would lose by this; nothing was deleted.
+        """
+        if checkpoint is None:
+            if self._store.head(thread) is None:
+                raise NotFoundError(f"there is no thread {thread!r}")
+            return self._checkpoints.delete(thread, cause=caused(cause, reason))
+        family = again(lambda: self._family(thread, ""), self._store, thread)
+        doomed = family.path(checkpoint)
+        if not doomed:
+            raise NotFoundError(f"no branch of thread {thread!r} ends at checkpoint {checkpoint!r}: look at its tree")
+        if family.is_head(checkpoint):
+            raise BadInputError(f"thread {thread!r} stands on that branch: switch to another one first")
+        return self._checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))
+
+    def _family(self, thread: str, namespace: str) -> Family:
+        return Family.of(self._store, self._checkpoints.queries, self._checkpoints.finder, thread, namespace)
+
+    # --- the same for async code -------------------------------------------------------------------------------------
+
+    async def afork(
+        self,
+        source: str,
+        target: str,
+        *,
+        at: str | None = None,
+        namespace: str = "",
+        name: str | None = None,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> Forked:
+        """`fork`."""
+        return await self._store.workers.run(
+            self.fork, source, target, at=at, namespace=namespace, name=name, reason=reason, cause=cause
+        )
+
+    async def atree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
+        """`tree`."""
+        return await self._store.workers.run(self.tree, thread, namespace=namespace)
+
+    async def acompare(self, one: str, other: str, serializer: Serializer, **options: Any) -> BranchDiff:
+        """`compare`, with the same arguments."""
+        return await self._store.workers.run(self.compare, one, other, serializer, **options)
+
+    async def aswitch(
+        self,
+        thread: str,
+        checkpoint: str,
+        *,
+        namespace: str = "",
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """`switch`."""
+        return await self._store.workers.run(
+            self.switch,
+            thread,
+            checkpoint,
+            namespace=namespace,
+            reason=reason,
+            cause=cause,
+            expected_version=expected_version,
+        )
+
+    async def apromote(
+        self,
+        branch: str,
+        over: str,
+        *,
+        keep_as: str | None = None,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> Promoted:
+        """`promote`."""
+        return await self._store.workers.run(self.promote, branch, over, keep_as=keep_as, reason=reason, cause=cause)
+
+    async def adelete(
+        self,
+        thread: str,
+        checkpoint: str | None = None,
+        *,
+        reason: str | None = None,
+        cause: Cause | None = None,
+    ) -> PruneReport:
+        """`delete`."""
+        return await self._store.workers.run(self.delete, thread, checkpoint, reason=reason, cause=cause)
+
+
+def _meeting(one: Iterator[str], other: Iterator[str]) -> tuple[str | None, tuple[list[str], list[str]]]:
+    """Return where two paths back meet, if they do, and the steps taken along each: no more than it takes."""
+    gone: tuple[list[str], list[str]] = ([], [])
+    seen: tuple[set[str], set[str]] = (set(), set())
+    for steps in zip_longest(one, other):
+        for mine, step in enumerate(steps):
+            if step is not None:
+                gone[mine].append(step)
+                seen[mine].add(step)
+                if step in seen[1 - mine]:
+                    return step, gone
+    return None, gone

@@ -1,0 +1,236 @@
+"""Moving a thread to another line: back to an earlier checkpoint, back again, and over to another branch.
+
+Nothing is removed. A move is an event; from then on the thread's rows are those of another line, which shows what the
+thread showed at a version of its log, as a fork shows its parent. So it costs the same for any length, and what came
+later stays where it is: in the log, and on the line that was left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent, NotFoundError
+from eventstore.events import Head, to_microseconds
+from eventstore.recorders import Session
+from projections.branches.points import Points
+from projections.model import Moved
+from projections.projecting import applying
+from projections.reading.finding import Finder
+from projections.reading.located import Located
+from projections.reading.view import Source, View, lines_of, sources_at
+from projections.records import (
+    HEAD_SWITCHED,
+    ROLLBACK_UNDONE,
+    THREAD_PRUNED,
+    THREAD_ROLLED_BACK,
+    MoveRecord,
+    Point,
+)
+
+_UNDOABLE = (THREAD_ROLLED_BACK, HEAD_SWITCHED)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A checkpoint to move to, named in one of four ways; exactly one is given.
+
+    Attributes:
+        checkpoint: The checkpoint of this id.
+        step: The checkpoint of this step, on the path that led to the latest.
+        time: The latest checkpoint saved by this time, on that path; a naive time is taken as UTC.
+        back: The number of checkpoints to go back from the latest, on that path.
+    """
+
+    checkpoint: str | None = None
+    step: int | None = None
+    time: datetime | None = None
+    back: int | None = None
+
+    def __post_init__(self) -> None:
+        given = [each for each in (self.checkpoint, self.step, self.time, self.back) if each is not None]
+        if len(given) != 1:
+            raise BadInputError("say where to go back to by one of: a checkpoint's id, a step, a time, or back=n")
+        if self.back is not None and (type(self.back) is not int or self.back < 0):
+            raise BadInputError(f"back is {self.back!r}: use a number of checkpoints, 0 or more")
+        if self.step is not None and type(self.step) is not int:
+            raise BadInputError(f"step is {self.step!r}: use a whole number")
+        if self.time is not None and not isinstance(self.time, datetime):
+            raise BadInputError(f"time is {self.time!r}: use a datetime")
+
+    def __str__(self) -> str:
+        if self.checkpoint is not None:
+            return f"checkpoint {self.checkpoint!r}"
+        if self.step is not None:
+            return f"checkpoint of step {self.step}"
+        if self.time is not None:
+            return f"checkpoint saved by {self.time.isoformat()}"
+        return f"checkpoint {self.back} before its latest"
+
+    def find(self, finder: Finder, view: View, namespace: str) -> Located | None:
+        """The checkpoint that is meant, if the thread shows it."""
+        if self.checkpoint is not None:
+            return finder.locate(view, namespace, self.checkpoint)
+        for number, located in enumerate(finder.ancestors(view, namespace)):
+            if (
+                self.back == number
+                or (self.step is not None and located.cause.metadata.get("step") == self.step)
+                or (self.time is not None and located.recorded_at <= to_microseconds(self.time))
+            ):
+                return located
+        return None
+
+
+def caused(cause: Cause | None, reason: str | None, **described: str | None) -> Cause:
+    """A cause that says why, in words, and what else it is described by."""
+    its = cause or Cause()
+    for key, value in {"reason": reason, **described}.items():
+        if not isinstance(value, str | None):
+            raise BadInputError(f"{key} is {value!r}: say it in words")
+        if value is not None:
+            its = replace(its, metadata={**its.metadata, key: value})
+    return its
+
+
+class Mover:
+    """Moves the threads of one store."""
+
+    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+        self._store = store
+        self._queries = queries
+        self._finder = finder
+        self._points = Points(store, queries, finder)
+
+    def rollback(
+        self, thread: str, target: Target, namespace: str, cause: Cause, expected_version: int | None
+    ) -> Moved:
+        """See `Checkpoints.rollback`."""
+
+        def find(view: View) -> MoveRecord:
+            located = target.find(self._finder, view, namespace)
+            if located is None and target.checkpoint and self._finder.set_aside(view, namespace, target.checkpoint):
+                raise NotFoundError(
+                    f"thread {thread!r} was rolled back past {target}: undo the rollback, or switch to that branch"
+                )
+            if located is None:
+                raise NotFoundError(f"thread {thread!r} has no {target}: look at its timeline")
+            return MoveRecord(self._points.of(view, located), namespace=namespace, checkpoint=located.id)
+
+        return self._move(thread, THREAD_ROLLED_BACK, find, cause, expected_version)
+
+    def switch(self, thread: str, checkpoint: str, namespace: str, cause: Cause, expected_version: int | None) -> Moved:
+        """See `Branches.switch`."""
+
+        def find(view: View) -> MoveRecord:
+            if self._finder.locate(view, namespace, checkpoint) is None:
+                for place in self._finder.set_aside(view, namespace, checkpoint)[:1]:
+                    left = replace(view, sources=[Source(place.line_id)])
+                    if self._finder.latest_id(left, namespace) == checkpoint:
+                        return MoveRecord(returns_to=place.since, namespace=namespace, checkpoint=checkpoint)
+            return MoveRecord(self.point_of(view, namespace, checkpoint), namespace=namespace, checkpoint=checkpoint)
+
+        return self._move(thread, HEAD_SWITCHED, find, cause, expected_version)
+
+    def undo(self, thread: str, cause: Cause, expected_version: int | None) -> Moved:
+        """See `Checkpoints.undo`."""
+
+        def find(view: View) -> MoveRecord:
+            moves = self._store.recorder.read(self._queries["moves_of_stream"], {"stream_id": view.stream_id})
+            undone = {undoes for *_, undoes in moves}
+            for version, topic, left, _, _ in sorted(moves, reverse=True):
+                if topic == THREAD_PRUNED:
+                    break
+                if topic in _UNDOABLE and version not in undone:
+                    # A line that the thread was on again may have grown.
+                    if any(line == left and moved_at > version for moved_at, _, _, line, _ in moves):
+                        return MoveRecord(Point(version - 1), undoes=version)
+                    return MoveRecord(returns_to=left, undoes=version)
+            raise NotFoundError(
+                f"there is nothing to undo in thread {thread!r}: it was not rolled back, or was pruned since"
+            )
+
+        return self._move(thread, ROLLBACK_UNDONE, find, cause, expected_version)
+
+    def point_of(self, view: View, namespace: str, checkpoint: str) -> Point:
+        """The point of a checkpoint, also of one that was set aside.
+
+        Raises:
+            NotFoundError: There is no such checkpoint, on any line of the thread.
+        """
+        return self._points.of(*self._find(view, namespace, checkpoint))
+
+    def at(self, view: View, namespace: str, checkpoint: str) -> tuple[View, Located]:
+        """A checkpoint, also one that was set aside, in what a fork would show that was made there.
+
+        Raises:
+            NotFoundError: There is no such checkpoint, on any line of the thread.
+        """
+        view, located = self._find(view, namespace, checkpoint)
+        point = self._points.of(view, located)
+        staying = {(each.namespace, each.checkpoint): each.writes for each in point.adopted}
+        return replace(view, staying={(namespace, checkpoint): (), **staying}), located
+
+    def _find(self, view: View, namespace: str, checkpoint: str) -> tuple[View, Located]:
+        located = self._finder.locate(view, namespace, checkpoint)
+        if located is None:
+            for place in self._finder.set_aside(view, namespace, checkpoint)[:1]:
+                view = self._finder.on_line(view, place.line_id)
+                located = self._finder.locate(view, namespace, checkpoint)
+        if located is None:
+            raise NotFoundError(f"thread {view.thread!r} has no checkpoint {checkpoint!r}: look at its timeline")
+        return view, located
+
+    def _move(
+        self,
+        thread: str,
+        topic: str,
+        find: Callable[[View], MoveRecord],
+        cause: Cause,
+        expected_version: int | None,
+    ) -> Moved:
+        """Append a move that was decided on the thread's head, unless the thread moves on meanwhile."""
+        # The head before the view: whatever comes in between is noticed at the append.
+        seen = self._store.head(thread)
+        view = self._finder.view(thread)
+        if seen is None or view is None:
+            raise NotFoundError(f"there is no thread {thread!r}")
+        if expected_version is not None and seen.version != expected_version:
+            raise ConflictError(thread, expected_version, seen.version)
+        record = find(view)
+        if record.point is not None and self._stands_at(view, record.point, seen):
+            return Moved(thread, seen.version, topic, record.namespace, record.checkpoint)
+
+        def decide(stream_id: int, head: Head) -> Decision:
+            if head != seen:
+                raise ConflictError(thread, seen.version, head.version, _IS_WRITING.format(thread))
+
+            def work(session: Session) -> None:
+                applying.apply_move(
+                    session, self._queries, self._store.queries, stream_id, head.version + 1, topic, record
+                )
+
+            its_cause = replace(cause, namespace=record.namespace, checkpoint=record.checkpoint)
+            return Decision([NewEvent(topic, record.pack(), its_cause)], work=work, begins_era=True)
+
+        appended = self._store.commit(thread, decide)
+        return Moved(thread, appended.last, topic, record.namespace, record.checkpoint, record.undoes)
+
+    def _stands_at(self, view: View, point: Point, head: Head) -> bool:
+        """Tell whether a thread shows just what it would at a point: nothing happened since, but a move to there."""
+        if not self._points.stays_whole(view, point):
+            return False
+        if sum(version > point.upto for version in point.events) == head.version - point.upto:
+            return True
+        lines = lines_of(self._store.recorder.read, self._queries, view.stream_id)
+        begun = {line.line_id: line.since for line in lines}
+        if begun.get(view.line_id) != head.version:
+            return False
+        sources = sources_at(self._store, self._queries, view, point.upto)
+        return view.sources[1:] == [source.until(point.upto, point.last_id) for source in sources]
+
+
+_IS_WRITING = (
+    "thread {!r} moved on while it was looked at: a run is writing to it; nothing was changed. "
+    "Stop the run, or wait for its end, and try again"
+)

@@ -1,0 +1,60 @@
+"""Promotion: a forked thread takes the place of another one. Both keep their streams; only the names change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import ormsgpack
+
+from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent, NotFoundError
+from eventstore.events import Head
+from eventstore.ids import check_stream
+from eventstore.recorders import Session
+from projections.model import Promoted
+from projections.projecting.applying import note_move
+from projections.records import THREAD_PROMOTED
+
+
+def promote(
+    store: EventStore, queries: Mapping[str, str], branch: str, over: str, keep_as: str | None, cause: Cause
+) -> Promoted:
+    """See `Branches.promote`."""
+    if branch == over:
+        raise BadInputError(f"thread {branch!r} cannot take its own place")
+    heads = {thread: _head(store, thread) for thread in (branch, over)}
+    kept = check_stream(f"{over}~{heads[over].version}" if keep_as is None else keep_as)
+    if kept in (branch, over):
+        raise BadInputError(f"thread {over!r} is to be kept under another id than {kept!r}")
+    data = ormsgpack.packb({"branch": branch, "over": over, "kept_as": kept})
+
+    def rename(session: Session) -> None:
+        if session.execute(store.queries["stream_by_name"], {"name": kept}):
+            message = f"there is a thread {kept!r} already: use another id to keep {over!r} under"
+            raise ConflictError(kept, 0, "a thread of that id", message)
+        for name, new_name in ((over, kept), (branch, over)):
+            session.execute(store.queries["rename_stream"], {"name": name, "new_name": new_name})
+
+    def decide(thread: str, then: Callable[[Session], None], stream_id: int, head: Head) -> Decision:
+        if head != heads[thread]:
+            message = f"thread {thread!r} moved on while it was looked at: a run is writing to it; nothing was changed"
+            raise ConflictError(thread, heads[thread].version, head.version, message)
+
+        def work(session: Session) -> None:
+            note_move(session, queries, stream_id, head.version + 1, THREAD_PROMOTED)
+            then(session)
+
+        # Its name leads to another stream from here on.
+        return Decision([NewEvent(THREAD_PROMOTED, data, cause)], work=work, closes=True)
+
+    # They are renamed when both have their event: with the last one.
+    decides = {branch: partial(decide, branch, lambda _: None), over: partial(decide, over, rename)}
+    appended = store.commit_all(decides)
+    return Promoted(over, branch, kept, appended[branch].last)
+
+
+def _head(store: EventStore, thread: str) -> Head:
+    head = store.head(thread)
+    if head is None:
+        raise NotFoundError(f"there is no thread {thread!r}")
+    return head

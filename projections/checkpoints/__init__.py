@@ -1,0 +1,1 @@
+"""Checkpoints: saving them, and everything that callers do with them."""

@@ -1,0 +1,458 @@
+"""The checkpoints of threads, as a projection of the log: saved with it in one transaction, rebuilt from it at will."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Literal
+
+from eventstore import BadInputError, Cause, Decision, ErasedError, EventStore, NewEvent, OvertakenError
+from eventstore.arguments import checked
+from eventstore.events import Appended, Head
+from eventstore.queries import load_queries
+from eventstore.recorders import Session
+from projections.branches.moving import Mover, Target, caused
+from projections.checkpoints.saving import Prepared, Saver, prepare_checkpoint, prepare_writes
+from projections.checkpoints.segments import rebuild_segments
+from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
+from projections.projecting import applying
+from projections.projecting.rebuilding import rebuild
+from projections.pruning.retention import Plan, Planner
+from projections.reading.finding import Finder
+from projections.reading.loading import Loader, Matching
+from projections.reading.view import Source, View, lines_of
+from projections.records import BRANCH_DELETED, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, Point, PruneRecord
+from projections.values.ladder import SnapshotPolicy
+from projections.values.live import LiveValues
+from projections.values.serializer import Serializer
+
+CACHE_BYTES = 128 * 1024 * 1024
+"""How much memory the values of live threads take at most, if nothing else is said."""
+
+Strategy = Literal["keep_latest", "delete"]
+
+_PlanFunction = Callable[[View, int], Plan]
+"""From a thread's view, and the version up to which forks need it, to what is to be forgotten."""
+
+
+@checked
+class Checkpoints:
+    """Saves, reads, copies and forgets the checkpoints of threads.
+
+    A thread is a stream of the store; a checkpoint is an event in it. Reads see one's own writes at once. Values go
+    through the serializer that is passed with each call.
+
+    Args:
+        store: An open store.
+        migrate: Whether this package's tables may be created and updated; if not, they are only verified.
+        cache_bytes: How much memory the values of live threads may take, so that their next step costs what changes.
+        snapshots: When more is stored than what changed, so that reading stays cheap.
+
+    Attributes:
+        store: The store.
+        queries: For other projections of this package: its SQL.
+        finder: Likewise: finds checkpoints, without their values.
+        mover: Likewise: moves threads.
+        loader: Likewise: reads what checkpoints consist of.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        migrate: bool = True,
+        cache_bytes: int = CACHE_BYTES,
+        snapshots: SnapshotPolicy | None = None,
+    ) -> None:
+        if type(cache_bytes) is not int or cache_bytes < 0:
+            raise BadInputError(f"cache_bytes is {cache_bytes!r}: use a number of bytes, 0 or more")
+        if not isinstance(snapshots, SnapshotPolicy | None):
+            raise BadInputError(f"snapshots is {snapshots!r}: use a projections.SnapshotPolicy")
+        self.store = store
+        self._live = LiveValues(cache_bytes)
+        store.recorder.migrate("projections", allowed=migrate)
+        self.queries = load_queries("projections", store.recorder.dialect, store.recorder.schema)
+        self.finder = Finder(store, self.queries)
+        self.loader = Loader(store, self.queries, self.finder, self._live)
+        self._snapshots = snapshots or SnapshotPolicy()
+        self._saver = Saver(store, self.queries, self.finder, self._live, self._snapshots)
+        self._planner = Planner(store, self.queries, self.finder)
+        self.mover = Mover(store, self.queries, self.finder)
+
+    def save(self, checkpoint: NewCheckpoint, serializer: Serializer) -> None:
+        """Save a checkpoint; one that is saved again replaces the first.
+
+        Raises:
+            UnserializableError: A value cannot be stored; nothing of this call was.
+        """
+        self._saver.save([prepare_checkpoint(checkpoint, serializer)])
+
+    def save_writes(self, writes: NewWrites, serializer: Serializer) -> None:
+        """Save what a task wrote. A task's write is kept once; special ones (negative slot) are replaced.
+
+        Raises:
+            UnserializableError: A value cannot be stored; nothing of this call was.
+        """
+        self._saver.save([prepare_writes(writes, serializer)])
+
+    def save_prepared(self, items: Sequence[Prepared], *, check: Callable[[], None] | None = None) -> None:
+        """Save checkpoints and writes of one thread whose values are in bytes already, all of them or none.
+
+        Args:
+            items: What `prepare_checkpoint` and `prepare_writes` gave, in the order in which it is to be recorded.
+            check: Is called when the thread's head is known, and again if the thread moves on before the append. If it
+                raises, typically a `ConflictError`, nothing is stored.
+        """
+        self._saver.save(items, check)
+
+    def get(
+        self, thread: str, serializer: Serializer, *, namespace: str = "", checkpoint: str | None = None
+    ) -> SavedCheckpoint | None:
+        """A checkpoint by its id, or the latest of a namespace: the one with the greatest id."""
+        return self.loader.get(thread, namespace, checkpoint, serializer)
+
+    def latest_id(self, thread: str, *, namespace: str = "") -> str | None:
+        """The id of the latest checkpoint of a namespace."""
+        view = self.finder.view(thread)
+        return self.finder.latest_id(view, namespace) if view else None
+
+    def exists(self, thread: str, checkpoint: str, *, namespace: str = "") -> bool:
+        """Return whether a thread shows a checkpoint of that id."""
+        view = self.finder.view(thread)
+        return view is not None and self.finder.locate(view, namespace, checkpoint) is not None
+
+    def list(
+        self,
+        serializer: Serializer,
+        *,
+        thread: str | None = None,
+        namespace: str | None = None,
+        before: str | None = None,
+        matching: Matching = lambda _: True,
+    ) -> Iterator[SavedCheckpoint]:
+        """Checkpoints, the latest first, read in pages while they are consumed.
+
+        Args:
+            serializer: Turns bytes into values.
+            thread: Of which thread; `None`: of all.
+            namespace: Of which namespace of the thread; `None`: of all.
+            before: Only those whose id is smaller.
+            matching: Only those whose metadata it accepts; the values of others are not read.
+        """
+        if thread is None:
+            return self.loader.list_store(before, matching, serializer)
+        return self.loader.list_thread(thread, namespace, before, matching, serializer)
+
+    def history(
+        self,
+        thread: str,
+        channels: Sequence[str],
+        serializer: Serializer,
+        *,
+        namespace: str = "",
+        checkpoint: str | None = None,
+    ) -> dict[str, ChannelHistory]:
+        """Return the history that each channel is replayed from, for channels of which only the writes are stored."""
+        return self.loader.history(thread, namespace, checkpoint, channels, serializer)
+
+    def copy(self, source: str, target: str, *, cause: Cause | None = None) -> Appended:
+        """Let `target` begin with all that `source` has now. It is a fork: nothing is copied, whatever the length.
+
+        Raises:
+            NotFoundError: There is no such source.
+            ConflictError: The target exists.
+        """
+
+        def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
+            # What was forgotten since may be all that the fork would show.
+            if session.execute(self.queries["moved_since"], {"stream_id": parent_id, "after": version}):
+                raise OvertakenError
+            applying.go_on(session, self.queries, self.store.queries, stream_id, parent_id, Point(version))
+
+        its = cause or Cause()
+        view = self.finder.view(source)
+        metadata = self.finder.described(view, its.metadata) if view else None
+        return self.store.fork(source, target, cause=its, metadata=metadata, work=show)
+
+    def rollback(  # noqa: PLR0913 (one of four ways to say where to, and why)
+        self,
+        thread: str,
+        *,
+        to: str | None = None,
+        step: int | None = None,
+        time: datetime | None = None,
+        back: int | None = None,
+        namespace: str = "",
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """Put a thread back to where it was when a checkpoint was saved: in all namespaces, with what was pending then.
+
+        What came later is shown no longer, and stays in the log: `undo` brings it back. It costs the same for any
+        length. If the thread is there already, nothing is recorded. A run that is under way fails at its next
+        checkpoint, with a `ConflictError`.
+
+        Args:
+            thread: The thread.
+            to: The id of the checkpoint; or, instead:
+            step: Its step, on the way that led to the latest checkpoint;
+            time: The latest one on that way that was saved by then (a naive time is UTC);
+            back: How many checkpoints back on that way; 0: the latest itself, without what was written since.
+            namespace: Of which namespace the checkpoint is.
+            reason: Why, in words; it is recorded with the event.
+            cause: Who, and anything else that is to be recorded.
+            expected_version: The version that the thread's stream must be at; `None`: where it is now.
+
+        Raises:
+            NotFoundError: The thread shows no such checkpoint.
+            ConflictError: The thread moved on meanwhile; nothing was changed.
+        """
+        target = Target(to, step, time, back)
+        return self.mover.rollback(thread, target, namespace, caused(cause, reason), expected_version)
+
+    def undo(
+        self,
+        thread: str,
+        *,
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """Undo the last rollback or switch that was not undone: the thread is again as it was before, exactly.
+
+        What was saved since is set aside, as by a rollback: `Branches.switch` leads there.
+
+        Args:
+            thread: The thread.
+            reason: Why, in words.
+            cause: Who, and anything else that is to be recorded.
+            expected_version: The version that the thread's stream must be at; `None`: where it is now.
+
+        Raises:
+            NotFoundError: There is nothing to undo; after a prune there is nothing left that could come back.
+            ConflictError: The thread moved on meanwhile; nothing was changed.
+        """
+        return self.mover.undo(thread, caused(cause, reason), expected_version)
+
+    async def arollback(  # noqa: PLR0913 (as `rollback`)
+        self,
+        thread: str,
+        *,
+        to: str | None = None,
+        step: int | None = None,
+        time: datetime | None = None,
+        back: int | None = None,
+        namespace: str = "",
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """`rollback`, for async code."""
+        return await self.store.workers.run(
+            self.rollback,
+            thread,
+            to=to,
+            step=step,
+            time=time,
+            back=back,
+            namespace=namespace,
+            reason=reason,
+            cause=cause,
+            expected_version=expected_version,
+        )
+
+    async def aundo(
+        self,
+        thread: str,
+        *,
+        reason: str | None = None,
+        cause: Cause | None = None,
+        expected_version: int | None = None,
+    ) -> Moved:
+        """`undo`, for async code."""
+        return await self.store.workers.run(
+            self.undo, thread, reason=reason, cause=cause, expected_version=expected_version
+        )
+
+    def delete(self, thread: str, *, cause: Cause | None = None) -> PruneReport:
+        """Delete a thread: its checkpoints are gone, and the content of its events is erased.
+
+        What living forks share with it stays until they are deleted, too. A thread of the same id begins anew.
+        """
+        report = self._report_of_delete(thread)
+        if report is None:
+            return PruneReport()
+
+        def decide(stream_id: int, _: Head) -> Decision:
+            self._live.forget(stream_id)
+
+            def work(session: Session) -> None:
+                session.execute(self.store.queries["lock_family"], {"stream_id": stream_id})
+                session.execute(self.store.queries["close_stream"], {"stream_id": stream_id})
+                closed = session.execute(self.queries["closed_ancestors"], {"stream_id": stream_id})
+                # The thread itself, and deleted ancestors that only this fork kept alive.
+                for forgotten in [stream_id, *(int(ancestor) for (ancestor,) in closed)]:
+                    self._forget_stream(session, forgotten)
+
+            return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work, closes=True)
+
+        self.store.commit(thread, decide)
+        return report
+
+    def delete_runs(self, runs: Sequence[str], *, cause: Cause | None = None) -> PruneReport:
+        """Delete the checkpoints that some runs saved, in all threads and in the forks that share them.
+
+        What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is a transaction:
+        if it is cut off in between, the same call made again finishes it.
+        """
+        params = {"run_ids": self.store.recorder.list_of(list(runs))}
+        total = PruneReport()
+        done: set[int] = set()
+        # Once more than there is something new to find: a thread may get another's name meanwhile.
+        while found := {
+            stream_id: (name, closed)
+            for stream_id, name, closed in self.store.recorder.read(self.queries["streams_of_runs"], params)
+            if stream_id not in done
+        }:
+            for stream_id, (name, closed) in found.items():
+                if closed:
+                    self._hide_runs_of_deleted(stream_id, runs, cause)
+                else:
+                    total += self._forget(
+                        name, RUNS_DELETED, cause, lambda view, pinned: self._planner.without_runs(view, runs, pinned)
+                    )
+                view = self.finder.view(name)
+                if closed or view is None or view.stream_id == stream_id:
+                    done.add(stream_id)
+        return total
+
+    def delete_branch(self, thread: str, checkpoints: Collection[str], *, cause: Cause | None = None) -> PruneReport:
+        """Delete some of a thread's checkpoints, and what subgraphs saved under them. See `Branches.delete`.
+
+        Raises:
+            ConflictError: A fork shares one of them.
+        """
+        return self._forget(
+            thread, BRANCH_DELETED, cause, lambda view, pinned: self._planner.without(view, checkpoints, pinned)
+        )
+
+    def prune(
+        self,
+        threads: Sequence[str],
+        *,
+        strategy: Strategy = "keep_latest",
+        dry_run: bool = False,
+        cause: Cause | None = None,
+    ) -> PruneReport:
+        """Forget old checkpoints; the runs of the threads go on exactly as they would have.
+
+        Each thread is one transaction: if it is cut off in between, the same call made again finishes it.
+
+        Args:
+            threads: The threads' ids; those that do not exist are passed over.
+            strategy: `"keep_latest"`: keep each namespace's latest checkpoint with its pending writes, and underneath
+                what its DeltaChannels and living forks need. `"delete"`: delete the threads.
+            dry_run: Change nothing, only report.
+            cause: Why.
+        """
+        if strategy not in ("keep_latest", "delete"):
+            raise BadInputError(f"unknown prune strategy {strategy!r}: use 'keep_latest' or 'delete'")
+        total = PruneReport()
+        for thread in threads:
+            if strategy == "keep_latest":
+                total += self._forget(thread, THREAD_PRUNED, cause, self._planner.keep_latest, dry_run=dry_run)
+            elif dry_run:
+                total += self._report_of_delete(thread) or PruneReport()
+            else:
+                total += self.delete(thread, cause=cause)
+        return total
+
+    def rebuild(self) -> None:
+        """Drop all rows of this projection and make them anew from the log. No read is different afterwards."""
+        self._saver.forget()
+        rebuild(self.store, self.queries)
+        self.rebuild_segments()
+
+    def rebuild_segments(self) -> None:
+        """Drop the merged changes that values are read from, and make them anew from the log."""
+        self.drop_segments()
+        rebuild_segments(self.store, self.queries, self._snapshots)
+
+    def drop_segments(self) -> None:
+        """Drop the merged changes that values are read from. Every read is as before, from more rows."""
+        forget = self.queries["forget_segments"]
+        self.store.recorder.write(lambda session: session.execute(forget, {}), repeatable=True)
+
+    def drop_cache(self) -> None:
+        """Forget the values of live threads. Their next step reads what it builds upon, nothing else is different."""
+        self._saver.forget()
+
+    def _forget(
+        self, thread: str, topic: str, cause: Cause | None, plan: _PlanFunction, *, dry_run: bool = False
+    ) -> PruneReport:
+        """Carry out a plan, which is made on the thread's head and made anew if the thread moves on."""
+        if self.store.head(thread) is None:
+            return PruneReport()
+        made: list[Plan] = []
+
+        def decide(stream_id: int, head: Head) -> Decision:
+            made.clear()
+            view = self.finder.view(thread)
+            if view is None:  # it was deleted meanwhile
+                return Decision(())
+            pinned = self._pinned(stream_id)
+            try:
+                planned = plan(view, pinned)
+            except ErasedError as error:  # another process forgets, too: what was read of the thread is old
+                raise OvertakenError from error
+            made.append(planned)
+            if dry_run or not planned.report.threads:
+                return Decision(())
+            self._live.forget(stream_id)
+
+            def work(session: Session) -> None:
+                # A fork that begins right now either is counted in `pinned`, or waits and then sees the pruned thread.
+                session.execute(self.store.queries["lock_family"], {"stream_id": stream_id})
+                if session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0] != pinned:
+                    raise OvertakenError
+                applying.apply_prune(
+                    session, self.queries, self.store.recorder, stream_id, head.version + 1, topic, planned.record
+                )
+                applying.erase(session, self.queries, self.store.recorder, stream_id, list(planned.erase))
+
+            return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
+
+        self.store.commit(thread, decide)
+        return made[0].report if made else PruneReport()
+
+    def _report_of_delete(self, thread: str) -> PruneReport | None:
+        view = self.finder.view(thread)
+        if view is None or self.store.head(thread) is None:
+            return None
+        return self._planner.all_of(view, self._pinned(view.stream_id))
+
+    def _pinned(self, stream_id: int) -> int:
+        return int(self.store.recorder.read(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0])
+
+    def _forget_stream(self, session: Session, stream_id: int) -> None:
+        pinned = session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0]
+        applying.apply_delete(session, self.queries, stream_id, pinned)
+        session.execute(self.queries["erase_content_after"], {"stream_id": stream_id, "after": pinned})
+
+    def _hide_runs_of_deleted(self, stream_id: int, runs: Sequence[str], cause: Cause | None) -> None:
+        """Forks still show what a deleted thread had. Its rows are hidden from them; their content stays, as theirs."""
+        read = self.store.recorder.read
+        rows = [
+            row
+            for line in lines_of(read, self.queries, stream_id)
+            for row in read(self.queries["rows_of_line"], Source(line.line_id).bounds)
+        ]
+        deleted = set(runs)
+        hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, _, run, _ in rows if run in deleted]
+        record = PruneRecord(dropped=hidden, walked=hidden, runs=list(runs))
+
+        def work(session: Session, version: int) -> None:
+            applying.apply_prune(session, self.queries, self.store.recorder, stream_id, version, RUNS_DELETED, record)
+
+        self.store.append_to_closed(stream_id, NewEvent(RUNS_DELETED, record.pack(), cause or Cause()), work)

@@ -1,0 +1,58 @@
+"""The ids of a thread's checkpoints, in which a person's short name for one is looked up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from eventstore import NotFoundError
+from projections.checkpoints.checkpoints import Checkpoints
+from projections.reading.view import Source, View, lines_of
+
+
+@dataclass(frozen=True, slots=True)
+class CheckpointId:
+    """A checkpoint of a thread.
+
+    Attributes:
+        namespace: The subgraph's path, empty for the outermost graph.
+        id: The checkpoint's id.
+        shown: Whether the thread shows it; if not, a rollback or a switch has set it aside.
+    """
+
+    namespace: str
+    id: str
+    shown: bool
+
+
+def checkpoint_ids(checkpoints: Checkpoints, thread: str) -> list[CheckpointId]:
+    """All checkpoints of a thread, also those that were set aside, by namespace and id. No event is read.
+
+    Raises:
+        NotFoundError: There is no such thread.
+    """
+    view = checkpoints.finder.view(thread)
+    if view is None:
+        raise NotFoundError(f"there is no thread {thread!r}: list what there is with EventStore.streams")
+    shown = {*_shown(checkpoints, view)}
+    found = dict.fromkeys(_left(checkpoints, view), False) | dict.fromkeys(shown, True)
+    return [CheckpointId(*key, found[key]) for key in sorted(found)]
+
+
+def _shown(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
+    for source in view.sources:
+        for namespace, checkpoint, _, _, _, _, retired_at in checkpoints.store.recorder.read(
+            checkpoints.queries["rows_of_line"], source.bounds
+        ):
+            if retired_at is None or retired_at > source.upto:
+                yield namespace, checkpoint
+
+
+def _left(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
+    """Yield the checkpoints on the lines that the thread has left, except those that were forgotten there."""
+    read, queries = checkpoints.store.recorder.read, checkpoints.queries
+    for line in lines_of(read, queries, view.stream_id):
+        if line.left_at is not None:
+            for namespace, checkpoint, *_, retired_at in read(queries["rows_of_line"], Source(line.line_id).bounds):
+                if retired_at is None:
+                    yield namespace, checkpoint

@@ -1,0 +1,385 @@
+"""From checkpoints and writes to events, and the rows that go with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent
+from eventstore.events import Head
+from eventstore.recorders import Statement
+from projections.checkpoints.bases import Bases
+from projections.checkpoints.manifests import NO_ANCESTOR, Ancestor, Key, Manifests
+from projections.model import NewCheckpoint, NewWrites
+from projections.pregel import NOBODY, SENDS, sent_to
+from projections.reading.finding import Finder
+from projections.records import (
+    CHECKPOINT_SAVED,
+    HERE,
+    WRITES_SAVED,
+    CheckpointRecord,
+    Entry,
+    Manifest,
+    Write,
+    WritesRecord,
+    pack_channel,
+    pack_segment,
+)
+from projections.values.change import WHOLE, Change, checksum, encoding_number
+from projections.values.kinds import kind_of
+from projections.values.ladder import SnapshotPolicy
+from projections.values.live import LiveValues, Slot
+from projections.values.parts import PART_BYTES
+from projections.values.serializer import Serializer, dump, for_each
+from projections.values.value import Recorded, Value, recorded
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedWrites:
+    """The writes of a task, as bytes: later changes to the values make no difference."""
+
+    thread: str
+    event: NewEvent
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCheckpoint:
+    """A checkpoint that can be saved.
+
+    Attributes:
+        checkpoint: The checkpoint.
+        serializer: Turns its values into bytes.
+        begun: Values that are recorded already: those of a checkpoint that follows no other.
+        extras: What else it holds.
+    """
+
+    checkpoint: NewCheckpoint
+    serializer: Serializer
+    begun: Mapping[str, Recorded]
+    extras: tuple[str | int, bytes] | None
+
+    @property
+    def thread(self) -> str:
+        """The thread's id."""
+        return self.checkpoint.thread
+
+
+Prepared = PreparedCheckpoint | PreparedWrites
+
+
+def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> PreparedCheckpoint:
+    """Turn into bytes what a checkpoint holds that no other lends it.
+
+    Raises:
+        UnserializableError: The serializer refuses a value.
+        BadInputError: The checkpoint is its own parent.
+        TypeNotAllowedError: It would not make types again that values hold: all of these.
+    """
+    if checkpoint.parent == checkpoint.id:
+        raise BadInputError(_DESCENDS.format(checkpoint.id, checkpoint.parent))
+    begun: dict[str, Recorded] = {}
+    if checkpoint.parent is None:
+        channels = [channel for channel in checkpoint.new_versions if channel in checkpoint.values]
+        first = for_each(lambda channel: recorded(checkpoint.values[channel], channel, serializer), channels)
+        begun = dict(zip(channels, first, strict=True))
+    extras = None
+    if checkpoint.extras:
+        encoding, data = dump(serializer, "checkpoint", checkpoint.extras)
+        extras = (encoding_number(encoding), data)
+    return PreparedCheckpoint(checkpoint, serializer, begun, extras)
+
+
+def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
+    """Turn the values that a task wrote into bytes.
+
+    Raises:
+        UnserializableError: The serializer refuses one.
+        TypeNotAllowedError: It would not make types again that they hold: all of these.
+    """
+
+    def packed_one(write: tuple[str, int, Any]) -> Write:
+        channel, slot, value = write
+        encoding, data = dump(serializer, channel, value)
+        number = encoding_number(encoding)
+        return Write(channel, slot, number, data, checksum(number, data))
+
+    packed = for_each(packed_one, writes.writes)
+    cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
+    # Where the graph's caller sends packets, the checkpoint does not tell whom.
+    given = [value for channel, _, value in writes.writes if channel == SENDS] if writes.task == NOBODY else ()
+    event = NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed, sent_to(given)).pack(), cause)
+    return PreparedWrites(writes.thread, event)
+
+
+class Saver:
+    """Saves checkpoints and writes into one store."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        queries: Mapping[str, str],
+        finder: Finder,
+        live: LiveValues,
+        policy: SnapshotPolicy,
+    ) -> None:
+        self._store = store
+        self._queries = queries
+        self._finder = finder
+        self._live = live
+        self._policy = policy
+        self._manifests = Manifests()
+
+    def save(self, items: Sequence[Prepared], check: Callable[[], None] | None = None) -> None:
+        """Store checkpoints and writes of one thread, in their order, all of them or none, unless `check` raises."""
+        bases = Bases(self._store, self._queries, self._finder, self._live)
+        batch = _Batch(
+            self._queries, self._finder, self._manifests, bases, self._policy, self._store.max_value_bytes, items
+        )
+
+        def decide(stream_id: int, head: Head) -> Decision:
+            if check:
+                check()
+            return batch.decide(stream_id, head)
+
+        # What tasks write in parallel is stored together. A checkpoint has to see the rows of those before it.
+        joins = check is None and all(isinstance(item, PreparedWrites) for item in items)
+        self._store.commit(items[0].thread, decide, metadata=_searchable(_metadata(items[0])), joins=joins)
+        self._manifests.put(batch.stream_id, batch.head, batch.manifests)
+        for slot, value in batch.values.items():
+            self._live.put(slot, value)
+
+    def forget(self) -> None:
+        """Drop what is remembered of running threads. It costs queries, nothing else."""
+        self._manifests.forget()
+        self._live.forget()
+
+
+class _Batch:
+    """The events and rows of some checkpoints and writes, worked out anew whenever the stream has moved on."""
+
+    def __init__(
+        self,
+        queries: Mapping[str, str],
+        finder: Finder,
+        remembered: Manifests,
+        bases: Bases,
+        policy: SnapshotPolicy,
+        longest: int,
+        items: Iterable[Prepared],
+    ) -> None:
+        self._queries = queries
+        self._finder = finder
+        self._remembered = remembered
+        self._bases = bases
+        self._policy = policy
+        self._longest = longest
+        self._items = items
+        self.stream_id = 0
+        self.head = Head(0, b"")
+        self.manifests: dict[Key, Ancestor] = {}
+        self.values: dict[Slot, Value] = {}
+
+    def decide(self, stream_id: int, head: Head) -> Decision:
+        self.stream_id, self.head, self.manifests, self.values = stream_id, head, {}, {}
+        events: list[NewEvent] = []
+        then: list[Statement] = []
+        for version, item in enumerate(self._items, head.version + 1):
+            if isinstance(item, PreparedCheckpoint):
+                event, segments = self._checkpoint(item, version)
+                then += checkpoint_rows(self._queries, stream_id, version, event.cause, item.checkpoint.parent)
+                then += segments
+            else:
+                event = item.event
+                then.append(writes_row(self._queries, stream_id, version, event.cause))
+            events.append(event)
+        return Decision(events, then)
+
+    def _checkpoint(self, prepared: PreparedCheckpoint, version: int) -> tuple[NewEvent, list[Statement]]:
+        checkpoint = prepared.checkpoint
+        parent = self._parent(checkpoint)
+        self._check_descent(checkpoint, parent)
+        manifest = _manifest(checkpoint, parent.manifest)
+        afresh = parent.has_run(self._policy.nodes, checkpoint.versions_seen)
+        here = [channel for channel, entry in manifest.items() if entry.written_at == HERE]
+        made = for_each(
+            lambda channel: self._recorded(prepared, channel, None if afresh else parent.manifest.get(channel)), here
+        )
+        values = dict(zip(here, made, strict=True))
+        self.manifests[checkpoint.namespace, checkpoint.id] = Ancestor(
+            _placed(manifest, version), checkpoint.versions_seen, checkpoint.parent
+        )
+        for channel, value in values.items():
+            slot = Slot(self.stream_id, checkpoint.namespace, channel)
+            self._check_size(channel, value.value)
+            value.value.version = version
+            self.values[slot] = value.value
+        record = CheckpointRecord(
+            parent=checkpoint.parent,
+            format=checkpoint.format,
+            ts=checkpoint.ts,
+            versions_seen=checkpoint.versions_seen,
+            updated_channels=checkpoint.updated_channels,
+            manifest=manifest,
+            changes={channel: value.change for channel, value in values.items()},
+            extras=prepared.extras,
+            packets=sent_to(checkpoint.values.get(SENDS)),
+        )
+        cause = Cause(checkpoint.namespace, checkpoint.id, checkpoint.run, metadata=checkpoint.metadata)
+        segments = [
+            Statement(self._queries["save_segment"], segment_row(self.stream_id, version, channel, level, change))
+            for channel, value in values.items()
+            for level, change in value.segments
+        ]
+        return NewEvent(CHECKPOINT_SAVED, record.pack(), cause), segments
+
+    def _check_size(self, channel: str, value: Value) -> None:
+        """Refuse what no read would be given the memory for: a value can grow by small changes."""
+        size = max(value.size, PART_BYTES * len(value.parts.stored))
+        if size > self._longest:
+            raise BadInputError(
+                f"the value of channel {channel!r} takes {size:,} bytes, and max_value_bytes is {self._longest:,}; "
+                "nothing was stored. Keep less in the channel, or open the store with a larger max_value_bytes"
+            )
+
+    def _recorded(self, prepared: PreparedCheckpoint, channel: str, inherited: Entry | None) -> Recorded:
+        if channel in prepared.begun:
+            return prepared.begun[channel]
+        checkpoint = prepared.checkpoint
+        value, base = checkpoint.values[channel], None
+        if inherited and inherited.written_at and kind_of(value) != WHOLE:
+            slot = Slot(self.stream_id, checkpoint.namespace, channel)
+            base = self.values.get(slot) or self._bases.find(checkpoint.thread, slot, inherited.written_at)
+            if base and base.version != inherited.written_at:
+                base = self._bases.find(checkpoint.thread, slot, inherited.written_at)
+        return recorded(value, channel, prepared.serializer, self._policy, base)
+
+    def _parent(self, checkpoint: NewCheckpoint) -> Ancestor:
+        if checkpoint.parent is None:
+            return NO_ANCESTOR
+        key = (checkpoint.namespace, checkpoint.parent)
+        known = self.manifests.get(key) or self._remembered.get(self.stream_id, self.head, key)
+        if known is not None:
+            return known
+        view = self._finder.view(checkpoint.thread)
+        if view and view.stream_id != self.stream_id:
+            raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
+        if view and checkpoint.line is not None and self._finder.was_moved(view, checkpoint.line):
+            raise ConflictError(checkpoint.thread, checkpoint.parent, None, _MOVED.format(checkpoint.thread))
+        parent = self._finder.locate(view, *key) if view else None
+        if view and parent is None and self._finder.set_aside(view, *key):
+            raise ConflictError(checkpoint.thread, checkpoint.parent, None, _ROLLED_BACK.format(*key[1:]))
+        if view and parent is None and self._finder.was_promoted(view) and self._finder.is_saved(*key):
+            raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
+        if parent is None:
+            return NO_ANCESTOR
+        return Ancestor(
+            _placed(parent.record.manifest, parent.version), parent.record.versions_seen, parent.record.parent
+        )
+
+    def _check_descent(self, checkpoint: NewCheckpoint, parent: Ancestor) -> None:
+        """Refuse a checkpoint that would descend from itself, as far as that costs nothing where ids grow with time.
+
+        A ring that is closed by a checkpoint whose parent has the smaller id is found if it is one of two; every ring
+        has a link that goes the other way, and is found in full if it is closed by that.
+        """
+        ancestor = checkpoint.parent
+        if ancestor is None or parent is NO_ANCESTOR:
+            return
+        closed = parent.parent == checkpoint.id
+        if not closed and ancestor > checkpoint.id and (view := self._finder.view(checkpoint.thread)):
+            known = self._finder.since_when(view, checkpoint.namespace, checkpoint.id) is not None
+            way = self._finder.ancestors(view, checkpoint.namespace, ancestor) if known else ()
+            closed = any(located.id == checkpoint.id for located in way)
+        if closed:
+            raise BadInputError(_DESCENDS.format(checkpoint.id, ancestor))
+
+
+_DESCENDS = (
+    "checkpoint {!r} cannot follow {!r}, which is the same or descends from it; nothing was stored. The config that is "
+    "passed with a checkpoint is that of its parent: to copy one, pass its parent_config"
+)
+_PROMOTED = (
+    "another branch was promoted to be thread {!r}, and what this checkpoint follows is not of it; nothing was stored. "
+    "Run it again from where the thread is now"
+)
+_MOVED = (
+    "thread {!r} was rolled back, or switched to another branch, while this run was at work; nothing was stored. "
+    "Run it again from where the thread is now, or undo the rollback"
+)
+_ROLLED_BACK = (
+    "the thread was rolled back past checkpoint {!r}, which this one follows; nothing was stored. "
+    "Run it again from where the thread is now, or undo the rollback"
+)
+
+
+def checkpoint_rows(
+    queries: Mapping[str, str], stream_id: int, version: int, cause: Cause, parent: str | None
+) -> list[Statement]:
+    """Return the statements by which a `checkpoint.saved` event changes the rows."""
+    place = _place(stream_id, version, cause)
+    return [
+        Statement(queries["replace_checkpoint"], place),
+        Statement(queries["save_checkpoint"], {**place, "parent_id": parent, "run_id": cause.run}),
+    ]
+
+
+def writes_row(queries: Mapping[str, str], stream_id: int, version: int, cause: Cause) -> Statement:
+    """The row of a `writes.saved` event."""
+    return Statement(queries["save_writes"], _place(stream_id, version, cause))
+
+
+def _place(stream_id: int, version: int, cause: Cause) -> dict[str, int | str | None]:
+    return {
+        "stream_id": stream_id,
+        "event_version": version,
+        "namespace": cause.namespace,
+        "checkpoint_id": cause.checkpoint,
+    }
+
+
+def segment_row(stream_id: int, version: int, channel: str, level: int, change: Change) -> dict[str, Any]:
+    """Return the parameters of the statement that stores a segment."""
+    return {
+        "stream_id": stream_id,
+        "event_version": version,
+        "channel": pack_channel(channel),
+        "level": level,
+        "change": pack_segment(change),
+    }
+
+
+def _manifest(checkpoint: NewCheckpoint, inherited: Manifest) -> dict[str, Entry]:
+    """Return the place of each channel's value; `HERE` marks those that the checkpoint's own event has to hold."""
+    manifest: dict[str, Entry] = {}
+    for channel, version in checkpoint.channel_versions.items():
+        lent = inherited.get(channel)
+        if channel not in checkpoint.new_versions and lent and lent.channel_version == version:
+            manifest[channel] = Entry(version, lent.written_at)
+        else:
+            manifest[channel] = Entry(version, HERE if channel in checkpoint.values else None)
+    for channel in checkpoint.values:  # a value without a version is a value all the same
+        if channel not in manifest:
+            manifest[channel] = Entry(None, HERE)
+    return manifest
+
+
+def _placed(manifest: Manifest, version: int) -> Manifest:
+    """A manifest as other events see it: what stands in its own event stands at `version`."""
+    return {
+        channel: Entry(entry.channel_version, version) if entry.written_at == HERE else entry
+        for channel, entry in manifest.items()
+    }
+
+
+def _metadata(item: Prepared) -> Mapping[str, object]:
+    return item.checkpoint.metadata if isinstance(item, PreparedCheckpoint) else item.event.cause.metadata
+
+
+def _searchable(metadata: Mapping[str, object]) -> dict[str, object]:
+    """Return a thread's searchable metadata: the caller's, without LangGraph's on the single checkpoint."""
+    return {key: value for key, value in metadata.items() if key not in OF_A_CHECKPOINT}
+
+
+OF_A_CHECKPOINT = frozenset({"source", "step", "parents", "writes", "run_id", "counters_since_delta_snapshot"})
+"""What LangGraph says in the metadata of a single checkpoint: all else is the caller's."""

@@ -1,0 +1,28 @@
+"""LangGraph's own names and rules: of channels, tasks and paths, and of which nodes are due."""
+
+from projections.pregel.due import Status, Step, Task, Written, is_of_the_step, steering, step
+from projections.pregel.names import CONTROL, ERROR, INPUT, INTERRUPT, NOBODY, RESUME, SENDS
+from projections.pregel.tasks import Packets, Wrote, is_sent, node_of, nodes_at, sent_to
+
+__all__ = [
+    "CONTROL",
+    "ERROR",
+    "INPUT",
+    "INTERRUPT",
+    "NOBODY",
+    "RESUME",
+    "SENDS",
+    "Packets",
+    "Status",
+    "Step",
+    "Task",
+    "Written",
+    "Wrote",
+    "is_of_the_step",
+    "is_sent",
+    "node_of",
+    "nodes_at",
+    "sent_to",
+    "steering",
+    "step",
+]

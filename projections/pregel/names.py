@@ -1,0 +1,19 @@
+"""LangGraph's own names, of channels and tasks."""
+
+from __future__ import annotations
+
+NOBODY = "00000000-0000-0000-0000-000000000000"
+"""The task of writes that no task made, but who called the graph: LangGraph's `NULL_TASK_ID`."""
+SENDS = "__pregel_tasks"
+"""The channel of packets that are to be sent to nodes."""
+INPUT = "__start__"
+"""The channel of the input, and the node that takes it in."""
+ERROR, INTERRUPT, RESUME = "__error__", "__interrupt__", "__resume__"
+ERROR_SOURCE = "__error_source_node__"
+CONTROL = frozenset((ERROR, INTERRUPT, RESUME, ERROR_SOURCE, "__scheduled__"))
+"""The channels that say what became of a task, not what it did: LangGraph's `CONTROL_WRITES`."""
+
+BRANCH, JOIN = "branch:to:", "join:"
+# What has seen channels, and is no node.
+BUMPS = "__snapshot_bumps__"
+NO_NODES = frozenset(("__input__", INTERRUPT, BUMPS))

@@ -1,0 +1,356 @@
+"""Forgetting: what a prune or the deletion of runs hides, what has to stay underneath, and whose content goes.
+
+A checkpoint that is no longer shown may still be needed: by a fork that was made before, or by a `DeltaChannel` of a
+shown checkpoint, which is replayed from the writes of its ancestors. Such a row is *retired*: it stays, and so do its
+events. Of all other hidden checkpoints the content is erased; the log keeps their digests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventstore import ConflictError, EventStore
+from eventstore.codec.envelope import erased, is_erased
+from eventstore.events import Cause
+from projections.model import PruneReport
+from projections.reading.chains import Wanted
+from projections.reading.finding import Finder
+from projections.reading.located import Located, opened, record_of
+from projections.reading.view import Line, Source, View, lines_of, payloads
+from projections.records import MOVES, THREAD_PRUNED, Adopted, CheckpointRecord, PruneRecord
+
+Key = tuple[str, str]
+"""Namespace and checkpoint id."""
+
+# What an erased event still takes, of its payload.
+_STUB_BYTES = len(erased(b"\x01\x00"))
+_RECORDS_AT_A_TIME = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A checkpoint's row.
+
+    Attributes:
+        version: The version of its event.
+        run: The run that saved it.
+        retired: Whether it is shown no longer.
+        own: Whether it is on the line that the thread is on, and not on one that this goes on from.
+        deletable: Whether it is the thread's own, and not an ancestor's.
+        gone: Whether nobody shows it any longer, not even a fork.
+    """
+
+    version: int
+    run: str | None
+    retired: bool
+    own: bool
+    deletable: bool
+    gone: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The plan of a prune, decided before anything is changed.
+
+    Attributes:
+        record: The event's record, by which the rows are changed.
+        erase: The versions of the thread's own events whose content is erased.
+        report: The report for the caller.
+    """
+
+    record: PruneRecord
+    erase: Sequence[int]
+    report: PruneReport
+
+
+@dataclass(slots=True)
+class _Contents:
+    """The contents of one thread.
+
+    Attributes:
+        rows: The checkpoints that it shows, and those retired underneath.
+        writes: The versions of the events that hold each checkpoint's writes.
+        lent: The checkpoints with writes on the lines that its own line goes on from.
+        aside: The checkpoints that a rollback or its undo can bring back: left on other lines, or saved again since.
+        aside_writes: The versions of the events that hold writes on lines that it has left.
+    """
+
+    rows: dict[Key, Row] = field(default_factory=dict)
+    writes: dict[Key, list[int]] = field(default_factory=dict)
+    lent: set[Key] = field(default_factory=set)
+    aside: list[tuple[Key, Row]] = field(default_factory=list)
+    aside_writes: list[tuple[Key, int]] = field(default_factory=list)
+
+    def shown(self) -> set[Key]:
+        return {key for key, row in self.rows.items() if not row.retired}
+
+
+class Planner:
+    """Plans what to forget in one store."""
+
+    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+        self._store = store
+        self._queries = queries
+        self._finder = finder
+
+    def keep_latest(self, view: View, pinned: int) -> Plan:
+        """Keep the latest checkpoint of each namespace.
+
+        A namespace of a subgraph's call (its last part ends in `:task`) goes altogether when the outermost graph's
+        checkpoint that it was called from goes; one whose state outlives the call stays.
+        """
+        contents = self._contents(view)
+        latest: dict[str, str] = {}
+        for namespace, checkpoint in contents.shown():
+            latest[namespace] = max(checkpoint, latest.get(namespace, ""))
+        kept = {key for key in latest.items() if not self._is_past_call(view, key, latest, contents)}
+        walked = self._walked(view, kept)
+        adopted = self._adopted(kept, walked, contents) if len(view.sources) > 1 else None
+        record = PruneRecord(kept=sorted(kept), walked=sorted(walked), pinned=pinned, adopted=adopted)
+        return self._plan(view, record, contents, kept, walked, hides=self._can_be_undone(view))
+
+    def _can_be_undone(self, view: View) -> bool:
+        """Return whether the thread has moved since its last prune.
+
+        A prune forgets all of the past, and so what a move has set aside; even where a fork needs all of the content,
+        so that there is nothing to hide or to erase.
+        """
+        moves = self._read("moves_of_stream", {"stream_id": view.stream_id})
+        pruned_at = max((version for version, topic, *_ in moves if topic == THREAD_PRUNED), default=0)
+        return any(version > pruned_at and topic in MOVES for version, topic, *_ in moves)
+
+    def without_runs(self, view: View, runs: Sequence[str], pinned: int) -> Plan:
+        """Hide the checkpoints that some runs saved: here, on lines that were left, and in forks that share them."""
+        wanted = set(runs)
+        return self._without(view, lambda _, row: row.run in wanted, sorted(wanted), pinned)
+
+    def without(self, view: View, checkpoints: Collection[str], pinned: int) -> Plan:
+        """Hide some checkpoints of the outermost graph, with what was saved by subgraphs that were called from them."""
+
+        def unwanted(key: Key, row: Row) -> bool:
+            doomed = self._belongs_to(view, key, row, checkpoints)
+            if doomed and row.version <= pinned:
+                message = (
+                    f"a fork shares this branch of thread {view.thread!r}, from checkpoint {key[1]!r} on: "
+                    "delete the fork first, or keep the branch"
+                )
+                raise ConflictError(view.thread, row.version, pinned, message)
+            return doomed
+
+        return self._without(view, unwanted, (), pinned)
+
+    def _belongs_to(self, view: View, key: Key, row: Row, checkpoints: Collection[str]) -> bool:
+        namespace, checkpoint = key
+        if not namespace:
+            return checkpoint in checkpoints
+        for payload in payloads(self._store, view, [row.version]).values():
+            if is_erased(payload):
+                return False  # retired, and forgotten since
+            return _called_from(opened(self._store, view.thread, row.version, payload, bytes)[0]) in checkpoints
+        return False
+
+    def _without(self, view: View, unwanted: Callable[[Key, Row], bool], runs: Sequence[str], pinned: int) -> Plan:
+        contents = self._contents(view)
+        rows = [*contents.rows.items(), *contents.aside]
+        dropped = {key for key, row in rows if row.deletable and unwanted(key, row)}
+        kept = contents.shown() - dropped
+        walked = self._walked(view, kept)
+        for line in self._left(view):
+            shown = {(each.namespace, each.id) for each in self._finder.of_thread(line, None, None)}
+            walked |= self._walked(line, shown - dropped)
+        walked &= contents.rows.keys() | {key for key, _ in contents.aside}
+        record = PruneRecord(dropped=sorted(dropped), walked=sorted(walked & dropped), pinned=pinned, runs=runs)
+        aside = {row.version for key, row in contents.aside if key not in dropped or key in walked}
+        aside_writes = {version for key, version in contents.aside_writes if key not in dropped or key in walked}
+        # What the thread has forgotten itself, its forks may show still.
+        hides = any(row.deletable and not row.gone and key in dropped for key, row in rows)
+        return self._plan(view, record, contents, kept, walked, aside, aside_writes, hides=hides)
+
+    def all_of(self, view: View, pinned: int) -> PruneReport:
+        """Report what the deletion of a whole thread removes: all of its own content that no fork needs."""
+        contents = self._contents(view)
+        return self._plan(view, PruneRecord(kept=(), pinned=pinned), contents, set(), set()).report
+
+    def _plan(
+        self,
+        view: View,
+        record: PruneRecord,
+        contents: _Contents,
+        kept: set[Key],
+        walked: set[Key],
+        aside: Iterable[int] = (),
+        aside_writes: Iterable[int] = (),
+        *,
+        hides: bool = False,
+    ) -> Plan:
+        needed = self._needed(view, contents, kept | walked, aside).union(aside_writes)
+        sizes = self._store.recorder.read(
+            self._queries["content_sizes"], {"stream_id": view.stream_id, "after": record.pinned}
+        )
+        erase = {version: size for version, size in sizes if version not in needed}
+        put_aside = {key for key, row in contents.aside if not row.retired} & {*record.dropped}
+        hidden = len(contents.shown() - kept | put_aside)
+        freed = sum(max(size - _STUB_BYTES, 0) for size in erase.values())
+        report = PruneReport(1 if hidden or erase or hides else 0, hidden, freed)
+        return Plan(record, sorted(erase), report)
+
+    def _contents(self, view: View) -> _Contents:
+        contents = _Contents()
+        lines = {line.line_id for line in self._lines(view)}
+        # What a nearer line has taken over, it has with all that stays of its writes.
+        taken_over: set[Key] = set()
+        for source in view.sources:
+            own = source.line_id == view.line_id
+            taken = self._take_rows(contents, source, own=own, deletable=source.line_id in lines)
+            for namespace, checkpoint, version in self._read("writes_of_line", source.bounds):
+                if (namespace, checkpoint) not in taken_over:
+                    contents.writes.setdefault((namespace, checkpoint), []).append(version)
+                    if not own:
+                        contents.lent.add((namespace, checkpoint))
+            taken_over |= taken
+        for line_id in lines - {view.line_id}:
+            everything = Source(line_id).bounds
+            for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_line", everything):
+                row = Row(version, run, retired_at is not None, own=False, deletable=True, gone=retired_at == 0)
+                contents.aside.append(((namespace, checkpoint), row))
+            for namespace, checkpoint, version in self._read("writes_of_line", everything):
+                contents.aside_writes.append(((namespace, checkpoint), version))
+        return contents
+
+    def _take_rows(self, contents: _Contents, source: Source, *, own: bool, deletable: bool) -> set[Key]:
+        """Take the rows of a line up; return the keys of those that it has taken over itself."""
+        taken_over: set[Key] = set()
+        nearer = {key for key, row in contents.rows.items() if not row.retired}
+        for namespace, checkpoint, version, since, _, run, retired_at in self._read("rows_of_line", source.bounds):
+            retired = retired_at is not None and retired_at <= source.upto
+            key = (namespace, checkpoint)
+            if since != version:
+                taken_over.add(key)
+            known = contents.rows.get(key)
+            # What is shown comes before what is retired, then the own row of a checkpoint before an inherited one,
+            # then the later one: it is what a DeltaChannel replays through.
+            if known is None or (key not in nearer and (known.retired, not known.own) >= (retired, not own)):
+                if known and known.deletable:
+                    contents.aside.append((key, known))
+                contents.rows[key] = Row(version, run, retired, own, deletable, retired_at == 0)
+        return taken_over
+
+    def _left(self, view: View) -> Iterator[View]:
+        """Yield the view of the thread on each line that it has left, and may return to."""
+        for line in self._lines(view):
+            if line.left_at is not None:
+                yield self._finder.on_line(view, line.line_id)
+
+    def _lines(self, view: View) -> list[Line]:
+        return lines_of(self._store.recorder.read, self._queries, view.stream_id)
+
+    def _is_past_call(self, view: View, key: Key, latest: Mapping[str, str], contents: _Contents) -> bool:
+        namespace, checkpoint = key
+        if ":" not in namespace.rpartition("|")[2]:
+            return False
+        located = self._locate(view, namespace, checkpoint)
+        root = _called_from(located.cause) if located else None
+        # A call can be saved before the checkpoint that it was called from: then it is not past, but to come.
+        return ("", root) in contents.rows and latest.get("") != root
+
+    def _walked(self, view: View, kept: Iterable[Key]) -> set[Key]:
+        """The hidden checkpoints that the DeltaChannels of the kept ones replay through."""
+        # Which channels each was walked through for: where the ways of two meet, the second has no need to go on.
+        walked: dict[Key, set[str]] = {}
+        for namespace, checkpoint in kept:
+            located = self._locate(view, namespace, checkpoint)
+            channels = _replayed(located) if located else set()
+            while located and channels and located.record.parent is not None:
+                parent = located.record.parent
+                channels -= walked.get((namespace, parent), set())
+                located = self._locate(view, namespace, parent) if channels else None
+                if located:
+                    walked.setdefault((namespace, parent), set()).update(channels)
+                    channels = {channel for channel in channels if not located.record.holds(channel)}
+        return walked.keys() - set(kept)
+
+    def _adopted(self, kept: set[Key], walked: set[Key], contents: _Contents) -> list[Adopted]:
+        rows = [
+            Adopted(*key, None if row.own else row.version, row.run, key in kept, contents.writes.get(key, []))
+            for key, row in ((key, contents.rows[key]) for key in sorted(kept | walked) if key in contents.rows)
+            if not row.own or key in contents.lent
+        ]
+        # What waits for checkpoints that a run has not saved yet.
+        waiting = sorted(contents.lent - contents.rows.keys())
+        return rows + [Adopted(*key, None, None, True, contents.writes[key]) for key in waiting]
+
+    def _needed(self, view: View, contents: _Contents, staying: set[Key], aside: Iterable[int]) -> set[int]:
+        """The versions of the events that what stays refers to; `aside`: of checkpoints on lines that were left."""
+        rows = {contents.rows[key].version for key in staying if key in contents.rows}
+        # What is hidden for good may have been erased already.
+        rows |= {version for version, payload in payloads(self._store, view, aside).items() if not is_erased(payload)}
+        needed = set(rows)
+        for key in staying:
+            needed.update(contents.writes.get(key, ()))
+        wanted: set[Wanted] = set()
+        for version, record in self._records(view, rows):
+            wanted |= {
+                (entry.written_at or version, channel)
+                for channel, entry in record.manifest.items()
+                if entry.written_at is not None
+            }
+        needed |= self._built_upon(view, wanted)
+        # Writes of checkpoints that are not saved yet: a run is on its way.
+        for key, versions in contents.writes.items():
+            if key not in contents.rows:
+                needed.update(versions)
+        return needed
+
+    def _built_upon(self, view: View, wanted: set[Wanted]) -> set[int]:
+        """The versions of the events that values are recorded in, with all the changes that they build upon."""
+        found = {version for version, _ in wanted}
+        walked: set[Wanted] = set()
+        while wanted:
+            walked |= wanted
+            records = dict(self._records(view, {version for version, _ in wanted}))
+            trails = [
+                (channel, records[version].changes[channel].trail)
+                for version, channel in wanted
+                if version in records and channel in records[version].changes
+            ]
+            found.update(version for _, trail in trails for version in trail)
+            # What stands in between builds upon the same.
+            wanted = {(trail[0], channel) for channel, trail in trails if trail} - walked
+        return found
+
+    def _records(self, view: View, versions: Iterable[int]) -> Iterator[tuple[int, CheckpointRecord]]:
+        ordered = sorted(versions)
+        for start in range(0, len(ordered), _RECORDS_AT_A_TIME):
+            batch = ordered[start : start + _RECORDS_AT_A_TIME]
+            for version, payload in payloads(self._store, view, batch).items():
+                yield version, record_of(self._store, view.thread, version, payload)
+
+    def _locate(self, view: View, namespace: str, checkpoint: str) -> Located | None:
+        return self._finder.locate(view, namespace, checkpoint, retired=True)
+
+    def _read(self, query: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        return self._store.recorder.read(self._queries[query], params)
+
+
+def _called_from(cause: Cause) -> str | None:
+    """The checkpoint of the outermost graph that a subgraph was called from, as LangGraph says it in metadata."""
+    parents = cause.metadata.get("parents")
+    root = parents.get("") if isinstance(parents, Mapping) else None
+    return root if isinstance(root, str) else None
+
+
+def _replayed(located: Located) -> set[str]:
+    """The DeltaChannels that LangGraph replays from the writes of a checkpoint's ancestors.
+
+    It counts, for each DeltaChannel, the steps since its value was stored as a whole; also for one that was never
+    written, which has no version, and is not replayed.
+    """
+    counted = located.cause.metadata.get("counters_since_delta_snapshot", {})
+    manifest = located.record.manifest
+    return {
+        channel
+        for channel in counted
+        if channel in manifest and manifest[channel].channel_version is not None and not located.record.holds(channel)
+    }

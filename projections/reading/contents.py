@@ -1,0 +1,137 @@
+"""The contents of a few checkpoints of one thread: their values and pending writes, fetched at once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from eventstore import ChecksumError, ErasedError, EventStore
+from projections.reading.chains import Chains, Wanted
+from projections.reading.located import Located, opened
+from projections.reading.pending import PendingWrite, fold
+from projections.reading.view import View, payloads, writes_rows
+from projections.records import WritesRecord
+from projections.values.change import WHOLE, Place, checksum, restore
+from projections.values.live import LiveValues, Slot
+from projections.values.serializer import Serializer, for_each
+from projections.values.value import Value, as_read
+
+
+class Contents:
+    """Everything that some checkpoints consist of: a few queries, and then no more.
+
+    Args:
+        store: The store.
+        queries: The blocks of this package.
+        view: The thread that the checkpoints are of.
+        batch: The checkpoints.
+        chains: Reads the values; what it has read before is not read again.
+        only: Of which channels the values are wanted; `None`: of all.
+        live: Values that are known already; those that are read are added. Without, the checkpoints of the same
+            `chains` share the objects that their values have in common.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        queries: Mapping[str, str],
+        view: View,
+        batch: Sequence[Located],
+        chains: Chains,
+        *,
+        only: Collection[str] | None = None,
+        live: LiveValues | None = None,
+    ) -> None:
+        self._view = view
+        self._only = only
+        self._chains = chains
+        self._live = live
+        for located in batch:
+            chains.know(located.version, located.record, located.size)
+        self._writes_at = _writes_at(store, queries, view, batch)
+        self._known = self._known_of(batch)
+        wanted = {each for located in batch for each in self._wanted(located)} - self._known.keys()
+        chains.fetch(version for version, _ in wanted)
+        self._restored = chains.restore(each for each in wanted if chains.change(each).operation != WHOLE)
+        self._writes = _writes_of(store, view, {version for found in self._writes_at.values() for version in found})
+
+    def values(self, located: Located, serializer: Serializer) -> dict[str, Any]:
+        """The values of a checkpoint's channels.
+
+        Raises:
+            ChecksumError: A value is not what was stored.
+            TypeNotAllowedError: Values are of types that may not be made again: all of these.
+        """
+        wanted = self._wanted(located)
+        values = for_each(lambda each: self._value(located, each, serializer), wanted)
+        return dict(zip((channel for _, channel in wanted), values, strict=True))
+
+    def pending(self, located: Located) -> list[PendingWrite]:
+        """The pending writes of a checkpoint."""
+        return fold(self._writes[version] for version in self._writes_at.get((located.namespace, located.id), ()))
+
+    def _wanted(self, located: Located) -> list[Wanted]:
+        return [
+            (entry.written_at or located.version, channel)
+            for channel, entry in located.record.manifest.items()
+            if entry.written_at is not None and (self._only is None or channel in self._only)
+        ]
+
+    def _known_of(self, batch: Sequence[Located]) -> dict[Wanted, Value]:
+        if self._live is None:
+            return {}
+        found = (
+            (each, self._live.get(self._slot(located, each), each[0]))
+            for located in batch
+            for each in self._wanted(located)
+        )
+        return {each: value for each, value in found if value}
+
+    def _value(self, located: Located, wanted: Wanted, serializer: Serializer) -> Any:
+        if known := self._known.get(wanted):
+            return known.restore(serializer)
+        version, channel = wanted
+        restored = self._restored.get(wanted)
+        if restored is None:
+            change = self._chains.change(wanted)
+            value = restore(change, serializer, Place(self._view.thread, channel, version))
+            self._keep(located, wanted, as_read(change, version))
+            return value
+        if self._live is None:
+            return self._chains.shared(channel, restored, serializer)
+        self._keep(located, wanted, restored)
+        return restored.restore(serializer)
+
+    def _keep(self, located: Located, wanted: Wanted, value: Value) -> None:
+        if self._live is not None:
+            self._live.put(self._slot(located, wanted), value)
+
+    def _slot(self, located: Located, wanted: Wanted) -> Slot:
+        return Slot(self._view.stream_id, located.namespace, wanted[1])
+
+
+def _writes_at(
+    store: EventStore, queries: Mapping[str, str], view: View, batch: Sequence[Located]
+) -> dict[tuple[str, str], list[int]]:
+    """By namespace and checkpoint: the versions of the events that hold its pending writes."""
+    found: dict[tuple[str, str], list[int]] = {}
+    for namespace in {located.namespace for located in batch}:
+        ids = [located.id for located in batch if located.namespace == namespace]
+        rows = writes_rows(store.recorder, queries, view, namespace, ids)
+        found.update({(namespace, checkpoint): versions for checkpoint, versions in rows.items()})
+    return found
+
+
+def _writes_of(store: EventStore, view: View, versions: set[int]) -> dict[int, tuple[str, WritesRecord]]:
+    stored = payloads(store, view, versions)
+    if missing := versions - stored.keys():
+        raise ErasedError(f"thread {view.thread!r} has no event {min(missing)}, which a checkpoint refers to")
+    return {version: _writes(store, view.thread, version, payload) for version, payload in stored.items()}
+
+
+def _writes(store: EventStore, thread: str, version: int, payload: bytes) -> tuple[str, WritesRecord]:
+    cause, record = opened(store, thread, version, payload, WritesRecord.unpack)
+    for write in record.writes:
+        if checksum(write.encoding, write.data) != write.checksum:
+            raise ChecksumError(thread, write.channel, version)
+    return cause.task or "", record

@@ -1,0 +1,228 @@
+"""From events to checkpoints with their values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+from eventstore import BusyError, ErasedError, EventStore, EventStoreError, OvertakenError
+from eventstore.events import Head, from_microseconds
+from projections.model import ChannelHistory, SavedCheckpoint
+from projections.reading.chains import Chains
+from projections.reading.contents import Contents
+from projections.reading.finding import PAGE, Finder
+from projections.reading.located import Located
+from projections.reading.pending import PendingWrite
+from projections.reading.view import View
+from projections.values.change import load
+from projections.values.live import LiveValues
+from projections.values.serializer import Refusals, Serializer, for_each
+
+T = TypeVar("T")
+
+# How often a read begins anew that others keep taking the ground from.
+_ATTEMPTS = 100
+# How much a listing remembers of what it has read, for the values that come next.
+_REMEMBERED_BYTES = 384 * 1024
+Matching = Callable[[Mapping[str, Any]], bool]
+"""Whether a checkpoint is wanted, by its metadata: known before its values are."""
+
+
+class Loader:
+    """Reads checkpoints of one store."""
+
+    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder, live: LiveValues) -> None:
+        self._store = store
+        self._queries = queries
+        self._finder = finder
+        self._live = live
+
+    def get(
+        self, thread: str, namespace: str, checkpoint_id: str | None, serializer: Serializer
+    ) -> SavedCheckpoint | None:
+        """One checkpoint, or the latest of a namespace."""
+
+        def attempt() -> SavedCheckpoint | None:
+            view = self._finder.view(thread)
+            located = self._finder.locate(view, namespace, checkpoint_id) if view else None
+            if view is None or located is None:
+                return None
+            return self.complete(view, located, serializer)
+
+        return again(attempt, self._store, thread)
+
+    def complete(self, view: View, located: Located, serializer: Serializer) -> SavedCheckpoint:
+        """A checkpoint with its values and pending writes, as a view of its thread shows it.
+
+        Raises:
+            ErasedError: A prune has erased it meanwhile.
+        """
+        chains = Chains(self._store, self._queries, view)
+        contents = Contents(self._store, self._queries, view, [located], chains, live=self._live)
+        return saved(view, located, contents, serializer)
+
+    def list_thread(
+        self, thread: str, namespace: str | None, before: str | None, matching: Matching, serializer: Serializer
+    ) -> Iterator[SavedCheckpoint]:
+        """A thread's checkpoints, the latest first; of one namespace or of all."""
+        view = self._finder.view(thread)
+        if view is None:
+            return
+        located = self._finder.of_thread(view, namespace, before)
+        yield from self._batched(((view, each) for each in located if matching(each.cause.metadata)), serializer)
+
+    def list_store(self, before: str | None, matching: Matching, serializer: Serializer) -> Iterator[SavedCheckpoint]:
+        """The checkpoints of all threads, the latest first."""
+        return self._batched(self._finder.of_store(before, matching), serializer)
+
+    def history(
+        self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer
+    ) -> dict[str, ChannelHistory]:
+        """Return the history that each channel is replayed from: the nearest stored value before, and the writes since.
+
+        The checkpoint's own writes belong to the next step, and are left out.
+        """
+        return again(lambda: self._history(thread, namespace, checkpoint_id, channels, serializer), self._store, thread)
+
+    def _history(
+        self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer
+    ) -> dict[str, ChannelHistory]:
+        view = self._finder.view(thread)
+        current = self._finder.locate(view, namespace, checkpoint_id, retired=True) if view else None
+        remaining = set(channels)
+        collected: dict[str, list[PendingWrite]] = {channel: [] for channel in channels}
+        seeds: dict[str, Any] = {}
+        if view and remaining:
+            chains = Chains(self._store, self._queries, view)
+            for at in islice(self._finder.way(view, current, retired=True), 1, None):
+                contents = Contents(self._store, self._queries, view, [at], chains, only=remaining)
+                for pending in reversed(contents.pending(at)):
+                    if pending.write.channel in remaining:
+                        collected[pending.write.channel].append(pending)
+                values = contents.values(at, serializer)
+                seeds.update(values)
+                remaining -= values.keys()
+                if not remaining:
+                    break
+        return {
+            channel: ChannelHistory(
+                for_each(lambda pending: _loaded(pending, serializer), reversed(collected[channel])),
+                channel in seeds,
+                seeds.get(channel),
+            )
+            for channel in channels
+        }
+
+    def _batched(self, items: Iterable[tuple[View, Located]], serializer: Serializer) -> Iterator[SavedCheckpoint]:
+        """Load values for a few checkpoints of one thread at a time."""
+        batch: list[Located] = []
+        view: View | None = None
+        size = 1  # whoever wants only the first does not wait for a page
+        chains: Chains | None = None
+        for its_view, located in items:
+            if view and batch and (its_view is not view or len(batch) >= size):
+                chains = self._chains(view, chains, serializer)
+                yield from self._complete_what_is_left(view, batch, chains, serializer)
+                batch, size = [], min(size * 4, PAGE)
+            if its_view is not view:
+                view, chains = its_view, None
+            batch.append(located)
+        if view and batch:
+            yield from self._complete_what_is_left(view, batch, self._chains(view, chains, serializer), serializer)
+
+    def _complete_what_is_left(
+        self, view: View, batch: list[Located], chains: Chains, serializer: Serializer
+    ) -> list[SavedCheckpoint]:
+        """Load the values; checkpoints that were forgotten meanwhile are left out."""
+        used: Chains | None = chains
+
+        def attempt() -> list[SavedCheckpoint]:
+            nonlocal view, batch, used
+            try:
+                chains = used or Chains(self._store, self._queries, view)
+                contents = Contents(self._store, self._queries, view, batch, chains)
+                return [saved(view, located, contents, serializer) for located in batch]
+            except ErasedError as error:
+                used, before = None, batch
+                view, batch = self._finder.left_of(view, before)
+                if batch != before:
+                    raise OvertakenError from error
+                raise
+
+        return again(attempt, self._store, view.thread)
+
+    def _chains(self, view: View, used: Chains | None, serializer: Serializer) -> Chains:
+        """A reader of values: the one that was used before, unless it remembers too much by now."""
+        if used and used.bytes < _REMEMBERED_BYTES:
+            return used
+        chains = Chains(self._store, self._queries, view)
+        chains.borrow(self._live.of_stream(view.stream_id), serializer)
+        return chains
+
+
+def saved(view: View, located: Located, contents: Contents, serializer: Serializer) -> SavedCheckpoint:
+    """A checkpoint as it is read."""
+    record = located.record
+    refusals = Refusals()
+    values = refusals.each(lambda each: contents.values(each, serializer), [located])
+    extras = refusals.each(lambda stored: load(*stored, serializer), [record.extras] if record.extras else [])
+    pending = refusals.each(lambda each: _loaded(each, serializer), contents.pending(located))
+    refusals.check()
+    return SavedCheckpoint(
+        thread=view.thread,
+        namespace=located.namespace,
+        id=located.id,
+        parent=located.parent,
+        version=located.version,
+        saved_at=from_microseconds(located.recorded_at),
+        format=record.format,
+        ts=record.ts,
+        channel_versions={
+            channel: entry.channel_version
+            for channel, entry in record.manifest.items()
+            if entry.channel_version is not None
+        },
+        values=values[0],
+        versions_seen=record.versions_seen,
+        updated_channels=record.updated_channels,
+        extras=extras[0] if extras else {},
+        metadata=located.cause.metadata,
+        pending=pending,
+        size=located.size,
+        line=view.line_id,
+    )
+
+
+def _loaded(pending: PendingWrite, serializer: Serializer) -> tuple[str, str, Any]:
+    write = pending.write
+    return pending.task, write.channel, load(write.encoding, write.data, serializer)
+
+
+def again(attempt: Callable[[], T], store: EventStore, *threads: str) -> T:
+    """Return what an attempt returns, which begins anew if others forget, move or rename what it reads.
+
+    Args:
+        attempt: Reads, from a fresh view; raises `OvertakenError` if what it has read does not belong together.
+        store: The store.
+        threads: The threads that are read.
+
+    Raises:
+        ErasedError: Something is erased, and nobody has erased it meanwhile: the store is damaged.
+        BusyError: Others keep changing what is read.
+    """
+    # Between the query for the checkpoint and that for its values a prune may have erased both: then the next attempt
+    # no longer finds the checkpoint. It may come upon the next prune, if one is made at each step.
+    stood: list[Head | None] | None = None
+    last: EventStoreError | None = None
+    for _ in range(_ATTEMPTS):
+        try:
+            return attempt()
+        except OvertakenError as error:
+            last = error
+        except ErasedError as error:
+            last, stands = error, [store.head(thread) for thread in threads]
+            if stands == stood:
+                raise
+            stood = stands
+    raise BusyError(f"thread {' or '.join(map(repr, threads))} is changed all the time: try again") from last

@@ -1,0 +1,81 @@
+"""Checkpoints as they are found: a row with its event, opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from eventstore import CorruptionError, ErasedError, EventStore, UnknownFormatError
+from eventstore.events import Cause
+from eventstore.writing import FORKED
+from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord, shown_by_fork
+
+T = TypeVar("T")
+
+# Whose records say of which topic their events are.
+_TOPICS: Mapping[Callable[[bytes], object], str] = {
+    CheckpointRecord.unpack: CHECKPOINT_SAVED,
+    WritesRecord.unpack: WRITES_SAVED,
+    shown_by_fork: FORKED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """A checkpoint's row with its event, not yet its values."""
+
+    namespace: str
+    id: str
+    version: int
+    parent: str | None
+    cause: Cause
+    record: CheckpointRecord
+    recorded_at: int
+    size: int
+
+
+def opened(
+    store: EventStore,
+    thread: str,
+    version: int,
+    payload: bytes,
+    unpacked: Callable[[bytes], T],
+    topic: str | None = None,
+) -> tuple[Cause, T]:
+    """The cause of one of this package's events, and what its data holds.
+
+    Args:
+        store: The store.
+        thread: The thread, and
+        version: which of its events it is, for errors.
+        payload: The payload, as stored.
+        unpacked: Reads its data.
+        topic: The event's topic; it need not be given where the record says it.
+
+    Raises:
+        UnknownFormatError: A newer version of the package has stored it, in another layout.
+        CorruptionError: It is not what was stored.
+    """
+    try:
+        schema, cause, data = store.codec.open(topic or _TOPICS.get(unpacked, ""), payload)
+        if schema != 1:
+            raise UnknownFormatError(f"an event of layout {schema} was found, this version knows layout 1: upgrade it")
+        return cause, unpacked(data)
+    except ErasedError:  # no damage: who asked for it says what needs it
+        raise
+    except CorruptionError as error:
+        error.found_at(thread, version)
+        raise
+
+
+def record_of(store: EventStore, thread: str, version: int, payload: bytes) -> CheckpointRecord:
+    """The record of a `checkpoint.saved` event's stored payload."""
+    return opened(store, thread, version, payload, CheckpointRecord.unpack)[1]
+
+
+def located_of(store: EventStore, thread: str, row: tuple[Any, ...]) -> Located:
+    """Return the checkpoint of a row, with its event opened."""
+    namespace, checkpoint_id, version, parent, payload, recorded_at = row
+    cause, record = opened(store, thread, version, bytes(payload), CheckpointRecord.unpack)
+    return Located(namespace, checkpoint_id, version, parent, cause, record, recorded_at, len(payload))

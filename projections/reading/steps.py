@@ -1,0 +1,217 @@
+"""The steps between checkpoints: the tasks whose writes the later one applied."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from eventstore import ErasedError, EventStore
+from eventstore.events import Cause, from_microseconds
+from projections.diffing.plain import iso
+from projections.pregel import CONTROL, ERROR, Written
+from projections.pregel.paths import is_by_hand
+from projections.reading.located import Located, opened
+from projections.reading.naming import Names
+from projections.reading.view import stored, writes_rows
+from projections.records import Write, WritesRecord
+
+Key = tuple[str, str]
+"""Namespace and checkpoint id."""
+
+# LangGraph's names for what is no node.
+_NO_NODES = frozenset(("__input__", "__interrupt__"))
+# LangGraph's name for what a task writes that wrote nothing.
+_NOTHING = "__no_writes__"
+# Checkpoints of these sources apply no node's writes, not even those that are there: an input discards them.
+_NO_STEPS = ("input", "fork")
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A task that wrote what a checkpoint applied.
+
+    Attributes:
+        node: The node, if known. Of an update by hand, the one in whose name it was made, if that had not run before.
+        task: The id of the task, if what it wrote is still there.
+        run: The id of the run, if known.
+        version: The version of the event that holds what it wrote.
+        saved_at: When that was recorded, UTC.
+        channels: The channels that it wrote.
+    """
+
+    node: str | None
+    task: str | None = None
+    run: str | None = None
+    version: int | None = None
+    saved_at: datetime | None = None
+    channels: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """The same in types that JSON has."""
+        saved_at = None if self.saved_at is None else iso(self.saved_at)
+        return {**asdict(self), "saved_at": saved_at, "channels": [*self.channels]}
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """A `writes.saved` event."""
+
+    version: int
+    recorded_at: int
+    cause: Cause
+    record: WritesRecord
+    size: int
+
+    @property
+    def results(self) -> list[Write]:
+        """The writes that the next step applies: not errors, interrupts and the like."""
+        return [write for write in self.record.writes if write.channel not in CONTROL]
+
+    @property
+    def by_hand(self) -> bool:
+        """Tell whether no task wrote it, but who updated the state."""
+        return is_by_hand(self.record.task_path)
+
+    @property
+    def written(self) -> Written:
+        """The same, as the rule takes it that tells what is due."""
+        return Written(self.version, self.cause.task or "", self.cause.node, self.record)
+
+    def writer(self) -> Writer:
+        """Return the task that wrote it."""
+        cause = self.cause
+        channels = tuple(dict.fromkeys(write.channel for write in self.results if write.channel != _NOTHING))
+        saved_at = from_microseconds(self.recorded_at)
+        return Writer(cause.node, cause.task, cause.run, self.version, saved_at, channels)
+
+
+class Writes:
+    """The writes of tasks at some checkpoints of one thread, fetched at once.
+
+    Args:
+        store: The store.
+        queries: The blocks of this package.
+        names: Tells what the tasks of the thread are called.
+        keys: The checkpoints.
+    """
+
+    def __init__(self, store: EventStore, queries: Mapping[str, str], names: Names, keys: Collection[Key]) -> None:
+        view = names.view
+        by_namespace: dict[str, list[str]] = defaultdict(list)
+        for namespace, checkpoint in keys:
+            by_namespace[namespace].append(checkpoint)
+        places = {
+            (namespace, checkpoint): versions
+            for namespace, ids in by_namespace.items()
+            for checkpoint, versions in writes_rows(store.recorder, queries, view, namespace, ids).items()
+        }
+        events = stored(store, view, {version for versions in places.values() for version in versions})
+        read = {
+            version: event
+            for version, found in events.items()
+            if (event := _recorded(store, view.thread, version, *found))
+        }
+        self._at = {
+            key: _named(names, key, [read[each] for each in versions if each in read])
+            for key, versions in places.items()
+        }
+
+    def at(self, namespace: str, checkpoint: str) -> Sequence[Recorded]:
+        """Return the writes at a checkpoint, in the order of the log."""
+        return self._at.get((namespace, checkpoint), ())
+
+    def written(self, located: Located) -> list[Written]:
+        """The same, as the rule takes it that tells what is due."""
+        return [event.written for event in self.at(located.namespace, located.id)]
+
+    def applied(self, located: Located, ran: Collection[str]) -> list[Recorded]:
+        """Return the writes that a checkpoint applied, in its order: one event per task with a result at its parent.
+
+        If runs raced and a task ran twice, its event is the one of the checkpoint's own run, if that run is known.
+
+        Args:
+            located: The checkpoint.
+            ran: The nodes that have run since its parent; only needed of an update by hand.
+        """
+        source, parent = source_of(located), located.record.parent
+        if parent is None or source in _NO_STEPS:
+            return []
+        by_task: dict[str | None, Recorded] = {}
+        for event in self.at(located.namespace, parent):
+            if not event.results or not _may_be_of(event, source, ran):
+                continue
+            known = by_task.get(event.cause.task)
+            own = located.cause.run is not None and event.cause.run == located.cause.run
+            if known is None or (own and known.cause.run != located.cause.run):
+                by_task[event.cause.task] = event
+        return sorted(by_task.values(), key=lambda event: (event.record.task_path, event.cause.task or ""))
+
+
+def writers_of(events: Sequence[Recorded], ran: Sequence[str], run: str | None) -> list[Writer]:
+    """Return who wrote some events that a checkpoint applied; nodes that have run besides come without a task.
+
+    An update by hand is of the one node that the checkpoint tells of and nobody else wrote for: LangGraph notes nowhere
+    else in whose name it was made.
+    """
+    writers = [event.writer() for event in events]
+    named = {writer.node for writer in writers}
+    missing = [node for node in dict.fromkeys(ran) if node not in named]
+    by_hand = [number for number, event in enumerate(events) if event.by_hand and event.cause.node is None]
+    if len(by_hand) == len(missing) == 1:
+        writers[by_hand[0]] = replace(writers[by_hand[0]], node=missing.pop())
+    return [*writers, *(Writer(node, run=run) for node in missing)]
+
+
+def source_of(located: Located) -> str | None:
+    """Return LangGraph's source of a checkpoint: `input`, `loop`, `update` or `fork`; `None` if it does not say."""
+    source = located.cause.metadata.get("source")
+    return source if isinstance(source, str) else None
+
+
+def step_of(located: Located) -> int | None:
+    """LangGraph's number of the step, if the checkpoint has one."""
+    step = located.cause.metadata.get("step")
+    return step if type(step) is int else None
+
+
+def nodes_between(parent: Located | None, located: Located) -> list[str]:
+    """The nodes that have run since a checkpoint's parent: they have seen something else."""
+    if parent is None or source_of(located) in _NO_STEPS:
+        return []
+    before = parent.record.versions_seen
+    return [
+        node
+        for node, seen in located.record.versions_seen.items()
+        if node not in _NO_NODES and seen != before.get(node)
+    ]
+
+
+def failed(events: Iterable[Recorded]) -> bool:
+    """Return whether one of a checkpoint's tasks raised."""
+    return any(write.channel == ERROR for event in events for write in event.record.writes)
+
+
+def _named(names: Names, key: Key, events: Sequence[Recorded]) -> list[Recorded]:
+    """Return what tasks wrote at a checkpoint, with the names of their nodes."""
+    nodes = names.nodes(*key, [(event.cause, event.record) for event in events])
+    return [replace(event, cause=replace(event.cause, node=node)) for event, node in zip(events, nodes, strict=True)]
+
+
+def _may_be_of(event: Recorded, source: str | None, ran: Collection[str]) -> bool:
+    """Return whether a checkpoint may have applied an event, rather than another child of its parent."""
+    if source == "update":
+        # An update also applies what tasks had finished before it.
+        return event.by_hand or event.cause.node in ran
+    return not event.by_hand
+
+
+def _recorded(store: EventStore, thread: str, version: int, recorded_at: int, payload: bytes) -> Recorded | None:
+    """The event, or nothing if a prune has erased it meanwhile."""
+    try:
+        cause, record = opened(store, thread, version, payload, WritesRecord.unpack)
+    except ErasedError:
+        return None
+    return Recorded(version, recorded_at, cause, record, len(payload))

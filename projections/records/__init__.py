@@ -1,0 +1,56 @@
+"""The events of a thread, and the layout of their data. Pure functions.
+
+Namespace, checkpoint, run, node, task and metadata stand in each event's cause; the data holds the rest, as msgpack.
+Every channel write is in one event: a task's writes in `writes.saved` as the task made them, a step's results in
+`checkpoint.saved` as changes of the channels that got a new version.
+"""
+
+from projections.records.changes import pack_channel, pack_segment, unpack_channel, unpack_segment
+from projections.records.checkpoint import HERE, CheckpointRecord, Entry, Manifest
+from projections.records.layout import LAST_VERSION
+from projections.records.moves import Adopted, MoveRecord, Point, shown_by_fork
+from projections.records.prunes import PruneRecord
+from projections.records.topics import (
+    BRANCH_DELETED,
+    CHECKPOINT_SAVED,
+    HEAD_SWITCHED,
+    MOVES,
+    ROLLBACK_UNDONE,
+    RUNS_DELETED,
+    THREAD_DELETED,
+    THREAD_PROMOTED,
+    THREAD_PRUNED,
+    THREAD_ROLLED_BACK,
+    WRITES_SAVED,
+)
+from projections.records.writes import Write, WritesRecord
+
+__all__ = [
+    "BRANCH_DELETED",
+    "CHECKPOINT_SAVED",
+    "HEAD_SWITCHED",
+    "HERE",
+    "LAST_VERSION",
+    "MOVES",
+    "ROLLBACK_UNDONE",
+    "RUNS_DELETED",
+    "THREAD_DELETED",
+    "THREAD_PROMOTED",
+    "THREAD_PRUNED",
+    "THREAD_ROLLED_BACK",
+    "WRITES_SAVED",
+    "Adopted",
+    "CheckpointRecord",
+    "Entry",
+    "Manifest",
+    "MoveRecord",
+    "Point",
+    "PruneRecord",
+    "Write",
+    "WritesRecord",
+    "pack_channel",
+    "pack_segment",
+    "shown_by_fork",
+    "unpack_channel",
+    "unpack_segment",
+]

@@ -1,0 +1,16 @@
+"""The topics of the events of a thread."""
+
+from __future__ import annotations
+
+CHECKPOINT_SAVED = "checkpoint.saved"
+WRITES_SAVED = "writes.saved"
+THREAD_PRUNED = "thread.pruned"
+THREAD_DELETED = "thread.deleted"
+RUNS_DELETED = "runs.deleted"
+BRANCH_DELETED = "branch.deleted"
+THREAD_PROMOTED = "thread.promoted"
+THREAD_ROLLED_BACK = "thread.rolled_back"
+HEAD_SWITCHED = "head.switched"
+ROLLBACK_UNDONE = "rollback.undone"
+MOVES = frozenset({THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE})
+"""What puts a thread on another line."""

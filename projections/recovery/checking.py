@@ -1,0 +1,393 @@
+"""The consistency check of one thread: its log, its rows against the log, and its values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from typing import TypeVar
+
+from eventstore import (
+    BadInputError,
+    Cause,
+    CorruptionError,
+    EventStore,
+    TypeNotAllowedError,
+    UnknownFormatError,
+)
+from eventstore.codec import chain
+from eventstore.codec.envelope import digest, is_erased
+from eventstore.reading import Segment, lineage
+from projections.reading.chains import Chains, Wanted
+from projections.reading.located import opened
+from projections.reading.view import END, View, payloads
+from projections.records import CHECKPOINT_SAVED, RUNS_DELETED, WRITES_SAVED, CheckpointRecord, WritesRecord
+from projections.recovery.expecting import Expected, Key, Logged
+from projections.recovery.report import Damage, Finding, Progress, Report, finding_of
+from projections.recovery.rings import rings
+from projections.values.change import WHOLE, Place, checksum, load, restore
+from projections.values.serializer import Serializer
+
+T = TypeVar("T")
+
+ProgressCallback = Callable[[Progress], None]
+
+# How what is stored is refused. What the database could not read just now is not a finding: it is raised.
+_REFUSED = (CorruptionError, TypeNotAllowedError)
+
+_PAGE = 500
+# How many checkpoints, or writes, are read at a time.
+_BATCH = 50
+# How much of what was read is remembered for the values that come next.
+_REMEMBERED_BYTES = 8 * 1024 * 1024
+
+
+class Check:
+    """One check of one thread, as it is at one head.
+
+    Args:
+        store: The store.
+        queries: The blocks of this package, with those of recovery.
+        view: The thread.
+        head: Up to which version.
+        serializer: Turns bytes into values.
+        progress: Is told how far it has come.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        queries: Mapping[str, str],
+        view: View,
+        head: int,
+        serializer: Serializer,
+        progress: ProgressCallback,
+    ) -> None:
+        self._store = store
+        self._queries = queries
+        self._view = view
+        self._head = head
+        self._serializer = serializer
+        self._progress = progress
+        self._expected = Expected()
+        self._unreadable: set[int] = set()
+        self._findings: dict[tuple[Damage, int, str | None], Finding] = {}
+        self._events = self._erased = self._values = 0
+
+    def run(self) -> Report:
+        """Check everything, and report all findings."""
+        segments = lineage(self._store.recorder, self._store.queries, self._view.stream_id)
+        with self._listing():
+            self._check_log(segments)
+        self._expected.finish()
+        with self._listing():
+            self._hide_what_ancestors_deleted(segments)
+        with self._listing():
+            self._check_rows()
+        with self._listing():
+            self._check_values()
+        return Report(
+            self._view.thread,
+            self._head,
+            self._events,
+            self._erased,
+            len(self._expected.shown),
+            sum(map(len, self._expected.writes.values())),
+            self._values,
+            tuple(sorted(self._findings.values(), key=lambda found: (found.version, found.kind, found.channel or ""))),
+        )
+
+    # --- the log -----------------------------------------------------------------------------------------------------
+
+    def _check_log(self, segments: list[Segment]) -> None:
+        """Verify each event by itself: one that is damaged says nothing about those behind it."""
+        previous = self._beginning(segments[0].stream_id)
+        last: int | None = None
+        for segment in segments:
+            for version, topic, recorded_at, stored, payload in self._rows_of(segment):
+                if last is not None and version != last + 1:
+                    self._note(Damage.CHAIN, last + 1, "the event is missing: restore the store from a backup")
+                    previous = None
+                self._verify(previous, version, topic, recorded_at, bytes(stored), bytes(payload))
+                previous, last = bytes(stored), version
+                self._events += 1
+                if self._events % _PAGE == 0:
+                    self._progress(Progress("log", self._events, self._head))
+            if segment.upto is not None and last != segment.upto:
+                self._note(Damage.CHAIN, segment.upto, "the event is missing: restore the store from a backup")
+                previous = None
+        if last != self._head:
+            self._note(Damage.CHAIN, self._head, "the event is missing: restore the store from a backup")
+        self._progress(Progress("log", self._events, self._events))
+
+    def _beginning(self, stream_id: int) -> bytes | None:
+        """Return what the first event follows."""
+        rows = self._store.recorder.read(self._store.queries["stream_by_id"], {"stream_id": stream_id})
+        if not rows:
+            self._note(Damage.CHAIN, 0, f"stream #{stream_id} is missing: restore the store from a backup")
+            return None
+        return chain.genesis(rows[0][2])
+
+    def _rows_of(self, segment: Segment) -> Iterator[tuple[int, str, int, bytes, bytes]]:
+        upto = self._head if segment.upto is None else min(segment.upto, self._head)
+        before = min(upto, END - 1) + 1
+        params = {"stream_id": segment.stream_id, "after": segment.after, "before": before, "limit": _PAGE}
+        while page := self._store.recorder.read(self._store.queries["read_forward"], params):
+            yield from page
+            if len(page) < _PAGE:
+                return
+            params["after"] = page[-1][0]
+
+    def _verify(
+        self, previous: bytes | None, version: int, topic: str, recorded_at: int, stored: bytes, payload: bytes
+    ) -> None:
+        damaged = f"the {topic} event is not what was written: restore it from a backup"
+        try:
+            linked = chain.link(previous or b"", version, topic, recorded_at, digest(payload))
+        except (UnknownFormatError, ValueError, OverflowError) as error:
+            self._note(Damage.CHAIN, version, f"{damaged} ({error})")
+            self._unreadable.add(version)
+            return
+        if previous is not None and linked != stored:
+            self._note(Damage.CHAIN, version, damaged)
+        if is_erased(payload):
+            self._erased += 1
+            self._expected.erased(version, topic)
+            return
+        try:
+            self._expected.apply(version, topic, *self._opened(version, payload, bytes, topic))
+        except _REFUSED as error:
+            self._add(finding_of(error, version))
+            self._unreadable.add(version)
+
+    def _hide_what_ancestors_deleted(self, segments: list[Segment]) -> None:
+        for segment in segments[:-1]:
+            assert segment.upto is not None
+            params = {"stream_id": segment.stream_id, "after": segment.upto}
+            for version, payload in self._store.recorder.read(self._queries["runs_deleted_after"], params):
+                try:
+                    data = self._opened(version, bytes(payload), bytes, RUNS_DELETED)[1]
+                    self._expected.hide_of_ancestor(data, segment.after, segment.upto)
+                except _REFUSED as error:
+                    self._add(finding_of(error, version))
+
+    # --- the rows ----------------------------------------------------------------------------------------------------
+
+    def _check_rows(self) -> None:
+        shown: dict[Key, int] = {}
+        parents: dict[Key, Key] = {}
+        for source in self._view.sources:
+            upto = min(source.upto, self._head)
+            found: dict[Key, int] = {}
+            above: dict[Key, Key] = {}
+            for namespace, checkpoint, version, shown_from, parent, run, retired_at in self._store.recorder.read(
+                self._queries["rows_of_line"], source.bounds
+            ):
+                if shown_from <= upto and (retired_at is None or retired_at > upto):
+                    found[namespace, checkpoint] = version
+                    self._check_row((namespace, checkpoint), version, parent, run)
+                    above[namespace, checkpoint] = (namespace, parent or "")
+            # A thread's own row comes before the one that it inherits.
+            shown = {**found, **shown}
+            parents = {**above, **parents}
+        for key, version in self._expected.shown.items():
+            if shown.get(key) != version:
+                self._note(Damage.MISSING_ROW, version, f"no read finds {_described(key)}: rebuild the projection")
+        for key in shown.keys() - self._expected.shown.keys():
+            logged = self._expected.events.get(shown[key])
+            if logged and logged.key == key:
+                message = f"reads find {_described(key)}, which was forgotten: rebuild the projection"
+                self._note(Damage.EXTRA_ROW, shown[key], message)
+        self._check_descent(parents, shown)
+        self._check_rows_of_writes()
+        self._check_rows_past_the_log()
+        self._check_orphans(shown)
+
+    def _check_descent(self, parents: Mapping[Key, Key], shown: Mapping[Key, int]) -> None:
+        for ring in rings(parents):
+            latest = max(ring, key=shown.__getitem__)
+            message = f"{_described(latest)} descends from itself: save it again with the config of its true parent"
+            self._note(Damage.CYCLE, shown[latest], message)
+
+    def _check_row(self, key: Key, version: int, parent: str | None, run: str | None) -> None:
+        """Hold a row against the event that it leads to. A row that was taken over from an ancestor has no parent."""
+        logged = self._expected.events.get(version)
+        if version in self._unreadable:
+            return
+        if logged and logged.topic == CHECKPOINT_SAVED and logged.key is None:
+            self._note(Damage.ERASED, version, f"the content of {_described(key)} was erased: rebuild the projection")
+        elif not logged or logged != Logged(CHECKPOINT_SAVED, key, parent or logged.parent, run):
+            self._note(Damage.EXTRA_ROW, version, f"a row of {_described(key)} leads elsewhere: rebuild the projection")
+
+    def _check_rows_of_writes(self) -> None:
+        found: set[tuple[Key, int]] = set()
+        for source in self._view.sources:
+            for namespace, checkpoint, version in self._store.recorder.read(
+                self._queries["writes_of_line"], source.bounds
+            ):
+                key = (namespace, checkpoint)
+                if version > self._head or version in self._unreadable:
+                    continue
+                found.add((key, version))
+                logged = self._expected.events.get(version)
+                if not logged or logged.topic != WRITES_SAVED or logged.key not in (None, key):
+                    message = f"a row of writes to {_described(key)} leads elsewhere: rebuild the projection"
+                    self._note(Damage.EXTRA_ROW, version, message)
+        for key, versions in self._expected.writes.items():
+            for version in versions:
+                if (key, version) not in found:
+                    message = f"no read finds what was written to {_described(key)}: rebuild the projection"
+                    self._note(Damage.MISSING_ROW, version, message)
+
+    def _check_rows_past_the_log(self) -> None:
+        """Rows of events that do not exist. What others append meanwhile is there as soon as its rows are."""
+        params = {"line_id": self._view.line_id, "after": self._head}
+        past = {version for (version,) in self._store.recorder.read(self._queries["rows_past"], params)}
+        for version in past - payloads(self._store, self._view, past).keys():
+            self._note(Damage.EXTRA_ROW, version, "a row leads past the end of the log: rebuild the projection")
+
+    def _check_orphans(self, shown: Mapping[Key, int]) -> None:
+        for source in self._view.sources:
+            rows = self._store.recorder.read(self._queries["orphans_of_line"], source.bounds)
+            for namespace, checkpoint, version, parent in rows:
+                key = (namespace, checkpoint)
+                if parent is not None and shown.get(key) == version and self._expected.shows_parent(key):
+                    message = f"reads of {_described(key)} give no parent, though it is shown: rebuild the projection"
+                    self._note(Damage.MISSING_ROW, version, message)
+
+    # --- the values --------------------------------------------------------------------------------------------------
+
+    def _check_values(self) -> None:
+        checkpoints = sorted(self._expected.shown.values())
+        writes = sorted(version for versions in self._expected.writes.values() for version in versions)
+        total = len(checkpoints) + len(writes)
+        done = 0
+        seen: set[Wanted] = set()
+        chains = Chains(self._store, self._queries, self._view)
+        for batch in _batches(checkpoints):
+            if chains.bytes > _REMEMBERED_BYTES:
+                chains = Chains(self._store, self._queries, self._view)
+            for version, payload in sorted(payloads(self._store, self._view, batch).items()):
+                self._check_checkpoint(version, payload, chains, seen)
+            done += len(batch)
+            self._progress(Progress("values", done, total))
+        self._check_segments()
+        for batch in _batches(writes):
+            for version, payload in sorted(payloads(self._store, self._view, batch).items()):
+                self._check_writes(version, payload)
+            done += len(batch)
+            self._progress(Progress("values", done, total))
+
+    def _check_checkpoint(self, version: int, payload: bytes, chains: Chains, seen: set[Wanted]) -> None:
+        try:
+            record = self._opened(version, payload, CheckpointRecord.unpack)[1]
+        except _REFUSED as error:
+            self._add(finding_of(error, version))
+            return
+        chains.know(version, record, len(payload))
+        self._check_extras(version, record)
+        for channel, entry in record.manifest.items():
+            wanted = (entry.written_at or version, channel)
+            if entry.written_at is not None and wanted not in seen:
+                seen.add(wanted)
+                self._values += 1
+                try:
+                    self._read(wanted, chains)
+                except CorruptionError as error:
+                    self._add(self._of_segment(wanted) or finding_of(error, *wanted))
+                except TypeNotAllowedError as error:
+                    self._add(finding_of(error, *wanted))
+
+    def _check_segments(self) -> None:
+        """Read where the thread stands as one would who has read nothing before: that goes by segments."""
+        latest: dict[str, str] = {}
+        for namespace, checkpoint in self._expected.shown:
+            latest[namespace] = max(checkpoint, latest.get(namespace, ""))
+        versions = [self._expected.shown[key] for key in latest.items()]
+        for version, payload in payloads(self._store, self._view, versions).items():
+            chains = Chains(self._store, self._queries, self._view)
+            try:
+                manifest = self._opened(version, payload, CheckpointRecord.unpack)[1].manifest
+            except _REFUSED:
+                continue  # that was found already
+            for channel, entry in manifest.items():
+                wanted = (entry.written_at or version, channel)
+                if entry.written_at is not None:
+                    try:
+                        self._read(wanted, chains)
+                    except _REFUSED:
+                        if damaged := self._of_segment(wanted):
+                            self._add(damaged)
+
+    def _of_segment(self, wanted: Wanted) -> Finding | None:
+        """Return the finding for a value that cannot be read with its segments; `None` if the log alone fails, too."""
+        without = {**self._queries, "segments_at": self._queries["no_segments"]}
+        try:
+            self._read(wanted, Chains(self._store, without, self._view))
+        except _REFUSED:
+            return None
+        version, channel = wanted
+        message = f"what changes of {channel!r} are merged into is damaged, the log is not: rebuild the segments"
+        return Finding(Damage.SEGMENT, version, channel, message)
+
+    def _read(self, wanted: Wanted, chains: Chains) -> None:
+        version, channel = wanted
+        chains.fetch([version])
+        change = chains.change(wanted)
+        if change.operation == WHOLE:
+            restore(change, self._serializer, Place(self._view.thread, channel, version))
+        else:
+            chains.shared(channel, chains.restore([wanted])[wanted], self._serializer)
+
+    def _check_extras(self, version: int, record: CheckpointRecord) -> None:
+        if record.extras:
+            try:
+                load(*record.extras, self._serializer)
+            except _REFUSED as error:
+                self._add(finding_of(error, version))
+
+    def _check_writes(self, version: int, payload: bytes) -> None:
+        try:
+            record = self._opened(version, payload, WritesRecord.unpack)[1]
+        except _REFUSED as error:
+            self._add(finding_of(error, version))
+            return
+        for write in record.writes:
+            if checksum(write.encoding, write.data) != write.checksum:
+                message = f"what was written to channel {write.channel!r} does not match its checksum: it was damaged"
+                self._add(Finding(Damage.VALUE, version, write.channel, message))
+                continue
+            try:
+                load(write.encoding, write.data, self._serializer)
+            except _REFUSED as error:
+                self._add(finding_of(error, version, write.channel))
+
+    def _opened(
+        self, version: int, payload: bytes, unpacked: Callable[[bytes], T], topic: str | None = None
+    ) -> tuple[Cause, T]:
+        return opened(self._store, self._view.thread, version, payload, unpacked, topic)
+
+    @contextmanager
+    def _listing(self) -> Iterator[None]:
+        """List what cannot be read at all, and go on. What the database could not read just now is no damage."""
+        try:
+            yield
+        except (CorruptionError, BadInputError) as error:
+            self._add(finding_of(error, self._head))
+
+    def _note(self, kind: Damage, version: int, message: str) -> None:
+        self._add(Finding(kind, version, None, message))
+
+    def _add(self, finding: Finding) -> None:
+        self._findings.setdefault((finding.kind, finding.version, finding.channel), finding)
+
+
+def _described(key: Key) -> str:
+    namespace, checkpoint = key
+    return f"checkpoint {checkpoint!r} of namespace {namespace!r}" if namespace else f"checkpoint {checkpoint!r}"
+
+
+def _batches(versions: Iterable[int]) -> Iterator[list[int]]:
+    remaining = iter(versions)
+    while batch := [*islice(remaining, _BATCH)]:
+        yield batch

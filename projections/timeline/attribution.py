@@ -1,0 +1,120 @@
+"""The task that wrote a part of a channel's value: found by the tasks' writes, if several wrote the channel."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
+
+from eventstore import ChecksumError, EventStore
+from projections.diffing.content import content, fields_of, identity
+from projections.diffing.glance import is_message, text_of
+from projections.diffing.tracing import Path
+from projections.reading.finding import Finder
+from projections.reading.located import Located
+from projections.reading.naming import Names
+from projections.reading.steps import Recorded, Writer, Writes, nodes_between, source_of, writers_of
+from projections.reading.view import View
+from projections.values.change import checksum, load
+from projections.values.serializer import Serializer
+
+
+class Attribution:
+    """Finds the writers of one channel.
+
+    Args:
+        store: The store.
+        queries: The blocks of this package.
+        finder: Finds parents.
+        view: The thread.
+        channel: The channel.
+        serializer: Turns bytes into values.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        queries: Mapping[str, str],
+        finder: Finder,
+        view: View,
+        channel: str,
+        serializer: Serializer,
+    ) -> None:
+        self._store = store
+        self._queries = queries
+        self._finder = finder
+        self._view = view
+        self._channel = channel
+        self._serializer = serializer
+        self._names = Names(finder, view)
+        self._writes = Writes(store, queries, self._names, ())
+
+    def fetch(self, steps: Collection[Located]) -> None:
+        """Read what was written at the parents of some checkpoints."""
+        keys = {(step.namespace, step.record.parent) for step in steps if step.record.parent is not None}
+        self._writes = Writes(self._store, self._queries, self._names, keys)
+
+    def writers(self, step: Located, path: Path, value: Any) -> list[Writer]:
+        """The tasks that wrote a part of the value that a checkpoint was the first to hold."""
+        applied, ran = self._applied(step)
+        own = [event for event in applied if self._channel in event.writer().channels]
+        if len(own) > 1:
+            holding = [event for event in own if any(_holds(each, path, value) for each in self._values(event))]
+            own = holding or own
+        if own and all(event.cause.node for event in own):
+            return [event.writer() for event in own]
+        others = {event.cause.node for event in applied} - {event.cause.node for event in own}
+        ran = ran or self._ran(step)
+        return writers_of(own, [node for node in ran if node not in others], step.cause.run)
+
+    def written(self, step: Located) -> list[tuple[Any, Writer]]:
+        """Return the values that tasks wrote to the channel for a checkpoint, and their writers, in applied order."""
+        applied, _ = self._applied(step)
+        return [(value, event.writer()) for event in applied for value in self._values(event)]
+
+    def _applied(self, step: Located) -> tuple[list[Recorded], Sequence[str]]:
+        ran = self._ran(step) if source_of(step) == "update" else ()
+        return self._writes.applied(step, ran), ran
+
+    def _ran(self, step: Located) -> list[str]:
+        parent = step.record.parent
+        return nodes_between(self._finder.locate(self._view, step.namespace, parent) if parent else None, step)
+
+    def _values(self, event: Recorded) -> Iterator[Any]:
+        for write in event.results:
+            if write.channel == self._channel:
+                if checksum(write.encoding, write.data) != write.checksum:
+                    raise ChecksumError(self._view.thread, self._channel, event.version)
+                yield load(write.encoding, write.data, self._serializer)
+
+
+def _holds(written: Any, path: Path, value: Any) -> bool:
+    """Return whether a part of a channel's value may come from a written value."""
+    if path and path[0].kind == "key":
+        wanted = content(path[0].name)
+        return type(written) is dict and any(content(key) == wanted for key in written)
+    if type(value) is str and type(written) is str:
+        return value in written
+    return any(_is_like(each, value) for each in (written, *_parts(written)))
+
+
+def _parts(written: Any) -> Sequence[Any]:
+    if type(written) in (list, tuple, set, frozenset):
+        return [*written]
+    # `Overwrite` and its like hold a value to be taken as it is.
+    held = (fields_of(written) or {}).get("value")
+    return _parts(held) if held is not None else ()
+
+
+def _is_like(written: Any, value: Any) -> bool:
+    """Return whether a value is the written one, or a message made of it: a reducer gives it an id and a type."""
+    if content(written) == content(value):
+        return True
+    if not is_message(value):
+        return False
+    name, text = identity(written), text_of((fields_of(value) or {})["content"])
+    if name is not None:
+        return name == identity(value)
+    if is_message(written):
+        return type(written) is type(value) and text_of((fields_of(written) or {})["content"]) == text
+    said = written.get("content") if type(written) is dict else written[-1:] if type(written) is tuple else (written,)
+    return text in said if type(said) is tuple else said == text

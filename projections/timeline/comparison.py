@@ -1,0 +1,353 @@
+"""How two checkpoints differ, of one thread or of two: channel by channel, reading only what was written in between."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
+from typing import Any, Literal
+
+from eventstore import BadInputError, EventStore, NotFoundError
+from eventstore.events import from_microseconds
+from projections.diffing.content import ABSENT
+from projections.diffing.difference import Difference, diff
+from projections.diffing.glance import glance
+from projections.diffing.plain import iso, plain
+from projections.diffing.rendering import Line, render
+from projections.diffing.visible import printable
+from projections.reading.channels import Values, Written, places_of, steers, written_between
+from projections.reading.due import Steps
+from projections.reading.finding import Finder
+from projections.reading.located import Located
+from projections.reading.naming import Names
+from projections.reading.steps import Writes, nodes_between, source_of, step_of
+from projections.reading.view import View, stream_of
+from projections.timeline.replayed import Replayed, difference_of
+from projections.timeline.rules import EMPTY, Fold, Folded
+from projections.values.serializer import Serializer
+
+_Named = tuple[str, str | None]
+"""A thread, and a checkpoint in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedCheckpoint:
+    """One of two checkpoints that are compared.
+
+    Attributes:
+        thread: The thread's id.
+        namespace: The subgraph's path.
+        id: The checkpoint's id.
+        parent: Its parent's id, if that is still shown.
+        version: The version of its event in the thread's stream.
+        saved_at: When it was recorded, UTC.
+        step: LangGraph's number of the step, if it has one.
+        source: What made it: `"input"`, `"loop"`, `"update"` or `"fork"`, if it says so.
+        run: The id of the run that saved it, if known.
+        due: The nodes that are due, as `RecoveryPoint.next` tells them.
+        metadata: The caller's metadata.
+    """
+
+    thread: str
+    namespace: str
+    id: str
+    parent: str | None
+    version: int
+    saved_at: datetime
+    step: int | None
+    source: str | None
+    run: str | None
+    due: tuple[str, ...]
+    metadata: Mapping[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        """The same in types that JSON has."""
+        return {
+            "thread": self.thread,
+            "namespace": self.namespace,
+            "id": self.id,
+            "parent": self.parent,
+            "version": self.version,
+            "saved_at": iso(self.saved_at),
+            "step": self.step,
+            "source": self.source,
+            "run": self.run,
+            "due": [*self.due],
+            "metadata": plain(dict(self.metadata)),
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChannelDiff:
+    """The difference of one channel between two checkpoints.
+
+    Attributes:
+        channel: The channel.
+        kind: `"added"`, `"removed"`, `"changed"`; `"rewritten"` if it was written and holds the same.
+        before: Its value before, `ABSENT` if it was added.
+        after: Its value afterwards, `ABSENT` if it was removed.
+        difference: The difference of the two values; `None` if there is only one.
+        folded: If only the writes of the channel are stored: by which rule its values were made of them.
+    """
+
+    channel: str
+    kind: Literal["added", "removed", "changed", "rewritten"]
+    before: Any = ABSENT
+    after: Any = ABSENT
+    difference: Difference | None = None
+    folded: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The same in types that JSON has."""
+        found: dict[str, Any] = {"channel": self.channel, "kind": self.kind}
+        found |= {"folded": self.folded} if self.folded else {}
+        if self.difference is not None:
+            return found | self.difference.to_json() | {"kind": self.kind, "of": self.difference.kind}
+        side = "before" if self.kind == "removed" else "after"
+        return {**found, side: plain(getattr(self, side))}
+
+    def lines(self, *, limit: int = 100) -> list[Line]:
+        """The same to read: see `render`."""
+        if self.difference is not None:
+            return render(self.difference, self.channel, limit=limit)
+        sign: Literal["+", "-"] = "-" if self.kind == "removed" else "+"
+        value = self.before if self.kind == "removed" else self.after
+        return [Line(sign, 0, f"{printable(self.channel)}: {glance(value, limit)}")]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CheckpointDiff:
+    """How two checkpoints differ. It is true if a channel holds something else.
+
+    Attributes:
+        before: The earlier checkpoint; `None` if the later one follows none, or its parent was pruned.
+        after: The later one.
+        channels: The channels that were written in between, by name.
+        replayed: Channels that were written in between, of which only the writes are stored, and no rule is known that
+            makes values of them: see `Checkpoints.history`.
+        nodes: The nodes that have run at one of them since it and the other were the same.
+        metadata: How their metadata differs.
+    """
+
+    before: ComparedCheckpoint | None
+    after: ComparedCheckpoint
+    channels: tuple[ChannelDiff, ...]
+    replayed: tuple[str, ...]
+    nodes: tuple[str, ...]
+    metadata: Difference
+
+    def __bool__(self) -> bool:
+        return bool(self.replayed) or any(channel.kind != "rewritten" for channel in self.channels)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same in types that JSON has."""
+        return {
+            "before": self.before and self.before.to_json(),
+            "after": self.after.to_json(),
+            "channels": [channel.to_json() for channel in self.channels],
+            "replayed": [*self.replayed],
+            "nodes": [*self.nodes],
+            "metadata": self.metadata.to_json(),
+        }
+
+    def lines(self, *, limit: int = 100) -> list[Line]:
+        """The channels to read, each line with a sign.
+
+        Args:
+            limit: How many characters of one value are shown at most.
+        """
+        found = [line for channel in self.channels for line in channel.lines(limit=limit)]
+        names = map(printable, self.replayed)
+        return found + [Line("~", 0, f"{name}: written (only its writes are stored)") for name in names]
+
+
+class Comparison:
+    """Compares checkpoints of one store.
+
+    Args:
+        store: The store.
+        queries: The blocks of this package.
+        finder: Finds the checkpoints.
+    """
+
+    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+        self._store = store
+        self._queries = queries
+        self._finder = finder
+
+    def of(
+        self,
+        a: _Named,
+        b: _Named,
+        serializer: Serializer,
+        *,
+        namespace: str,
+        channels: Collection[str] | None,
+        fold: Fold | None,
+    ) -> CheckpointDiff:
+        """How `a` became `b`: see `Timeline.diff`."""
+        if isinstance(channels, str):
+            raise BadInputError(f"channels must be several names, not one text: use [{channels!r}]")
+        view, after = self._located(b, namespace)
+        values = Values(self._store, self._queries, view, serializer)
+        if a[0] == b[0]:
+            before = self._parent(view, after) if a[1] is None else self._located(a, namespace)[1]
+            view_a, values_a = view, values
+        else:
+            view_a, before = self._located(a, namespace)
+            values_a = Values(self._store, self._queries, view_a, serializer)
+        return self._between(values_a, view_a, before, values, view, after, channels, fold)
+
+    def within(
+        self, view: View, before: Located, after: Located, serializer: Serializer, fold: Fold | None
+    ) -> CheckpointDiff:
+        """Return how one checkpoint of a thread became another one."""
+        values = Values(self._store, self._queries, view, serializer)
+        return self._between(values, view, before, values, view, after, None, fold)
+
+    def _between(
+        self,
+        values_a: Values,
+        view_a: View,
+        before: Located | None,
+        values: Values,
+        view: View,
+        after: Located,
+        channels: Collection[str] | None,
+        fold: Fold | None,
+    ) -> CheckpointDiff:
+        known = after.record.manifest.keys() | (before.record.manifest.keys() if before else set())
+        if unknown := [channel for channel in channels or () if channel not in known]:
+            there = ", ".join(sorted(channel for channel in known if not steers(channel)))
+            raise NotFoundError(f"there is no channel {unknown[0]!r}; there are {there or 'none'}")
+        values.know([after])
+        values_a.know([before] if before else [])
+
+        def is_same(left: int, right: int) -> bool:
+            # Threads that share a past know an event of it by the same version.
+            return left == right and (
+                view is view_a or stream_of(self._store, view_a, left) == stream_of(self._store, view, right)
+            )
+
+        written = written_between(
+            places_of(before.record, before.version) if before else {},
+            places_of(after.record, after.version),
+            is_same,
+        )
+        made = Replayed(self._store, self._queries, self._finder, view, values, fold)
+        made_a = made if view is view_a else Replayed(self._store, self._queries, self._finder, view_a, values_a, fold)
+        folded = _folded((before, made_a) if before else None, (after, made), channels)
+        known = {each.channel for each in folded}
+        wanted = [each for each in written if each.channel not in known and _is_wanted(each.channel, channels)]
+        values_a.fetch(each.before for each in wanted if each.before is not None)
+        values.fetch(each.after for each in wanted if each.after is not None)
+        # Of a channel that is replayed there may be a snapshot at one of them only.
+        uneven = {each.channel for each in wanted if _is_uneven(each, values_a, values)}
+        replayed = uneven | {channel for channel in _replayed(before, after) if _is_wanted(channel, channels)}
+        found = [_of_channel(each, values_a, values) for each in wanted if each.channel not in uneven]
+        return CheckpointDiff(
+            before=self._compared(view_a, before, values_a) if before else None,
+            after=self._compared(view, after, values),
+            channels=tuple(sorted((*found, *folded), key=attrgetter("channel"))),
+            replayed=tuple(sorted(replayed - known)),
+            nodes=tuple(nodes_between(before, after)),
+            metadata=diff(dict(before.cause.metadata) if before else {}, dict(after.cause.metadata)),
+        )
+
+    def _located(self, named: _Named, namespace: str) -> tuple[View, Located]:
+        thread, checkpoint = named
+        view = self._finder.view(thread)
+        located = self._finder.locate(view, namespace, checkpoint) if view else None
+        if view is None or located is None:
+            raise NotFoundError(missing(thread, namespace, checkpoint))
+        return view, located
+
+    def _parent(self, view: View, located: Located) -> Located | None:
+        return self._finder.locate(view, located.namespace, located.parent) if located.parent else None
+
+    def _compared(self, view: View, located: Located, values: Values) -> ComparedCheckpoint:
+        writes = Writes(self._store, self._queries, Names(self._finder, view), [(located.namespace, located.id)])
+        steps = Steps(self._finder, view, [located], writes.written, values)
+        return ComparedCheckpoint(
+            thread=view.thread,
+            namespace=located.namespace,
+            id=located.id,
+            parent=located.parent,
+            version=located.version,
+            saved_at=from_microseconds(located.recorded_at),
+            step=step_of(located),
+            source=source_of(located),
+            run=located.cause.run,
+            due=steps.of(located).next,
+            metadata=located.cause.metadata,
+        )
+
+
+def missing(thread: str, namespace: str, checkpoint: str | None) -> str:
+    """Return the error message for a checkpoint that does not exist."""
+    place = f"thread {thread!r}" + (f", namespace {namespace!r}," if namespace else "")
+    what = "no checkpoint" if checkpoint is None else f"no checkpoint {checkpoint!r}"
+    return f"{place} has {what}: list what there is with Timeline.page"
+
+
+def _is_wanted(channel: str, channels: Collection[str] | None) -> bool:
+    return not steers(channel) if channels is None else channel in channels
+
+
+def _is_uneven(written: Written, before: Values, after: Values) -> bool:
+    """Return whether one of two checkpoints has a snapshot of a channel, and the other has no value."""
+    if written.before is None or written.after is None:
+        sides = ((written.before, before), (written.after, after))
+        return any(values.is_snapshot(place, written.channel) for place, values in sides if place is not None)
+    return False
+
+
+def _folded(
+    before: tuple[Located, Replayed] | None, after: tuple[Located, Replayed], channels: Collection[str] | None
+) -> list[ChannelDiff]:
+    """Return what became of the channels that are replayed, where both values are known."""
+    names = {channel for side in (before, after) if side for channel in side[1].shown_channels(side[0])}
+    found = []
+    for channel in names:
+        if not _is_wanted(channel, channels):
+            continue
+        old, new = (_shown(side, channel) for side in (before, after))
+        if not (old.known and new.known):
+            continue
+        rule = new.rule or old.rule
+        if old.value is ABSENT or new.value is ABSENT:
+            kind: Literal["added", "removed"] = "added" if old.value is ABSENT else "removed"
+            found.append(ChannelDiff(channel, kind, old.value, new.value, folded=rule))
+        elif difference := difference_of(old.value, new.value):
+            found.append(ChannelDiff(channel, "changed", old.value, new.value, difference, rule))
+        elif before and before[0].record.manifest.get(channel) != after[0].record.manifest.get(channel):
+            found.append(ChannelDiff(channel, "rewritten", old.value, new.value, difference, rule))
+    return found
+
+
+def _shown(side: tuple[Located, Replayed] | None, channel: str) -> Folded:
+    """The value of a channel at one of two checkpoints."""
+    return EMPTY if side is None else side[1].shown(side[0], channel)
+
+
+def _of_channel(written: Written, before: Values, after: Values) -> ChannelDiff:
+    channel = written.channel
+    old = ABSENT if written.before is None else before.get(written.before, channel)
+    new = ABSENT if written.after is None else after.get(written.after, channel)
+    if written.kind != "changed":
+        return ChannelDiff(channel, written.kind, old, new)
+    difference = diff(old, new)
+    return ChannelDiff(channel, "changed" if difference else "rewritten", old, new, difference)
+
+
+def _replayed(before: Located | None, after: Located) -> list[str]:
+    """The channels that have no stored value in either, and another version."""
+    old = before.record.manifest if before else {}
+    return [
+        channel
+        for channel, entry in after.record.manifest.items()
+        if entry.written_at is None
+        and not channel.startswith("__")  # an input that was taken
+        and (channel not in old or (old[channel].written_at is None and old[channel] != entry))
+    ]

@@ -1,0 +1,394 @@
+"""The history of threads: what happened at each checkpoint, how any two differ, and where each value comes from."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import heapq
+import json
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from eventstore import BadInputError, ErasedError, NotFoundError, OvertakenError
+from eventstore.arguments import checked
+from eventstore.events import to_microseconds
+from eventstore.ids import MAX_STREAM_BYTES, check_id
+from projections.checkpoints.checkpoints import Checkpoints
+from projections.model import SavedCheckpoint
+from projections.reading.channels import Values
+from projections.reading.finding import PAGE
+from projections.reading.loading import again
+from projections.reading.located import Located
+from projections.reading.view import View
+from projections.timeline.blame import Blame, Origin
+from projections.timeline.comparison import CheckpointDiff, Comparison
+from projections.timeline.entries import Entries, TimelineEntry
+from projections.timeline.replayed import Replayed, completed
+from projections.timeline.rules import Fold
+from projections.values.serializer import Serializer
+
+# Sorts right behind an id: no text that is stored holds a smaller character.
+_NEXT = "\x01"
+
+_Place = tuple[str, str, str]
+"""Where a listing stands: a checkpoint's id, its namespace, and the thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimelinePage:
+    """One page of a timeline; pass `next_cursor` as `before` to get the one after it (`None`: this is the last)."""
+
+    entries: list[TimelineEntry]
+    next_cursor: str | None
+
+
+class _Listed(NamedTuple):
+    """A checkpoint that was come upon, not yet described."""
+
+    view: View
+    located: Located
+
+    @property
+    def place(self) -> _Place:
+        """The place of the listing."""
+        return self.located.id, self.located.namespace, self.view.thread
+
+
+@checked
+class Timeline:
+    """Tells the history of threads.
+
+    Nothing of it writes. Values go through the serializer that is passed with each call, and what is returned may share
+    objects: it is there to be looked at. A method whose name begins with `a` is the same for `async` code.
+
+    Args:
+        checkpoints: The checkpoints of the store.
+    """
+
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
+        self._store = checkpoints.store
+        self._queries = checkpoints.queries
+        self._finder = checkpoints.finder
+        self._comparison = Comparison(self._store, self._queries, self._finder)
+        self._blame = Blame(self._store, self._queries, self._finder)
+
+    def page(
+        self,
+        threads: str | Sequence[str],
+        serializer: Serializer,
+        *,
+        namespace: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+        fold: Fold | None = None,
+    ) -> TimelinePage:
+        """One page of a timeline.
+
+        Args:
+            threads: A thread, or several, whose checkpoints are merged. Those that do not exist have none.
+            serializer: Turns bytes into values.
+            namespace: Of which namespace; `None`: of all.
+            before: `next_cursor` of the page before, with the same threads and namespace.
+            limit: The size of the page.
+            fold: The rules of the graph, for channels of which only the writes are stored.
+
+        Raises:
+            BadInputError: The limit or the cursor is none.
+        """
+        names = _checked(threads, namespace)
+        if type(limit) is not int or limit < 1:
+            raise BadInputError(f"limit is {limit!r}: a page holds at least one checkpoint")
+        after = None if before is None else _from_cursor(before)
+        # One more, to know whether there is a next page.
+        listed = [*islice(self._listed(names, namespace, after), limit + 1)]
+        more = len(listed) > limit
+        return TimelinePage(
+            self._described(listed[:limit], serializer, fold), _to_cursor(listed[limit - 1].place) if more else None
+        )
+
+    def entries(
+        self,
+        threads: str | Sequence[str],
+        serializer: Serializer,
+        *,
+        namespace: str | None = None,
+        fold: Fold | None = None,
+    ) -> Iterator[TimelineEntry]:
+        """The whole timeline, the latest checkpoint first, read in pages while it is consumed.
+
+        Checkpoints are ordered by their ids, which grow with time; see `page` for the arguments.
+        """
+        listed = self._listed(_checked(threads, namespace), namespace, None)
+        while batch := [*islice(listed, PAGE)]:
+            yield from self._described(batch, serializer, fold)
+
+    def at(
+        self,
+        thread: str,
+        time: datetime | str,
+        serializer: Serializer,
+        *,
+        namespace: str = "",
+        fold: Fold | None = None,
+    ) -> SavedCheckpoint | None:
+        """The state of a thread at a time, or at a checkpoint.
+
+        At a time: the checkpoint that was the latest then, with what was pending; `None` if there was none yet. A
+        rollback since then makes no difference. What was pruned since is no state of any time. At a checkpoint: what
+        a fork made there begins with, or a rollback to it leaves.
+
+        Args:
+            thread: The thread.
+            time: The time (without a zone, in UTC), or a checkpoint's id.
+            serializer: Turns bytes into values.
+            namespace: Of which namespace.
+            fold: The rules of the graph, for channels of which only the writes are stored.
+
+        Raises:
+            NotFoundError: There is no such checkpoint.
+        """
+        if isinstance(time, str):
+            checkpoint = time
+            _checked([thread], namespace, checkpoint)
+            return again(
+                lambda: self._whole(self._standing_at(thread, namespace, checkpoint), serializer, fold),
+                self._store,
+                thread,
+            )
+        _checked([thread], namespace)
+        if not isinstance(time, datetime):
+            raise BadInputError(f"time is {time!r}: use a datetime, or a checkpoint's id")
+        moment = to_microseconds(time)
+        return again(
+            lambda: self._whole(self._finder.as_of(thread, namespace, moment), serializer, fold), self._store, thread
+        )
+
+    def state(
+        self,
+        thread: str,
+        serializer: Serializer,
+        *,
+        checkpoint: str | None = None,
+        namespace: str = "",
+        fold: Fold | None = None,
+    ) -> SavedCheckpoint | None:
+        """A checkpoint with all values, also those that are made of writes, as far as a rule is known.
+
+        Args:
+            thread: The thread.
+            serializer: Turns bytes into values.
+            checkpoint: The checkpoint's id; `None`: the latest.
+            namespace: Its namespace.
+            fold: The rules of the graph, for channels of which only the writes are stored.
+        """
+        _checked([thread], namespace, checkpoint)
+
+        def attempt() -> SavedCheckpoint | None:
+            view = self._finder.view(thread)
+            located = self._finder.locate(view, namespace, checkpoint) if view else None
+            return self._whole((view, located) if view and located else None, serializer, fold)
+
+        return again(attempt, self._store, thread)
+
+    def diff(
+        self,
+        thread: str,
+        a: str | None,
+        b: str | None,
+        serializer: Serializer,
+        *,
+        namespace: str = "",
+        thread_b: str | None = None,
+        channels: Collection[str] | None = None,
+        fold: Fold | None = None,
+    ) -> CheckpointDiff:
+        """How two checkpoints differ. Of channels that are stored in the same place no value is read.
+
+        Args:
+            thread: The thread of `a`.
+            a: The earlier checkpoint's id; `None`: the parent of `b`.
+            b: The later checkpoint's id; `None`: the latest.
+            serializer: Turns bytes into values.
+            namespace: The namespace of both.
+            thread_b: The thread of `b`, if it is another, a fork for example. Then `a` of `None` is the latest.
+            channels: Which channels are compared; `None`: all but those by which a graph leads itself on.
+            fold: The rules of the graph, for channels of which only the writes are stored.
+
+        Raises:
+            NotFoundError: There is no such checkpoint.
+        """
+        _checked([thread, thread_b or thread], namespace, a, b)
+        return again(
+            lambda: self._comparison.of(
+                (thread, a), (thread_b or thread, b), serializer, namespace=namespace, channels=channels, fold=fold
+            ),
+            self._store,
+            *dict.fromkeys([thread, thread_b or thread]),
+        )
+
+    def blame(
+        self,
+        thread: str,
+        channel: str,
+        serializer: Serializer,
+        *,
+        item: Any = None,
+        checkpoint: str | None = None,
+        namespace: str = "",
+        fold: Fold | None = None,
+    ) -> list[Origin]:
+        """Return the origins of a channel's value: the event and tasks that put each part there, and the one before.
+
+        Args:
+            thread: The thread.
+            channel: The channel.
+            serializer: Turns bytes into values.
+            item: A part of the value: an index (negative: from the end), a message's id, a dict's key, or a tuple of
+                these that leads further inside. `None`: each item of a list, key of a dict or line of a text.
+            checkpoint: The checkpoint whose value is looked at; `None`: the latest.
+            namespace: Its namespace.
+            fold: The rules of the graph, for channels of which only the writes are stored.
+
+        Raises:
+            NotFoundError: There is no such checkpoint, channel or item.
+        """
+        _checked([thread], namespace, checkpoint)
+        return again(
+            lambda: self._blame.of(
+                thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=namespace, fold=fold
+            ),
+            self._store,
+            thread,
+        )
+
+    # --- the same for async code: on a thread of the store's own -----------------------------------------------------
+
+    async def apage(self, threads: str | Sequence[str], serializer: Serializer, **options: Any) -> TimelinePage:
+        """`page`, with the same arguments."""
+        return await self._store.workers.run(self.page, threads, serializer, **options)
+
+    async def aentries(
+        self, threads: str | Sequence[str], serializer: Serializer, **options: Any
+    ) -> AsyncIterator[TimelineEntry]:
+        """`entries`, with the same arguments."""
+        found = self.entries(threads, serializer, **options)
+        while batch := await self._store.workers.run(lambda: [*islice(found, PAGE)]):
+            for entry in batch:
+                yield entry
+
+    async def aat(
+        self, thread: str, time: datetime | str, serializer: Serializer, **options: Any
+    ) -> SavedCheckpoint | None:
+        """`at`, with the same arguments."""
+        return await self._store.workers.run(self.at, thread, time, serializer, **options)
+
+    async def astate(self, thread: str, serializer: Serializer, **options: Any) -> SavedCheckpoint | None:
+        """`state`, with the same arguments."""
+        return await self._store.workers.run(self.state, thread, serializer, **options)
+
+    async def adiff(
+        self, thread: str, a: str | None, b: str | None, serializer: Serializer, **options: Any
+    ) -> CheckpointDiff:
+        """`diff`, with the same arguments."""
+        return await self._store.workers.run(self.diff, thread, a, b, serializer, **options)
+
+    async def ablame(self, thread: str, channel: str, serializer: Serializer, **options: Any) -> list[Origin]:
+        """`blame`, with the same arguments."""
+        return await self._store.workers.run(self.blame, thread, channel, serializer, **options)
+
+    # -----------------------------------------------------------------------------------------------------------------
+
+    def _listed(self, threads: Sequence[str], namespace: str | None, after: _Place | None) -> Iterator[_Listed]:
+        listings = [self._of_thread(thread, namespace, after) for thread in dict.fromkeys(threads)]
+        return heapq.merge(*listings, key=attrgetter("place"), reverse=True)
+
+    def _of_thread(self, thread: str, namespace: str | None, after: _Place | None) -> Iterator[_Listed]:
+        view = self._finder.view(thread)
+        if view is None:
+            return
+        for located in self._finder.of_thread(view, namespace, after[0] + _NEXT if after else None):
+            listed = _Listed(view, located)
+            if after is None or listed.place < after:
+                yield listed
+
+    def _standing_at(self, thread: str, namespace: str, checkpoint: str) -> tuple[View, Located]:
+        """A checkpoint as a thread stands there that is put back to it, or forked there.
+
+        Its tasks run again: nothing is pending, unless one asked; then what was there when it first did.
+        """
+        view = self._finder.view(thread)
+        if view is None:
+            raise NotFoundError(f"there is no thread {thread!r}")
+        return self._checkpoints.mover.at(view, namespace, checkpoint)
+
+    def _whole(
+        self, found: tuple[View, Located] | None, serializer: Serializer, fold: Fold | None
+    ) -> SavedCheckpoint | None:
+        if found is None:
+            return None
+        view, located = found
+        saved = self._checkpoints.loader.complete(view, located, serializer)
+        values = Values(self._store, self._queries, view, serializer)
+        return completed(saved, located, Replayed(self._store, self._queries, self._finder, view, values, fold))
+
+    def _described(self, batch: Sequence[_Listed], serializer: Serializer, fold: Fold | None) -> list[TimelineEntry]:
+        """The entries of some checkpoints, the latest first."""
+        by_thread: dict[str, tuple[View, list[Located]]] = {}
+        for view, located in batch:
+            by_thread.setdefault(view.thread, (view, []))[1].append(located)
+        described = [self._described_of_thread(view, of_it, serializer, fold) for view, of_it in by_thread.values()]
+        return [*heapq.merge(*described, key=attrgetter("id", "namespace", "thread"), reverse=True)]
+
+    def _described_of_thread(
+        self, view: View, batch: list[Located], serializer: Serializer, fold: Fold | None
+    ) -> list[TimelineEntry]:
+        """The entries of some checkpoints, but for those that are forgotten meanwhile."""
+
+        def attempt() -> list[TimelineEntry]:
+            nonlocal view, batch
+            try:
+                entries = Entries(self._store, self._queries, self._finder, view, batch, serializer, fold)
+                return [entries.of(located) for located in batch]
+            except ErasedError as error:
+                before = batch
+                view, batch = self._finder.left_of(view, before)
+                if batch != before:
+                    raise OvertakenError from error
+                raise
+
+        return again(attempt, self._store, view.thread)
+
+
+def _checked(threads: str | Sequence[str], namespace: str | None, *checkpoints: str | None) -> Sequence[str]:
+    """The threads, if they and what else is named could be stored: no database is asked for anything else.
+
+    Raises:
+        InvalidIdError: One of them could not.
+    """
+    check_id("namespace", namespace or "", longest=MAX_STREAM_BYTES, empty=True)
+    for checkpoint in checkpoints:
+        if checkpoint is not None:
+            check_id("checkpoint id", checkpoint, longest=MAX_STREAM_BYTES)
+    return [check_id("thread", thread, longest=MAX_STREAM_BYTES) for thread in _several(threads)]
+
+
+def _several(threads: str | Sequence[str]) -> Sequence[str]:
+    return [threads] if isinstance(threads, str) else threads
+
+
+def _to_cursor(place: _Place) -> str:
+    return base64.urlsafe_b64encode(json.dumps(place).encode()).decode()
+
+
+def _from_cursor(cursor: str) -> _Place:
+    try:
+        checkpoint, namespace, thread = json.loads(base64.urlsafe_b64decode(cursor))
+        _checked([thread], namespace, checkpoint)
+    except (binascii.Error, ValueError, TypeError) as error:
+        raise BadInputError("this cursor was not made by a timeline: pass next_cursor of the page before") from error
+    return checkpoint, namespace, thread
