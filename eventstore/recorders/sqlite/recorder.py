@@ -32,7 +32,6 @@ _log = logging.getLogger("eventstore")
 # Connections of this process's parent. They are never closed here, nor left to the garbage collector.
 _ABANDONED: list[sqlite3.Connection] = []
 
-
 # Appends of more rows are rare, and a batched statement for each number of them would be as many triggers.
 _FEW_ROWS = 4
 # How long a fork waits for what is under way, beyond the time that a writer may wait for another process.
