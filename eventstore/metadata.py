@@ -28,12 +28,17 @@ def storable(text: str) -> str:
     return text.replace("\0", "").encode(errors="replace").decode()
 
 
-def described_by(stored: str) -> dict[str, Any]:
+def described_by(stored: str | Mapping[str, Any]) -> dict[str, Any]:
     """Return the metadata that a stream can be searched by, read from its stored form.
+
+    Args:
+        stored: JSON, or what a driver has made of it already.
 
     Raises:
         CorruptionError: The stored form is not a JSON object.
     """
+    if isinstance(stored, Mapping):
+        return dict(stored)
     try:
         found = json.loads(stored)
     except ValueError:

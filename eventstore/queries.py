@@ -1,11 +1,12 @@
-"""SQL as SQL: named, described blocks in `.sql` files, one file per dialect.
+"""SQL as SQL: named, described blocks in `.sql` files.
 
-    -- name: stream_by_name
-    -- What the block answers, and why it is written as it is.
-    SELECT …  WHERE name = :name
+    -- name: lineage
+    -- A remark on what the block answers, and why it is written as it is.
+    SELECT … FROM {schema}.lineage WHERE stream_id = :stream_id
 
-Values are always bound. `{schema}` stands for the PostgreSQL schema, which is an identifier and so cannot be bound:
-it is checked and quoted before it is put in.
+A block that is the same in both dialects stands once, in `sql/common/`; the others stand in `sql/<dialect>/`, one of
+each name in each. Values are always bound. `{schema}` stands for the PostgreSQL schema, which is an identifier and so
+cannot be bound: it is checked and quoted before it is put in. SQLite has no schemas, and `{schema}.` is left out.
 """
 
 from __future__ import annotations
@@ -30,8 +31,17 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 @cache
 def load_queries(package: str, dialect: Dialect, schema: str = "", *, file: str = "queries") -> Mapping[str, str]:
-    """The named blocks of `package`'s `sql/<dialect>/<file>.sql`, ready for the dialect's driver."""
-    text = files(package).joinpath(f"sql/{dialect}/{file}.sql").read_text(encoding="utf-8")
+    """Return the named blocks of `package`, ready for the dialect's driver.
+
+    Args:
+        package: The package: its blocks are those of `sql/common/<file>.sql` and of `sql/<dialect>/<file>.sql`.
+        dialect: The dialect.
+        schema: The PostgreSQL schema.
+        file: The name of the files. One of the two may be missing.
+    """
+    folder = files(package).joinpath("sql")
+    found = [folder.joinpath(f"{name}/{file}.sql") for name in ("common", dialect)]
+    text = "\n".join(each.read_text(encoding="utf-8") for each in found if each.is_file())
     parts = _BLOCK.split(prepare(_REMARK.sub("", text), dialect, schema))[1:]
     names, bodies = parts[::2], parts[1::2]
     return {name: body.strip().rstrip(";") for name, body in zip(names, bodies, strict=True)}
@@ -40,7 +50,7 @@ def load_queries(package: str, dialect: Dialect, schema: str = "", *, file: str 
 def prepare(sql: str, dialect: Dialect, schema: str = "") -> str:
     """SQL as the dialect's driver takes it: with the schema put in, and the parameters as the driver spells them."""
     if dialect == "sqlite":
-        return sql
+        return sql.replace("{schema}.", "")
     return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%").replace("{schema}", quote_schema(schema)))
 
 

@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 from eventstore.arguments import checked, checks_itself
 from eventstore.codec import Codec, Upcasters
 from eventstore.codec.envelope import MAX_VALUE_BYTES
+from eventstore.erasing import Log
 from eventstore.errors import BadInputError, ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
@@ -29,15 +30,14 @@ T = TypeVar("T")
 
 @checked
 class EventStore:
-    """A log of events in an SQLite file or a PostgreSQL database.
+    """A log of events in an SQLite file or a PostgreSQL database: opened by `open`, and closed by `close` or `with`.
 
     One store serves any number of threads and event loops; several processes may share one file or database. A method
-    whose name begins with `a` is the same operation for `async` code: it runs on a thread of the store's own.
-
-    Use `EventStore.open`, and close it, or use it as a context manager (`with` or `async with`).
+    whose name begins with `a` is the same for `async` code, on a thread of the store's own.
 
     Attributes:
         codec: Opens stored payloads; its `upcasters` can be added to at any time.
+        log: The log's rows, for projections: read as they are, and in a transaction erased, closed or renamed.
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class EventStore:
         self.codec = Codec(upcasters, max_value_bytes)
         self.workers = Workers(recorder.connections)
         self.queries = load_queries("eventstore", recorder.dialect, recorder.schema)
+        self.log = Log(recorder, self.queries, self.codec)
         self._appender = Appender(recorder, self.queries, max_value_bytes)
         self._reader = Reader(recorder, self.queries, self.codec)
         self._forker = Forker(recorder, self.queries, self._reader)
@@ -118,9 +119,7 @@ class EventStore:
         idempotency_key: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> Appended:
-        """Append events to a stream, all of them or none.
-
-        What is returned is on disk, and seen by every later read and feed.
+        """Append events to a stream, all of them or none. They are then on disk, and seen by all later reads and feeds.
 
         Args:
             stream: The stream's name; a stream begins with its first append.
@@ -199,8 +198,8 @@ class EventStore:
     ) -> Iterator[Event]:
         """The events `after < version < before` of a stream, in order or backward; of a fork, with its past.
 
-        They are read in pages while they are consumed; nothing is locked meanwhile. A stream that does not exist has
-        no events. `after=-1` shows events numbered 0, which only writers of the eventsourcing library make.
+        They are read in pages while they are consumed; nothing is locked meanwhile. A stream that does not exist is
+        empty. `after=-1` shows events numbered 0, which only writers of the eventsourcing library make.
         """
         pages = self._read(stream, after=after, before=before, backward=backward, limit=limit)
         return (event for page in pages for event in page)

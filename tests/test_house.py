@@ -263,6 +263,7 @@ def _imported() -> Iterator[ModuleType]:
 OWNERS = [layer for layer in LAYERS if (SOURCES[layer] / "sql").is_dir()]
 each_owner = pytest.mark.parametrize("layer", OWNERS)
 DIALECTS = ("postgres", "sqlite")
+COMMON = "common"
 
 
 def test_the_log_has_sql() -> None:
@@ -280,15 +281,21 @@ def test_both_dialects_define_the_same_blocks(layer: str) -> None:
 @each_owner
 @pytest.mark.parametrize("dialect", DIALECTS)
 def test_each_block_is_defined_once(layer: str, dialect: str) -> None:
-    names = _names_of_blocks(layer, dialect)
+    names = _names_of_blocks(layer, COMMON) + _names_of_blocks(layer, dialect)
     assert len(names) == len(set(names))
 
 
 @each_owner
 def test_every_block_is_used(layer: str) -> None:
-    defined = {name for dialect in DIALECTS for name in _names_of_blocks(layer, dialect)}
+    defined = {name for folder in (COMMON, *DIALECTS) for name in _names_of_blocks(layer, folder)}
     unused = defined - {text for module in modules() for text in _strings(module.tree)}
     assert not unused
+
+
+@pytest.mark.parametrize("layer", ["eventstore"])
+def test_what_is_the_same_in_both_dialects_stands_once(layer: str) -> None:
+    postgres, sqlite = (_statements(SOURCES[layer] / "sql" / dialect) for dialect in DIALECTS)
+    assert not [name for name in postgres.keys() & sqlite.keys() if postgres[name] == sqlite[name]]
 
 
 @each_owner
@@ -307,6 +314,14 @@ def _blocks(folder: Path) -> dict[str, list[str]]:
         path.name: re.findall(r"^-- name: (\w+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
         for path in folder.glob("*.sql")
     }
+
+
+def _statements(folder: Path) -> dict[str, str]:
+    """The blocks of a dialect by their names: without comments, however they are set, and with no schema."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in folder.glob("*.sql"))
+    parts = re.split(r"^-- name: (\w+)$", text, flags=re.MULTILINE)[1:]
+    plain = (re.sub(r"^\s*--.*$", "", body, flags=re.MULTILINE).replace("{schema}.", "") for body in parts[1::2])
+    return dict(zip(parts[::2], (" ".join(body.split()) for body in plain), strict=True))
 
 
 def _names_of_blocks(layer: str, dialect: str) -> list[str]:

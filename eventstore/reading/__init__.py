@@ -2,12 +2,30 @@
 
 from eventstore.reading.lineage import Segment, ancestors_at, lineage, segments
 from eventstore.reading.listing import Window, page
+from eventstore.reading.log import (
+    ContentSize,
+    EventRow,
+    FeedRow,
+    FeedSize,
+    LogReader,
+    StreamCounts,
+    StreamRow,
+    TopicCount,
+)
 from eventstore.reading.reader import Reader
 from eventstore.reading.verifying import Verification, verify_all, verify_stream
 
 __all__ = [
+    "ContentSize",
+    "EventRow",
+    "FeedRow",
+    "FeedSize",
+    "LogReader",
     "Reader",
     "Segment",
+    "StreamCounts",
+    "StreamRow",
+    "TopicCount",
     "Verification",
     "Window",
     "ancestors_at",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from eventstore.recorders import Recorder
+from eventstore.recorders import Recorder, Rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,15 @@ class Segment:
 
 
 def lineage(recorder: Recorder, queries: Mapping[str, str], stream_id: int) -> list[Segment]:
-    """The segments of a stream, oldest first; the last one is the stream's own."""
-    ancestors = recorder.read(queries["lineage"], {"stream_id": stream_id})
+    """Return the segments of a stream, oldest first; the last one is the stream's own."""
+    return lineage_read_by(recorder.read, queries, stream_id)
+
+
+def lineage_read_by(
+    read: Callable[[str, Mapping[str, Any]], Rows], queries: Mapping[str, str], stream_id: int
+) -> list[Segment]:
+    """`lineage`, by whatever reads: a recorder, or the session of an open transaction."""
+    ancestors = read(queries["lineage"], {"stream_id": stream_id})
     return segments(stream_id, sorted(((int(ancestor), int(upto)) for ancestor, upto in ancestors), key=_upto))
 
 

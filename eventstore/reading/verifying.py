@@ -130,5 +130,5 @@ def _stream(recorder: Recorder, queries: Mapping[str, str], stream_id: int) -> t
     rows = recorder.read(queries["stream_by_id"], {"stream_id": stream_id})
     if not rows:
         raise ChainError(f"#{stream_id}", 0, "the stream is missing, which others read through")
-    name, closed, begun_as = rows[0]
+    name, closed, begun_as, *_ = rows[0]
     return name, closed, begun_as

@@ -34,21 +34,6 @@ UPDATE {schema}.streams SET closed = true WHERE stream_id = :stream_id;
 UPDATE {schema}.streams SET name = :new_name, begun_as = coalesce(begun_as, name)
 WHERE name = :name AND NOT closed;
 
--- name: all_streams
-SELECT stream_id, name, closed FROM {schema}.streams WHERE stream_id > :after ORDER BY stream_id LIMIT :limit;
-
--- name: events_without_a_stream
--- The first of each stream that is not there. References are checked, but not in a file that somebody else writes to.
-SELECT e.stream_id, min(e.version) FROM {schema}.events e LEFT JOIN {schema}.streams s ON s.stream_id = e.stream_id
-WHERE s.stream_id IS NULL GROUP BY e.stream_id;
-
--- name: stream_by_id
--- With the name that its hash chain began with.
-SELECT name, closed, coalesce(begun_as, name) FROM {schema}.streams WHERE stream_id = :stream_id;
-
--- name: hash_at
-SELECT hash FROM {schema}.events WHERE stream_id = :stream_id AND version = :version;
-
 -- name: append_event
 -- Stores nothing unless the predecessor is the one that the writer saw, to the last bit of its hash. A writer that
 -- comes second waits for the first on the primary key, and then stores nothing. The transaction id is given to the
@@ -69,12 +54,6 @@ INSERT INTO {schema}.events (stream_id, version, topic, recorded_at, hash, paylo
 SELECT :stream_id::bigint, :version::bigint, :topic::text, :recorded_at::bigint, :hash::bytea, :payload::bytea
 WHERE (SELECT max(version) FROM {schema}.events WHERE stream_id = :stream_id::bigint) IS NULL
 ON CONFLICT (stream_id, version) DO NOTHING;
-
--- name: lineage
-SELECT ancestor_id, upto FROM {schema}.lineage WHERE stream_id = :stream_id;
-
--- name: add_ancestor
-INSERT INTO {schema}.lineage (stream_id, ancestor_id, upto) VALUES (:stream_id, :ancestor_id, :upto);
 
 -- name: pinned_upto
 -- Up to which version a stream's events are needed by living forks.
@@ -98,19 +77,54 @@ ORDER BY stream_id FOR NO KEY UPDATE;
 -- name: share_stream
 SELECT stream_id FROM {schema}.streams WHERE stream_id = :stream_id FOR SHARE;
 
--- name: read_forward
-SELECT version, topic, recorded_at, hash, payload FROM {schema}.events
-WHERE stream_id = :stream_id AND version > :after AND version < :before
-ORDER BY version LIMIT :limit;
-
--- name: read_backward
-SELECT version, topic, recorded_at, hash, payload FROM {schema}.events
-WHERE stream_id = :stream_id AND version > :after AND version < :before
-ORDER BY version DESC LIMIT :limit;
-
 -- name: events_by_version
 SELECT version, topic, recorded_at, hash, payload FROM {schema}.events
 WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]);
+
+-- name: read_topics
+SELECT version, topic, recorded_at, hash, payload FROM {schema}.events
+WHERE stream_id = :stream_id AND version > :after AND version < :before AND topic = ANY (:topics::text[])
+ORDER BY version LIMIT :limit;
+
+-- name: read_topics_of_streams
+-- Of all streams, one after the other.
+SELECT stream_id, version, topic, recorded_at, payload FROM {schema}.events
+WHERE (stream_id, version) > (:stream_id, :version) AND topic = ANY (:topics::text[])
+ORDER BY stream_id, version LIMIT :limit;
+
+-- name: content_sizes
+-- The events of a stream that hold content which can be erased, with their stored bytes.
+SELECT version, length(payload) FROM {schema}.events
+WHERE stream_id = :stream_id AND version > :after AND topic = ANY (:topics::text[])
+    AND get_byte(payload, 1) & 8 = 0
+ORDER BY version;
+
+-- name: erase_events
+-- Leaves the digest by which the event takes part in the hash chain: see `eventstore.codec.envelope`.
+UPDATE {schema}.events SET payload = '\x0108'::bytea || sha256(payload)
+WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]) AND get_byte(payload, 1) & 8 = 0;
+
+-- name: erase_events_after
+UPDATE {schema}.events SET payload = '\x0108'::bytea || sha256(payload)
+WHERE stream_id = :stream_id AND version > :after AND topic = ANY (:topics::text[])
+    AND get_byte(payload, 1) & 8 = 0;
+
+-- name: closed_ancestors
+-- The ancestors of a stream that are closed: only forks keep their content alive.
+SELECT l.ancestor_id FROM {schema}.lineage l JOIN {schema}.streams s ON s.stream_id = l.ancestor_id
+WHERE l.stream_id = :stream_id AND s.closed;
+
+-- name: count_streams
+SELECT
+    count(*) FILTER (WHERE NOT closed),
+    count(*) FILTER (WHERE NOT closed AND parent_id IS NOT NULL),
+    count(*) FILTER (WHERE closed)
+FROM {schema}.streams;
+
+-- name: bytes_on_disk
+-- The size of all tables with their indexes.
+SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c
+WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = :schema) AND c.relkind = 'r';
 
 -- name: streams_by_name
 -- One page in the order of names. An empty stream (its first append failed) is not listed. That each stream
@@ -160,47 +174,52 @@ ORDER BY f.position LIMIT :limit;
 -- name: feed_end
 SELECT position FROM {schema}.sequencer;
 
+-- name: feed_rows
+SELECT f.position, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
+FROM {schema}.feed f JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
+WHERE f.position > :after AND f.position <= :upto
+ORDER BY f.position LIMIT :limit;
+
+-- name: feed_sizes
+-- How large the payloads of a part of the feed are: what is large stays where it is.
+SELECT f.position, length(e.payload)
+FROM {schema}.feed f JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
+WHERE f.position > :after AND f.position <= :upto
+ORDER BY f.position LIMIT :limit;
+
+-- name: feed_rows_at
+SELECT f.position, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
+FROM {schema}.feed f JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
+WHERE f.position = ANY (:positions::bigint[])
+ORDER BY f.position;
+
+-- name: feed_rest
+-- What has no place in the feed yet: younger than all that has one.
+SELECT 0, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
+FROM {schema}.events e
+WHERE NOT EXISTS (SELECT 1 FROM {schema}.feed f WHERE f.stream_id = e.stream_id AND f.version = e.version)
+ORDER BY e.xid, e.stream_id, e.version;
+
+-- name: feed_waiting
+-- How far the feed goes, and the youngest transaction, up to one, of which there are events without a place in it: an
+-- older one is still open. Both in one look, so that nothing gets its place in between.
+SELECT s.position, (
+    SELECT max(e.xid) FROM {schema}.events e
+    WHERE e.xid >= s.xid AND e.xid < pg_snapshot_xmax(pg_current_snapshot())::text::bigint AND e.xid <= :upto
+        AND NOT EXISTS (
+            SELECT 1 FROM {schema}.feed f WHERE f.stream_id = e.stream_id AND f.version = e.version OFFSET 0
+        )
+)
+FROM (SELECT position, xid FROM {schema}.sequencer LIMIT 1) AS s;
+
 -- name: feed_positions
 SELECT position FROM {schema}.feed
 WHERE stream_id = :stream_id AND version BETWEEN :first AND :last ORDER BY version;
-
--- name: find_idempotent
-SELECT i.first_version, i.last_version, i.digest, e.hash
-FROM {schema}.idempotency i JOIN {schema}.events e ON e.stream_id = i.stream_id AND e.version = i.last_version
-WHERE i.stream_id = :stream_id AND i.key = :key;
 
 -- name: note_idempotent
 -- Part of the append's own statement, of which `appended` is the result: no append, no note.
 INSERT INTO {schema}.idempotency (stream_id, key, first_version, last_version, digest)
 SELECT :stream_id::bigint, :key::text, :first_version::bigint, :last_version::bigint, :digest::bytea FROM appended;
-
--- name: tracked
-SELECT position FROM {schema}.tracking WHERE consumer = :consumer;
-
--- name: track
--- Positions only go forward: nothing is returned, and nothing changed, by one that was passed already.
-INSERT INTO {schema}.tracking (consumer, position) VALUES (:consumer, :new_position)
-ON CONFLICT (consumer) DO UPDATE SET position = excluded.position WHERE tracking.position < excluded.position
-RETURNING position;
-
--- name: add_snapshot
-INSERT INTO {schema}.aggregate_snapshots (purpose, name, version, topic, payload)
-VALUES (:purpose, :name, :version, :topic, :payload)
-ON CONFLICT (purpose, name, version) DO NOTHING
-RETURNING version;
-
--- name: snapshots_forward
-SELECT version, topic, payload FROM {schema}.aggregate_snapshots
-WHERE purpose = :purpose AND name = :name AND version > :after AND version < :before
-ORDER BY version LIMIT :limit;
-
--- name: snapshots_backward
-SELECT version, topic, payload FROM {schema}.aggregate_snapshots
-WHERE purpose = :purpose AND name = :name AND version > :after AND version < :before
-ORDER BY version DESC LIMIT :limit;
-
--- name: applied_migrations
-SELECT component, number, digest FROM {schema}.eventstore_migrations;
 
 -- name: create_migrations
 CREATE TABLE IF NOT EXISTS {schema}.eventstore_migrations (
@@ -211,7 +230,3 @@ CREATE TABLE IF NOT EXISTS {schema}.eventstore_migrations (
     applied_at bigint NOT NULL,
     PRIMARY KEY (component, number)
 );
-
--- name: note_migration
-INSERT INTO {schema}.eventstore_migrations (component, number, name, digest, applied_at)
-VALUES (:component, :number, :title, :digest, :applied_at);

@@ -32,21 +32,6 @@ UPDATE streams SET closed = 1 WHERE stream_id = :stream_id;
 UPDATE streams SET name = :new_name, begun_as = coalesce(begun_as, name)
 WHERE name = :name AND closed = 0;
 
--- name: all_streams
-SELECT stream_id, name, closed FROM streams WHERE stream_id > :after ORDER BY stream_id LIMIT :limit;
-
--- name: events_without_a_stream
--- The first of each stream that is not there. References are checked, but not in a file that somebody else writes to.
-SELECT e.stream_id, min(e.version) FROM events e LEFT JOIN streams s ON s.stream_id = e.stream_id
-WHERE s.stream_id IS NULL GROUP BY e.stream_id;
-
--- name: stream_by_id
--- With the name that its hash chain began with.
-SELECT name, closed, coalesce(begun_as, name) FROM streams WHERE stream_id = :stream_id;
-
--- name: hash_at
-SELECT hash FROM events WHERE stream_id = :stream_id AND version = :version;
-
 -- name: append_event
 -- Stores nothing unless the predecessor is the one that the writer saw, to the last bit of its hash.
 INSERT INTO events (stream_id, version, topic, recorded_at, hash, payload)
@@ -65,12 +50,6 @@ WHERE NOT EXISTS (SELECT 1 FROM events WHERE stream_id = :stream_id)
 ON CONFLICT (stream_id, version) DO NOTHING
 RETURNING version;
 
--- name: lineage
-SELECT ancestor_id, upto FROM lineage WHERE stream_id = :stream_id;
-
--- name: add_ancestor
-INSERT INTO lineage (stream_id, ancestor_id, upto) VALUES (:stream_id, :ancestor_id, :upto);
-
 -- name: pinned_upto
 -- Up to which version a stream's events are needed by living forks.
 SELECT coalesce((
@@ -86,19 +65,55 @@ SELECT stream_id FROM streams WHERE stream_id = :stream_id;
 -- name: share_stream
 SELECT stream_id FROM streams WHERE stream_id = :stream_id;
 
--- name: read_forward
-SELECT version, topic, recorded_at, hash, payload FROM events
-WHERE stream_id = :stream_id AND version > :after AND version < :before
-ORDER BY version LIMIT :limit;
-
--- name: read_backward
-SELECT version, topic, recorded_at, hash, payload FROM events
-WHERE stream_id = :stream_id AND version > :after AND version < :before
-ORDER BY version DESC LIMIT :limit;
-
 -- name: events_by_version
 SELECT version, topic, recorded_at, hash, payload FROM events
 WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions));
+
+-- name: read_topics
+SELECT version, topic, recorded_at, hash, payload FROM events
+WHERE stream_id = :stream_id AND version > :after AND version < :before
+    AND topic IN (SELECT value FROM json_each(:topics))
+ORDER BY version LIMIT :limit;
+
+-- name: read_topics_of_streams
+-- Of all streams, one after the other.
+SELECT stream_id, version, topic, recorded_at, payload FROM events
+WHERE (stream_id, version) > (:stream_id, :version) AND topic IN (SELECT value FROM json_each(:topics))
+ORDER BY stream_id, version LIMIT :limit;
+
+-- name: content_sizes
+-- The events of a stream that hold content which can be erased, with their stored bytes.
+SELECT version, length(payload) FROM events
+WHERE stream_id = :stream_id AND version > :after AND topic IN (SELECT value FROM json_each(:topics))
+    AND substr(payload, 1, 2) <> x'0108'
+ORDER BY version;
+
+-- name: erase_events
+-- Leaves the digest by which the event takes part in the hash chain: see `eventstore.codec.envelope`.
+UPDATE events SET payload = erased(payload)
+WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions))
+    AND substr(payload, 1, 2) <> x'0108';
+
+-- name: erase_events_after
+UPDATE events SET payload = erased(payload)
+WHERE stream_id = :stream_id AND version > :after AND topic IN (SELECT value FROM json_each(:topics))
+    AND substr(payload, 1, 2) <> x'0108';
+
+-- name: closed_ancestors
+-- The ancestors of a stream that are closed: only forks keep their content alive.
+SELECT l.ancestor_id FROM lineage l JOIN streams s ON s.stream_id = l.ancestor_id
+WHERE l.stream_id = :stream_id AND s.closed = 1;
+
+-- name: count_streams
+SELECT
+    count(*) FILTER (WHERE closed = 0),
+    count(*) FILTER (WHERE closed = 0 AND parent_id IS NOT NULL),
+    count(*) FILTER (WHERE closed = 1)
+FROM streams;
+
+-- name: bytes_on_disk
+-- The size of the file; what waits in the write-ahead log besides is not counted.
+SELECT p.page_count * s.page_size FROM pragma_page_count() p, pragma_page_size() s;
 
 -- name: streams_by_name
 -- One page in the order of names. An empty stream (its first append failed) is not listed.
@@ -156,46 +171,37 @@ ORDER BY e.position LIMIT :limit;
 -- name: feed_end
 SELECT coalesce(max(position), 0) FROM events;
 
+-- name: feed_rows
+SELECT position, stream_id, version, topic, recorded_at, payload FROM events
+WHERE position > :after AND position <= :upto
+ORDER BY position LIMIT :limit;
+
+-- name: feed_sizes
+-- How large the payloads of a part of the feed are: what is large stays where it is.
+SELECT position, length(payload) FROM events
+WHERE position > :after AND position <= :upto
+ORDER BY position LIMIT :limit;
+
+-- name: feed_rows_at
+SELECT e.position, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
+FROM json_each(:positions) AS looked_at CROSS JOIN events e ON e.position = looked_at.value
+ORDER BY e.position;
+
+-- name: feed_rest
+-- What has no place in the feed yet; here everything has one.
+SELECT 0, stream_id, version, topic, recorded_at, payload FROM events WHERE false;
+
+-- name: feed_waiting
+-- How far the feed goes. Here nothing that was committed is without its place.
+SELECT coalesce(max(position), 0), NULL FROM events;
+
 -- name: feed_positions
 SELECT position FROM events
 WHERE stream_id = :stream_id AND version BETWEEN :first AND :last ORDER BY version;
 
--- name: find_idempotent
-SELECT i.first_version, i.last_version, i.digest, e.hash
-FROM idempotency i JOIN events e ON e.stream_id = i.stream_id AND e.version = i.last_version
-WHERE i.stream_id = :stream_id AND i.key = :key;
-
 -- name: note_idempotent
 INSERT INTO idempotency (stream_id, key, first_version, last_version, digest)
 VALUES (:stream_id, :key, :first_version, :last_version, :digest);
-
--- name: tracked
-SELECT position FROM tracking WHERE consumer = :consumer;
-
--- name: track
--- Positions only go forward: nothing is returned, and nothing changed, by one that was passed already.
-INSERT INTO tracking (consumer, position) VALUES (:consumer, :new_position)
-ON CONFLICT (consumer) DO UPDATE SET position = excluded.position WHERE tracking.position < excluded.position
-RETURNING position;
-
--- name: add_snapshot
-INSERT INTO aggregate_snapshots (purpose, name, version, topic, payload)
-VALUES (:purpose, :name, :version, :topic, :payload)
-ON CONFLICT (purpose, name, version) DO NOTHING
-RETURNING version;
-
--- name: snapshots_forward
-SELECT version, topic, payload FROM aggregate_snapshots
-WHERE purpose = :purpose AND name = :name AND version > :after AND version < :before
-ORDER BY version LIMIT :limit;
-
--- name: snapshots_backward
-SELECT version, topic, payload FROM aggregate_snapshots
-WHERE purpose = :purpose AND name = :name AND version > :after AND version < :before
-ORDER BY version DESC LIMIT :limit;
-
--- name: applied_migrations
-SELECT component, number, digest FROM eventstore_migrations;
 
 -- name: create_migrations
 CREATE TABLE IF NOT EXISTS eventstore_migrations (
@@ -206,7 +212,3 @@ CREATE TABLE IF NOT EXISTS eventstore_migrations (
     applied_at INTEGER NOT NULL,
     PRIMARY KEY (component, number)
 ) STRICT, WITHOUT ROWID;
-
--- name: note_migration
-INSERT INTO eventstore_migrations (component, number, name, digest, applied_at)
-VALUES (:component, :number, :title, :digest, :applied_at);

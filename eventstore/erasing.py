@@ -1,0 +1,125 @@
+"""Erasing, closing and renaming, beside what measures and pins: nothing else changes what is in the log.
+
+`EventStore.log` reads the log's rows, each time as they are then. Bound to an open transaction it can change them, too:
+
+    store.log.pinned_upto(stream_id)
+
+    log = store.log.within(session)
+    log.lock_family(stream_id)
+    log.erase(stream_id, versions)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+from eventstore.codec import Codec
+from eventstore.errors import BusyError
+from eventstore.reading.log import LogReader
+from eventstore.recorders import Recorder, Session
+
+_END = 2**63 - 1
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.05
+
+
+class Log(LogReader):
+    """The rows of a store's log, for projections; `EventStore.log` is one. Each read is a transaction of its own.
+
+    Args:
+        recorder: The database.
+        queries: The blocks of this package.
+        codec: Opens payloads.
+    """
+
+    def __init__(self, recorder: Recorder, queries: Mapping[str, str], codec: Codec) -> None:
+        super().__init__(recorder, queries, codec)
+
+    def within(self, session: Session) -> OpenLog:
+        """Return the log as an open transaction sees it, and can change it. It costs nothing.
+
+        Args:
+            session: The transaction, as `work` of an append, of a fork or of `Recorder.write` gets it. It must not be
+                used once the transaction is over.
+        """
+        return OpenLog(self._recorder, self._queries, self._codec, session)
+
+    def feed_end(self, *, patience: float = 10.0) -> int:
+        """Return the feed's last position, when all that is committed by now has its place in it.
+
+        In PostgreSQL an event gets its place when every older transaction has ended, since one that is still open might
+        come before it. So this may wait. What is committed meanwhile is not waited for.
+
+        Args:
+            patience: How many seconds to wait at most.
+
+        Raises:
+            BusyError: An older transaction of the server stays open, and what is younger has no place in the feed yet.
+        """
+        youngest, deadline, pause = _END, time.monotonic() + patience, _FIRST_PAUSE_SECONDS
+        while True:
+            self._recorder.sequence()
+            [(end, waiting)] = self._read(self._queries["feed_waiting"], {"upto": youngest})
+            if waiting is None:
+                return int(end)
+            if time.monotonic() > deadline:
+                raise BusyError(
+                    f"a transaction on this server has been open for more than {patience:.0f} s, and what was "
+                    "committed since has no place in the feed yet: find it in pg_stat_activity, end it, and try again"
+                )
+            youngest = min(youngest, waiting)  # what is committed from now on is not waited for
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+
+class OpenLog(LogReader):
+    """The rows of the log in one open transaction: read as it sees them, and changed with it or not at all."""
+
+    def __init__(self, recorder: Recorder, queries: Mapping[str, str], codec: Codec, session: Session) -> None:
+        super().__init__(recorder, queries, codec, session)
+        self.session = session
+
+    def lock_family(self, stream_id: int) -> None:
+        """Keep forks of a stream, and erasure of it or of a relative, waiting until the transaction is over.
+
+        To be called before anything is read that an erasure is decided on: a fork must not begin to read what is being
+        erased, and of two relatives that are erased at once, the second has to see that the first is gone.
+        """
+        self.session.execute(self._queries["lock_family"], {"stream_id": stream_id})
+
+    def share(self, stream_id: int) -> None:
+        """Keep erasure and closing of a stream waiting until the transaction is over; forks may go on."""
+        self.session.execute(self._queries["share_stream"], {"stream_id": stream_id})
+
+    def close(self, stream_id: int) -> None:
+        """Close a stream: its name is free for a new one. Its rows stay, since forks may read them.
+
+        It belongs into the work of an append to the stream that says so (see `Decision.closes`): who remembers the
+        stream by its name would append to the closed one otherwise.
+        """
+        self.session.execute(self._queries["close_stream"], {"stream_id": stream_id})
+
+    def rename(self, name: str, new_name: str) -> None:
+        """Give the stream that has a name another one, which no stream may have. Its hash chain goes on."""
+        self.session.execute(self._queries["rename_stream"], {"name": name, "new_name": new_name})
+
+    def erase(self, stream_id: int, versions: Iterable[int]) -> None:
+        """Erase the content of some of a stream's own events. Their digests stay, and the chain still verifies.
+
+        Args:
+            stream_id: The stream.
+            versions: The versions; what is not there, or erased already, is passed over.
+        """
+        params = {"stream_id": stream_id, "versions": self._recorder.list_of([*versions])}
+        self.session.execute(self._queries["erase_events"], params)
+
+    def erase_after(self, stream_id: int, after: int, topics: Sequence[str]) -> None:
+        """Erase the content of all of a stream's own events behind a version that are of some kinds.
+
+        Args:
+            stream_id: The stream.
+            after: The version that they follow: `pinned_upto`, if forks are to keep what they need.
+            topics: The kinds.
+        """
+        params = {"stream_id": stream_id, "after": after, "topics": self._recorder.list_of(topics)}
+        self.session.execute(self._queries["erase_events_after"], params)
