@@ -29,7 +29,7 @@ class NewCheckpoint:
         extras: Whatever else the checkpoint holds.
         metadata: The caller's metadata, plain values.
         run: The id of the run.
-        line: The `SavedCheckpoint.line` that its run read first, 0 if there was no thread yet; `None`: it is not known.
+        branch: The `SavedCheckpoint.branch` that its run read first; `None`: it is not known.
             If the thread was put on another one since, the checkpoint is refused.
     """
 
@@ -47,7 +47,7 @@ class NewCheckpoint:
     extras: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     run: str | None = None
-    line: int | None = None
+    branch: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,8 @@ class SavedCheckpoint:
         saved_at: When it was recorded, UTC.
         pending: The pending writes: task, channel, value.
         size: The bytes of its event as stored.
-        line: The line that the thread was on when it was read: a rollback puts it on another one.
+        branch: The branch that the thread was on when it was read, by the version since which that has been; 0: its
+            first. A rollback puts it on another one.
         folded: By which rule values were made of writes, of the channels where they were. Only `Timeline` makes such.
         replayed: The channels of which only the writes are stored, and no rule is known to make a value of them.
 
@@ -109,7 +110,7 @@ class SavedCheckpoint:
     metadata: Mapping[str, Any]
     pending: Sequence[tuple[str, str, Any]]
     size: int
-    line: int = 0
+    branch: int = 0
     folded: Mapping[str, str] = field(default_factory=dict)
     replayed: Sequence[str] = ()
 

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from eventstore import EventStore, NotFoundError
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
-from eventstore.queries import load_queries
-from eventstore.reading import lineage
-from eventstore.recorders import Rows
-from projections.reading.view import END
+from eventstore.reading import TopicCount
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,42 +71,34 @@ def statistics_of(store: EventStore, thread: str | None = None) -> Statistics:
     Raises:
         NotFoundError: There is no such thread.
     """
-    recorder = store.recorder
-    queries = load_queries("projections", recorder.dialect, recorder.schema, file="statistics")
     if thread is not None:
-        return _of_thread(store, queries, thread)
-    [(threads, forks, deleted)] = recorder.read(queries["count_streams"], {})
-    [(disk,)] = recorder.read(queries["bytes_on_disk"], {"schema": recorder.schema})
-    return _made(threads, forks, deleted, recorder.read(queries["count_events"], {}), int(disk))
+        return _of_thread(store, thread)
+    streams = store.log.count_streams()
+    counted = store.log.count_events()
+    return _made(streams.living, streams.forks, streams.closed, counted, store.log.bytes_on_disk())
 
 
-def _of_thread(store: EventStore, queries: Mapping[str, str], thread: str) -> Statistics:
-    rows = store.recorder.read(store.queries["stream_by_name"], {"name": check_stream(thread)})
-    if not rows:
+def _of_thread(store: EventStore, thread: str) -> Statistics:
+    stream_id = store.log.stream_id(check_stream(thread))
+    if stream_id is None:
         raise NotFoundError(f"there is no thread {thread!r}")
-    segments = lineage(store.recorder, store.queries, int(rows[0][0]))
-    counted = [
-        row
-        for segment in segments
-        for row in store.recorder.read(
-            queries["count_events_of_stream"],
-            {"stream_id": segment.stream_id, "upto": END if segment.upto is None else segment.upto},
-        )
-    ]
+    segments = store.log.lineage(stream_id)
+    counted = [count for segment in segments for count in store.log.count_events(segment)]
     return _made(1, int(len(segments) > 1), 0, counted, None)
 
 
-def _made(threads: int, forks: int, deleted: int, rows: Rows, disk: int | None) -> Statistics:
-    """From the counts of events by topic, each with its first and last time; a topic may come more than once."""
+def _made(threads: int, forks: int, deleted: int, counts: Sequence[TopicCount], disk: int | None) -> Statistics:
+    """From the counts of events by topic; a topic may come more than once."""
     topics = [
-        TopicStatistics(topic, *_summed((row[1], row[2]) for row in rows if row[0] == topic))
-        for topic in sorted({row[0] for row in rows})
+        TopicStatistics(topic, *_summed(count for count in counts if count.topic == topic))
+        for topic in sorted({count.topic for count in counts})
     ]
-    first, last = min((row[3] for row in rows), default=None), max((row[4] for row in rows), default=None)
+    first = min((count.first for count in counts), default=None)
+    last = max((count.last for count in counts), default=None)
     return Statistics(
-        int(threads),
-        int(forks),
-        int(deleted),
+        threads,
+        forks,
+        deleted,
         topics,
         None if first is None else from_microseconds(first),
         None if last is None else from_microseconds(last),
@@ -117,6 +106,6 @@ def _made(threads: int, forks: int, deleted: int, rows: Rows, disk: int | None) 
     )
 
 
-def _summed(pairs: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    events, size = zip(*pairs, strict=True)
-    return int(sum(events)), int(sum(size))
+def _summed(counts: Iterable[TopicCount]) -> tuple[int, int]:
+    events, size = zip(*((count.events, count.bytes) for count in counts), strict=True)
+    return sum(events), sum(size)

@@ -237,6 +237,11 @@ class LogReader:
         params = {"stream_id": stream_id, "after": after, "topics": self._recorder.list_of(topics)}
         return [ContentSize(*row) for row in self._read(self._queries["content_sizes"], params)]
 
+    def erased_among(self, stream_id: int, versions: Iterable[int]) -> list[ContentSize]:
+        """Return which of some of a stream's own events have lost their content, and the bytes that are left."""
+        params = {"stream_id": stream_id, "versions": self._recorder.list_of([*versions])}
+        return [ContentSize(*row) for row in self._read(self._queries["erased_among"], params)]
+
     def content(self, row: EventRow | FeedRow) -> Opened | None:
         """Return the content of an event, its data in the newest layout; `None` if it was erased.
 

@@ -29,6 +29,10 @@ class Session(Protocol):
         """Run one statement; its rows, if it gives any."""
         ...
 
+    def carry_out(self, statement: Statement) -> None:
+        """Run a statement by itself that is written to be part of an append: see `Append.then`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Append:

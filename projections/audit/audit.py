@@ -10,13 +10,13 @@ from typing import Any, TextIO, Unpack
 
 from eventstore import BadInputError, EventStore
 from eventstore.arguments import checked
-from eventstore.queries import load_queries
 from projections.audit import exporting
 from projections.audit.entries import AuditEntry, AuditPage
-from projections.audit.following import Follower, Progress, State
+from projections.audit.following import Follower, Progress
 from projections.audit.reading import entries_at
 from projections.audit.searching import Search, Window
 from projections.audit.wanted import Filters, Wanted
+from projections.tables.audit import AuditState, AuditTable
 
 _PAGE = 1_000
 
@@ -37,12 +37,8 @@ class Audit:
     def __init__(self, store: EventStore, *, migrate: bool = True) -> None:
         self.store = store
         store.recorder.migrate("projections", allowed=migrate)
-        dialect, schema = store.recorder.dialect, store.recorder.schema
-        self._queries = {
-            **load_queries("projections", dialect, schema),
-            **load_queries("projections", dialect, schema, file="audit"),
-        }
-        self._follower = Follower(store, self._queries)
+        self._table = AuditTable.of(store)
+        self._follower = Follower(store, self._table)
 
     def query(  # noqa: PLR0913 (what is wanted, each by its name)
         self,
@@ -183,21 +179,21 @@ class Audit:
                 return
             behind = page[-1].position
 
-    def _page(self, wanted: Wanted, state: State, behind: int | None, count: int) -> list[AuditEntry]:
+    def _page(self, wanted: Wanted, state: AuditState, behind: int | None, count: int) -> list[AuditEntry]:
         """The first entries behind a position, of those that the extract holds in some state."""
         while True:
             found = self._found(wanted, state, behind, count)
-            if self._follower.state().era == state.era:
+            if self._follower.state().epoch == state.epoch:
                 return found
             # Somebody drops the extract and makes it anew: what was read may be less than there is.
-            state = state._replace(era=self._follower.catch_up().era)
+            state = state._replace(epoch=self._follower.catch_up().epoch)
 
-    def _found(self, wanted: Wanted, state: State, behind: int | None, count: int) -> list[AuditEntry]:
+    def _found(self, wanted: Wanted, state: AuditState, behind: int | None, count: int) -> list[AuditEntry]:
         window = Window(0, state.position + 1, wanted.newest_first)
         if behind is not None:
             window = window.behind(behind)
         found: list[AuditEntry] = []
-        positions = Search(self.store.recorder, self._queries, wanted).positions(window, count)
+        positions = Search(self._table, wanted).positions(window, count)
         while some := [*islice(positions, count - len(found))]:
-            found += filter(wanted.accepts, entries_at(self.store.recorder, self._queries, some))
+            found += filter(wanted.accepts, entries_at(self._table, some))
         return found

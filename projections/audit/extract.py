@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eventstore import Cause, CorruptionError
-from eventstore.codec import Codec
-from eventstore.codec.envelope import is_erased
 from eventstore.metadata import searchable, storable
+from eventstore.reading import FeedRow, LogReader
 from projections.audit.terms import content_terms, node_term, thread_term, topic_term
 from projections.checkpoints.saving import OF_A_CHECKPOINT
 from projections.pregel import NOBODY, is_sent
@@ -70,24 +69,19 @@ class Extract:
         return replace(self, columns={**self.columns, "node": node}).with_terms([node_term(node)])
 
 
-def extract(row: tuple[Any, ...], codec: Codec) -> Extract:
+def extract(row: FeedRow, log: LogReader) -> Extract:
     """Return the part of an event that the audit keeps.
 
     Args:
-        row: Position, stream, version, topic, time in microseconds, and payload.
-        codec: Opens the payload.
+        row: The event.
+        log: Opens its payload.
 
     Raises:
         CorruptionError: The payload cannot be read, or was written by a newer version of this package.
     """
-    position, stream_id, version, topic, recorded_at, stored = row
-    payload = bytes(stored)
-    try:
-        erased = is_erased(payload)
-        schema, cause, data = (0, Cause(), b"") if erased else codec.open(topic, payload)
-    except CorruptionError as error:
-        error.found_at(f"#{stream_id}", version)
-        raise
+    position, stream_id, version, topic, recorded_at, payload = row
+    content = log.content(row)
+    schema, cause, data = content or (0, Cause(), b"")
     record = _record(topic, data) if schema == 1 else None
     channels = _channels(record)
     run, node = _optional(cause.run), _optional(cause.node)
@@ -100,7 +94,7 @@ def extract(row: tuple[Any, ...], codec: Codec) -> Extract:
         "topic": topic,
         "recorded_at": recorded_at,
         "size": len(payload),
-        "erased": erased,
+        "erased": content is None,
         "namespace": storable(cause.namespace),
         "checkpoint_id": _optional(cause.checkpoint),
         "run_id": run,

@@ -7,40 +7,50 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
-from eventstore import EventStore
 from eventstore.metadata import storable
-from eventstore.reading import Segment, segments
+from eventstore.reading import LogReader, Segment
 from projections.audit.extract import Extract, Part, extract
 from projections.audit.terms import node_term, tasks_term
 from projections.pregel import Wrote, nodes_at
-from projections.reading.view import Read
 from projections.records import CheckpointRecord
+from projections.tables.audit import AuditTable
 
 # How many events are read again at once: those that came in another batch than what they are named by.
 _READ_AGAIN = 100
 
-Statement = tuple[str, dict[str, object]]
-"""The name of a block of SQL, and what is bound."""
+
+class Renaming(NamedTuple):
+    """An event that was entered before, and the node that it is of, as is known by now."""
+
+    position: int
+    was: str | None
+    node: str | None
+
+    def carry_out(self, table: AuditTable) -> None:
+        """Give the event's row the name, in an open transaction."""
+        table.rename(self.position, self.node)
+        if self.was is not None:
+            table.drop_terms(self.position, [node_term(self.was)])
+        if self.node is not None:
+            table.add_term(self.position, node_term(self.node))
 
 
 class Naming:
     """Names tasks, by what one transaction sees, or ahead of one.
 
     Args:
-        store: The store.
-        queries: The blocks of this package, and of its `audit.sql`.
-        read: Runs a query.
+        log: The log.
+        table: The audit's tables.
     """
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], read: Read) -> None:
-        self._queries = {**queries, "lineage": store.queries["lineage"]}
-        self._listed = store.recorder.list_of
-        self._codec = store.codec
-        self._read = read
+    def __init__(self, log: LogReader, table: AuditTable) -> None:
+        self._log = log
+        self._table = table
         self._lineages: dict[int, Sequence[Segment]] = {}
 
-    def completed(self, batch: Sequence[Extract]) -> tuple[list[Extract], list[Statement]]:
+    def completed(self, batch: Sequence[Extract]) -> tuple[list[Extract], list[Renaming]]:
         """A batch with the names that its tasks have by now; what gives names to tasks that were entered before."""
         parts = [each.part for each in batch if each.part]
         if not parts:
@@ -61,7 +71,7 @@ class Naming:
             return set()
         return {tasks_term(each.stream_id, namespace, checkpoint) for each in self._lineage(stream_id)}
 
-    def without(self, lost: Collection[int]) -> Iterator[Statement]:
+    def without(self, lost: Collection[int]) -> Iterator[Renaming]:
         """Return what takes names from tasks that had them from events whose content is gone, by terms of these."""
         return self._renaming(self._nodes((), lost))
 
@@ -111,30 +121,19 @@ class Naming:
         """The events with some terms that were entered before, but for those that are known."""
         if not terms:
             return
-        rows = self._read(self._queries["audit_with_terms"], {"terms": self._listed([*terms])})
-        positions = sorted({position for (position,) in rows}.difference(known))
+        positions = sorted({*self._table.with_terms(terms)}.difference(known))
         for start in range(0, len(positions), _READ_AGAIN):
-            some = self._listed(positions[start : start + _READ_AGAIN])
-            for row in self._read(self._queries["audit_events"], {"positions": some}):
-                if part := extract(row, self._codec).part:
+            for row in self._log.feed_at(positions[start : start + _READ_AGAIN]):
+                if part := extract(row, self._log).part:
                     yield part
 
-    def _renaming(self, nodes: Mapping[int, str | None]) -> Iterator[Statement]:
+    def _renaming(self, nodes: Mapping[int, str | None]) -> Iterator[Renaming]:
         """Return what gives rows that were entered before the names that they have now."""
-        rows = self._read(self._queries["audit_nodes"], {"positions": self._listed([*nodes])}) if nodes else ()
-        for position, was in rows:
-            node = nodes[position]
-            if node == was:
-                continue
-            yield "audit_rename", {"position": position, "node": node}
-            if was is not None:
-                yield "audit_drop_terms", {"position": position, "terms": self._listed([node_term(was)])}
-            if node is not None:
-                yield "audit_add_term", {"position": position, "term": node_term(node)}
+        for position, was in self._table.nodes(nodes) if nodes else ():
+            if nodes[position] != was:
+                yield Renaming(position, was, nodes[position])
 
     def _lineage(self, stream_id: int) -> Sequence[Segment]:
         if stream_id not in self._lineages:
-            rows = self._read(self._queries["lineage"], {"stream_id": stream_id})
-            ancestors = [(int(ancestor), int(upto)) for ancestor, upto in rows]
-            self._lineages[stream_id] = segments(stream_id, sorted(ancestors, key=lambda ancestor: ancestor[1]))
+            self._lineages[stream_id] = self._log.lineage(stream_id)
         return self._lineages[stream_id]

@@ -3,56 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from eventstore import CorruptionError
 from eventstore.events import from_microseconds
-from eventstore.recorders import Recorder
 from projections.audit.entries import AuditEntry
+from projections.tables.audit import AuditRow, AuditTable
 
 T = TypeVar("T", list[Any], dict[str, Any])
 
 
-def entries_at(recorder: Recorder, queries: Mapping[str, str], positions: Sequence[int]) -> list[AuditEntry]:
+def entries_at(table: AuditTable, positions: Sequence[int]) -> list[AuditEntry]:
     """The entries at some positions, in their order."""
-    rows = recorder.read(queries["audit_rows"], {"positions": recorder.list_of(positions)})
-    found = {row[0]: _entry(row) for row in rows}
+    found = {row.position: _entry(row) for row in table.at(positions)}
     return [found[position] for position in positions if position in found]
 
 
-def _entry(row: tuple[Any, ...]) -> AuditEntry:
-    (
-        position,
-        thread,
-        version,
-        topic,
-        recorded_at,
-        size,
-        erased,
-        namespace,
-        checkpoint,
-        run,
-        node,
-        task,
-        channels,
-        metadata,
-    ) = row
+def _entry(row: AuditRow) -> AuditEntry:
     return AuditEntry(
-        position=position,
-        thread=thread,
-        version=version,
-        topic=topic,
-        recorded_at=from_microseconds(recorded_at),
-        size=size,
-        erased=bool(erased),
-        namespace=namespace,
-        checkpoint=checkpoint,
-        run=run,
-        node=node,
-        task=task,
-        channels=tuple(stored_json(list, channels)),
-        metadata=stored_json(dict, metadata),
+        position=row.position,
+        thread=row.thread,
+        version=row.version,
+        topic=row.topic,
+        recorded_at=from_microseconds(row.recorded_at),
+        size=row.size,
+        erased=row.erased,
+        namespace=row.namespace,
+        checkpoint=row.checkpoint,
+        run=row.run,
+        node=row.node,
+        task=row.task,
+        channels=tuple(stored_json(list, row.channels)),
+        metadata=stored_json(dict, row.metadata),
     )
 
 

@@ -6,12 +6,12 @@ statement is a range of one index, or a look-up for each position, so that no pa
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from eventstore.recorders import Recorder, Rows
 from projections.audit.terms import thread_term
 from projections.audit.wanted import Wanted
+from projections.tables.audit import AuditTable
 
 SPAN = 4096
 """How many positions share their earliest and their latest time."""
@@ -53,14 +53,12 @@ class Search:
     """One search for the positions of events.
 
     Args:
-        recorder: Where the tables are.
-        queries: The blocks of `audit.sql`.
+        table: The tables.
         wanted: What is asked for.
     """
 
-    def __init__(self, recorder: Recorder, queries: Mapping[str, str], wanted: Wanted) -> None:
-        self._recorder = recorder
-        self._queries = queries
+    def __init__(self, table: AuditTable, wanted: Wanted) -> None:
+        self._table = table
         self._wanted = wanted
 
     def positions(self, window: Window, size: int) -> Iterator[int]:
@@ -94,7 +92,7 @@ class Search:
         since, until = self._wanted.recorded_since, self._wanted.recorded_until
         if since is None and until is None:
             return window
-        [(first, last)] = self._read("audit_span_bounds", {"since": since, "until": until})
+        first, last = self._table.spans_of(since, until)
         if since is not None:
             window = replace(window, after=max(window.after, window.before if first is None else first * SPAN - 1))
         if until is not None:
@@ -103,17 +101,16 @@ class Search:
 
     def _streams(self, low: str, high: str) -> list[int]:
         """The terms of the threads whose names are in a range; not all, if there are many."""
-        rows = self._read("audit_streams", {"low": low, "high": high, "limit": _FEW_STREAMS + 1})
-        return [thread_term(stream_id) for (stream_id,) in rows]
+        return [thread_term(stream_id) for stream_id in self._table.streams_named(low, high, _FEW_STREAMS + 1)]
 
     def _rarest_first(self, groups: list[list[int]], window: Window) -> list[list[int]]:
         """The terms that lead, then the others: which are rarest, as far as the beginning of the window tells."""
         if len(groups) < 2:
             return groups
-        query = "audit_reach_newest" if window.newest_first else "audit_reach_oldest"
         terms = {term for group in groups for term in group}
-        params = {**self._bounds(window), "terms": self._list(terms), "depth": _DEPTH}
-        reached: dict[int, int | None] = dict(self._read(query, params))
+        reached = self._table.reach(
+            terms, after=window.after, before=window.before, newest_first=window.newest_first, depth=_DEPTH
+        )
 
         def density(group: list[int]) -> float:
             ends = (reached[term] for term in group)
@@ -125,35 +122,25 @@ class Search:
         """The next positions of those that lead; of the feed, if nothing does."""
         if not groups:
             return window.first(size)
-        query = "audit_newest" if window.newest_first else "audit_oldest"
-        rows = self._read(query, {**self._bounds(window), "terms": self._list(groups[0]), "limit": size})
-        return sorted({position for (position,) in rows}, reverse=window.newest_first)[:size]
+        found = self._table.some(
+            groups[0], after=window.after, before=window.before, newest_first=window.newest_first, limit=size
+        )
+        return sorted({*found}, reverse=window.newest_first)[:size]
 
     def _having(
         self, groups: Sequence[Sequence[int]], names: Sequence[tuple[str, str]], positions: list[int]
     ) -> list[int]:
         """Those of some positions that meet all the rest, in their order."""
         for terms in groups:
-            positions = self._among(positions, "audit_having", {"terms": self._list(terms)})
+            positions = _among(positions, self._table.having(positions, terms))
         for low, high in names:
-            positions = self._among(positions, "audit_named", {"low": low, "high": high})
+            positions = _among(positions, self._table.named(positions, low, high))
         since, until = self._wanted.recorded_since, self._wanted.recorded_until
         if since is not None or until is not None:
-            time = {"since": _BEFORE_ALL if since is None else since, "until": _AFTER_ALL if until is None else until}
-            positions = self._among(positions, "audit_recorded", time)
+            first, past = _BEFORE_ALL if since is None else since, _AFTER_ALL if until is None else until
+            positions = _among(positions, self._table.recorded(positions, first, past))
         return positions
 
-    def _among(self, positions: list[int], query: str, params: Mapping[str, object]) -> list[int]:
-        if not positions:
-            return []
-        found = {position for (position,) in self._read(query, {**params, "positions": self._list(positions)})}
-        return [position for position in positions if position in found]
 
-    def _read(self, query: str, params: Mapping[str, object]) -> Rows:
-        return self._recorder.read(self._queries[query], params)
-
-    def _list(self, numbers: Iterable[int]) -> object:
-        return self._recorder.list_of([*numbers])
-
-    def _bounds(self, window: Window) -> dict[str, int]:
-        return {"after": window.after, "before": window.before}
+def _among(positions: Sequence[int], found: Collection[int]) -> list[int]:
+    return [position for position in positions if position in found]

@@ -15,7 +15,7 @@ from projections.branches.promoting import promote
 from projections.branches.tree import Family
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.model import Branch, Forked, Moved, Promoted, PruneReport
-from projections.projecting import applying
+from projections.projecting.applying import Applying
 from projections.reading.loading import again
 from projections.reading.located import Located
 from projections.reading.view import View
@@ -112,15 +112,15 @@ class Branches:
         view = self._checkpoints.finder.view(source)
         if view is None:
             raise NotFoundError(f"there is no thread {source!r} that could be forked")
-        mover, queries = self._checkpoints.mover, self._checkpoints.queries
-        point = mover.point_of(view, namespace, at)
+        point = self._checkpoints.mover.point_of(view, namespace, at)
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
             if parent_id != view.stream_id:
                 raise BusyError(f"thread {source!r} was replaced while it was forked: try again")
-            if self._checkpoints.finder.pruned_at(view, point.upto, session.execute) > point.upto:
+            tables = self._checkpoints.tables.within(session)
+            if self._checkpoints.finder.pruned_at(view, point.upto, tables) > point.upto:
                 raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
-            applying.apply_fork(session, queries, self._store.queries, stream_id, parent_id, version + 1, point)
+            Applying(tables, self._store.log.within(session)).fork(stream_id, parent_id, version + 1, point)
 
         its = Cause(namespace, at, its.run, its.node, its.task, its.metadata)
         metadata = self._checkpoints.finder.described(view, its.metadata)
@@ -177,7 +177,7 @@ class Branches:
         self, ends: Sequence[tuple[str, str | None]], serializer: Serializer, namespace: str, fold: Fold | None
     ) -> BranchDiff:
         finder = self._checkpoints.finder
-        comparison = Comparison(self._store, self._checkpoints.queries, finder)
+        comparison = Comparison(self._store, self._checkpoints.tables, finder)
         ways = [self._way(thread, namespace, tip) for thread, tip in ends]
         common, gone = _meeting(*(ids for _, _, ids in ways))
         sides = []
@@ -252,7 +252,7 @@ class Branches:
         views = [finder.view(thread) for thread in (branch, over)]
         if all(views) and len({finder.root(view) for view in views if view}) > 1:
             raise BadInputError(f"threads {branch!r} and {over!r} have no past in common: promote a fork")
-        return promote(self._store, self._checkpoints.queries, branch, over, keep_as, caused(cause, reason))
+        return promote(self._store, self._checkpoints.tables, branch, over, keep_as, caused(cause, reason))
 
     def delete(
         self,
@@ -291,7 +291,7 @@ class Branches:
         return self._checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))
 
     def _family(self, thread: str, namespace: str) -> Family:
-        return Family.of(self._store, self._checkpoints.queries, self._checkpoints.finder, thread, namespace)
+        return Family.of(self._store, self._checkpoints.tables, self._checkpoints.finder, thread, namespace)
 
     # --- the same for async code -------------------------------------------------------------------------------------
 

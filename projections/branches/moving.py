@@ -7,7 +7,7 @@ later stays where it is: in the log, and on the line that was left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -16,10 +16,10 @@ from eventstore.events import Head, to_microseconds
 from eventstore.recorders import Session
 from projections.branches.points import Points
 from projections.model import Moved
-from projections.projecting import applying
+from projections.projecting.applying import Applying
 from projections.reading.finding import Finder
 from projections.reading.located import Located
-from projections.reading.view import Source, View, lines_of, sources_at
+from projections.reading.view import View, sources_at
 from projections.records import (
     HEAD_SWITCHED,
     ROLLBACK_UNDONE,
@@ -28,6 +28,7 @@ from projections.records import (
     MoveRecord,
     Point,
 )
+from projections.tables import Source, Tables
 
 _UNDOABLE = (THREAD_ROLLED_BACK, HEAD_SWITCHED)
 
@@ -96,11 +97,11 @@ def caused(cause: Cause | None, reason: str | None, **described: str | None) -> 
 class Mover:
     """Moves the threads of one store."""
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+    def __init__(self, store: EventStore, tables: Tables, finder: Finder) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
-        self._points = Points(store, queries, finder)
+        self._points = Points(store, tables, finder)
 
     def rollback(
         self, thread: str, target: Target, namespace: str, cause: Cause, expected_version: int | None
@@ -109,7 +110,7 @@ class Mover:
 
         def find(view: View) -> MoveRecord:
             located = target.find(self._finder, view, namespace)
-            if located is None and target.checkpoint and self._finder.set_aside(view, namespace, target.checkpoint):
+            if located is None and target.checkpoint and self._finder.unreachable(view, namespace, target.checkpoint):
                 raise NotFoundError(
                     f"thread {thread!r} was rolled back past {target}: undo the rollback, or switch to that branch"
                 )
@@ -124,8 +125,8 @@ class Mover:
 
         def find(view: View) -> MoveRecord:
             if self._finder.locate(view, namespace, checkpoint) is None:
-                for place in self._finder.set_aside(view, namespace, checkpoint)[:1]:
-                    left = replace(view, sources=[Source(place.line_id)])
+                for place in self._finder.unreachable(view, namespace, checkpoint)[:1]:
+                    left = replace(view, sources=[Source(place.branch_id)])
                     if self._finder.latest_id(left, namespace) == checkpoint:
                         return MoveRecord(returns_to=place.since, namespace=namespace, checkpoint=checkpoint)
             return MoveRecord(self.point_of(view, namespace, checkpoint), namespace=namespace, checkpoint=checkpoint)
@@ -136,16 +137,16 @@ class Mover:
         """See `Checkpoints.undo`."""
 
         def find(view: View) -> MoveRecord:
-            moves = self._store.recorder.read(self._queries["moves_of_stream"], {"stream_id": view.stream_id})
-            undone = {undoes for *_, undoes in moves}
-            for version, topic, left, _, _ in sorted(moves, reverse=True):
-                if topic == THREAD_PRUNED:
+            reflog = sorted(self._tables.reflog.of_stream(view.stream_id), reverse=True)
+            undone = {row.undoes for row in reflog}
+            for row in reflog:
+                if row.topic == THREAD_PRUNED:
                     break
-                if topic in _UNDOABLE and version not in undone:
-                    # A line that the thread was on again may have grown.
-                    if any(line == left and moved_at > version for moved_at, _, _, line, _ in moves):
-                        return MoveRecord(Point(version - 1), undoes=version)
-                    return MoveRecord(returns_to=left, undoes=version)
+                if row.topic in _UNDOABLE and row.version not in undone:
+                    # A branch that the thread was on again may have grown.
+                    if any(each.branch_since == row.left_since and each.version > row.version for each in reflog):
+                        return MoveRecord(Point(row.version - 1), undoes=row.version)
+                    return MoveRecord(returns_to=row.left_since, undoes=row.version)
             raise NotFoundError(
                 f"there is nothing to undo in thread {thread!r}: it was not rolled back, or was pruned since"
             )
@@ -174,8 +175,8 @@ class Mover:
     def _find(self, view: View, namespace: str, checkpoint: str) -> tuple[View, Located]:
         located = self._finder.locate(view, namespace, checkpoint)
         if located is None:
-            for place in self._finder.set_aside(view, namespace, checkpoint)[:1]:
-                view = self._finder.on_line(view, place.line_id)
+            for place in self._finder.unreachable(view, namespace, checkpoint)[:1]:
+                view = self._finder.on_branch(view, place.branch_id, place.since)
                 located = self._finder.locate(view, namespace, checkpoint)
         if located is None:
             raise NotFoundError(f"thread {view.thread!r} has no checkpoint {checkpoint!r}: look at its timeline")
@@ -206,9 +207,8 @@ class Mover:
                 raise ConflictError(thread, seen.version, head.version, _IS_WRITING.format(thread))
 
             def work(session: Session) -> None:
-                applying.apply_move(
-                    session, self._queries, self._store.queries, stream_id, head.version + 1, topic, record
-                )
+                rows = Applying(self._tables.within(session), self._store.log.within(session))
+                rows.move(stream_id, head.version + 1, topic, record)
 
             its_cause = replace(cause, namespace=record.namespace, checkpoint=record.checkpoint)
             return Decision([NewEvent(topic, record.pack(), its_cause)], work=work, begins_era=True)
@@ -222,11 +222,9 @@ class Mover:
             return False
         if sum(version > point.upto for version in point.events) == head.version - point.upto:
             return True
-        lines = lines_of(self._store.recorder.read, self._queries, view.stream_id)
-        begun = {line.line_id: line.since for line in lines}
-        if begun.get(view.line_id) != head.version:
+        if view.since != head.version:
             return False
-        sources = sources_at(self._store, self._queries, view, point.upto)
+        sources = sources_at(self._store, self._tables, view, point.upto)
         return view.sources[1:] == [source.until(point.upto, point.last_id) for source in sources]
 
 

@@ -21,8 +21,9 @@ from projections.reading.finding import Finder
 from projections.reading.located import Located, located_of
 from projections.reading.naming import Names
 from projections.reading.steps import Recorded, Writes, step_of
-from projections.reading.view import LAST, View, writes_rows
+from projections.reading.view import View, writes_rows
 from projections.records import Adopted, Point
+from projections.tables import Tables
 
 # The end of the namespaces that begin with one: behind "|", and before every other character that an id is followed by.
 _BELOW, _PAST = "|", "}"
@@ -51,13 +52,13 @@ class Points:
 
     Args:
         store: The store.
-        queries: The blocks of this package.
+        tables: The tables.
         finder: Finds checkpoints.
     """
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+    def __init__(self, store: EventStore, tables: Tables, finder: Finder) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
 
     def of(self, view: View, located: Located) -> Point:
@@ -93,7 +94,7 @@ class Points:
     def _since(self, view: View, located: Located) -> int:
         """The version since which a thread shows a checkpoint; of what was there before a prune, its version."""
         since = self._finder.since_when(view, located.namespace, located.id) or located.version
-        return max(since, self._finder.pruned_at(view, since, self._store.recorder.read))
+        return max(since, self._finder.pruned_at(view, since))
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
@@ -152,8 +153,7 @@ class Points:
         after = _callers(caller).get("", caller.id)
         for source in view.sources:
             for first, past in ranges:
-                params = {**source.bounds, "first_namespace": first, "past_namespace": past, "after": after}
-                for row in self._store.recorder.read(self._queries["rows_of_subgraphs"], params):
+                for row in self._tables.checkpoints.of_namespaces(source, first, past, after):
                     at = located_of(self._store, view.thread, row)
                     further = at.namespace[len(namespace) :]
                     if not further or further[1:].isdigit():
@@ -166,12 +166,7 @@ class Points:
 
     def _names(self, view: View) -> set[str]:
         """The namespaces that a thread has: asked for only where it is not known which node a task runs."""
-        params = [{**source.bounds, "before": LAST} for source in view.sources]
-        return {
-            namespace
-            for each in params
-            for _, namespace in self._store.recorder.read(self._queries["namespaces_of_thread"], each)
-        }
+        return {namespace for source in view.sources for _, namespace in self._tables.checkpoints.namespaces(source)}
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 
@@ -218,9 +213,7 @@ class Points:
         latest = self._finder.locate(view, "", None)
         waiting: dict[str, list[int]] = {}
         for source in view.sources:
-            bounds = {"line_id": source.line_id, "upto": source.upto}
-            params = {**bounds, "latest": latest.id if latest else "", "after": upto}
-            for checkpoint, version in self._store.recorder.read(self._queries["waiting_writes"], params):
+            for checkpoint, version in self._tables.writes.waiting(source, latest.id if latest else "", upto):
                 waiting.setdefault(checkpoint, []).append(version)
         for checkpoint, versions in sorted(waiting.items()):
             yield Adopted("", checkpoint, None, None, True, sorted(versions))
@@ -228,7 +221,7 @@ class Points:
     def _written(self, view: View, at: Located) -> Sequence[Recorded]:
         names = Names(self._finder, view)
         names.know([at])
-        return Writes(self._store, self._queries, names, [(at.namespace, at.id)]).at(at.namespace, at.id)
+        return Writes(self._store, self._tables, names, [(at.namespace, at.id)]).at(at.namespace, at.id)
 
     def _until(self, kept: _Kept, events: Iterable[Recorded]) -> list[Recorded]:
         return [event for event in events if kept.answered is None or event.version < kept.answered]
@@ -242,9 +235,8 @@ class Points:
             behind = takewhile(lambda at: at.id > root_id, self._finder.of_thread(view, None, None))
             if any((at.namespace, at.id) not in staying for at in behind):
                 return False
-        recorder, queries = self._store.recorder, self._queries
         return all(
-            {*writes_rows(recorder, queries, view, namespace, [checkpoint]).get(checkpoint, ())} == versions
+            {*writes_rows(self._tables, view, namespace, [checkpoint]).get(checkpoint, ())} == versions
             for (namespace, checkpoint), versions in staying.items()
         )
 

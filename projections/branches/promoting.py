@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 
 import ormsgpack
@@ -12,13 +12,12 @@ from eventstore.events import Head
 from eventstore.ids import check_stream
 from eventstore.recorders import Session
 from projections.model import Promoted
-from projections.projecting.applying import note_move
+from projections.projecting.applying import Applying
 from projections.records import THREAD_PROMOTED
+from projections.tables import Tables
 
 
-def promote(
-    store: EventStore, queries: Mapping[str, str], branch: str, over: str, keep_as: str | None, cause: Cause
-) -> Promoted:
+def promote(store: EventStore, tables: Tables, branch: str, over: str, keep_as: str | None, cause: Cause) -> Promoted:
     """See `Branches.promote`."""
     if branch == over:
         raise BadInputError(f"thread {branch!r} cannot take its own place")
@@ -29,11 +28,12 @@ def promote(
     data = ormsgpack.packb({"branch": branch, "over": over, "kept_as": kept})
 
     def rename(session: Session) -> None:
-        if session.execute(store.queries["stream_by_name"], {"name": kept}):
+        log = store.log.within(session)
+        if log.stream_id(kept) is not None:
             message = f"there is a thread {kept!r} already: use another id to keep {over!r} under"
             raise ConflictError(kept, 0, "a thread of that id", message)
         for name, new_name in ((over, kept), (branch, over)):
-            session.execute(store.queries["rename_stream"], {"name": name, "new_name": new_name})
+            log.rename(name, new_name)
 
     def decide(thread: str, then: Callable[[Session], None], stream_id: int, head: Head) -> Decision:
         if head != heads[thread]:
@@ -41,7 +41,8 @@ def promote(
             raise ConflictError(thread, heads[thread].version, head.version, message)
 
         def work(session: Session) -> None:
-            note_move(session, queries, stream_id, head.version + 1, THREAD_PROMOTED)
+            rows = Applying(tables.within(session), store.log.within(session))
+            rows.note(stream_id, head.version + 1, THREAD_PROMOTED)
             then(session)
 
         # Its name leads to another stream from here on.

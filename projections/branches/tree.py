@@ -1,4 +1,4 @@
-"""The tree of what has branched: checkpoints by their parents, across the lines of a thread and the forks of it."""
+"""The tree of what has branched: checkpoints by their parents, across the branches of a thread and the forks of it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any, NamedTuple, Self
 
 from eventstore import EventStore, NotFoundError, OvertakenError
 from eventstore.events import from_microseconds
-from eventstore.metadata import described_by
 from projections.model import Branch
 from projections.reading.finding import Finder
 from projections.reading.located import Located
-from projections.reading.view import Source, View, lines_of
+from projections.reading.view import View
+from projections.tables import PlacedRow, Source, Tables
 
 
 class Point(NamedTuple):
@@ -42,9 +42,9 @@ class _Member:
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """A checkpoint: on which line it is, when it was saved, and what it follows."""
+    """A checkpoint: on which branch it is, when it was saved, and what it follows."""
 
-    line_id: int
+    branch_id: int
     version: int
     parent: str | None
 
@@ -71,7 +71,7 @@ class Family:
     shown: set[Point] = field(default_factory=set)
 
     @classmethod
-    def of(cls, store: EventStore, queries: Mapping[str, str], finder: Finder, thread: str, namespace: str) -> Self:
+    def of(cls, store: EventStore, tables: Tables, finder: Finder, thread: str, namespace: str) -> Self:
         """The family of a thread.
 
         Raises:
@@ -80,23 +80,20 @@ class Family:
         view = finder.view(thread)
         if view is None:
             raise NotFoundError(f"there is no thread {thread!r}")
-        read = store.recorder.read
         root = finder.root(view)
         family = cls(finder, namespace, view.stream_id)
-        lines: dict[int, int] = {}
-        for stream_id, name, closed, parent_id, metadata in sorted(
-            read(queries["family_of_stream"], {"root_id": root}), key=lambda row: int(row[0])
-        ):
-            its = None if closed else finder.view(name)
-            if its and its.stream_id != stream_id:
-                raise OvertakenError(f"thread {name!r} was replaced while its tree was read")
-            its = its or View(name, stream_id, [], parent_id is not None)
-            described = metadata if isinstance(metadata, Mapping) else described_by(metadata)
-            family.members[stream_id] = _Member(its, parent_id, described)
-            lines.update((line.line_id, stream_id) for line in lines_of(read, queries, stream_id))
-        for line_id, stream_id in lines.items():
-            rows = read(queries["rows_of_line"], Source(line_id).bounds)
-            family._take(line_id, stream_id, (row for row in rows if row[0] == namespace))
+        branches: dict[int, int] = {}
+        for stream in store.log.family(root):
+            shown = None if stream.closed else finder.view(stream.name)
+            if shown and shown.stream_id != stream.stream_id:
+                raise OvertakenError(f"thread {stream.name!r} was replaced while its tree was read")
+            shown = shown or View(stream.name, stream.stream_id, [], stream.parent_id is not None)
+            family.members[stream.stream_id] = _Member(shown, stream.parent_id, stream.metadata)
+            its_branches = tables.branches.of_stream(stream.stream_id)
+            branches.update((branch.branch_id, stream.stream_id) for branch in its_branches)
+        for branch_id, stream_id in branches.items():
+            rows = tables.checkpoints.of_branch(Source(branch_id))
+            family._take(branch_id, stream_id, (row for row in rows if row.namespace == namespace))
         for member in family.members.values():
             if member.view.sources:
                 latest = finder.locate(member.view, namespace, None)
@@ -129,24 +126,27 @@ class Family:
         head = self.members[self.asked].head
         return head is not None and head.checkpoint == checkpoint
 
-    def _take(self, line_id: int, stream_id: int, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Note the checkpoints of a line that are shown on it, or by who goes on from it."""
+    def _take(self, branch_id: int, stream_id: int, rows: Iterable[PlacedRow]) -> None:
+        """Note the checkpoints of a branch that are shown on it, or by who goes on from it."""
         bounds = [
             (member, source)
             for member in self.members.values()
             for source in member.view.sources
-            if source.line_id == line_id
+            if source.branch_id == branch_id
         ]
         alive = bool(self.members[stream_id].view.sources)
-        for _, checkpoint, version, shown_from, parent, _, retired_at in rows:
-            point = Point(stream_id, checkpoint)
+        for row in rows:
+            point = Point(stream_id, row.id)
+            node = _Node(branch_id, row.version, row.parent)
             shows = {
-                member.view.stream_id for member, source in bounds if source.shows(checkpoint, shown_from, retired_at)
+                member.view.stream_id
+                for member, source in bounds
+                if source.shows(row.id, row.shown_from, row.retired_at)
             }
-            if shows or (alive and retired_at is None):
-                self.nodes.setdefault(point, _Node(line_id, version, parent))
+            if shows or (alive and row.retired_at is None):
+                self.nodes.setdefault(point, node)
             if shows:
-                self.nodes[point] = _Node(line_id, version, parent)
+                self.nodes[point] = node
             if stream_id in shows or (shows and not alive):
                 self.shown.add(point)
 
@@ -206,5 +206,5 @@ class Family:
         )
 
     def _locate(self, point: Point) -> Located | None:
-        line = View("", point.stream_id, [Source(self.nodes[point].line_id)], forked=False)
-        return self.finder.locate(line, self.namespace, point.checkpoint, retired=True)
+        branch = View("", point.stream_id, [Source(self.nodes[point].branch_id)], forked=False)
+        return self.finder.locate(branch, self.namespace, point.checkpoint, retired=True)

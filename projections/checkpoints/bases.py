@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from eventstore import ConflictError, ErasedError, EventStore
 from projections.reading.chains import Chains
 from projections.reading.finding import Finder
+from projections.tables import Tables
 from projections.values.change import WHOLE
 from projections.values.live import LiveValues, Slot
 from projections.values.value import Value
@@ -15,9 +14,9 @@ from projections.values.value import Value
 class Bases:
     """Finds the values of one thread that changes build upon."""
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder, live: LiveValues) -> None:
+    def __init__(self, store: EventStore, tables: Tables, finder: Finder, live: LiveValues) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
         self._live = live
 
@@ -30,7 +29,7 @@ class Bases:
             return None
         if view.stream_id != slot.stream_id:
             raise ConflictError(thread, version, None, _REPLACED.format(thread))
-        chains = Chains(self._store, self._queries, view)
+        chains = Chains(self._store, self._tables, view)
         wanted = (version, slot.channel)
         try:
             chains.fetch([version])

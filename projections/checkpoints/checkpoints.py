@@ -9,19 +9,19 @@ from typing import Literal
 from eventstore import BadInputError, Cause, Decision, ErasedError, EventStore, NewEvent, OvertakenError
 from eventstore.arguments import checked
 from eventstore.events import Appended, Head
-from eventstore.queries import load_queries
 from eventstore.recorders import Session
 from projections.branches.moving import Mover, Target, caused
 from projections.checkpoints.saving import Prepared, Saver, prepare_checkpoint, prepare_writes
 from projections.checkpoints.segments import rebuild_segments
 from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
-from projections.projecting import applying
+from projections.projecting.applying import Applying
 from projections.projecting.rebuilding import rebuild
 from projections.pruning.retention import Plan, Planner
 from projections.reading.finding import Finder
 from projections.reading.loading import Loader, Matching
-from projections.reading.view import Source, View, lines_of
-from projections.records import BRANCH_DELETED, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, Point, PruneRecord
+from projections.reading.view import View
+from projections.records import BRANCH_DELETED, CONTENT, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, Point, PruneRecord
+from projections.tables import Source, Tables
 from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues
 from projections.values.serializer import Serializer
@@ -50,7 +50,7 @@ class Checkpoints:
 
     Attributes:
         store: The store.
-        queries: For other projections of this package: its SQL.
+        tables: For other projections of this package: the tables.
         finder: Likewise: finds checkpoints, without their values.
         mover: Likewise: moves threads.
         loader: Likewise: reads what checkpoints consist of.
@@ -71,13 +71,13 @@ class Checkpoints:
         self.store = store
         self._live = LiveValues(cache_bytes)
         store.recorder.migrate("projections", allowed=migrate)
-        self.queries = load_queries("projections", store.recorder.dialect, store.recorder.schema)
-        self.finder = Finder(store, self.queries)
-        self.loader = Loader(store, self.queries, self.finder, self._live)
+        self.tables = Tables.of(store)
+        self.finder = Finder(store, self.tables)
+        self.loader = Loader(store, self.tables, self.finder, self._live)
         self._snapshots = snapshots or SnapshotPolicy()
-        self._saver = Saver(store, self.queries, self.finder, self._live, self._snapshots)
-        self._planner = Planner(store, self.queries, self.finder)
-        self.mover = Mover(store, self.queries, self.finder)
+        self._saver = Saver(store, self.tables, self.finder, self._live, self._snapshots)
+        self._planner = Planner(store, self.tables, self.finder)
+        self.mover = Mover(store, self.tables, self.finder)
 
     def save(self, checkpoint: NewCheckpoint, serializer: Serializer) -> None:
         """Save a checkpoint; one that is saved again replaces the first.
@@ -165,9 +165,10 @@ class Checkpoints:
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
             # What was forgotten since may be all that the fork would show.
-            if session.execute(self.queries["moved_since"], {"stream_id": parent_id, "after": version}):
+            tables = self.tables.within(session)
+            if tables.reflog.has_moved(parent_id, after=version):
                 raise OvertakenError
-            applying.go_on(session, self.queries, self.store.queries, stream_id, parent_id, Point(version))
+            Applying(tables, self.store.log.within(session)).fork(stream_id, parent_id, version + 1, Point(version))
 
         its = cause or Cause()
         view = self.finder.view(source)
@@ -288,12 +289,14 @@ class Checkpoints:
             self._live.forget(stream_id)
 
             def work(session: Session) -> None:
-                session.execute(self.store.queries["lock_family"], {"stream_id": stream_id})
-                session.execute(self.store.queries["close_stream"], {"stream_id": stream_id})
-                closed = session.execute(self.queries["closed_ancestors"], {"stream_id": stream_id})
+                log = self.store.log.within(session)
+                log.lock_family(stream_id)
+                log.close(stream_id)
                 # The thread itself, and deleted ancestors that only this fork kept alive.
-                for forgotten in [stream_id, *(int(ancestor) for (ancestor,) in closed)]:
-                    self._forget_stream(session, forgotten)
+                for forgotten in [stream_id, *log.closed_ancestors(stream_id)]:
+                    pinned = log.pinned_upto(forgotten)
+                    Applying(self.tables.within(session), log).delete(forgotten, pinned)
+                    log.erase_after(forgotten, pinned, CONTENT)
 
             return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work, closes=True)
 
@@ -306,13 +309,12 @@ class Checkpoints:
         What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is a transaction:
         if it is cut off in between, the same call made again finishes it.
         """
-        params = {"run_ids": self.store.recorder.list_of(list(runs))}
         total = PruneReport()
         done: set[int] = set()
         # Once more than there is something new to find: a thread may get another's name meanwhile.
         while found := {
             stream_id: (name, closed)
-            for stream_id, name, closed in self.store.recorder.read(self.queries["streams_of_runs"], params)
+            for stream_id, name, closed in self.tables.checkpoints.streams_of_runs([*runs])
             if stream_id not in done
         }:
             for stream_id, (name, closed) in found.items():
@@ -371,18 +373,17 @@ class Checkpoints:
     def rebuild(self) -> None:
         """Drop all rows of this projection and make them anew from the log. No read is different afterwards."""
         self._saver.forget()
-        rebuild(self.store, self.queries)
+        rebuild(self.store, self.tables)
         self.rebuild_segments()
 
     def rebuild_segments(self) -> None:
         """Drop the merged changes that values are read from, and make them anew from the log."""
         self.drop_segments()
-        rebuild_segments(self.store, self.queries, self._snapshots)
+        rebuild_segments(self.store, self.tables, self._snapshots)
 
     def drop_segments(self) -> None:
         """Drop the merged changes that values are read from. Every read is as before, from more rows."""
-        forget = self.queries["forget_segments"]
-        self.store.recorder.write(lambda session: session.execute(forget, {}), repeatable=True)
+        self.store.recorder.write(lambda session: self.tables.within(session).segments.clear(), repeatable=True)
 
     def drop_cache(self) -> None:
         """Forget the values of live threads. Their next step reads what it builds upon, nothing else is different."""
@@ -401,7 +402,7 @@ class Checkpoints:
             view = self.finder.view(thread)
             if view is None:  # it was deleted meanwhile
                 return Decision(())
-            pinned = self._pinned(stream_id)
+            pinned = self.store.log.pinned_upto(stream_id)
             try:
                 planned = plan(view, pinned)
             except ErasedError as error:  # another process forgets, too: what was read of the thread is old
@@ -413,13 +414,14 @@ class Checkpoints:
 
             def work(session: Session) -> None:
                 # A fork that begins right now either is counted in `pinned`, or waits and then sees the pruned thread.
-                session.execute(self.store.queries["lock_family"], {"stream_id": stream_id})
-                if session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0] != pinned:
+                tables, log = self.tables.within(session), self.store.log.within(session)
+                log.lock_family(stream_id)
+                if log.pinned_upto(stream_id) != pinned:
                     raise OvertakenError
-                applying.apply_prune(
-                    session, self.queries, self.store.recorder, stream_id, head.version + 1, topic, planned.record
-                )
-                applying.erase(session, self.queries, self.store.recorder, stream_id, list(planned.erase))
+                Applying(tables, log).prune(stream_id, head.version + 1, topic, planned.record)
+                log.erase(stream_id, planned.erase)
+                # Nothing of it may be left in what it was merged into.
+                tables.segments.drop(stream_id, planned.erase)
 
             return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
 
@@ -430,29 +432,21 @@ class Checkpoints:
         view = self.finder.view(thread)
         if view is None or self.store.head(thread) is None:
             return None
-        return self._planner.all_of(view, self._pinned(view.stream_id))
-
-    def _pinned(self, stream_id: int) -> int:
-        return int(self.store.recorder.read(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0])
-
-    def _forget_stream(self, session: Session, stream_id: int) -> None:
-        pinned = session.execute(self.store.queries["pinned_upto"], {"stream_id": stream_id})[0][0]
-        applying.apply_delete(session, self.queries, stream_id, pinned)
-        session.execute(self.queries["erase_content_after"], {"stream_id": stream_id, "after": pinned})
+        return self._planner.all_of(view, self.store.log.pinned_upto(view.stream_id))
 
     def _hide_runs_of_deleted(self, stream_id: int, runs: Sequence[str], cause: Cause | None) -> None:
         """Forks still show what a deleted thread had. Its rows are hidden from them; their content stays, as theirs."""
-        read = self.store.recorder.read
         rows = [
             row
-            for line in lines_of(read, self.queries, stream_id)
-            for row in read(self.queries["rows_of_line"], Source(line.line_id).bounds)
+            for branch in self.tables.branches.of_stream(stream_id)
+            for row in self.tables.checkpoints.of_branch(Source(branch.branch_id))
         ]
         deleted = set(runs)
-        hidden = [(namespace, checkpoint) for namespace, checkpoint, _, _, _, run, _ in rows if run in deleted]
+        hidden = [(row.namespace, row.id) for row in rows if row.run in deleted]
         record = PruneRecord(dropped=hidden, walked=hidden, runs=list(runs))
 
         def work(session: Session, version: int) -> None:
-            applying.apply_prune(session, self.queries, self.store.recorder, stream_id, version, RUNS_DELETED, record)
+            rows = Applying(self.tables.within(session), self.store.log.within(session))
+            rows.prune(stream_id, version, RUNS_DELETED, record)
 
         self.store.append_to_closed(stream_id, NewEvent(RUNS_DELETED, record.pack(), cause or Cause()), work)

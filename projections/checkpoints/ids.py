@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from eventstore import NotFoundError
 from projections.checkpoints.checkpoints import Checkpoints
-from projections.reading.view import Source, View, lines_of
+from projections.reading.view import View
+from projections.tables import Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +42,15 @@ def checkpoint_ids(checkpoints: Checkpoints, thread: str) -> list[CheckpointId]:
 
 def _shown(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
     for source in view.sources:
-        for namespace, checkpoint, _, _, _, _, retired_at in checkpoints.store.recorder.read(
-            checkpoints.queries["rows_of_line"], source.bounds
-        ):
-            if retired_at is None or retired_at > source.upto:
-                yield namespace, checkpoint
+        for row in checkpoints.tables.checkpoints.of_branch(source):
+            if row.retired_at is None or row.retired_at > source.upto:
+                yield row.namespace, row.id
 
 
 def _left(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
-    """Yield the checkpoints on the lines that the thread has left, except those that were forgotten there."""
-    read, queries = checkpoints.store.recorder.read, checkpoints.queries
-    for line in lines_of(read, queries, view.stream_id):
-        if line.left_at is not None:
-            for namespace, checkpoint, *_, retired_at in read(queries["rows_of_line"], Source(line.line_id).bounds):
-                if retired_at is None:
-                    yield namespace, checkpoint
+    """Yield the checkpoints on the branches that the thread has left, except those that were forgotten there."""
+    for branch in checkpoints.tables.branches.of_stream(view.stream_id):
+        if branch.left_at is not None:
+            for row in checkpoints.tables.checkpoints.of_branch(Source(branch.branch_id)):
+                if row.retired_at is None:
+                    yield row.namespace, row.id

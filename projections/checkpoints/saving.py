@@ -23,10 +23,9 @@ from projections.records import (
     Manifest,
     Write,
     WritesRecord,
-    pack_channel,
-    pack_segment,
 )
-from projections.values.change import WHOLE, Change, checksum, encoding_number
+from projections.tables import Tables
+from projections.values.change import WHOLE, checksum, encoding_number
 from projections.values.kinds import kind_of
 from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues, Slot
@@ -118,13 +117,13 @@ class Saver:
     def __init__(
         self,
         store: EventStore,
-        queries: Mapping[str, str],
+        tables: Tables,
         finder: Finder,
         live: LiveValues,
         policy: SnapshotPolicy,
     ) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
         self._live = live
         self._policy = policy
@@ -132,9 +131,9 @@ class Saver:
 
     def save(self, items: Sequence[Prepared], check: Callable[[], None] | None = None) -> None:
         """Store checkpoints and writes of one thread, in their order, all of them or none, unless `check` raises."""
-        bases = Bases(self._store, self._queries, self._finder, self._live)
+        bases = Bases(self._store, self._tables, self._finder, self._live)
         batch = _Batch(
-            self._queries, self._finder, self._manifests, bases, self._policy, self._store.max_value_bytes, items
+            self._tables, self._finder, self._manifests, bases, self._policy, self._store.max_value_bytes, items
         )
 
         def decide(stream_id: int, head: Head) -> Decision:
@@ -150,7 +149,7 @@ class Saver:
             self._live.put(slot, value)
 
     def forget(self) -> None:
-        """Drop what is remembered of running threads. It costs queries, nothing else."""
+        """Drop what is remembered of running threads. It costs tables, nothing else."""
         self._manifests.forget()
         self._live.forget()
 
@@ -160,7 +159,7 @@ class _Batch:
 
     def __init__(
         self,
-        queries: Mapping[str, str],
+        tables: Tables,
         finder: Finder,
         remembered: Manifests,
         bases: Bases,
@@ -168,7 +167,7 @@ class _Batch:
         longest: int,
         items: Iterable[Prepared],
     ) -> None:
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
         self._remembered = remembered
         self._bases = bases
@@ -187,11 +186,11 @@ class _Batch:
         for version, item in enumerate(self._items, head.version + 1):
             if isinstance(item, PreparedCheckpoint):
                 event, segments = self._checkpoint(item, version)
-                then += checkpoint_rows(self._queries, stream_id, version, event.cause, item.checkpoint.parent)
+                then += self._tables.checkpoints.saving(stream_id, version, event.cause, item.checkpoint.parent)
                 then += segments
             else:
                 event = item.event
-                then.append(writes_row(self._queries, stream_id, version, event.cause))
+                then.append(self._tables.writes.saving(stream_id, version, event.cause))
             events.append(event)
         return Decision(events, then)
 
@@ -227,7 +226,7 @@ class _Batch:
         )
         cause = Cause(checkpoint.namespace, checkpoint.id, checkpoint.run, metadata=checkpoint.metadata)
         segments = [
-            Statement(self._queries["save_segment"], segment_row(self.stream_id, version, channel, level, change))
+            self._tables.segments.saving(self.stream_id, version, channel, level, change)
             for channel, value in values.items()
             for level, change in value.segments
         ]
@@ -264,10 +263,10 @@ class _Batch:
         view = self._finder.view(checkpoint.thread)
         if view and view.stream_id != self.stream_id:
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
-        if view and checkpoint.line is not None and self._finder.was_moved(view, checkpoint.line):
+        if view and checkpoint.branch is not None and self._finder.was_moved(view, checkpoint.branch):
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _MOVED.format(checkpoint.thread))
         parent = self._finder.locate(view, *key) if view else None
-        if view and parent is None and self._finder.set_aside(view, *key):
+        if view and parent is None and self._finder.unreachable(view, *key):
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _ROLLED_BACK.format(*key[1:]))
         if view and parent is None and self._finder.was_promoted(view) and self._finder.is_saved(*key):
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
@@ -313,49 +312,13 @@ _ROLLED_BACK = (
 )
 
 
-def checkpoint_rows(
-    queries: Mapping[str, str], stream_id: int, version: int, cause: Cause, parent: str | None
-) -> list[Statement]:
-    """Return the statements by which a `checkpoint.saved` event changes the rows."""
-    place = _place(stream_id, version, cause)
-    return [
-        Statement(queries["replace_checkpoint"], place),
-        Statement(queries["save_checkpoint"], {**place, "parent_id": parent, "run_id": cause.run}),
-    ]
-
-
-def writes_row(queries: Mapping[str, str], stream_id: int, version: int, cause: Cause) -> Statement:
-    """The row of a `writes.saved` event."""
-    return Statement(queries["save_writes"], _place(stream_id, version, cause))
-
-
-def _place(stream_id: int, version: int, cause: Cause) -> dict[str, int | str | None]:
-    return {
-        "stream_id": stream_id,
-        "event_version": version,
-        "namespace": cause.namespace,
-        "checkpoint_id": cause.checkpoint,
-    }
-
-
-def segment_row(stream_id: int, version: int, channel: str, level: int, change: Change) -> dict[str, Any]:
-    """Return the parameters of the statement that stores a segment."""
-    return {
-        "stream_id": stream_id,
-        "event_version": version,
-        "channel": pack_channel(channel),
-        "level": level,
-        "change": pack_segment(change),
-    }
-
-
 def _manifest(checkpoint: NewCheckpoint, inherited: Manifest) -> dict[str, Entry]:
     """Return the place of each channel's value; `HERE` marks those that the checkpoint's own event has to hold."""
     manifest: dict[str, Entry] = {}
     for channel, version in checkpoint.channel_versions.items():
-        lent = inherited.get(channel)
-        if channel not in checkpoint.new_versions and lent and lent.channel_version == version:
-            manifest[channel] = Entry(version, lent.written_at)
+        known = inherited.get(channel)
+        if channel not in checkpoint.new_versions and known and known.channel_version == version:
+            manifest[channel] = Entry(version, known.written_at)
         else:
             manifest[channel] = Entry(version, HERE if channel in checkpoint.values else None)
     for channel in checkpoint.values:  # a value without a version is a value all the same

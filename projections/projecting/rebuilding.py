@@ -1,16 +1,16 @@
-"""The rows of this projection, made anew from the log."""
+"""The rows of checkpoints, writes and branches, made anew from the log."""
 
 from __future__ import annotations
 
-from typing import Any
+from itertools import chain
 
 from eventstore import EventStore
 from eventstore.codec.envelope import is_erased
+from eventstore.reading import FeedRow
 from eventstore.recorders import Session
 from eventstore.writing import FORKED
-from projections.projecting.applying import Queries, apply_delete, apply_fork, apply_move, apply_prune, note_move
+from projections.projecting.applying import Applying
 from projections.reading.located import opened
-from projections.reading.view import line_at
 from projections.records import (
     BRANCH_DELETED,
     CHECKPOINT_SAVED,
@@ -26,67 +26,63 @@ from projections.records import (
     PruneRecord,
     shown_by_fork,
 )
-
-_PAGE = 500
-_BEGINNING = (
-    "lock_rows",
-    "forget_checkpoints",
-    "forget_writes",
-    "forget_sources",
-    "forget_lines",
-    "forget_moves",
-)
+from projections.tables import Tables
 
 
-def rebuild(store: EventStore, queries: Queries) -> None:
+def rebuild(store: EventStore, tables: Tables) -> None:
     """Drop the rows and make them again, in one transaction: readers see the old ones until the new are there."""
     store.recorder.sequence()
 
     def work(session: Session) -> None:
-        for name in _BEGINNING:
-            session.execute(queries[name], {})
-        position = 0
-        while page := session.execute(queries["feed_of_threads"], {"after": position, "limit": _PAGE}):
-            for row in page:
-                _apply(store, session, queries, row)
-            position = page[-1][0]
+        rows, log = tables.within(session), store.log.within(session)
+        rows.lock()
+        rows.clear()
         # An open transaction, of anybody, keeps what is younger than it out of the feed; not out of the rows.
-        for row in session.execute(queries["rest_of_threads"], {}):
-            _apply(store, session, queries, row)
+        for event in chain(log.feed(), log.feed_rest()):
+            _Event(store, rows, session, event).apply()
+        rows.drop_branches_never_begun()
 
     store.recorder.write(work, repeatable=True)
 
 
-def _apply(store: EventStore, session: Session, queries: Queries, row: tuple[Any, ...]) -> None:
-    _, stream_id, version, topic, payload, parent_id, parent_version = row
-    if topic == FORKED:
-        _, point = opened(store, f"#{stream_id}", version, bytes(payload), shown_by_fork)
-        point = point or Point(parent_version)
-        apply_fork(session, queries, store.queries, stream_id, parent_id, version, point)
-        return
-    if topic == THREAD_DELETED:
-        [(pinned,)] = session.execute(store.queries["pinned_upto"], {"stream_id": stream_id})
-        apply_delete(session, queries, stream_id, pinned)
-        return
-    if is_erased(bytes(payload)):
-        return  # what it said was forgotten since
-    cause, data = opened(store, f"#{stream_id}", version, bytes(payload), bytes, topic)
-    params: dict[str, Any] = {
-        "line_id": line_at(session.execute, queries, stream_id, version),
-        "event_version": version,
-        "namespace": cause.namespace,
-        "checkpoint_id": cause.checkpoint,
-    }
-    if topic == CHECKPOINT_SAVED:
-        parent = CheckpointRecord.unpack(data).parent
-        session.execute(queries["restore_replaced"], params)
-        saved = {**params, "stream_id": stream_id, "parent_id": parent, "run_id": cause.run}
-        session.execute(queries["restore_checkpoint"], saved)
-    elif topic == WRITES_SAVED:
-        session.execute(queries["adopt_writes"], params)
-    elif topic in (THREAD_PRUNED, RUNS_DELETED, BRANCH_DELETED):
-        apply_prune(session, queries, store.recorder, stream_id, version, topic, PruneRecord.unpack(data))
-    elif topic == THREAD_PROMOTED:
-        note_move(session, queries, stream_id, version, topic)
-    elif topic in MOVES:
-        apply_move(session, queries, store.queries, stream_id, version, topic, MoveRecord.unpack(data))
+class _Event:
+    """An event of the log, and what it does to the rows."""
+
+    def __init__(self, store: EventStore, tables: Tables, session: Session, row: FeedRow) -> None:
+        self._store = store
+        self._tables = tables
+        self._log = store.log.within(session)
+        self._applying = Applying(tables, self._log)
+        self._row = row
+
+    def apply(self) -> None:
+        stream_id, version, topic = self._row.stream_id, self._row.version, self._row.topic
+        if topic == FORKED:
+            self._fork()
+            return
+        if topic == THREAD_DELETED:
+            self._applying.delete(stream_id, self._log.pinned_upto(stream_id))
+            return
+        if is_erased(self._row.payload):
+            return  # what it said was forgotten since
+        cause, data = opened(self._store, f"#{stream_id}", version, self._row.payload, bytes, topic)
+        if topic == CHECKPOINT_SAVED:
+            parent = CheckpointRecord.unpack(data).parent
+            self._tables.carry_out(*self._tables.checkpoints.saving(stream_id, version, cause, parent))
+        elif topic == WRITES_SAVED:
+            self._tables.carry_out(self._tables.writes.saving(stream_id, version, cause))
+        elif topic in (THREAD_PRUNED, RUNS_DELETED, BRANCH_DELETED):
+            self._applying.prune(stream_id, version, topic, PruneRecord.unpack(data))
+        elif topic == THREAD_PROMOTED:
+            self._applying.note(stream_id, version, topic)
+        elif topic in MOVES:
+            self._applying.move(stream_id, version, topic, MoveRecord.unpack(data))
+
+    def _fork(self) -> None:
+        stream_id, version = self._row.stream_id, self._row.version
+        stream = self._log.stream(stream_id)
+        assert stream is not None
+        assert stream.parent_id is not None
+        assert stream.parent_version is not None
+        _, point = opened(self._store, f"#{stream_id}", version, self._row.payload, shown_by_fork)
+        self._applying.fork(stream_id, stream.parent_id, version, point or Point(stream.parent_version))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from eventstore import ConflictError, EventStore
 from eventstore.codec.envelope import erased, is_erased
@@ -18,8 +17,9 @@ from projections.model import PruneReport
 from projections.reading.chains import Wanted
 from projections.reading.finding import Finder
 from projections.reading.located import Located, opened, record_of
-from projections.reading.view import Line, Source, View, lines_of, payloads
-from projections.records import MOVES, THREAD_PRUNED, Adopted, CheckpointRecord, PruneRecord
+from projections.reading.view import View, payloads
+from projections.records import CONTENT, MOVES, THREAD_PRUNED, Adopted, CheckpointRecord, PruneRecord
+from projections.tables import Source, Tables
 
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
@@ -90,9 +90,9 @@ class _Contents:
 class Planner:
     """Plans what to forget in one store."""
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+    def __init__(self, store: EventStore, tables: Tables, finder: Finder) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
 
     def keep_latest(self, view: View, pinned: int) -> Plan:
@@ -117,9 +117,9 @@ class Planner:
         A prune forgets all of the past, and so what a move has set aside; even where a fork needs all of the content,
         so that there is nothing to hide or to erase.
         """
-        moves = self._read("moves_of_stream", {"stream_id": view.stream_id})
-        pruned_at = max((version for version, topic, *_ in moves if topic == THREAD_PRUNED), default=0)
-        return any(version > pruned_at and topic in MOVES for version, topic, *_ in moves)
+        reflog = self._tables.reflog.of_stream(view.stream_id)
+        pruned_at = max((row.version for row in reflog if row.topic == THREAD_PRUNED), default=0)
+        return any(row.version > pruned_at and row.topic in MOVES for row in reflog)
 
     def without_runs(self, view: View, runs: Sequence[str], pinned: int) -> Plan:
         """Hide the checkpoints that some runs saved: here, on lines that were left, and in forks that share them."""
@@ -157,9 +157,9 @@ class Planner:
         dropped = {key for key, row in rows if row.deletable and unwanted(key, row)}
         kept = contents.shown() - dropped
         walked = self._walked(view, kept)
-        for line in self._left(view):
-            shown = {(each.namespace, each.id) for each in self._finder.of_thread(line, None, None)}
-            walked |= self._walked(line, shown - dropped)
+        for left in self._left(view):
+            shown = {(each.namespace, each.id) for each in self._finder.of_thread(left, None, None)}
+            walked |= self._walked(left, shown - dropped)
         walked &= contents.rows.keys() | {key for key, _ in contents.aside}
         record = PruneRecord(dropped=sorted(dropped), walked=sorted(walked & dropped), pinned=pinned, runs=runs)
         aside = {row.version for key, row in contents.aside if key not in dropped or key in walked}
@@ -186,9 +186,7 @@ class Planner:
         hides: bool = False,
     ) -> Plan:
         needed = self._needed(view, contents, kept | walked, aside).union(aside_writes)
-        sizes = self._store.recorder.read(
-            self._queries["content_sizes"], {"stream_id": view.stream_id, "after": record.pinned}
-        )
+        sizes = self._store.log.content_sizes(view.stream_id, CONTENT, after=record.pinned)
         erase = {version: size for version, size in sizes if version not in needed}
         put_aside = {key for key, row in contents.aside if not row.retired} & {*record.dropped}
         hidden = len(contents.shown() - kept | put_aside)
@@ -198,24 +196,25 @@ class Planner:
 
     def _contents(self, view: View) -> _Contents:
         contents = _Contents()
-        lines = {line.line_id for line in self._lines(view)}
+        own_branches = {branch.branch_id for branch in self._tables.branches.of_stream(view.stream_id)}
         # What a nearer line has taken over, it has with all that stays of its writes.
         taken_over: set[Key] = set()
         for source in view.sources:
-            own = source.line_id == view.line_id
-            taken = self._take_rows(contents, source, own=own, deletable=source.line_id in lines)
-            for namespace, checkpoint, version in self._read("writes_of_line", source.bounds):
+            own = source.branch_id == view.branch_id
+            taken = self._take_rows(contents, source, own=own, deletable=source.branch_id in own_branches)
+            for namespace, checkpoint, version in self._tables.writes.of_branch(source):
                 if (namespace, checkpoint) not in taken_over:
                     contents.writes.setdefault((namespace, checkpoint), []).append(version)
                     if not own:
                         contents.lent.add((namespace, checkpoint))
             taken_over |= taken
-        for line_id in lines - {view.line_id}:
-            everything = Source(line_id).bounds
-            for namespace, checkpoint, version, _, _, run, retired_at in self._read("rows_of_line", everything):
-                row = Row(version, run, retired_at is not None, own=False, deletable=True, gone=retired_at == 0)
-                contents.aside.append(((namespace, checkpoint), row))
-            for namespace, checkpoint, version in self._read("writes_of_line", everything):
+        for branch_id in own_branches - {view.branch_id}:
+            everything = Source(branch_id)
+            for placed in self._tables.checkpoints.of_branch(everything):
+                retired, gone = placed.retired_at is not None, placed.retired_at == 0
+                row = Row(placed.version, placed.run, retired, own=False, deletable=True, gone=gone)
+                contents.aside.append(((placed.namespace, placed.id), row))
+            for namespace, checkpoint, version in self._tables.writes.of_branch(everything):
                 contents.aside_writes.append(((namespace, checkpoint), version))
         return contents
 
@@ -223,10 +222,10 @@ class Planner:
         """Take the rows of a line up; return the keys of those that it has taken over itself."""
         taken_over: set[Key] = set()
         nearer = {key for key, row in contents.rows.items() if not row.retired}
-        for namespace, checkpoint, version, since, _, run, retired_at in self._read("rows_of_line", source.bounds):
-            retired = retired_at is not None and retired_at <= source.upto
-            key = (namespace, checkpoint)
-            if since != version:
+        for placed in self._tables.checkpoints.of_branch(source):
+            retired = placed.retired_at is not None and placed.retired_at <= source.upto
+            key = (placed.namespace, placed.id)
+            if placed.shown_from != placed.version:
                 taken_over.add(key)
             known = contents.rows.get(key)
             # What is shown comes before what is retired, then the own row of a checkpoint before an inherited one,
@@ -234,17 +233,14 @@ class Planner:
             if known is None or (key not in nearer and (known.retired, not known.own) >= (retired, not own)):
                 if known and known.deletable:
                     contents.aside.append((key, known))
-                contents.rows[key] = Row(version, run, retired, own, deletable, retired_at == 0)
+                contents.rows[key] = Row(placed.version, placed.run, retired, own, deletable, placed.retired_at == 0)
         return taken_over
 
     def _left(self, view: View) -> Iterator[View]:
         """Yield the view of the thread on each line that it has left, and may return to."""
-        for line in self._lines(view):
-            if line.left_at is not None:
-                yield self._finder.on_line(view, line.line_id)
-
-    def _lines(self, view: View) -> list[Line]:
-        return lines_of(self._store.recorder.read, self._queries, view.stream_id)
+        for branch in self._tables.branches.of_stream(view.stream_id):
+            if branch.left_at is not None:
+                yield self._finder.on_branch(view, branch.branch_id, branch.since)
 
     def _is_past_call(self, view: View, key: Key, latest: Mapping[str, str], contents: _Contents) -> bool:
         namespace, checkpoint = key
@@ -329,9 +325,6 @@ class Planner:
 
     def _locate(self, view: View, namespace: str, checkpoint: str) -> Located | None:
         return self._finder.locate(view, namespace, checkpoint, retired=True)
-
-    def _read(self, query: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-        return self._store.recorder.read(self._queries[query], params)
 
 
 def _called_from(cause: Cause) -> str | None:

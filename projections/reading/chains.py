@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from eventstore import ChecksumError, CorruptionError, ErasedError, EventStore, 
 from projections.reading.located import record_of
 from projections.reading.view import View, payloads, segments
 from projections.records import CheckpointRecord
+from projections.tables import Tables
 from projections.values.change import Change
 from projections.values.kinds import PARTED, join, unknown
 from projections.values.ladder import Ladder, Rung
@@ -47,15 +48,17 @@ class Chains:
 
     Args:
         store: The store.
-        queries: The blocks of this package.
+        tables: The tables.
         view: The thread.
+        by_segments: Whether segments are used; if not, values are made of what the log alone gives.
     """
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], view: View) -> None:
+    def __init__(self, store: EventStore, tables: Tables, view: View, *, by_segments: bool = True) -> None:
         self.bytes = 0
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._view = view
+        self._by_segments = by_segments
         self._records: dict[int, CheckpointRecord] = {}
         # Values share parts.
         self._molds: dict[Part, Mold] = {}
@@ -206,7 +209,9 @@ class Chains:
 
     def _look_for_segments(self, versions: set[int]) -> None:
         self._looked_for |= versions
-        for version, channel, level, change in segments(self._store, self._queries, self._view, versions):
+        if not self._by_segments:
+            return
+        for version, channel, level, change in segments(self._store, self._tables, self._view, versions):
             self._segments.setdefault((version, channel), {})[level] = change
             self.bytes += len(change.data)
 

@@ -11,6 +11,7 @@ from projections.reading.chains import Chains, Wanted
 from projections.reading.located import Located
 from projections.reading.view import View
 from projections.records import CheckpointRecord
+from projections.tables import Tables
 from projections.values.change import WHOLE, Change, Place, restore
 from projections.values.serializer import Serializer
 
@@ -71,15 +72,15 @@ class Values:
 
     Args:
         store: The store.
-        queries: The blocks of this package.
+        tables: The tables.
         view: The thread.
         serializer: Turns bytes into values.
     """
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], view: View, serializer: Serializer) -> None:
+    def __init__(self, store: EventStore, tables: Tables, view: View, serializer: Serializer) -> None:
         self.serializer = serializer
         self._thread = view.thread
-        self._chains = Chains(store, queries, view)
+        self._chains = Chains(store, tables, view)
         self._known: dict[Wanted, Any] = {}
 
     def know(self, located: Iterable[Located]) -> None:

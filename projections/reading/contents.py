@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from eventstore import ChecksumError, ErasedError, EventStore
@@ -11,6 +11,7 @@ from projections.reading.located import Located, opened
 from projections.reading.pending import PendingWrite, fold
 from projections.reading.view import View, payloads, writes_rows
 from projections.records import WritesRecord
+from projections.tables import Tables
 from projections.values.change import WHOLE, Place, checksum, restore
 from projections.values.live import LiveValues, Slot
 from projections.values.serializer import Serializer, for_each
@@ -18,11 +19,11 @@ from projections.values.value import Value, as_read
 
 
 class Contents:
-    """Everything that some checkpoints consist of: a few queries, and then no more.
+    """Everything that some checkpoints consist of: a few tables, and then no more.
 
     Args:
         store: The store.
-        queries: The blocks of this package.
+        tables: The tables.
         view: The thread that the checkpoints are of.
         batch: The checkpoints.
         chains: Reads the values; what it has read before is not read again.
@@ -34,7 +35,7 @@ class Contents:
     def __init__(
         self,
         store: EventStore,
-        queries: Mapping[str, str],
+        tables: Tables,
         view: View,
         batch: Sequence[Located],
         chains: Chains,
@@ -48,7 +49,7 @@ class Contents:
         self._live = live
         for located in batch:
             chains.know(located.version, located.record, located.size)
-        self._writes_at = _writes_at(store, queries, view, batch)
+        self._writes_at = _writes_at(tables, view, batch)
         self._known = self._known_of(batch)
         wanted = {each for located in batch for each in self._wanted(located)} - self._known.keys()
         chains.fetch(version for version, _ in wanted)
@@ -110,14 +111,12 @@ class Contents:
         return Slot(self._view.stream_id, located.namespace, wanted[1])
 
 
-def _writes_at(
-    store: EventStore, queries: Mapping[str, str], view: View, batch: Sequence[Located]
-) -> dict[tuple[str, str], list[int]]:
+def _writes_at(tables: Tables, view: View, batch: Sequence[Located]) -> dict[tuple[str, str], list[int]]:
     """By namespace and checkpoint: the versions of the events that hold its pending writes."""
     found: dict[tuple[str, str], list[int]] = {}
     for namespace in {located.namespace for located in batch}:
         ids = [located.id for located in batch if located.namespace == namespace]
-        rows = writes_rows(store.recorder, queries, view, namespace, ids)
+        rows = writes_rows(tables, view, namespace, ids)
         found.update({(namespace, checkpoint): versions for checkpoint, versions in rows.items()})
     return found
 

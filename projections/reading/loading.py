@@ -15,6 +15,7 @@ from projections.reading.finding import PAGE, Finder
 from projections.reading.located import Located
 from projections.reading.pending import PendingWrite
 from projections.reading.view import View
+from projections.tables import Tables
 from projections.values.change import load
 from projections.values.live import LiveValues
 from projections.values.serializer import Refusals, Serializer, for_each
@@ -32,9 +33,9 @@ Matching = Callable[[Mapping[str, Any]], bool]
 class Loader:
     """Reads checkpoints of one store."""
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder, live: LiveValues) -> None:
+    def __init__(self, store: EventStore, tables: Tables, finder: Finder, live: LiveValues) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
         self._live = live
 
@@ -58,8 +59,8 @@ class Loader:
         Raises:
             ErasedError: A prune has erased it meanwhile.
         """
-        chains = Chains(self._store, self._queries, view)
-        contents = Contents(self._store, self._queries, view, [located], chains, live=self._live)
+        chains = Chains(self._store, self._tables, view)
+        contents = Contents(self._store, self._tables, view, [located], chains, live=self._live)
         return saved(view, located, contents, serializer)
 
     def list_thread(
@@ -94,9 +95,9 @@ class Loader:
         collected: dict[str, list[PendingWrite]] = {channel: [] for channel in channels}
         seeds: dict[str, Any] = {}
         if view and remaining:
-            chains = Chains(self._store, self._queries, view)
+            chains = Chains(self._store, self._tables, view)
             for at in islice(self._finder.way(view, current, retired=True), 1, None):
-                contents = Contents(self._store, self._queries, view, [at], chains, only=remaining)
+                contents = Contents(self._store, self._tables, view, [at], chains, only=remaining)
                 for pending in reversed(contents.pending(at)):
                     if pending.write.channel in remaining:
                         collected[pending.write.channel].append(pending)
@@ -140,8 +141,8 @@ class Loader:
         def attempt() -> list[SavedCheckpoint]:
             nonlocal view, batch, used
             try:
-                chains = used or Chains(self._store, self._queries, view)
-                contents = Contents(self._store, self._queries, view, batch, chains)
+                chains = used or Chains(self._store, self._tables, view)
+                contents = Contents(self._store, self._tables, view, batch, chains)
                 return [saved(view, located, contents, serializer) for located in batch]
             except ErasedError as error:
                 used, before = None, batch
@@ -156,7 +157,7 @@ class Loader:
         """A reader of values: the one that was used before, unless it remembers too much by now."""
         if used and used.bytes < _REMEMBERED_BYTES:
             return used
-        chains = Chains(self._store, self._queries, view)
+        chains = Chains(self._store, self._tables, view)
         chains.borrow(self._live.of_stream(view.stream_id), serializer)
         return chains
 
@@ -190,7 +191,7 @@ def saved(view: View, located: Located, contents: Contents, serializer: Serializ
         metadata=located.cause.metadata,
         pending=pending,
         size=located.size,
-        line=view.line_id,
+        branch=view.since,
     )
 
 

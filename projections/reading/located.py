@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from eventstore import CorruptionError, ErasedError, EventStore, UnknownFormatError
 from eventstore.events import Cause
 from eventstore.writing import FORKED
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord, shown_by_fork
+from projections.tables import CheckpointRow
 
 T = TypeVar("T")
 
@@ -74,8 +75,7 @@ def record_of(store: EventStore, thread: str, version: int, payload: bytes) -> C
     return opened(store, thread, version, payload, CheckpointRecord.unpack)[1]
 
 
-def located_of(store: EventStore, thread: str, row: tuple[Any, ...]) -> Located:
+def located_of(store: EventStore, thread: str, row: CheckpointRow) -> Located:
     """Return the checkpoint of a row, with its event opened."""
-    namespace, checkpoint_id, version, parent, payload, recorded_at = row
-    cause, record = opened(store, thread, version, bytes(payload), CheckpointRecord.unpack)
-    return Located(namespace, checkpoint_id, version, parent, cause, record, recorded_at, len(payload))
+    cause, record = opened(store, thread, row.version, row.payload, CheckpointRecord.unpack)
+    return Located(row.namespace, row.id, row.version, row.parent, cause, record, row.recorded_at, len(row.payload))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -17,6 +17,7 @@ from projections.reading.located import Located, opened
 from projections.reading.naming import Names
 from projections.reading.view import stored, writes_rows
 from projections.records import Write, WritesRecord
+from projections.tables import Tables
 
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
@@ -93,12 +94,12 @@ class Writes:
 
     Args:
         store: The store.
-        queries: The blocks of this package.
+        tables: The tables.
         names: Tells what the tasks of the thread are called.
         keys: The checkpoints.
     """
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], names: Names, keys: Collection[Key]) -> None:
+    def __init__(self, store: EventStore, tables: Tables, names: Names, keys: Collection[Key]) -> None:
         view = names.view
         by_namespace: dict[str, list[str]] = defaultdict(list)
         for namespace, checkpoint in keys:
@@ -106,7 +107,7 @@ class Writes:
         places = {
             (namespace, checkpoint): versions
             for namespace, ids in by_namespace.items()
-            for checkpoint, versions in writes_rows(store.recorder, queries, view, namespace, ids).items()
+            for checkpoint, versions in writes_rows(tables, view, namespace, ids).items()
         }
         events = stored(store, view, {version for versions in places.values() for version in versions})
         read = {

@@ -13,6 +13,7 @@ from projections.records.prunes import PruneRecord
 from projections.records.topics import (
     BRANCH_DELETED,
     CHECKPOINT_SAVED,
+    CONTENT,
     HEAD_SWITCHED,
     MOVES,
     ROLLBACK_UNDONE,
@@ -28,6 +29,7 @@ from projections.records.writes import Write, WritesRecord
 __all__ = [
     "BRANCH_DELETED",
     "CHECKPOINT_SAVED",
+    "CONTENT",
     "HEAD_SWITCHED",
     "HERE",
     "LAST_VERSION",

@@ -13,4 +13,6 @@ THREAD_ROLLED_BACK = "thread.rolled_back"
 HEAD_SWITCHED = "head.switched"
 ROLLBACK_UNDONE = "rollback.undone"
 MOVES = frozenset({THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE})
-"""What puts a thread on another line."""
+"""The topics of events that put a thread on another branch."""
+CONTENT = (CHECKPOINT_SAVED, WRITES_SAVED)
+"""The topics of events that hold values: their content can be erased."""

@@ -15,16 +15,17 @@ from eventstore import (
     TypeNotAllowedError,
     UnknownFormatError,
 )
-from eventstore.codec import chain
+from eventstore.codec import Row, chain
 from eventstore.codec.envelope import digest, is_erased
-from eventstore.reading import Segment, lineage
+from eventstore.reading import Segment
 from projections.reading.chains import Chains, Wanted
 from projections.reading.located import opened
-from projections.reading.view import END, View, payloads
+from projections.reading.view import View, payloads
 from projections.records import CHECKPOINT_SAVED, RUNS_DELETED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.recovery.expecting import Expected, Key, Logged
 from projections.recovery.report import Damage, Finding, Progress, Report, finding_of
 from projections.recovery.rings import rings
+from projections.tables import END, Tables
 from projections.values.change import WHOLE, Place, checksum, load, restore
 from projections.values.serializer import Serializer
 
@@ -57,14 +58,14 @@ class Check:
     def __init__(
         self,
         store: EventStore,
-        queries: Mapping[str, str],
+        tables: Tables,
         view: View,
         head: int,
         serializer: Serializer,
         progress: ProgressCallback,
     ) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._view = view
         self._head = head
         self._serializer = serializer
@@ -76,7 +77,7 @@ class Check:
 
     def run(self) -> Report:
         """Check everything, and report all findings."""
-        segments = lineage(self._store.recorder, self._store.queries, self._view.stream_id)
+        segments = self._store.log.lineage(self._view.stream_id)
         with self._listing():
             self._check_log(segments)
         self._expected.finish()
@@ -104,12 +105,12 @@ class Check:
         previous = self._beginning(segments[0].stream_id)
         last: int | None = None
         for segment in segments:
-            for version, topic, recorded_at, stored, payload in self._rows_of(segment):
-                if last is not None and version != last + 1:
+            for row in self._rows_of(segment):
+                if last is not None and row.version != last + 1:
                     self._note(Damage.CHAIN, last + 1, "the event is missing: restore the store from a backup")
                     previous = None
-                self._verify(previous, version, topic, recorded_at, bytes(stored), bytes(payload))
-                previous, last = bytes(stored), version
+                self._verify(previous, row)
+                previous, last = row.hash, row.version
                 self._events += 1
                 if self._events % _PAGE == 0:
                     self._progress(Progress("log", self._events, self._head))
@@ -122,25 +123,19 @@ class Check:
 
     def _beginning(self, stream_id: int) -> bytes | None:
         """Return what the first event follows."""
-        rows = self._store.recorder.read(self._store.queries["stream_by_id"], {"stream_id": stream_id})
-        if not rows:
+        stream = self._store.log.stream(stream_id)
+        if stream is None:
             self._note(Damage.CHAIN, 0, f"stream #{stream_id} is missing: restore the store from a backup")
             return None
-        return chain.genesis(rows[0][2])
+        return chain.genesis(stream.begun_as)
 
-    def _rows_of(self, segment: Segment) -> Iterator[tuple[int, str, int, bytes, bytes]]:
+    def _rows_of(self, segment: Segment) -> Iterator[Row]:
         upto = self._head if segment.upto is None else min(segment.upto, self._head)
         before = min(upto, END - 1) + 1
-        params = {"stream_id": segment.stream_id, "after": segment.after, "before": before, "limit": _PAGE}
-        while page := self._store.recorder.read(self._store.queries["read_forward"], params):
-            yield from page
-            if len(page) < _PAGE:
-                return
-            params["after"] = page[-1][0]
+        return self._store.log.events(segment.stream_id, after=segment.after, before=before)
 
-    def _verify(
-        self, previous: bytes | None, version: int, topic: str, recorded_at: int, stored: bytes, payload: bytes
-    ) -> None:
+    def _verify(self, previous: bytes | None, row: Row) -> None:
+        version, topic, recorded_at, stored, payload = row
         damaged = f"the {topic} event is not what was written: restore it from a backup"
         try:
             linked = chain.link(previous or b"", version, topic, recorded_at, digest(payload))
@@ -163,13 +158,12 @@ class Check:
     def _hide_what_ancestors_deleted(self, segments: list[Segment]) -> None:
         for segment in segments[:-1]:
             assert segment.upto is not None
-            params = {"stream_id": segment.stream_id, "after": segment.upto}
-            for version, payload in self._store.recorder.read(self._queries["runs_deleted_after"], params):
+            for row in self._store.log.events(segment.stream_id, after=segment.upto, topics=[RUNS_DELETED]):
                 try:
-                    data = self._opened(version, bytes(payload), bytes, RUNS_DELETED)[1]
+                    data = self._opened(row.version, row.payload, bytes, RUNS_DELETED)[1]
                     self._expected.hide_of_ancestor(data, segment.after, segment.upto)
                 except _REFUSED as error:
-                    self._add(finding_of(error, version))
+                    self._add(finding_of(error, row.version))
 
     # --- the rows ----------------------------------------------------------------------------------------------------
 
@@ -180,13 +174,12 @@ class Check:
             upto = min(source.upto, self._head)
             found: dict[Key, int] = {}
             above: dict[Key, Key] = {}
-            for namespace, checkpoint, version, shown_from, parent, run, retired_at in self._store.recorder.read(
-                self._queries["rows_of_line"], source.bounds
-            ):
-                if shown_from <= upto and (retired_at is None or retired_at > upto):
-                    found[namespace, checkpoint] = version
-                    self._check_row((namespace, checkpoint), version, parent, run)
-                    above[namespace, checkpoint] = (namespace, parent or "")
+            for row in self._tables.checkpoints.of_branch(source):
+                if row.shown_from <= upto and (row.retired_at is None or row.retired_at > upto):
+                    key = (row.namespace, row.id)
+                    found[key] = row.version
+                    self._check_row(key, row.version, row.parent, row.run)
+                    above[key] = (row.namespace, row.parent or "")
             # A thread's own row comes before the one that it inherits.
             shown = {**found, **shown}
             parents = {**above, **parents}
@@ -222,9 +215,7 @@ class Check:
     def _check_rows_of_writes(self) -> None:
         found: set[tuple[Key, int]] = set()
         for source in self._view.sources:
-            for namespace, checkpoint, version in self._store.recorder.read(
-                self._queries["writes_of_line"], source.bounds
-            ):
+            for namespace, checkpoint, version in self._tables.writes.of_branch(source):
                 key = (namespace, checkpoint)
                 if version > self._head or version in self._unreadable:
                     continue
@@ -241,15 +232,13 @@ class Check:
 
     def _check_rows_past_the_log(self) -> None:
         """Rows of events that do not exist. What others append meanwhile is there as soon as its rows are."""
-        params = {"line_id": self._view.line_id, "after": self._head}
-        past = {version for (version,) in self._store.recorder.read(self._queries["rows_past"], params)}
+        past = self._tables.checkpoints.past(self._view.branch_id, self._head)
         for version in past - payloads(self._store, self._view, past).keys():
             self._note(Damage.EXTRA_ROW, version, "a row leads past the end of the log: rebuild the projection")
 
     def _check_orphans(self, shown: Mapping[Key, int]) -> None:
         for source in self._view.sources:
-            rows = self._store.recorder.read(self._queries["orphans_of_line"], source.bounds)
-            for namespace, checkpoint, version, parent in rows:
+            for namespace, checkpoint, version, parent in self._tables.checkpoints.orphans(source):
                 key = (namespace, checkpoint)
                 if parent is not None and shown.get(key) == version and self._expected.shows_parent(key):
                     message = f"reads of {_described(key)} give no parent, though it is shown: rebuild the projection"
@@ -263,10 +252,10 @@ class Check:
         total = len(checkpoints) + len(writes)
         done = 0
         seen: set[Wanted] = set()
-        chains = Chains(self._store, self._queries, self._view)
+        chains = Chains(self._store, self._tables, self._view)
         for batch in _batches(checkpoints):
             if chains.bytes > _REMEMBERED_BYTES:
-                chains = Chains(self._store, self._queries, self._view)
+                chains = Chains(self._store, self._tables, self._view)
             for version, payload in sorted(payloads(self._store, self._view, batch).items()):
                 self._check_checkpoint(version, payload, chains, seen)
             done += len(batch)
@@ -305,7 +294,7 @@ class Check:
             latest[namespace] = max(checkpoint, latest.get(namespace, ""))
         versions = [self._expected.shown[key] for key in latest.items()]
         for version, payload in payloads(self._store, self._view, versions).items():
-            chains = Chains(self._store, self._queries, self._view)
+            chains = Chains(self._store, self._tables, self._view)
             try:
                 manifest = self._opened(version, payload, CheckpointRecord.unpack)[1].manifest
             except _REFUSED:
@@ -321,9 +310,8 @@ class Check:
 
     def _of_segment(self, wanted: Wanted) -> Finding | None:
         """Return the finding for a value that cannot be read with its segments; `None` if the log alone fails, too."""
-        without = {**self._queries, "segments_at": self._queries["no_segments"]}
         try:
-            self._read(wanted, Chains(self._store, without, self._view))
+            self._read(wanted, Chains(self._store, self._tables, self._view, by_segments=False))
         except _REFUSED:
             return None
         version, channel = wanted

@@ -11,7 +11,6 @@ from eventstore import BadInputError, BusyError, CorruptionError, NotFoundError,
 from eventstore.arguments import checked
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
-from eventstore.queries import load_queries
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.pregel import Step, Task, Written
 from projections.reading.channels import Values
@@ -52,11 +51,7 @@ class Recovery:
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
         self._store = checkpoints.store
-        recorder = checkpoints.store.recorder
-        self._queries: Mapping[str, str] = {
-            **checkpoints.queries,
-            **load_queries("projections", recorder.dialect, recorder.schema, file="recovery"),
-        }
+        self._tables = checkpoints.tables
 
     def points(
         self,
@@ -152,7 +147,7 @@ class Recovery:
             view = self._checkpoints.finder.view(thread)
             if head is None or view is None:
                 raise NotFoundError(f"there is no thread {thread!r} to check")
-            report = Check(self._store, self._queries, view, head.version, serializer, tell).run()
+            report = Check(self._store, self._tables, view, head.version, serializer, tell).run()
             if report.ok:
                 return report
             # What was forgotten meanwhile looks as if it were lost. By whom, the thread's own log may not tell: an
@@ -223,7 +218,7 @@ class Recovery:
     def _points(
         self, view: View, namespace: str, batch: Sequence[Located], serializer: Serializer | None
     ) -> Iterator[RecoveryPoint]:
-        at = writes_rows(self._store.recorder, self._queries, view, namespace, [located.id for located in batch])
+        at = writes_rows(self._tables, view, namespace, [located.id for located in batch])
         stored = payloads(self._store, view, {version for versions in at.values() for version in versions})
         names = Names(self._checkpoints.finder, view)
         names.know(batch)
@@ -232,7 +227,7 @@ class Recovery:
             versions = [version for version in at.get(located.id, ()) if version in stored]
             return self._written(view, names, located, {version: stored[version] for version in versions})
 
-        values = Values(self._store, self._queries, view, serializer) if serializer else None
+        values = Values(self._store, self._tables, view, serializer) if serializer else None
         steps = Steps(self._checkpoints.finder, view, batch, written, values)
         for located in batch:
             step = steps.of(located)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from eventstore import ChecksumError, EventStore
@@ -14,6 +14,7 @@ from projections.reading.located import Located
 from projections.reading.naming import Names
 from projections.reading.steps import Recorded, Writer, Writes, nodes_between, source_of, writers_of
 from projections.reading.view import View
+from projections.tables import Tables
 from projections.values.change import checksum, load
 from projections.values.serializer import Serializer
 
@@ -23,7 +24,7 @@ class Attribution:
 
     Args:
         store: The store.
-        queries: The blocks of this package.
+        tables: The tables.
         finder: Finds parents.
         view: The thread.
         channel: The channel.
@@ -33,25 +34,25 @@ class Attribution:
     def __init__(
         self,
         store: EventStore,
-        queries: Mapping[str, str],
+        tables: Tables,
         finder: Finder,
         view: View,
         channel: str,
         serializer: Serializer,
     ) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
         self._view = view
         self._channel = channel
         self._serializer = serializer
         self._names = Names(finder, view)
-        self._writes = Writes(store, queries, self._names, ())
+        self._writes = Writes(store, tables, self._names, ())
 
     def fetch(self, steps: Collection[Located]) -> None:
         """Read what was written at the parents of some checkpoints."""
         keys = {(step.namespace, step.record.parent) for step in steps if step.record.parent is not None}
-        self._writes = Writes(self._store, self._queries, self._names, keys)
+        self._writes = Writes(self._store, self._tables, self._names, keys)
 
     def writers(self, step: Located, path: Path, value: Any) -> list[Writer]:
         """The tasks that wrote a part of the value that a checkpoint was the first to hold."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import takewhile
@@ -21,6 +21,7 @@ from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.steps import Writer, source_of, step_of
 from projections.reading.view import View
+from projections.tables import Tables
 from projections.timeline.attribution import Attribution
 from projections.timeline.comparison import missing
 from projections.timeline.generations import UNKNOWN, Generations
@@ -121,13 +122,13 @@ class Blame:
 
     Args:
         store: The store.
-        queries: The blocks of this package.
+        tables: The tables.
         finder: Finds checkpoints.
     """
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+    def __init__(self, store: EventStore, tables: Tables, finder: Finder) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
 
     def of(
@@ -146,10 +147,10 @@ class Blame:
         located = self._finder.locate(view, namespace, checkpoint) if view else None
         if view is None or located is None:
             raise NotFoundError(missing(thread, namespace, checkpoint))
-        attribution = Attribution(self._store, self._queries, self._finder, view, channel, serializer)
-        values = Values(self._store, self._queries, view, serializer)
+        attribution = Attribution(self._store, self._tables, self._finder, view, channel, serializer)
+        values = Values(self._store, self._tables, view, serializer)
         version = places_of(located.record, located.version).get(channel)
-        made = Replayed(self._store, self._queries, self._finder, view, values, fold)
+        made = Replayed(self._store, self._tables, self._finder, view, values, fold)
         if channel in made.shown_channels(located):
             put = Provenance(made, channel).search(located, item)
             if put is not None:

@@ -23,6 +23,7 @@ from projections.reading.located import Located
 from projections.reading.naming import Names
 from projections.reading.steps import Writes, nodes_between, source_of, step_of
 from projections.reading.view import View, stream_of
+from projections.tables import Tables
 from projections.timeline.replayed import Replayed, difference_of
 from projections.timeline.rules import EMPTY, Fold, Folded
 from projections.values.serializer import Serializer
@@ -167,13 +168,13 @@ class Comparison:
 
     Args:
         store: The store.
-        queries: The blocks of this package.
+        tables: The tables.
         finder: Finds the checkpoints.
     """
 
-    def __init__(self, store: EventStore, queries: Mapping[str, str], finder: Finder) -> None:
+    def __init__(self, store: EventStore, tables: Tables, finder: Finder) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
 
     def of(
@@ -190,20 +191,20 @@ class Comparison:
         if isinstance(channels, str):
             raise BadInputError(f"channels must be several names, not one text: use [{channels!r}]")
         view, after = self._located(b, namespace)
-        values = Values(self._store, self._queries, view, serializer)
+        values = Values(self._store, self._tables, view, serializer)
         if a[0] == b[0]:
             before = self._parent(view, after) if a[1] is None else self._located(a, namespace)[1]
             view_a, values_a = view, values
         else:
             view_a, before = self._located(a, namespace)
-            values_a = Values(self._store, self._queries, view_a, serializer)
+            values_a = Values(self._store, self._tables, view_a, serializer)
         return self._between(values_a, view_a, before, values, view, after, channels, fold)
 
     def within(
         self, view: View, before: Located, after: Located, serializer: Serializer, fold: Fold | None
     ) -> CheckpointDiff:
         """Return how one checkpoint of a thread became another one."""
-        values = Values(self._store, self._queries, view, serializer)
+        values = Values(self._store, self._tables, view, serializer)
         return self._between(values, view, before, values, view, after, None, fold)
 
     def _between(
@@ -235,8 +236,8 @@ class Comparison:
             places_of(after.record, after.version),
             is_same,
         )
-        made = Replayed(self._store, self._queries, self._finder, view, values, fold)
-        made_a = made if view is view_a else Replayed(self._store, self._queries, self._finder, view_a, values_a, fold)
+        made = Replayed(self._store, self._tables, self._finder, view, values, fold)
+        made_a = made if view is view_a else Replayed(self._store, self._tables, self._finder, view_a, values_a, fold)
         folded = _folded((before, made_a) if before else None, (after, made), channels)
         known = {each.channel for each in folded}
         wanted = [each for each in written if each.channel not in known and _is_wanted(each.channel, channels)]
@@ -267,7 +268,7 @@ class Comparison:
         return self._finder.locate(view, located.namespace, located.parent) if located.parent else None
 
     def _compared(self, view: View, located: Located, values: Values) -> ComparedCheckpoint:
-        writes = Writes(self._store, self._queries, Names(self._finder, view), [(located.namespace, located.id)])
+        writes = Writes(self._store, self._tables, Names(self._finder, view), [(located.namespace, located.id)])
         steps = Steps(self._finder, view, [located], writes.written, values)
         return ComparedCheckpoint(
             thread=view.thread,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -33,6 +33,7 @@ from projections.reading.steps import (
 )
 from projections.reading.view import View
 from projections.records import Write
+from projections.tables import Tables
 from projections.timeline.replayed import Replayed, difference_of
 from projections.timeline.rules import EMPTY, UNKNOWN_VALUE, Fold, Folded
 from projections.values.change import DICT, LIST, Change, load
@@ -129,7 +130,7 @@ class Entries:
 
     Args:
         store: The store.
-        queries: The blocks of this package.
+        tables: The tables.
         finder: Finds parents that are not among the checkpoints.
         view: The thread.
         batch: The checkpoints.
@@ -140,7 +141,7 @@ class Entries:
     def __init__(
         self,
         store: EventStore,
-        queries: Mapping[str, str],
+        tables: Tables,
         finder: Finder,
         view: View,
         batch: Sequence[Located],
@@ -154,11 +155,11 @@ class Entries:
                 self._located[parent.namespace, parent.id] = parent
         names = Names(finder, view)
         names.know(self._located.values())
-        self._writes = Writes(store, queries, names, self._located.keys())
-        self._values = Values(store, queries, view, serializer)
+        self._writes = Writes(store, tables, names, self._located.keys())
+        self._values = Values(store, tables, view, serializer)
         self._values.know(self._located.values())
         self._steps = Steps(finder, view, batch, self._writes.written, self._values)
-        self._made = Replayed(store, queries, finder, view, self._values, fold)
+        self._made = Replayed(store, tables, finder, view, self._values, fold)
         self._made.know(self._located.values())
         self._written = {(each.namespace, each.id): self._written_by(each) for each in batch}
         self._values.fetch(

@@ -26,6 +26,7 @@ from projections.reading.naming import Names
 from projections.reading.steps import Recorded, Writes, nodes_between
 from projections.reading.view import View
 from projections.records import HERE, Write
+from projections.tables import Tables
 from projections.timeline.rules import EMPTY, UNKNOWN_VALUE, Fold, Folded, Rule, applied_at_once, folded
 from projections.values.change import checksum, load
 
@@ -57,7 +58,7 @@ class Replayed:
 
     Args:
         store: The store.
-        queries: The blocks of this package.
+        tables: The tables.
         finder: Finds parents, also those that are shown no longer: a channel is replayed through them.
         view: The thread.
         values: The values that are stored.
@@ -67,14 +68,14 @@ class Replayed:
     def __init__(
         self,
         store: EventStore,
-        queries: Mapping[str, str],
+        tables: Tables,
         finder: Finder,
         view: View,
         values: Values,
         fold: Fold | None,
     ) -> None:
         self._store = store
-        self._queries = queries
+        self._tables = tables
         self._finder = finder
         self._view = view
         self._values = values
@@ -201,7 +202,7 @@ class Replayed:
 
     def _fetch(self, keys: Iterable[tuple[str, str]]) -> None:
         if missing := [key for key in keys if key not in self._writes]:
-            self._writes.update(dict.fromkeys(missing, Writes(self._store, self._queries, self._names, missing)))
+            self._writes.update(dict.fromkeys(missing, Writes(self._store, self._tables, self._names, missing)))
 
     def _at(self, key: tuple[str, str], channel: str) -> list[Written]:
         """The writes to a channel at a checkpoint that count, in LangGraph's order: see `pending.fold`."""

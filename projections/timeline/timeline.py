@@ -72,10 +72,10 @@ class Timeline:
     def __init__(self, checkpoints: Checkpoints) -> None:
         self._checkpoints = checkpoints
         self._store = checkpoints.store
-        self._queries = checkpoints.queries
+        self._tables = checkpoints.tables
         self._finder = checkpoints.finder
-        self._comparison = Comparison(self._store, self._queries, self._finder)
-        self._blame = Blame(self._store, self._queries, self._finder)
+        self._comparison = Comparison(self._store, self._tables, self._finder)
+        self._blame = Blame(self._store, self._tables, self._finder)
 
     def page(
         self,
@@ -333,8 +333,8 @@ class Timeline:
             return None
         view, located = found
         saved = self._checkpoints.loader.complete(view, located, serializer)
-        values = Values(self._store, self._queries, view, serializer)
-        return completed(saved, located, Replayed(self._store, self._queries, self._finder, view, values, fold))
+        values = Values(self._store, self._tables, view, serializer)
+        return completed(saved, located, Replayed(self._store, self._tables, self._finder, view, values, fold))
 
     def _described(self, batch: Sequence[_Listed], serializer: Serializer, fold: Fold | None) -> list[TimelineEntry]:
         """The entries of some checkpoints, the latest first."""
@@ -352,7 +352,7 @@ class Timeline:
         def attempt() -> list[TimelineEntry]:
             nonlocal view, batch
             try:
-                entries = Entries(self._store, self._queries, self._finder, view, batch, serializer, fold)
+                entries = Entries(self._store, self._tables, self._finder, view, batch, serializer, fold)
                 return [entries.of(located) for located in batch]
             except ErasedError as error:
                 before = batch

@@ -251,7 +251,7 @@ def test_what_is_committed_after_the_question_is_not_waited_for(
             slower.execute("SELECT pg_current_xact_id()")
             happen(on_postgres, "second")
 
-        monkeypatch.setattr("projections.audit.following.time.sleep", pause)
+        monkeypatch.setattr("eventstore.erasing.time.sleep", pause)
         assert [entry.thread for entry in audit.query().entries] == ["first"]
         slower.commit()
     assert [entry.thread for entry in audit.query().entries] == ["second", "first"]

@@ -18,6 +18,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
 from projections.audit import exporting
 from tests.support.saving import at, save
+from tests.support.tables import blocks_of
 
 
 @pytest.fixture
@@ -82,7 +83,7 @@ def test_what_is_exported_is_read_page_by_page_as_it_is_written(
     monkeypatch.setattr(exporting, "_GROUP", 20)
     store.append("thread", [NewEvent("happened", b"", Cause(run="run")) for _ in range(95)])
     audit, read, written = Audit(store), 0, 0
-    rows, fetch = audit._queries["audit_rows"], store.recorder.read
+    rows, fetch = blocks_of(audit.store, "audit")["audit_rows"], store.recorder.read
 
     def counting(sql: str, params: Mapping[str, Any]) -> Any:
         nonlocal read

@@ -16,6 +16,7 @@ from projections.audit import following, searching
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
 from tests.conftest import fresh_database
 from tests.projections.test_query_plans import Statement, costly, overheard, plans
+from tests.support.tables import blocks_of
 
 # Large enough for PostgreSQL's planner to choose: in some threads, and in as many others of one event each.
 EVENTS, OTHERS = 20_000, 2_000
@@ -104,7 +105,11 @@ def test_catching_up_reads_what_is_new(filled: str, monkeypatch: pytest.MonkeyPa
         with overheard(store, monkeypatch) as statements:
             audit.catch_up()
         # What is entered is sorted, so that the index is written in its order.
-        assert_cheap(store, filled, [each for each in statements if each[0] != audit._queries["audit_add_terms"]])
+        assert_cheap(
+            store,
+            filled,
+            [each for each in statements if each[0] != blocks_of(audit.store, "audit")["audit_add_terms"]],
+        )
 
 
 def assert_cheap(store: EventStore, url: str, statements: list[Statement]) -> None:
@@ -143,7 +148,7 @@ def test_of_several_properties_the_rarest_leads(filled: str, monkeypatch: pytest
     with EventStore.open(filled) as store:
         audit, fetch = Audit(store), store.recorder.read
         leading: Callable[[str], bool] = {
-            audit._queries[f"audit_{order}"] for order in ("newest", "oldest")
+            blocks_of(audit.store, "audit")[f"audit_{order}"] for order in ("newest", "oldest")
         }.__contains__
 
         def counting(sql: str, params: Mapping[str, Any]) -> Any:

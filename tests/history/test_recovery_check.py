@@ -299,10 +299,10 @@ def test_what_the_disk_could_not_read_just_now_is_no_damage(code: int) -> None:
 def test_rows_of_what_is_not_in_the_log_are_named_until_they_are_rebuilt(
     ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str
 ) -> None:
-    named = "line_id, namespace, checkpoint_id, version"
-    new = "SELECT line_id, '', 'new'"
+    named = "branch_id, namespace, checkpoint_id, version"
+    new = "SELECT branch_id, '', 'new'"
     execute(
-        url, f"INSERT INTO checkpoints ({named}, shown_from, origin_id) {new}, 5, 5, line_id FROM checkpoints LIMIT 1"
+        url, f"INSERT INTO checkpoints ({named}, shown_from, origin_id) {new}, 5, 5, branch_id FROM checkpoints LIMIT 1"
     )
     execute(url, f"INSERT INTO writes ({named}) {new}, 6 FROM writes LIMIT 1")
     execute(url, f"UPDATE checkpoints SET run_id = 'somebody' WHERE checkpoint_id = '{ident(8)}'")

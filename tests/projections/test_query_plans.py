@@ -22,13 +22,14 @@ from eventstore.codec.envelope import erased
 from eventstore.queries import Dialect
 from eventstore.recorders import Append
 from eventstore.recorders.postgres.connection import Connection
-from eventstore.recorders.sqlite.recorder import SQLiteRecorder, SQLiteSession
+from eventstore.recorders.sqlite.recorder import SQLiteRecorder
+from eventstore.recorders.sqlite.session import SQLiteSession
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from projections.reading.finding import PAGE
 from tests.conftest import fresh_database
 from tests.support.saving import at, ident, save
-from tests.support.tables import path_of
+from tests.support.tables import blocks_of, path_of
 
 # In one thread; how many threads there are besides, each of them with forks, and with a fork of a fork.
 LENGTH, THREADS, FORKS = 2000, 40, 40
@@ -261,7 +262,8 @@ def test_a_listing_reads_a_page_ahead_at_most(filled: str, config: Any, monkeypa
     read, yielded, ahead = 0, 0, []
     with EventStoreSaver.from_conn_string(filled) as saver:
         fetch = saver.store.recorder.read
-        listing = {saver.checkpoints.queries[name] for name in ("page_of_namespace", "page_of_store")}
+        blocks = blocks_of(saver.store, "checkpoints")
+        listing = {blocks[name] for name in ("page_of_namespace", "page_of_store")}
 
         def counting(sql: str, params: Mapping[str, Any]) -> Any:
             nonlocal read

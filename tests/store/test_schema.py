@@ -10,9 +10,11 @@ from typing import Any
 import psycopg
 
 from eventstore import EventStore
+from projections import Checkpoints
 from tests.support.tables import path_of
 
-SQL_FILES = Path(__file__).parents[2] / "eventstore" / "sql"
+# As they are read one after the other: projections stand beside the log.
+SQL_FILES = [Path(__file__).parents[2] / package / "sql" for package in ("eventstore", "projections")]
 COLUMNS = """
 SELECT c.relname, a.attnum, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, a.attstorage,
        a.attcollation::regcollation::text, pg_get_expr(d.adbin, d.adrelid)
@@ -21,6 +23,12 @@ LEFT JOIN pg_attrdef d ON (d.adrelid, d.adnum) = (c.oid, a.attnum)
 WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r' AND a.attnum > 0
 """
 INDEXES = "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = %(schema)s"
+TRIGGERS = """
+SELECT tgrelid::regclass::text, tgname, pg_get_triggerdef(t.oid), pg_get_functiondef(tgfoid)
+FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
+WHERE c.relnamespace = %(schema)s::regnamespace AND NOT tgisinternal
+"""
+VIEWS = "SELECT viewname, definition FROM pg_views WHERE schemaname = %(schema)s"
 CONSTRAINTS = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
 WHERE connamespace = %(schema)s::regnamespace
@@ -28,15 +36,22 @@ WHERE connamespace = %(schema)s::regnamespace
 
 
 def test_the_schema_shown_is_the_one_that_migrations_make_on_sqlite(sqlite_url: str) -> None:
-    EventStore.open(sqlite_url).close()
+    with EventStore.open(sqlite_url) as store:
+        Checkpoints(store)
     with closing(sqlite3.connect(path_of(sqlite_url))) as made, closing(sqlite3.connect(":memory:")) as shown:
-        shown.executescript((SQL_FILES / "sqlite" / "schema.sql").read_text(encoding="utf-8"))
+        for folder in SQL_FILES:
+            shown.executescript((folder / "sqlite" / "schema.sql").read_text(encoding="utf-8"))
         assert catalog_of_file(shown) == catalog_of_file(made)
 
 
 def test_the_schema_shown_is_the_one_that_migrations_make_on_postgresql(postgres_url: str) -> None:
-    with EventStore.open(postgres_url, schema="made"), psycopg.connect(postgres_url, autocommit=True) as database:
-        database.execute((SQL_FILES / "postgres" / "schema.sql").read_bytes())
+    with (
+        EventStore.open(postgres_url, schema="made") as store,
+        psycopg.connect(postgres_url, autocommit=True) as database,
+    ):
+        Checkpoints(store)
+        for folder in SQL_FILES:
+            database.execute((folder / "postgres" / "schema.sql").read_bytes())
         assert catalog_of_schema(database, "eventstore") == catalog_of_schema(database, "made")
 
 
@@ -44,7 +59,7 @@ def catalog_of_file(database: sqlite3.Connection) -> dict[str, Any]:
     """What SQLite knows of its tables, however the statements that made them were spelled."""
     ask = database.execute
     tables = {name: details for _, name, _, *details in ask("PRAGMA table_list") if not name.startswith("sqlite_")}
-    assert "events" in tables
+    assert {"events", "checkpoints"} <= tables.keys()
     return {
         table: (
             details,
@@ -68,8 +83,11 @@ def condition_of(database: sqlite3.Connection, index: str) -> str:
 def catalog_of_schema(database: psycopg.Connection, schema: str) -> list[list[str]]:
     """What PostgreSQL knows of the tables of a schema, without the schema's name."""
     catalog = [
-        sorted(repr(row).replace(f"{schema}.", "") for row in database.execute(query, {"schema": schema}))
-        for query in (COLUMNS, INDEXES, CONSTRAINTS)
+        sorted(
+            repr(row).replace(f'"{schema}".', "").replace(f"{schema}.", "")
+            for row in database.execute(query, {"schema": schema})
+        )
+        for query in (COLUMNS, INDEXES, CONSTRAINTS, TRIGGERS, VIEWS)
     ]
     assert all(catalog)
     return catalog

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,15 @@ from typing import Any
 import psycopg
 from psycopg.sql import SQL, Identifier
 
+from eventstore import EventStore
 from eventstore.codec.envelope import seal, unseal
+from eventstore.queries import load_queries
+
+
+def blocks_of(store: EventStore, file: str) -> Mapping[str, str]:
+    """The named blocks of SQL that projections run on a store."""
+    recorder = store.recorder
+    return load_queries("projections", recorder.dialect, recorder.schema, file=file)
 
 
 def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:

@@ -23,7 +23,7 @@ from eventstore.recorders.postgres.connection import Connection, Preparing, conn
 from eventstore.recorders.postgres.errors import is_unprepared, lost, translated
 from eventstore.recorders.postgres.fast_statement import FastStatement, fits
 from eventstore.recorders.postgres.listening import Notifier, PostgresListener, channel
-from eventstore.recorders.protocol import Append, Listener, Params, Rows, Session
+from eventstore.recorders.protocol import Append, Listener, Params, Rows, Session, Statement
 
 T = TypeVar("T")
 
@@ -311,6 +311,9 @@ class _PostgresSession:
     def execute(self, sql: str, params: Params) -> Rows:
         cursor = self._connection.execute(sql, params or None, binary=True)
         return cursor.fetchall() if cursor.description else []
+
+    def carry_out(self, statement: Statement) -> None:
+        self._connection.execute(f"WITH appended AS (SELECT) {statement.sql}", statement.params, binary=True)
 
 
 class _StreamMovedOnError(Exception):

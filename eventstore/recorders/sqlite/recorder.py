@@ -23,6 +23,7 @@ from eventstore.recorders.sqlite.connection import Companions, Synchronous, chec
 from eventstore.recorders.sqlite.errors import translated
 from eventstore.recorders.sqlite.group_commit import GroupCommit
 from eventstore.recorders.sqlite.listening import SQLiteListener
+from eventstore.recorders.sqlite.session import SQLiteSession
 from eventstore.recorders.wake_up import WakeUp
 
 T = TypeVar("T")
@@ -378,17 +379,6 @@ class SQLiteRecorder(Follower):
 
 def _append_block(append: Append, index: int) -> str:
     return "append_first_event" if append.first and index == 0 else "append_event"
-
-
-class SQLiteSession:
-    """A transaction that is open on a connection."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def execute(self, sql: str, params: Params) -> Rows:
-        """See `Session.execute`."""
-        return self._connection.execute(sql, params).fetchall()
 
 
 class _StreamMovedOnError(Exception):

@@ -230,3 +230,8 @@ CREATE TABLE IF NOT EXISTS {schema}.eventstore_migrations (
     applied_at bigint NOT NULL,
     PRIMARY KEY (component, number)
 );
+
+-- name: erased_among
+-- Those of some events of a stream whose content was erased.
+SELECT version, length(payload) FROM {schema}.events
+WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]) AND get_byte(payload, 1) & 8 <> 0;

@@ -212,3 +212,8 @@ CREATE TABLE IF NOT EXISTS eventstore_migrations (
     applied_at INTEGER NOT NULL,
     PRIMARY KEY (component, number)
 ) STRICT, WITHOUT ROWID;
+
+-- name: erased_among
+-- Those of some events of a stream whose content was erased.
+SELECT version, length(payload) FROM events
+WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions)) AND substr(payload, 1, 2) = x'0108';

@@ -1,40 +1,6 @@
--- name: audit_state
-SELECT position, era FROM {schema}.audit_state;
-
 -- name: audit_turn
 -- Those who catch up take turns on this row.
-SELECT position, era FROM {schema}.audit_state FOR UPDATE;
-
--- name: audit_advance
-UPDATE {schema}.audit_state SET position = :new_position;
-
--- name: audit_begin_anew
-UPDATE {schema}.audit_state SET position = 0, era = era + 1;
-
--- name: audit_feed_end
--- How far the feed goes, and the youngest transaction, up to one, of which there are events without a place in it: an
--- older one is still open. Both in one look, so that nothing gets its place in between.
-SELECT s.position, (
-    SELECT max(e.xid) FROM {schema}.events e
-    WHERE e.xid >= s.xid AND e.xid < pg_snapshot_xmax(pg_current_snapshot())::text::bigint AND e.xid <= :upto
-        AND NOT EXISTS (
-            SELECT 1 FROM {schema}.feed f WHERE f.stream_id = e.stream_id AND f.version = e.version OFFSET 0
-        )
-)
-FROM (SELECT position, xid FROM {schema}.sequencer LIMIT 1) AS s;
-
--- name: audit_feed_sizes
--- How large the payloads of a part of the feed are: what is large stays where it is.
-SELECT f.position, length(e.payload)
-FROM {schema}.feed f JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
-WHERE f.position > :after AND f.position <= :upto
-ORDER BY f.position;
-
--- name: audit_feed
-SELECT f.position, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
-FROM {schema}.feed f JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
-WHERE f.position > :after AND f.position <= :upto
-ORDER BY f.position;
+SELECT position, epoch FROM {schema}.audit_state FOR UPDATE;
 
 -- name: audit_add_rows
 INSERT INTO {schema}.audit (
@@ -59,15 +25,13 @@ SELECT span, earliest, latest FROM json_populate_recordset(NULL::{schema}.audit_
 ON CONFLICT (span) DO UPDATE SET
     earliest = least(audit_spans.earliest, excluded.earliest), latest = greatest(audit_spans.latest, excluded.latest);
 
--- name: audit_newly_erased
--- Events of one thread whose content was erased since they were entered.
-SELECT t.position, a.topic, length(e.payload), a.run_id, a.node, array_to_json(a.channels)::text,
-    a.metadata::text, a.namespace, a.checkpoint_id
+-- name: audit_with_content
+-- Events of one thread whose content was there when they were entered.
+SELECT a.position, a.version, a.topic, a.run_id, a.node, array_to_json(a.channels)::text, a.metadata::text, a.namespace,
+    a.checkpoint_id
 FROM {schema}.audit_terms t
 JOIN {schema}.audit a ON a.position = t.position
-JOIN {schema}.events e ON e.stream_id = a.stream_id AND e.version = a.version
 WHERE t.term = :term AND t.position > :after AND t.position <= :upto AND NOT a.erased
-    AND substring(e.payload FROM 1 FOR 2) = '\x0108'::bytea
 ORDER BY t.position LIMIT :limit;
 
 -- name: audit_blank
@@ -83,29 +47,8 @@ DELETE FROM {schema}.audit_terms WHERE position = :position AND term = ANY (:ter
 -- The positions that have one of some terms.
 SELECT position FROM {schema}.audit_terms WHERE term = ANY (:terms::bigint[]);
 
--- name: audit_events
--- Events at some positions, as the feed has them.
-SELECT f.position, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
-FROM {schema}.feed f JOIN {schema}.events e ON e.stream_id = f.stream_id AND e.version = f.version
-WHERE f.position = ANY (:positions::bigint[]);
-
 -- name: audit_nodes
 SELECT position, node FROM {schema}.audit WHERE position = ANY (:positions::bigint[]);
-
--- name: audit_rename
-UPDATE {schema}.audit SET node = :node WHERE position = :position;
-
--- name: audit_add_term
-INSERT INTO {schema}.audit_terms (term, position) VALUES (:term, :position);
-
--- name: audit_forget_rows
-DELETE FROM {schema}.audit;
-
--- name: audit_forget_terms
-DELETE FROM {schema}.audit_terms;
-
--- name: audit_forget_spans
-DELETE FROM {schema}.audit_spans;
 
 -- name: audit_streams
 -- The streams whose names are in a range: those that have them, and those that had them until they were deleted.
@@ -116,12 +59,6 @@ UNION ALL
 (
     SELECT stream_id FROM {schema}.streams WHERE name >= :low AND name <= :high AND closed ORDER BY name LIMIT :limit
 );
-
--- name: audit_span_bounds
--- The first and the last span that may hold an event of some time.
-SELECT
-    (SELECT min(span) FROM {schema}.audit_spans WHERE latest >= :since),
-    (SELECT max(span) FROM {schema}.audit_spans WHERE earliest < :until);
 
 -- name: audit_newest
 -- The newest positions of each term.

@@ -1,30 +1,6 @@
--- name: audit_state
-SELECT position, era FROM audit_state;
-
 -- name: audit_turn
 -- Who may write is alone: the transaction has begun as one that writes.
-SELECT position, era FROM audit_state;
-
--- name: audit_advance
-UPDATE audit_state SET position = :new_position;
-
--- name: audit_begin_anew
-UPDATE audit_state SET position = 0, era = era + 1;
-
--- name: audit_feed_end
--- How far the feed goes. Here nothing that was committed is without its place.
-SELECT coalesce(max(position), 0), NULL FROM events;
-
--- name: audit_feed_sizes
--- How large the payloads of a part of the feed are: what is large stays where it is.
-SELECT position, length(payload) FROM events
-WHERE position > :after AND position <= :upto
-ORDER BY position;
-
--- name: audit_feed
-SELECT position, stream_id, version, topic, recorded_at, payload FROM events
-WHERE position > :after AND position <= :upto
-ORDER BY position;
+SELECT position, epoch FROM audit_state;
 
 -- name: audit_add_rows
 INSERT INTO audit (
@@ -54,15 +30,12 @@ WHERE true
 ON CONFLICT (span) DO UPDATE SET
     earliest = min(audit_spans.earliest, excluded.earliest), latest = max(audit_spans.latest, excluded.latest);
 
--- name: audit_newly_erased
--- Events of one thread whose content was erased since they were entered.
-SELECT t.position, a.topic, length(e.payload), a.run_id, a.node, a.channels, a.metadata,
-    a.namespace, a.checkpoint_id
+-- name: audit_with_content
+-- Events of one thread whose content was there when they were entered.
+SELECT a.position, a.version, a.topic, a.run_id, a.node, a.channels, a.metadata, a.namespace, a.checkpoint_id
 FROM audit_terms t
 CROSS JOIN audit a ON a.position = t.position
-CROSS JOIN events e ON e.stream_id = a.stream_id AND e.version = a.version
 WHERE t.term = :term AND t.position > :after AND t.position <= :upto AND a.erased = 0
-    AND substr(e.payload, 1, 2) = x'0108'
 ORDER BY t.position LIMIT :limit;
 
 -- name: audit_blank
@@ -78,28 +51,8 @@ DELETE FROM audit_terms WHERE position = :position AND term IN (SELECT value FRO
 -- The positions that have one of some terms.
 SELECT t.position FROM json_each(:terms) AS wanted CROSS JOIN audit_terms t ON t.term = wanted.value;
 
--- name: audit_events
--- Events at some positions, as the feed has them.
-SELECT e.position, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
-FROM json_each(:positions) AS looked_at CROSS JOIN events e ON e.position = looked_at.value;
-
 -- name: audit_nodes
 SELECT a.position, a.node FROM json_each(:positions) AS looked_at CROSS JOIN audit a ON a.position = looked_at.value;
-
--- name: audit_rename
-UPDATE audit SET node = :node WHERE position = :position;
-
--- name: audit_add_term
-INSERT INTO audit_terms (term, position) VALUES (:term, :position);
-
--- name: audit_forget_rows
-DELETE FROM audit;
-
--- name: audit_forget_terms
-DELETE FROM audit_terms;
-
--- name: audit_forget_spans
-DELETE FROM audit_spans;
 
 -- name: audit_streams
 -- The streams whose names are in a range: those that have them, and those that had them until they were deleted.
@@ -110,12 +63,6 @@ UNION ALL
 SELECT stream_id FROM (
     SELECT stream_id FROM streams WHERE name >= :low AND name <= :high AND closed = 1 ORDER BY name LIMIT :limit
 ) AS deleted;
-
--- name: audit_span_bounds
--- The first and the last span that may hold an event of some time.
-SELECT
-    (SELECT min(span) FROM audit_spans WHERE latest >= :since),
-    (SELECT max(span) FROM audit_spans WHERE earliest < :until);
 
 -- name: audit_newest
 -- The newest positions of each term.

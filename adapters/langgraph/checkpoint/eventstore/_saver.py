@@ -23,7 +23,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BadInputError, Cause, EventStore
 from langgraph.checkpoint.eventstore import _config
-from langgraph.checkpoint.eventstore._lines import Lines
+from langgraph.checkpoint.eventstore._branches_read import BranchesRead
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer
 from langgraph.checkpoint.eventstore._translation import (
@@ -103,7 +103,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
         self._nodes = Nodes()
-        self._lines = Lines()
+        self._branches_read = BranchesRead()
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
 
     @classmethod
@@ -169,7 +169,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         if where.checkpoint is None:
             head = saved.id if saved else None
         ticket = self._ticket(config, where, head)
-        self._lines.loads(config, where.thread, saved.line if saved else 0)
+        self._branches_read.loads(config, where.thread, saved.branch if saved else 0)
         if saved is None:
             return None
         self._nodes.remember((saved.thread, saved.namespace, saved.id), saved.values)
@@ -232,7 +232,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             ConflictError: The thread was rolled back, switched or promoted over since the run began. With
                 `concurrent_runs="reject"` also: another run has moved the thread on.
         """
-        new = to_new_checkpoint(config, checkpoint, metadata, new_versions, self._lines.of(config))
+        new = to_new_checkpoint(config, checkpoint, metadata, new_versions, self._branches_read.of(config))
         self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
             self._turns.save(new, self.serde, self._run(config), _config.callers(config))

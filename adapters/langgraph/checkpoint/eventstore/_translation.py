@@ -33,7 +33,7 @@ def to_new_checkpoint(
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
     new_versions: ChannelVersions,
-    line: int | None = None,
+    branch: int | None = None,
 ) -> NewCheckpoint:
     """Translate the arguments of `put` into the checkpoint to save."""
     where = _config.address(config)
@@ -56,7 +56,7 @@ def to_new_checkpoint(
         extras={key: value for key, value in checkpoint.items() if key not in _FIELDS},
         metadata=described,
         run=_config.run_id(config, described),
-        line=line,
+        branch=branch,
     )
 
 

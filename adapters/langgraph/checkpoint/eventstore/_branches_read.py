@@ -1,4 +1,4 @@
-"""On which line of its thread each run began: one that goes on after a rollback has to notice.
+"""The branch of its thread that each run began on: one that goes on after a rollback has to notice.
 
 A run is known by the `RunControl` that LangGraph makes for each, and hands to its subgraphs.
 """
@@ -16,8 +16,8 @@ from langgraph.checkpoint.eventstore import _config
 _REMEMBERED_RUNS = 10_000
 
 
-class Lines(Follower):
-    """Remembers the lines that runs have read first. Shared by all runs of one saver."""
+class BranchesRead(Follower):
+    """Remembers the branches that runs have read first. Shared by all runs of one saver."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -29,23 +29,23 @@ class Lines(Follower):
         """See `Follower`."""
         self._lock = threading.Lock()
 
-    def loads(self, config: RunnableConfig, thread: str, line: int) -> None:
+    def loads(self, config: RunnableConfig, thread: str, branch: int) -> None:
         """Note what a run has read; what it reads later, such as a node that looks at the state, changes nothing.
 
         Args:
             config: The config that it has read by.
             thread: The thread.
-            line: The thread's line; 0: there was no thread.
+            branch: The thread's `SavedCheckpoint.branch`; 0 also if there was no thread.
         """
         control = _config.run_control(config)
         if control is not None:
             with self._lock:
-                self._runs.setdefault((id(control), thread), (control, line))
+                self._runs.setdefault((id(control), thread), (control, branch))
                 if len(self._runs) > _REMEMBERED_RUNS:
                     self._runs.popitem(last=False)
 
     def of(self, config: RunnableConfig) -> int | None:
-        """The line that a run has read first; `None` if it has read nothing, or is not one of LangGraph's own."""
+        """The branch that a run has read first; `None` if it has read nothing, or is not one of LangGraph's own."""
         control = _config.run_control(config)
         known = self._runs.get((id(control), _config.address(config).thread)) if control is not None else None
         return known[1] if known else None

@@ -1,0 +1,29 @@
+-- name: audit_state
+SELECT position, epoch FROM {schema}.audit_state;
+
+-- name: audit_advance
+UPDATE {schema}.audit_state SET position = :new_position;
+
+-- name: audit_begin_anew
+UPDATE {schema}.audit_state SET position = 0, epoch = epoch + 1;
+
+-- name: audit_rename
+UPDATE {schema}.audit SET node = :node WHERE position = :position;
+
+-- name: audit_add_term
+INSERT INTO {schema}.audit_terms (term, position) VALUES (:term, :position);
+
+-- name: audit_clear_rows
+DELETE FROM {schema}.audit;
+
+-- name: audit_clear_terms
+DELETE FROM {schema}.audit_terms;
+
+-- name: audit_clear_spans
+DELETE FROM {schema}.audit_spans;
+
+-- name: audit_span_bounds
+-- The first and the last span that may hold an event of some time.
+SELECT
+    (SELECT min(span) FROM {schema}.audit_spans WHERE latest >= :since),
+    (SELECT max(span) FROM {schema}.audit_spans WHERE earliest < :until);

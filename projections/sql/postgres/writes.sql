@@ -1,0 +1,19 @@
+-- name: writes_of
+-- Of the checkpoint that a branch goes on from, and of those saved behind it, nothing is gone on from: the branch has taken
+-- over what stays of it. What waits for a checkpoint that is not saved yet goes on waiting.
+SELECT w.checkpoint_id, w.version FROM {schema}.writes w
+WHERE w.branch_id = :branch_id AND w.namespace = :namespace AND w.checkpoint_id = ANY (:checkpoint_ids::text[])
+    AND w.version <= :upto
+    AND (w.checkpoint_id < :last_id OR NOT EXISTS (
+        SELECT 1 FROM {schema}.checkpoints c
+        WHERE c.branch_id = w.branch_id AND c.namespace = w.namespace AND c.checkpoint_id = w.checkpoint_id
+            AND c.shown_from <= :upto
+    ));
+
+-- name: save_writes
+-- Part of the append's own statement, whose result is `appended`.
+INSERT INTO {schema}.writes (branch_id, namespace, checkpoint_id, version)
+SELECT
+    (SELECT branch_id FROM {schema}.branches WHERE stream_id = :stream_id::bigint AND left_at IS NULL),
+    :namespace::text, :checkpoint_id::text, :event_version::bigint
+FROM appended;

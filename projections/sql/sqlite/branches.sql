@@ -1,0 +1,41 @@
+-- name: thread_view
+-- The thread's stream, whether it is a fork, the branch that it is on, and which others' rows it shows besides.
+SELECT s.stream_id, s.parent_id IS NOT NULL, b.branch_id, b.since, v.source_id, v.upto, v.last_id
+FROM streams s
+JOIN branches b ON b.stream_id = s.stream_id AND b.left_at IS NULL
+LEFT JOIN sources v ON v.branch_id = b.branch_id AND v.cut_at IS NULL
+WHERE s.name = :name AND s.closed = 0;
+
+-- name: forks_that_show
+-- A page of the branches that go on from another, and whether each shows one of its rows: the row was shown where the branch
+-- began, and neither the branch itself nor a nearer one has saved the checkpoint again. All branches of the page are returned, so
+-- that it is found without a look at the others.
+SELECT v.branch_id, s.name, v.upto,
+    s.closed = 0 AND b.left_at IS NULL AND v.upto >= :shown_from AND v.upto < :retired_at
+    AND (v.last_id IS NULL OR v.last_id >= :checkpoint_id)
+    AND NOT EXISTS (
+        SELECT 1 FROM checkpoints c
+        WHERE c.branch_id = v.branch_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
+            AND c.retired_at IS NULL
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM sources n JOIN checkpoints c ON c.branch_id = n.source_id
+        WHERE n.branch_id = v.branch_id AND n.upto > v.upto AND n.cut_at IS NULL
+            AND (n.last_id IS NULL OR n.last_id >= :checkpoint_id)
+            AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
+            AND c.shown_from <= n.upto AND (c.retired_at IS NULL OR c.retired_at > n.upto)
+    )
+FROM (
+    SELECT branch_id, upto, last_id FROM sources WHERE source_id = :branch_id AND branch_id < :before_branch AND cut_at IS NULL
+    ORDER BY branch_id DESC LIMIT :limit
+) v
+JOIN branches b ON b.branch_id = v.branch_id
+JOIN streams s ON s.stream_id = b.stream_id;
+
+-- name: inherit_sources
+-- A branch goes on from what another showed at a version, or, there, from what it showed at a checkpoint.
+INSERT INTO sources (branch_id, source_id, upto, last_id)
+SELECT :branch_id, source_id, min(upto, :upto), min(coalesce(last_id, :last_id), coalesce(:last_id, last_id)) FROM sources
+WHERE branch_id = :source_id AND (cut_at IS NULL OR cut_at > :upto)
+UNION ALL
+SELECT :branch_id, :source_id, :upto, :last_id;
