@@ -27,7 +27,7 @@ from projections import Audit, Branches, Recovery, Timeline, checkpoint_ids, sta
 from tests.support.races import in_threads
 from tests.support.saving import assert_true, at, ident, number_of, step
 
-READS = int(os.environ.get("EVENTSTORE_READS", "400"))
+READS = int(os.environ.get("EVENTSTORE_READS", "1500"))
 THREADS = ["a", "b", "c"]
 FORKS = ["a-fork", "b-fork"]
 NAMES = THREADS + FORKS
