@@ -421,7 +421,9 @@ class Checkpoints:
                 )
                 _applying.erase(session, self.queries, self.store.recorder, stream_id, list(planned.erase))
 
-            return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
+            # What is remembered of the latest checkpoint leads to its values: they may be gone with it.
+            event = NewEvent(topic, planned.record.pack(), cause or Cause())
+            return Decision([event], work=work, begins_era=True)
 
         self.store.commit(thread, decide)
         return made[0].report if made else PruneReport()
