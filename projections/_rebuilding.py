@@ -53,6 +53,7 @@ def rebuild(store: EventStore, queries: Queries) -> None:
         # An open transaction, of anybody, keeps what is younger than it out of the feed; not out of the rows.
         for row in session.execute(queries["rest_of_threads"], {}):
             _apply(store, session, queries, row)
+        session.execute(queries["drop_erased_writes"], {})
 
     store.recorder.write(work, repeatable=True)
 

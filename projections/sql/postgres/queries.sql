@@ -343,6 +343,20 @@ DELETE FROM {schema}.checkpoints WHERE line_id = :line_id AND shown_from > :afte
 -- name: drop_writes_after
 DELETE FROM {schema}.writes WHERE line_id = :line_id AND version > :after;
 
+-- name: drop_writes_at
+-- Of a stream's events whose content is erased: also what came when its checkpoint was hidden already.
+DELETE FROM {schema}.writes
+WHERE line_id IN (SELECT line_id FROM {schema}.lines WHERE stream_id = :stream_id UNION ALL SELECT :stream_id)
+    AND version = ANY (:versions::bigint[]);
+
+-- name: drop_erased_writes
+-- The same, when the rows are made again from the log.
+DELETE FROM {schema}.writes AS w WHERE EXISTS (
+    SELECT 1 FROM {schema}.events e
+    WHERE e.stream_id = coalesce((SELECT l.stream_id FROM {schema}.lines l WHERE l.line_id = w.line_id), w.line_id)
+        AND e.version = w.version AND get_byte(e.payload, 1) & 8 <> 0
+);
+
 -- name: streams_of_runs
 SELECT DISTINCT s.stream_id, s.name, s.closed
 FROM {schema}.checkpoints c

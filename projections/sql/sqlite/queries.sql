@@ -330,6 +330,20 @@ DELETE FROM checkpoints WHERE line_id = :line_id AND shown_from > :after;
 -- name: drop_writes_after
 DELETE FROM writes WHERE line_id = :line_id AND version > :after;
 
+-- name: drop_writes_at
+-- Of a stream's events whose content is erased: also what came when its checkpoint was hidden already.
+DELETE FROM writes
+WHERE line_id IN (SELECT line_id FROM lines WHERE stream_id = :stream_id UNION ALL SELECT :stream_id)
+    AND version IN (SELECT value FROM json_each(:versions));
+
+-- name: drop_erased_writes
+-- The same, when the rows are made again from the log.
+DELETE FROM writes AS w WHERE EXISTS (
+    SELECT 1 FROM events e
+    WHERE e.stream_id = coalesce((SELECT l.stream_id FROM lines l WHERE l.line_id = w.line_id), w.line_id)
+        AND e.version = w.version AND substr(e.payload, 1, 2) = x'0108'
+);
+
 -- name: streams_of_runs
 SELECT DISTINCT s.stream_id, s.name, s.closed
 FROM checkpoints c
