@@ -56,7 +56,7 @@ def _hide(
     newest = {(row[0], row[1]): row[3] for row in rows}
     hidden_at = 0 if everywhere else version
     hidden_from_forks: dict[str, list[str]] = {}
-    for namespace, checkpoint, saved_at, shown_from, parent, _, retired_at in rows:
+    for namespace, checkpoint, event, shown_from, parent, _, retired_at in rows:
         params = {"line_id": line_id, "namespace": namespace, "checkpoint_id": checkpoint}
         row = {**params, "shown_from": shown_from}
         hidden = _is_hidden(namespace, checkpoint, record, kept, dropped)
@@ -64,7 +64,7 @@ def _hide(
         replayed = (namespace, checkpoint) in walked and shown_from == newest[namespace, checkpoint]
         if hidden or (retired_at is not None and not everywhere):
             # Forks may still replay a DeltaChannel through what they do not show.
-            if replayed or saved_at <= record.pinned:
+            if replayed or event <= record.pinned:
                 session.execute(queries["retire_checkpoint"], {**row, "retired_at": hidden_at})
             else:
                 session.execute(queries["drop_checkpoint"], row)
