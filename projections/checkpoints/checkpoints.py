@@ -420,10 +420,13 @@ class Checkpoints:
                     raise OvertakenError
                 Applying(tables, log).prune(stream_id, head.version + 1, topic, planned.record)
                 log.erase(stream_id, planned.erase)
-                # Nothing of it may be left in what it was merged into.
+                # Nothing of it may be left in what it was merged into, and nothing may lead to it.
                 tables.segments.drop(stream_id, planned.erase)
+                tables.writes.drop_at(stream_id, planned.erase)
 
-            return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
+            # What is remembered of the latest checkpoint leads to its values: they may be gone with it.
+            event = NewEvent(topic, planned.record.pack(), cause or Cause())
+            return Decision([event], work=work, begins_era=True)
 
         self.store.commit(thread, decide)
         return made[0].report if made else PruneReport()

@@ -19,11 +19,19 @@ from projections.records import Manifest
 
 @dataclass(frozen=True, slots=True)
 class Ancestor:
-    """The facts that a checkpoint's children need: where its values are, what its nodes have seen, its parent."""
+    """The facts that a checkpoint's children need.
+
+    Attributes:
+        manifest: The places of its values.
+        versions_seen: The versions that its nodes have seen.
+        parent: Its parent.
+        ahead: The greatest parent that follows its child by id, of this and, as far as is remembered, of its ancestors.
+    """
 
     manifest: Manifest
     versions_seen: Mapping[str, Any]
     parent: str | None = None
+    ahead: str = ""
 
     def has_run(self, nodes: Collection[str], seen: Mapping[str, Any]) -> bool:
         """Return whether one of some nodes has run since: it has then seen other versions of the channels."""

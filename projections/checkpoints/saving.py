@@ -206,7 +206,10 @@ class _Batch:
         )
         values = dict(zip(here, made, strict=True))
         self.manifests[checkpoint.namespace, checkpoint.id] = Ancestor(
-            _placed(manifest, version), checkpoint.versions_seen, checkpoint.parent
+            _placed(manifest, version),
+            checkpoint.versions_seen,
+            checkpoint.parent,
+            max(parent.ahead, _ahead(checkpoint.id, checkpoint.parent)),
         )
         for channel, value in values.items():
             slot = Slot(self.stream_id, checkpoint.namespace, channel)
@@ -272,26 +275,34 @@ class _Batch:
             raise ConflictError(checkpoint.thread, checkpoint.parent, None, _PROMOTED.format(checkpoint.thread))
         if parent is None:
             return NO_ANCESTOR
-        return Ancestor(
-            _placed(parent.record.manifest, parent.version), parent.record.versions_seen, parent.record.parent
-        )
+        record = parent.record
+        manifest = _placed(record.manifest, parent.version)
+        return Ancestor(manifest, record.versions_seen, record.parent, _ahead(parent.id, record.parent))
 
     def _check_descent(self, checkpoint: NewCheckpoint, parent: Ancestor) -> None:
         """Refuse a checkpoint that would descend from itself, as far as that costs nothing where ids grow with time.
 
-        A ring that is closed by a checkpoint whose parent has the smaller id is found if it is one of two; every ring
-        has a link that goes the other way, and is found in full if it is closed by that.
+        Every ring has a link whose parent has the greater id. It is found in full if that link closes it, or is one of
+        those that are remembered since this process has written to the thread; else if it is a ring of two.
         """
         ancestor = checkpoint.parent
         if ancestor is None or parent is NO_ANCESTOR:
             return
+        ahead = max(parent.ahead, _ahead(checkpoint.id, ancestor))
         closed = parent.parent == checkpoint.id
-        if not closed and ancestor > checkpoint.id and (view := self._finder.view(checkpoint.thread)):
-            known = self._finder.since_when(view, checkpoint.namespace, checkpoint.id) is not None
-            way = self._finder.ancestors(view, checkpoint.namespace, ancestor) if known else ()
-            closed = any(located.id == checkpoint.id for located in way)
+        if not closed and checkpoint.id <= ahead and (view := self._finder.view(checkpoint.thread)):
+            named = (
+                checkpoint.id == ahead or self._finder.since_when(view, checkpoint.namespace, checkpoint.id) is not None
+            )
+            way = self._finder.ancestors(view, checkpoint.namespace, ancestor) if named else ()
+            closed = any(checkpoint.id in (located.id, located.parent) for located in way)
         if closed:
             raise BadInputError(_DESCENDS.format(checkpoint.id, ancestor))
+
+
+def _ahead(checkpoint: str, parent: str | None) -> str:
+    """Return a checkpoint's parent if that has the greater id."""
+    return parent if parent is not None and parent > checkpoint else ""
 
 
 _DESCENDS = (

@@ -112,7 +112,7 @@ class Applying:
             replayed = key in walked and row.shown_from == newest[key]
             if hidden or (row.retired_at is not None and not everywhere):
                 # Forks may still replay a DeltaChannel through what they do not show.
-                if replayed or row.shown_from <= record.pinned:
+                if replayed or row.version <= record.pinned:
                     table.retire(branch_id, row, hidden_at)
                 else:
                     table.drop(branch_id, row)

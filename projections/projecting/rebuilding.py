@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from itertools import chain
 
 from eventstore import EventStore
@@ -37,9 +38,14 @@ def rebuild(store: EventStore, tables: Tables) -> None:
         rows, log = tables.within(session), store.log.within(session)
         rows.lock()
         rows.clear()
+        erased: defaultdict[int, list[int]] = defaultdict(list)
         # An open transaction, of anybody, keeps what is younger than it out of the feed; not out of the rows.
         for event in chain(log.feed(), log.feed_rest()):
             _Event(store, rows, session, event).apply()
+            if event.topic == WRITES_SAVED and is_erased(event.payload):
+                erased[event.stream_id].append(event.version)
+        for stream_id, versions in erased.items():  # what was taken over before it was erased
+            rows.writes.drop_at(stream_id, versions)
         rows.drop_branches_never_begun()
 
     store.recorder.write(work, repeatable=True)

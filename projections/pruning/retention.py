@@ -73,6 +73,7 @@ class _Contents:
         rows: The checkpoints that it shows, and those retired underneath.
         writes: The versions of the events that hold each checkpoint's writes.
         lent: The checkpoints with writes on the lines that its own line goes on from.
+        own: The checkpoints with writes on its own line.
         aside: The checkpoints that a rollback or its undo can bring back: left on other lines, or saved again since.
         aside_writes: The versions of the events that hold writes on lines that it has left.
     """
@@ -80,6 +81,7 @@ class _Contents:
     rows: dict[Key, Row] = field(default_factory=dict)
     writes: dict[Key, list[int]] = field(default_factory=dict)
     lent: set[Key] = field(default_factory=set)
+    own: set[Key] = field(default_factory=set)
     aside: list[tuple[Key, Row]] = field(default_factory=list)
     aside_writes: list[tuple[Key, int]] = field(default_factory=list)
 
@@ -205,8 +207,7 @@ class Planner:
             for namespace, checkpoint, version in self._tables.writes.of_branch(source):
                 if (namespace, checkpoint) not in taken_over:
                     contents.writes.setdefault((namespace, checkpoint), []).append(version)
-                    if not own:
-                        contents.lent.add((namespace, checkpoint))
+                    (contents.own if own else contents.lent).add((namespace, checkpoint))
             taken_over |= taken
         for branch_id in own_branches - {view.branch_id}:
             everything = Source(branch_id)
@@ -272,6 +273,13 @@ class Planner:
             Adopted(*key, None if row.own else row.version, row.run, key in kept, contents.writes.get(key, []))
             for key, row in ((key, contents.rows[key]) for key in sorted(kept | walked) if key in contents.rows)
             if not row.own or key in contents.lent
+        ]
+        # What was written to hidden checkpoints of others after a move: without their rows it would seem to wait.
+        hidden = sorted(key for key in contents.own - kept - walked if key in contents.rows)
+        rows += [
+            Adopted(*key, row.version, row.run, shown=False, writes=())
+            for key, row in ((key, contents.rows[key]) for key in hidden)
+            if not row.own
         ]
         # What waits for checkpoints that a run has not saved yet.
         waiting = sorted(contents.lent - contents.rows.keys())

@@ -49,7 +49,7 @@ class _Rows:
     Attributes:
         shown: The version of each checkpoint.
         writes: The versions of what was written to checkpoints.
-        saved: The checkpoints that were saved; writes that wait for others belong to a run under way.
+        saved: The checkpoints that were saved, or may have been; writes that wait for others belong to a run under way.
         parents: The parents that they name.
         forgotten: The checkpoints that were hidden at any time, or would have been.
     """
@@ -64,6 +64,10 @@ class _Rows:
         self.shown[key] = version
         self.saved.add(key)
         self.parents[key] = (key[0], parent or "")
+
+    def save_forgotten(self) -> None:
+        """Save a checkpoint of which only the digest is left: any that something waits for, for all that is known."""
+        self.saved.update(self.writes)
 
     def write(self, key: Key, version: int) -> None:
         self.writes.setdefault(key, set()).add(version)
@@ -93,6 +97,8 @@ class _Rows:
         self.forgotten.update(keys)
         for key in keys:
             self.shown.pop(key, None)
+            # Also where it was saved on a line that this one does not show: what arrived before it went with it.
+            self.writes.pop(key, None)
         for key in [key for key in self.writes if key in self.saved and key not in self.shown]:
             del self.writes[key]
 
@@ -138,6 +144,8 @@ class Expected:
     def erased(self, version: int, topic: str) -> None:
         """Take note of an event of which only the digest is left: nothing needs it."""
         self.events[version] = Logged(topic, None)
+        if topic == CHECKPOINT_SAVED:
+            self._effects.append((version, self._line, _Rows.save_forgotten))
 
     def apply(self, version: int, topic: str, cause: Cause, data: bytes) -> None:
         """Take note of what an event does to the rows.

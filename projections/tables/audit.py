@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 from eventstore import EventStore
 from eventstore.queries import load_queries
 from eventstore.recorders import Session
-from projections.tables.rows import Table
+from projections.tables.rows import Reads, Table
 
 
 class AuditState(NamedTuple):
@@ -77,11 +77,11 @@ class AuditTable(Table):
         """Return the tables of a store, as they are whenever they are read."""
         recorder = store.recorder
         blocks = load_queries("projections", recorder.dialect, recorder.schema, file="audit")
-        return cls(blocks, lambda sql, params: recorder.read(sql, params), recorder.list_of)
+        return cls(blocks, Reads(recorder), recorder)
 
     def within(self, session: Session) -> Self:
         """Return the tables as an open transaction sees them, and changes them."""
-        return type(self)(self._blocks, session.execute, self._list_of)
+        return type(self)(self._blocks, session, self._recorder)
 
     # --- how far it goes ---------------------------------------------------------------------------------------------
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
+from eventstore.recorders import Recorder
 from eventstore.recorders.protocol import Params, Rows
 
 # Past every version: the open end of a branch's own rows.
@@ -13,11 +14,24 @@ END = 2**63 - 1
 # Sorts after every id.
 LAST = "\U0010ffff"
 
-Execute = Callable[[str, Params], Rows]
-"""Runs a statement: as a read of its own, or in an open transaction."""
 
-ListOf = Callable[[Sequence[int] | Sequence[str]], object]
-"""Makes of a list what the dialect binds."""
+class Runner(Protocol):
+    """Runs statements: an open transaction, or `Reads`."""
+
+    def execute(self, sql: str, params: Params) -> Rows:
+        """Run one statement; its rows, if it gives any."""
+        ...
+
+
+class Reads:
+    """Runs each read as a transaction of its own."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def execute(self, sql: str, params: Params) -> Rows:
+        """See `Runner.execute`."""
+        return self._recorder.read(sql, params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +67,15 @@ class Table:
 
     Args:
         blocks: The SQL, by the names of the blocks.
-        execute: Runs it.
-        list_of: Makes lists that can be bound.
+        runner: Runs it.
+        recorder: Makes lists that can be bound.
     """
 
-    def __init__(self, blocks: Mapping[str, str], execute: Execute, list_of: ListOf) -> None:
+    def __init__(self, blocks: Mapping[str, str], runner: Runner, recorder: Recorder) -> None:
         self._blocks = blocks
-        self._execute = execute
-        self._list_of = list_of
+        self._runner = runner
+        self._recorder = recorder
+        self._list_of = recorder.list_of
 
     def _run(self, block: str, params: Params) -> Rows:
-        return self._execute(self._blocks[block], params)
+        return self._runner.execute(self._blocks[block], params)

@@ -10,7 +10,7 @@ from eventstore.queries import load_queries
 from eventstore.recorders import Recorder, Session, Statement
 from projections.tables.branches import BranchesTable, ReflogTable, SourcesTable
 from projections.tables.checkpoints import CheckpointsTable
-from projections.tables.rows import Execute
+from projections.tables.rows import Reads
 from projections.tables.segments import SegmentsTable
 from projections.tables.writes import WritesTable
 
@@ -32,13 +32,11 @@ class Tables:
     What changes rows belongs into a transaction.
     """
 
-    def __init__(
-        self, recorder: Recorder, blocks: Mapping[str, str], execute: Execute, session: Session | None = None
-    ) -> None:
+    def __init__(self, recorder: Recorder, blocks: Mapping[str, str], session: Session | None = None) -> None:
         self._recorder = recorder
         self._blocks = blocks
-        self._execute = execute
         self._session = session
+        self._runner = session or Reads(recorder)
 
     @classmethod
     def of(cls, store: EventStore) -> Tables:
@@ -47,7 +45,7 @@ class Tables:
         blocks: dict[str, str] = {}
         for file in _FILES:
             blocks.update(load_queries("projections", recorder.dialect, recorder.schema, file=file))
-        return cls(recorder, blocks, lambda sql, params: recorder.read(sql, params))
+        return cls(recorder, blocks)
 
     def within(self, session: Session) -> Tables:
         """Return the tables as an open transaction sees them, and changes them.
@@ -55,37 +53,37 @@ class Tables:
         Args:
             session: The transaction. What is returned must not be used once it is over.
         """
-        return Tables(self._recorder, self._blocks, session.execute, session)
+        return Tables(self._recorder, self._blocks, session)
 
     @cached_property
     def checkpoints(self) -> CheckpointsTable:
         """Where each checkpoint is in the log."""
-        return CheckpointsTable(self._blocks, self._execute, self._recorder.list_of)
+        return CheckpointsTable(self._blocks, self._runner, self._recorder)
 
     @cached_property
     def writes(self) -> WritesTable:
         """Which events hold the pending writes of a checkpoint."""
-        return WritesTable(self._blocks, self._execute, self._recorder.list_of)
+        return WritesTable(self._blocks, self._runner, self._recorder)
 
     @cached_property
     def branches(self) -> BranchesTable:
         """The branches of threads."""
-        return BranchesTable(self._blocks, self._execute, self._recorder.list_of)
+        return BranchesTable(self._blocks, self._runner, self._recorder)
 
     @cached_property
     def sources(self) -> SourcesTable:
         """What branches go on from."""
-        return SourcesTable(self._blocks, self._execute, self._recorder.list_of)
+        return SourcesTable(self._blocks, self._runner, self._recorder)
 
     @cached_property
     def reflog(self) -> ReflogTable:
         """Which branch each thread was on, when."""
-        return ReflogTable(self._blocks, self._execute, self._recorder.list_of)
+        return ReflogTable(self._blocks, self._runner, self._recorder)
 
     @cached_property
     def segments(self) -> SegmentsTable:
         """Changes merged into larger ones."""
-        return SegmentsTable(self._blocks, self._execute, self._recorder.list_of)
+        return SegmentsTable(self._blocks, self._runner, self._recorder)
 
     def carry_out(self, *statements: Statement) -> None:
         """Run statements that are otherwise part of an append, in the open transaction."""
@@ -95,7 +93,7 @@ class Tables:
 
     def lock(self) -> None:
         """Let nobody else add rows until the transaction is over."""
-        self._execute(self._blocks["lock_rows"], {})
+        self._runner.execute(self._blocks["lock_rows"], {})
 
     def clear(self) -> None:
         """Drop the rows of all tables but the segments; each thread is on its first branch then.
@@ -103,8 +101,8 @@ class Tables:
         Branches keep their numbers. What no event begins again is dropped by `drop_branches_never_begun`.
         """
         for block in _CLEARING:
-            self._execute(self._blocks[block], {})
+            self._runner.execute(self._blocks[block], {})
 
     def drop_branches_never_begun(self) -> None:
         """Drop the branches that were there before `clear`, and that no event has begun since."""
-        self._execute(self._blocks["drop_branches_never_begun"], {})
+        self._runner.execute(self._blocks["drop_branches_never_begun"], {})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from eventstore.events import Cause
@@ -61,6 +61,10 @@ class WritesTable(Table):
     def drop(self, branch_id: int, namespace: str, checkpoint: str, pinned: int) -> None:
         """Drop the writes to a checkpoint, but for those up to the version that forks show."""
         self._run("drop_writes", {**_key(branch_id, namespace, checkpoint), "pinned": pinned})
+
+    def drop_at(self, stream_id: int, versions: Iterable[int]) -> None:
+        """Drop what leads to some of a stream's events, whose content is erased, on all of its branches."""
+        self._run("drop_writes_at", {"stream_id": stream_id, "versions": self._list_of([*versions])})
 
     def drop_after(self, branch_id: int, after: int) -> None:
         """Drop what was written after a version."""

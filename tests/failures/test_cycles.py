@@ -72,6 +72,26 @@ def test_a_ring_of_two_is_refused_whichever_is_saved_last(calls: Calls) -> None:
     assert numbers(calls) == [1]
 
 
+@pytest.mark.parametrize("length", [3, 4, 7])
+def test_a_longer_ring_is_refused_whichever_is_saved_last(calls: Calls, length: int) -> None:
+    put(calls, 1, length)
+    for number in range(2, length):
+        put(calls, number, number - 1)
+    with pytest.raises(BadInputError, match="descends from it"):
+        put(calls, length, length - 1)
+    assert numbers(calls) == [*range(length - 1, 0, -1)]
+    put(calls, length + 1, length - 1)
+
+
+def test_a_ring_through_a_checkpoint_that_is_saved_again_is_refused(ran: Calls) -> None:
+    put(ran, 8, 3)
+    put(ran, 7, 8)  # its parent has the greater id, and is not a descendant
+    for number in (3, 8):
+        with pytest.raises(BadInputError, match="descends from it"):
+            put(ran, number, 7)
+    put(ran, 5, 7)
+
+
 def test_a_copy_from_the_latest_to_the_first_is_no_ring(ran: Calls) -> None:
     for found in ran.list(at()):
         parent = (found.parent_config or at("copy"))["configurable"].get("checkpoint_id")

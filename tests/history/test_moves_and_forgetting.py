@@ -9,12 +9,15 @@ from uuid import UUID
 import pytest
 
 from eventstore import BadInputError, ConflictError, NotFoundError
+from eventstore.codec.envelope import is_erased
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from projections.records import Point
+from projections.records import WRITES_SAVED, Point
 from tests.graphs.test_delta_channels import writing
 from tests.support.histories import config
 from tests.support.pace import in_each_durability
 from tests.support.saving import at, ident, numbers, save, shown, step
+from tests.support.tables import rows
+from tests.values.test_damage import _payloads
 
 Make = Callable[..., EventStoreSaver]
 Forget = Callable[[EventStoreSaver, str], object]
@@ -254,6 +257,52 @@ def test_what_waits_for_a_checkpoint_outlives_a_rollback_and_a_prune(
     assert saver.history.check("thread").ok
     saver.checkpoints.rebuild()
     assert saver.get_tuple(at("thread", 9)) == found
+
+
+def test_a_later_prune_erases_what_was_written_after_a_rollback_though_a_fork_needed_it_once(
+    saver: EventStoreSaver, url: str
+) -> None:
+    for number in (1, 2):
+        step(saver, number)
+    saver.history.rollback("thread", ident(1))
+    saver.put_writes(at("thread", 1), [("count", "what is to be forgotten")], "task")
+    step(saver, 2)
+    saver.copy_thread("thread", "fork")
+    saver.prune(["thread"])
+    shared = saver.get_tuple(at("fork", 1))
+    assert shared
+    assert shared.pending_writes == [("task", "count", "what is to be forgotten")]
+    saver.delete_thread("fork")
+    step(saver, 3)
+    saver.prune(["thread"])
+    assert [is_erased(payload) for _, payload in _payloads(url, WRITES_SAVED)] == [True]
+    assert rows(url)["writes"] == []
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+@pytest.mark.parametrize("moves_again", [False, True])
+def test_no_row_leads_to_writes_that_were_erased(
+    saver: EventStoreSaver, url: str, rebuilt: bool, moves_again: bool
+) -> None:
+    for number in (1, 2, 3):
+        step(saver, number)
+    saver.put_writes(at("thread", 5), [("count", 5)], "task")
+    saver.history.rollback("thread", ident(2))  # it waits
+    for number in (3, 4, 5, 6):
+        step(saver, number)
+    if moves_again:
+        saver.history.rollback("thread", ident(6))
+    saver.put_writes(at("thread", 6), [("count", 6)], "task")
+    step(saver, 7)
+    saver.prune(["thread"])
+    if rebuilt:
+        saver.checkpoints.rebuild()
+    assert rows(url)["writes"] == []
+    for number in (5, 6):  # a checkpoint of the same id is another one
+        step(saver, number)
+        found = saver.get_tuple(at("thread", number))
+        assert found
+        assert found.pending_writes == []
 
 
 def test_runs_are_deleted_also_from_forks_of_what_their_thread_has_forgotten(saver: EventStoreSaver) -> None:

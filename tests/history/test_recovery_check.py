@@ -173,6 +173,55 @@ def test_a_fork_does_not_show_what_a_deleted_run_saved_and_saved_again_after_the
         assert check(saver, name).ok
 
 
+def run_of(saver: EventStoreSaver, first: int, last: int, name: str = "thread") -> None:
+    """Save the checkpoints of some numbers, each with what a task wrote there, and each as a run of its own."""
+    for number in range(first, last + 1):
+        step(saver, number, thread=name, writes=True, run_id=f"run {number}")
+
+
+def arrives_early(saver: EventStoreSaver, number: int) -> None:
+    """Let what a task wrote arrive before its checkpoint, or after that was set aside."""
+    saver.put_writes(at(number=number), [("count", number), ("third", -number)], "task")
+
+
+def test_what_waited_for_a_checkpoint_is_not_missed_when_that_was_saved_and_pruned(saver: EventStoreSaver) -> None:
+    run_of(saver, 1, 3)
+    arrives_early(saver, 5)
+    saver.checkpoints.rollback("thread", back=1)
+    run_of(saver, 3, 6)
+    saver.prune(["thread"])
+    assert check(saver).ok
+    run_of(saver, 7, 7)
+    saver.checkpoints.rollback("thread", back=0)
+    saver.prune(["thread"])
+    assert check(saver).ok
+
+
+def test_what_waited_for_a_checkpoint_is_not_missed_when_that_was_set_aside_and_its_run_deleted(
+    saver: EventStoreSaver,
+) -> None:
+    arrives_early(saver, 4)
+    run_of(saver, 1, 5)
+    saver.checkpoints.rollback("thread", back=3)
+    saver.delete_for_runs(["run 4"])
+    assert check(saver).ok
+
+
+def test_what_a_fork_shares_of_a_deleted_run_does_not_wait_to_be_saved_by_the_fork(saver: EventStoreSaver) -> None:
+    run_of(saver, 1, 5)
+    saver.copy_thread("thread", "fork")
+    saver.delete_for_runs(["run 5"])
+    saver.checkpoints.rollback("fork", back=1)
+    step(saver, 4, thread="fork")
+    step(saver, 5, thread="fork")
+    latest = saver.get_tuple(at("fork"))
+    assert latest
+    assert (latest.config["configurable"]["checkpoint_id"], latest.pending_writes) == (ident(5), [])
+    run_of(saver, 6, 6, "fork")
+    saver.prune(["fork"])
+    assert check(saver, "fork").ok
+
+
 def test_a_thread_that_others_write_to_meanwhile_is_sound(make_saver: Callable[..., EventStoreSaver]) -> None:
     saver, stopped = make_saver(), threading.Event()
     step(saver, 1)

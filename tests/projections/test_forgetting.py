@@ -216,3 +216,30 @@ def test_deleting_a_run_looks_once_at_each_checkpoint_that_a_delta_channel_is_re
     # Each is looked at for itself, and once as another's parent: not as often as there are pairs.
     assert length < reads < 3 * length
     assert saver.get_delta_channel_history(config=at("main", length), channels=["log"])["log"]["seed"] == ["seed"]
+
+
+@pytest.mark.parametrize("forget", ["delete the run", "prune"])
+def test_what_follows_a_checkpoint_that_was_just_forgotten_holds_its_values_itself(
+    saver: EventStoreSaver, forget: str
+) -> None:
+    if forget == "prune":
+        put(saver, "main", 8, {"word": "kept"})
+    put(saver, "main", 1, {"word": "inherited", "log": ["seed"]}, run_id="run")
+    if forget == "prune":
+        saver.prune(["main"])
+    else:
+        saver.delete_for_runs(["run"])
+    # The run goes on: of its channels only one is new.
+    following = Checkpoint(
+        v=4,
+        id=ident(9),
+        ts="2026-01-01T00:00:00+00:00",
+        channel_values={"word": "inherited", "log": ["seed", "more"]},
+        channel_versions={"word": 1, "log": 9},
+        versions_seen={},
+        updated_channels=None,
+    )
+    saver.put(at("main", 1), following, {"source": "loop", "step": 2, "parents": {}}, {"log": 9})
+    latest = saver.get_tuple(at("main"))
+    assert latest
+    assert latest.checkpoint["channel_values"] == following["channel_values"]

@@ -10,9 +10,16 @@ WHERE w.branch_id = :branch_id AND w.version <= :upto
 ORDER BY w.namespace, w.checkpoint_id, w.version;
 
 -- name: waiting_writes
--- What arrived after a version for checkpoints of the outermost graph that are not saved yet: those behind its latest.
+-- What arrived after a version for checkpoints of the outermost graph that are not saved yet: those behind its latest,
+-- but for those whose runs were deleted.
 SELECT w.checkpoint_id, w.version FROM {schema}.writes w
-WHERE w.branch_id = :branch_id AND w.namespace = '' AND w.checkpoint_id > :latest AND w.version > :after AND w.version <= :upto
+WHERE w.branch_id = :branch_id AND w.namespace = '' AND w.checkpoint_id > :latest AND w.version > :after
+    AND w.version <= :upto
+    AND NOT EXISTS (
+        SELECT 1 FROM {schema}.checkpoints c
+        WHERE c.branch_id = w.branch_id AND c.namespace = w.namespace AND c.checkpoint_id = w.checkpoint_id
+            AND c.shown_from <= :upto
+    )
 ORDER BY w.checkpoint_id, w.version;
 
 -- name: adopt_writes

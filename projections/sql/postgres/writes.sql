@@ -17,3 +17,9 @@ SELECT
     (SELECT branch_id FROM {schema}.branches WHERE stream_id = :stream_id::bigint AND left_at IS NULL),
     :namespace::text, :checkpoint_id::text, :event_version::bigint
 FROM appended;
+
+-- name: drop_writes_at
+-- Of a stream's events whose content is erased: also what came when its checkpoint was hidden already.
+DELETE FROM {schema}.writes
+WHERE branch_id IN (SELECT branch_id FROM {schema}.branches WHERE stream_id = :stream_id)
+    AND version = ANY (:versions::bigint[]);

@@ -16,3 +16,9 @@ VALUES (
     (SELECT branch_id FROM branches WHERE stream_id = :stream_id AND left_at IS NULL),
     :namespace, :checkpoint_id, :event_version
 );
+
+-- name: drop_writes_at
+-- Of a stream's events whose content is erased: also what came when its checkpoint was hidden already.
+DELETE FROM writes
+WHERE branch_id IN (SELECT branch_id FROM branches WHERE stream_id = :stream_id)
+    AND version IN (SELECT value FROM json_each(:versions));
