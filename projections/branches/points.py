@@ -257,17 +257,19 @@ class Points:
 
 def _asked(events: Sequence[Recorded], at: Located, pruned: int) -> tuple[list[Recorded], Recorded | None]:
     """Return what was written until the first answer since a prune, if a task asked there; and its event."""
-    asked: set[str | None] = set()
+    asked: dict[str | None, bytes] = {}
     before: list[Recorded] = []
     for event in events:
         channels = {write.channel for write in event.record.writes}
-        asks = INTERRUPT in channels
+        asks = next((write.data for write in event.record.writes if write.channel == INTERRUPT), None)
+        # A run that saves at its end saves the next question beside the answer, in any order.
+        goes_on = event.cause.task in asked and asks != asked[event.cause.task]
         own = _is_of_the_step(event, at)
-        answers = RESUME in channels or (asked and not own) or (event.cause.task in asked and not asks)
+        answers = RESUME in channels or (asked and not own) or goes_on
         if answers and event.version > pruned:
             return (before if asked else []), event
-        if asks:
-            asked.add(event.cause.task)
+        if asks is not None:
+            asked[event.cause.task] = asks
         if own or event.cause.task is None or not asked or event.version <= pruned:
             before.append(event)
     return (before if asked else []), None

@@ -370,6 +370,62 @@ def test_a_question_is_open_again_as_it_was_when_the_thread_was_pruned(
     checked(late, "t")
 
 
+@pytest.mark.parametrize("durability", SAVES_EVERY_STEP)
+def test_a_check_expects_nothing_of_a_question_that_a_prune_has_forgotten(
+    late: LateSaver, durability: Durability
+) -> None:
+    player = Player(QUESTIONS["in the outermost graph"](asks()).compile(checkpointer=late), Flavour.SYNC, durability)
+    player.invoke({"log": ["in"], "files": ["in"]}, config())
+    asked = player.state(config())
+    player.invoke(Command(resume="yes"), config())
+    late.history.rollback("t", asked.config)
+    player.invoke(Command(goto="end"), config())
+    *_, first = player.graph.get_state_history(config())
+    player.invoke(None, first.config)
+    late.prune(["t"])
+    checked(late, "t")
+
+
+class AnswersLate(EventStoreSaver):
+    """A saver that an answer reaches behind the next question, as may happen where a run saves all at its end."""
+
+    def __init__(self, store: EventStore) -> None:
+        super().__init__(store)
+        self._held: list[tuple[Any, ...]] = []
+
+    def put_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
+        channels = {channel for channel, _ in writes}
+        if channels == {"__resume__"} and not config["configurable"]["checkpoint_ns"]:
+            self._held.append((config, writes, task_id, task_path))
+            return
+        super().put_writes(config, writes, task_id, task_path)
+        if "__interrupt__" in channels:
+            while self._held:
+                super().put_writes(*self._held.pop())
+
+
+@pytest.mark.parametrize("durability", ["exit"])
+def test_the_first_question_is_open_again_though_the_second_arrived_before_the_answer(
+    make_store: Any, durability: Durability
+) -> None:
+    saver = AnswersLate(make_store())
+    first, second = (
+        StateGraph(State).add_node("inside", asks(name, f"{name}?")).add_edge(START, "inside").compile()
+        for name in ("first", "second")
+    )
+    calls = [first, second]
+    builder = StateGraph(State).add_edge(START, "ask")
+    builder.add_node("ask", lambda state: {"log": [said for each in calls for said in each.invoke({"log": []})["log"]]})
+    player = Player(builder.compile(checkpointer=saver), Flavour.SYNC, durability)
+    player.invoke({"log": []}, config())
+    asked = player.state(config())
+    player.invoke(Command(resume="yes"), config())
+    assert [each.value for each in player.state(config()).interrupts] == ["second?"]
+    saver.history.rollback("t", asked.config)
+    assert seen(player.state(config())) == seen(asked)
+    checked(saver, "t")
+
+
 class WrappedSaver(EventStoreSaver):
     """A saver as programs wrap it that know no task paths: LangGraph passes these on only where they are taken."""
 
