@@ -36,8 +36,11 @@ class _Kept:
     Attributes:
         rows: Checkpoints of subgraphs, each with the events that hold its writes.
         answered: The version of the first event that an answer came with, or `None`.
+        pruned: The version at which the thread was pruned last. How a question was asked before that is forgotten: it
+            stands as the prune left it, with the answers that had come.
     """
 
+    pruned: int
     rows: dict[tuple[str, str], tuple[Located, Sequence[Recorded]]] = field(default_factory=dict)
     answered: int | None = None
 
@@ -72,11 +75,11 @@ class Points:
         root = self._finder.locate(view, "", root_id) if root_id is not None else None
         if root is None:
             # It was saved by itself, or before what it was called from, which never was.
-            written, _ = _asked(self._written(view, located), located)
+            written, _ = _asked(self._written(view, located), located, self._pruned_at(view))
             adopted = self._path(view, located, root_id) if root_id else [_adopted(located, written)]
             upto = self._since(view, located)
             return Point(upto, root_id, [*adopted, *self._waiting(view, upto)])
-        kept = _Kept()
+        kept = _Kept(self._pruned_at(view))
         asked = self._question(view, root, kept)
         rows = [*kept.rows.values()]
         staying = [(at, events) for at, events in rows if not _is_past(kept, at)]
@@ -96,12 +99,15 @@ class Points:
         since = self._finder.since_when(view, located.namespace, located.id) or located.version
         return max(since, self._finder.pruned_at(view, since))
 
+    def _pruned_at(self, view: View) -> int:
+        return self._finder.pruned_at(view, 0, self._store.recorder.read)
+
     # --- questions ---------------------------------------------------------------------------------------------------
 
     def _question(self, view: View, at: Located, kept: _Kept) -> list[Recorded]:
         """Return what was written at a checkpoint until the first answer; keep what subgraphs saved."""
         # Nothing, if no task asked there.
-        written, answer = _asked(self._written(view, at), at)
+        written, answer = _asked(self._written(view, at), at, kept.pruned)
         kept.answer(answer)
         if written:
             for task, node in {event.cause.task: event.cause.node for event in written}.items():
@@ -241,20 +247,22 @@ class Points:
         )
 
 
-def _asked(events: Sequence[Recorded], at: Located) -> tuple[list[Recorded], Recorded | None]:
-    """Return what was written until the first answer, if a task asked there; and the event that it came with."""
-    asked: set[str | None] = set()
+def _asked(events: Sequence[Recorded], at: Located, pruned: int) -> tuple[list[Recorded], Recorded | None]:
+    """Return what was written until the first answer since a prune, if a task asked there; and its event."""
+    asked: dict[str | None, bytes] = {}
     before: list[Recorded] = []
     for event in events:
         channels = {write.channel for write in event.record.writes}
-        asks = INTERRUPT in channels
+        asks = next((write.data for write in event.record.writes if write.channel == INTERRUPT), None)
+        # A run that saves at its end saves the next question beside the answer, in any order.
+        goes_on = event.cause.task in asked and asks != asked[event.cause.task]
         own = _is_of_the_step(event, at)
-        answers = RESUME in channels or (asked and not own) or (event.cause.task in asked and not asks)
-        if answers:
+        answers = RESUME in channels or (asked and not own) or goes_on
+        if answers and event.version > pruned:
             return (before if asked else []), event
-        if asks:
-            asked.add(event.cause.task)
-        if own or event.cause.task is None or not asked:
+        if asks is not None:
+            asked[event.cause.task] = asks
+        if own or event.cause.task is None or not asked or event.version <= pruned:
             before.append(event)
     return (before if asked else []), None
 

@@ -177,6 +177,34 @@ def is_of_the_step(event: Written, checkpoint: str, number: int | None) -> bool:
     return bool(path) or event.task != _input_of(checkpoint)
 
 
+def is_of_caller(task: str) -> bool:
+    """Tell whether no task wrote it, but who called the graph; also if it was saved as a run ended."""
+    # That of the step 0 differs, so as not to be `NOBODY`.
+    late = step_in_id(task) is not None and task[8:] in (NOBODY[8:], f"{NOBODY[8:-1]}1")
+    return late or task == NOBODY
+
+
+def read_by(record: CheckpointRecord) -> dict[str, Mapping[str, Any]]:
+    """The versions of channels that each node has read: LangGraph's `versions_seen_without_bumps`.
+
+    A node that was only ever sent packets has read nothing. Nor has one that never ran, of which LangGraph notes that
+    it need not run since a snapshot was stored.
+    """
+    bumps = record.versions_seen.get(BUMPS)
+    marks = bumps if isinstance(bumps, Mapping) else {}
+    found: dict[str, Mapping[str, Any]] = {}
+    for node, seen in record.versions_seen.items():
+        if node in NO_NODES:
+            continue
+        versions = seen if isinstance(seen, Mapping) else {}
+        found[node] = {
+            channel: marks.get(f"{node}:{channel}", version)
+            for channel, version in versions.items()
+            if marks.get(f"{node}|{channel}") != version or f"{node}:{channel}" in marks
+        }
+    return found
+
+
 def _input_of(checkpoint: str) -> str | None:
     """The task under which LangGraph keeps the input of a `DeltaChannel` with the checkpoint before it."""
     try:

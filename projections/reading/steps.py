@@ -11,7 +11,7 @@ from typing import Any
 from eventstore import ErasedError, EventStore
 from eventstore.events import Cause, from_microseconds
 from projections.diffing.plain import iso
-from projections.pregel import CONTROL, ERROR, Written
+from projections.pregel import CONTROL, ERROR, INPUT, SENDS, Written, is_of_caller, is_of_the_step, read_by
 from projections.pregel.paths import is_by_hand
 from projections.reading.located import Located, opened
 from projections.reading.naming import Names
@@ -22,8 +22,6 @@ from projections.tables import Tables
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
 
-# LangGraph's names for what is no node.
-_NO_NODES = frozenset(("__input__", "__interrupt__"))
 # LangGraph's name for what a task writes that wrote nothing.
 _NOTHING = "__no_writes__"
 # Checkpoints of these sources apply no node's writes, not even those that are there: an input discards them.
@@ -77,6 +75,11 @@ class Recorded:
         return is_by_hand(self.record.task_path)
 
     @property
+    def by_caller(self) -> bool:
+        """Tell whether no task wrote it, but who called the graph."""
+        return is_of_caller(self.cause.task or "")
+
+    @property
     def written(self) -> Written:
         """The same, as the rule takes it that tells what is due."""
         return Written(self.version, self.cause.task or "", self.cause.node, self.record)
@@ -128,21 +131,25 @@ class Writes:
         """The same, as the rule takes it that tells what is due."""
         return [event.written for event in self.at(located.namespace, located.id)]
 
-    def applied(self, located: Located, ran: Collection[str]) -> list[Recorded]:
+    def applied(self, located: Located, parent: Located | None, ran: Collection[str]) -> list[Recorded]:
         """Return the writes that a checkpoint applied, in its order: one event per task with a result at its parent.
 
         If runs raced and a task ran twice, its event is the one of the checkpoint's own run, if that run is known.
 
         Args:
             located: The checkpoint.
+            parent: Its parent, if the checkpoint may be that of a run that is saved at its end.
             ran: The nodes that have run since its parent; only needed of an update by hand.
         """
-        source, parent = source_of(located), located.record.parent
-        if parent is None or source in _NO_STEPS:
+        source, above = source_of(located), located.record.parent
+        if above is None or source in _NO_STEPS:
             return []
+        discards = parent is not None and has_taken_input(parent, located)
         by_task: dict[str | None, Recorded] = {}
-        for event in self.at(located.namespace, parent):
+        for event in self.at(located.namespace, above):
             if not event.results or not _may_be_of(event, source, ran):
+                continue
+            if discards and parent is not None and is_of_the_step(event.written, parent.id, step_of(parent)):
                 continue
             known = by_task.get(event.cause.task)
             own = located.cause.run is not None and event.cause.run == located.cause.run
@@ -179,15 +186,58 @@ def step_of(located: Located) -> int | None:
 
 
 def nodes_between(parent: Located | None, located: Located) -> list[str]:
-    """The nodes that have run since a checkpoint's parent: they have seen something else."""
+    """The nodes that have run since a checkpoint's parent, or that an input discarded: they have read something else.
+
+    Of a node that was sent a packet it is only noted that it has run at all.
+    """
     if parent is None or source_of(located) in _NO_STEPS:
         return []
-    before = parent.record.versions_seen
+    before = read_by(parent.record)
+    seen = located.record.versions_seen
     return [
-        node
-        for node, seen in located.record.versions_seen.items()
-        if node not in _NO_NODES and seen != before.get(node)
+        node for node, read in read_by(located.record).items() if read != before.get(node) and (read or not seen[node])
     ]
+
+
+def nodes_maybe_between(parent: Located | None, located: Located) -> list[str]:
+    """The nodes that may have run since a checkpoint's parent: nobody else has.
+
+    A run that is saved at its end leaves one checkpoint of many steps, and which nodes were sent packets in between is
+    noted nowhere. Then any of those may have been that have ever run.
+    """
+    ran = nodes_between(parent, located)
+    if not is_of_many_steps(parent, located):
+        return ran
+    if parent is not None and _version(parent, SENDS) == _version(located, SENDS):
+        return ran  # no packet was sent, or came
+    return [*dict.fromkeys((*ran, *read_by(located.record)))]
+
+
+def is_of_many_steps(parent: Located | None, located: Located) -> bool:
+    """Tell whether a checkpoint may be of several steps since its parent: that of a run that is saved at its end."""
+    if source_of(located) != "loop":
+        return False
+    if parent is None:
+        return located.record.parent is None
+    step, before = step_of(located), step_of(parent)
+    return step is not None and before is not None and step > before + 1
+
+
+def has_taken_input(parent: Located, located: Located) -> bool:
+    """Tell whether an input came after a checkpoint's parent, of a run that is saved at its end.
+
+    LangGraph then discards what tasks had finished at the parent.
+    """
+    before, given = read_by(parent.record), _version(parent, INPUT)
+    return any(
+        INPUT in read and read[INPUT] not in (given, before.get(node, {}).get(INPUT))
+        for node, read in read_by(located.record).items()
+    )
+
+
+def _version(located: Located | None, channel: str) -> Any:
+    entry = located.record.manifest.get(channel) if located else None
+    return entry.channel_version if entry else None
 
 
 def failed(events: Iterable[Recorded]) -> bool:

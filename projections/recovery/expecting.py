@@ -86,6 +86,8 @@ class _Rows:
             if adopted.version is not None:
                 self.save(key, adopted.version, adopted.parent)
                 self.writes[key] = set()
+            elif point.last_id is not None and adopted.checkpoint <= point.last_id:
+                self.saved.add(key)  # also if a prune has erased the event that saved it
             for version in adopted.writes:
                 self.write(key, version)
 

@@ -12,7 +12,16 @@ from projections.diffing.tracing import Path
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.naming import Names
-from projections.reading.steps import Recorded, Writer, Writes, nodes_between, source_of, writers_of
+from projections.reading.steps import (
+    Recorded,
+    Writer,
+    Writes,
+    is_of_many_steps,
+    nodes_between,
+    nodes_maybe_between,
+    source_of,
+    writers_of,
+)
 from projections.reading.view import View
 from projections.tables import Tables
 from projections.values.change import checksum, load
@@ -48,6 +57,7 @@ class Attribution:
         self._serializer = serializer
         self._names = Names(finder, view)
         self._writes = Writes(store, tables, self._names, ())
+        self._parents: dict[tuple[str, str], Located | None] = {}
 
     def fetch(self, steps: Collection[Located]) -> None:
         """Read what was written at the parents of some checkpoints."""
@@ -55,30 +65,38 @@ class Attribution:
         self._writes = Writes(self._store, self._tables, self._names, keys)
 
     def writers(self, step: Located, path: Path, value: Any) -> list[Writer]:
-        """The tasks that wrote a part of the value that a checkpoint was the first to hold."""
-        applied, ran = self._applied(step)
+        """The tasks that wrote, or may have written, a part of the value that a checkpoint was the first to hold."""
+        applied = self._applied(step)
         own = [event for event in applied if self._channel in event.writer().channels]
-        if len(own) > 1:
+        many = is_of_many_steps(self._parent(step), step)
+        if len(own) > 1 or many:
             holding = [event for event in own if any(_holds(each, path, value) for each in self._values(event))]
-            own = holding or own
-        if own and all(event.cause.node for event in own):
+            # What later steps wrote, of a run that was saved at its end, is stored nowhere.
+            own = holding if many else holding or own
+        if own and not many and all(event.cause.node for event in own):
             return [event.writer() for event in own]
-        others = {event.cause.node for event in applied} - {event.cause.node for event in own}
-        ran = ran or self._ran(step)
-        return writers_of(own, [node for node in ran if node not in others], step.cause.run)
+        ran = nodes_maybe_between(self._parent(step), step)
+        if not many:
+            others = {event.cause.node for event in applied} - {event.cause.node for event in own}
+            ran = [node for node in ran if node not in others]
+        return writers_of(own, ran, step.cause.run)
 
     def written(self, step: Located) -> list[tuple[Any, Writer]]:
         """Return the values that tasks wrote to the channel for a checkpoint, and their writers, in applied order."""
-        applied, _ = self._applied(step)
-        return [(value, event.writer()) for event in applied for value in self._values(event)]
+        return [(value, event.writer()) for event in self._applied(step) for value in self._values(event)]
 
-    def _applied(self, step: Located) -> tuple[list[Recorded], Sequence[str]]:
-        ran = self._ran(step) if source_of(step) == "update" else ()
-        return self._writes.applied(step, ran), ran
+    def _applied(self, step: Located) -> list[Recorded]:
+        parent = self._parent(step)
+        return self._writes.applied(step, parent, nodes_between(parent, step) if source_of(step) == "update" else ())
 
-    def _ran(self, step: Located) -> list[str]:
-        parent = step.record.parent
-        return nodes_between(self._finder.locate(self._view, step.namespace, parent) if parent else None, step)
+    def _parent(self, step: Located) -> Located | None:
+        """The checkpoint before."""
+        if step.record.parent is None:
+            return None
+        key = (step.namespace, step.record.parent)
+        if key not in self._parents:
+            self._parents[key] = self._finder.locate(self._view, *key)
+        return self._parents[key]
 
     def _values(self, event: Recorded) -> Iterator[Any]:
         for write in event.results:

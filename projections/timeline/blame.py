@@ -50,7 +50,8 @@ class Origin:
         step: LangGraph's number of the step, if the checkpoint has one.
         source: LangGraph's source of the checkpoint: `"input"`, `"loop"`, `"update"` or `"fork"`, if it says so.
         run: The id of the run that saved it, if known.
-        writers: The tasks that wrote it: one, if their writes tell it; otherwise all that wrote the channel then.
+        writers: The tasks that wrote it: one, if their writes tell it; otherwise all that may have. Those are many
+            where a run was saved at its end: it leaves one checkpoint of all its steps, and little of who wrote what.
         known_since: If what came before was pruned or is not stored: the oldest checkpoint that is left, which held it
             already. Then `checkpoint` is only where it was recorded, and its writers are not known.
         folded: If only the writes of the channel are stored: by which rule its value was made of them.

@@ -177,7 +177,7 @@ class Entries:
         parent = self._parent(located)
         own = self._writes.at(located.namespace, located.id)
         ran = nodes_between(parent, located)
-        applied = self._writes.applied(located, ran)
+        applied = self._writes.applied(located, parent, ran)
         step = self._steps.of(located)
         return TimelineEntry(
             thread=self._view.thread,
@@ -250,7 +250,7 @@ class Entries:
         if difference := difference_of(before.value, after.value):
             return ChannelChange(channel, "changed", in_short(difference), rule)
         # A snapshot gives it another version, too, and is no change.
-        is_written = any(channel in event.writer().channels for event in self._writes.applied(located, ()))
+        is_written = any(channel in event.writer().channels for event in self._writes.applied(located, parent, ()))
         return ChannelChange(channel, "changed", "", rule) if parent and is_written else None
 
     def _value_at(self, located: Located, channel: str) -> Folded:

@@ -9,10 +9,9 @@ from typing import Any
 from eventstore import NotFoundError
 from projections.diffing.content import ABSENT, same
 from projections.diffing.tracing import Path, places, steps_to, trace, value_at
-from projections.pregel import NOBODY
 from projections.pregel.paths import later_step, step_in_id
 from projections.reading.located import Located
-from projections.reading.steps import Recorded, Writer, nodes_between, source_of, step_of, writers_of
+from projections.reading.steps import Recorded, Writer, is_of_many_steps, nodes_maybe_between, step_of, writers_of
 from projections.timeline.replayed import Replayed, Written, alike, difference_of
 from projections.timeline.rules import EMPTY, Folded, overwritten
 
@@ -174,7 +173,7 @@ class Provenance:
         applied = {event.version for event in self._replayed.applied(at)}
         written = [each for each in self._written(at) if each.event.version in applied]
         # What tasks write beside an overwrite does not count in its step. What came with an answer is applied before.
-        alone = [each for each in written if overwritten(each.value)[0] and each.event.cause.task != NOBODY]
+        alone = [each for each in written if overwritten(each.value)[0] and not each.event.by_caller]
         writes = [(at, each) for each in alone[-1:] or written]
         if writes and same(self._made(at, before, writes).value, whole.value):
             yield from self._one_by_one(before, writes)
@@ -211,17 +210,17 @@ class Provenance:
 
     def _writers(self, change: _Change) -> list[Writer]:
         located = change.located
+        parent = self._replayed.parent(located)
         every = self._replayed.applied(located)
         events = change.events or [event for event in every if self._channel in event.writer().channels]
-        if change.events and all(event.cause.node or event.cause.task == NOBODY for event in events):
+        if change.events and all(event.cause.node or event.by_caller for event in events):
             return [event.writer() for event in events]
-        # A node that was sent a packet leaves no trace but that nothing is noted of what it has seen.
-        sent = [node for node, seen in located.record.versions_seen.items() if not seen and node[:2] != "__"]
-        ran = [*dict.fromkeys((*sent, *nodes_between(self._replayed.parent(located), located)))]
-        if not change.events:
-            return writers_of(events, [*ran, *_all_that_ran(located)], located.cause.run)
-        others = {event.cause.node for event in every} - {event.cause.node for event in events}
-        return writers_of(events, [node for node in ran if node not in others], located.cause.run)
+        ran = nodes_maybe_between(parent, located)
+        if change.events and not is_of_many_steps(parent, located):
+            # In one step each node that wrote something else is known by that. In several it may have run again.
+            others = {event.cause.node for event in every} - {event.cause.node for event in events}
+            ran = [node for node in ran if node not in others]
+        return writers_of(events, ran, located.cause.run)
 
     def _step(self, change: _Change) -> int | None:
         """The step that wrote something. A run that is saved at its end has one checkpoint for all of its steps."""
@@ -236,12 +235,6 @@ class Provenance:
         since = step_of(parent) if parent else None
         its = step_in_id(event.cause.task or "")
         return its if its is not None and since is not None and since < its < step else step
-
-
-def _all_that_ran(located: Located) -> list[str]:
-    """The nodes that a run has run which left nothing but its end."""
-    seen = located.record.versions_seen if source_of(located) == "loop" and located.record.parent is None else {}
-    return [node for node in seen if node != "__input__"]
 
 
 def _new_at(change: _Change, sought: dict[Path, Path]) -> dict[Path, Any]:

@@ -179,7 +179,8 @@ class Replayed:
             return []
         key = (located.namespace, parent)
         self._fetch([key])
-        return self._writes[key].applied(located, nodes_between(self.parent(located), located))
+        before = self.parent(located)
+        return self._writes[key].applied(located, before, nodes_between(before, located))
 
     def fetch(self, way: Iterable[Located]) -> None:
         """Read at once what was written at the parents of some checkpoints."""

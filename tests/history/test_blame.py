@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 from langgraph.graph import START, StateGraph
-from langgraph.types import Command
+from langgraph.types import Command, Send, interrupt
 
 from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
@@ -291,6 +291,31 @@ def test_a_channel_in_a_subgraph_is_blamed_in_its_namespace(saver: EventStoreSav
     outer.compile(checkpointer=saver).invoke({"log": ["in"]}, config())
     origins = blame(saver, "log", namespace="sub")
     assert [(origin.value, origin.nodes) for origin in origins] == [("in", ("__start__",)), ("deep", ("deep",))]
+
+
+def test_of_a_run_that_was_saved_at_its_end_each_node_is_named_that_may_have_written(saver: EventStoreSaver) -> None:
+    """Of such a run only what had finished beside a question is stored, and that may come to nothing."""
+
+    class Log(TypedDict):
+        log: Annotated[list[str], lambda held, more: held + more]
+
+    def say(node: str) -> Any:
+        return lambda state: {"log": [node]}
+
+    def ask(state: Log) -> dict[str, list[str]]:
+        return {"log": [interrupt("well?")]}
+
+    builder = StateGraph(Log).add_node("begin", say("begin")).add_node("left", say("left")).add_node("ask", ask)
+    builder.add_node("sent", say("sent")).add_node("last", say("last")).add_edge(START, "begin")
+    builder.add_edge("begin", "left").add_edge("begin", "ask")
+    builder.add_conditional_edges("left", lambda state: [Send("sent", {}), "last"], ["sent", "last"])
+    graph = builder.compile(checkpointer=saver)
+    acts: list[Any] = [{"log": ["__start__"]}, {"log": ["__start__"]}, Command(resume="ask")]
+    for act in acts:
+        graph.invoke(act, config(), durability="exit")
+        origins = blame(saver, "log")
+        assert origins
+        assert all(origin.value in origin.nodes for origin in origins)
 
 
 @in_each_durability

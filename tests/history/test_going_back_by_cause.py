@@ -242,6 +242,66 @@ def test_the_state_at_a_time_is_what_was_shown_then(late: LateSaver, durability:
             assert {task for task, *_ in then.pending_writes or ()} == set(written)
 
 
+def noting(saver: EventStoreSaver) -> Any:
+    """A subgraph with a state of its own, between two nodes."""
+    inner = StateGraph(State).add_node("note", works("note")).add_edge(START, "note").compile(checkpointer=True)
+    steps = [("begin", works("begin")), ("notes", inner), ("end", works("end"))]
+    return StateGraph(State).add_sequence(steps).add_edge(START, "begin").compile(checkpointer=saver)
+
+
+def some_branches(player: Player) -> tuple[StateSnapshot, StateSnapshot]:
+    """Two runs, and what time travel and an update have made of the beginning of the first one."""
+    for _ in range(2):
+        player.invoke({"log": ["in"], "files": ["in"]}, config())
+    *_, begun, _ = (each for each in player.graph.get_state_history(config()) if each.next != ("__start__",))
+    travelled = player.invoke(None, begun.config)
+    assert travelled is not None
+    fork = next(each for each in player.graph.get_state_history(config()) if each.metadata["source"] == "fork")
+    player.graph.update_state(begun.config, {"log": ["updated"]}, as_node="begin")
+    return fork, player.graph.get_state(config())
+
+
+@pytest.mark.parametrize("durability", SAVES_EVERY_STEP)
+def test_at_an_update_a_thread_stands_as_it_stood_when_that_was_made(
+    late: LateSaver, flavour: Flavour, durability: Durability
+) -> None:
+    """With the subgraphs that have a state of their own as the thread had them: a run without a config uses these."""
+    player = Player(noting(late), flavour, durability)
+    _, update = some_branches(player)
+    late.copy_thread("t", "then")
+    player.invoke(None, config())
+    player.invoke({"log": ["more"], "files": []}, config())
+    late.history.fork("t", "fork", at=update.config)
+    late.history.rollback("t", update.config)
+    stood = seen(player.state(config("then")))
+    assert [seen(player.state(config(thread))) for thread in ("t", "fork")] == [stood] * 2
+    inner = [late.get_tuple(config(thread, checkpoint_ns="notes")) for thread in ("then", "t", "fork")]
+    assert len({each.checkpoint["id"] for each in inner if each}) == 1
+    went = player.invoke(None, config("then"))
+    assert [player.invoke(None, config(thread)) for thread in ("t", "fork")] == [went] * 2
+    checked(late, "t", "fork")
+
+
+@pytest.mark.parametrize("durability", SAVES_EVERY_STEP)
+@pytest.mark.parametrize("made", ["by time travel", "by an update", "by a run"])
+def test_time_travel_goes_on_in_the_same_way_after_a_rollback_and_in_a_fork(
+    late: LateSaver, flavour: Flavour, durability: Durability, made: str
+) -> None:
+    """LangGraph takes subgraphs with a state of their own as they were before the checkpoint, or before its parent."""
+    player = Player(noting(late), flavour, durability)
+    fork, update = some_branches(player)
+    first = [each for each in player.graph.get_state_history(config()) if each.next == ("notes",)][-1]
+    at = {"by time travel": fork, "by an update": update, "by a run": first}[made].config["configurable"]
+    player.invoke({"log": ["more"], "files": []}, config())
+    late.copy_thread("t", "whole")
+    late.history.fork("t", "fork", at={"configurable": at})
+    late.history.rollback("t", {"configurable": at})
+    went = player.invoke(None, {"configurable": {**at, "thread_id": "whole"}})
+    for thread in ("t", "fork"):
+        assert player.invoke(None, {"configurable": {**at, "thread_id": thread}}) == went
+    checked(late, "t", "fork")
+
+
 # --- questions -------------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +330,31 @@ def test_a_question_is_open_again_as_it_was_first_asked(
     checked(late, "t")
 
 
+@pytest.mark.parametrize("durability", DURABILITIES)
+@pytest.mark.parametrize("lasting", [None, True], ids=["anew at each call", "with a state of its own"])
+def test_after_a_prune_a_question_stands_as_the_prune_left_it(
+    late: LateSaver, flavour: Flavour, durability: Durability, lasting: bool | None
+) -> None:
+    """The subgraph had asked before, and was answered, under the same checkpoint of the outermost graph."""
+    inner = StateGraph(State).add_sequence([("first", asks("first", "1?")), ("second", asks("second", "2?"))])
+    builder = StateGraph(State).add_node("ask", inner.add_edge(START, "first").compile(checkpointer=lasting))
+    player = Player(builder.add_edge(START, "ask").compile(checkpointer=late), flavour, durability)
+    player.invoke({"log": [], "files": []}, config())
+    player.invoke(Command(resume="yes"), config())
+    late.prune(["t"])
+    left = seen(player.state(config()))
+    late.history.fork("t", "fork", at=late.get_tuple(config()).config)
+    assert seen(player.state(config("fork"))) == left
+    assert player.invoke(Command(resume="no"), config())["log"] == ["first: yes", "second: no"]
+    late.history.rollback("t", back=1)
+    for thread in ("t", "fork"):
+        assert seen(player.state(config(thread))) == left
+        ran.clear()
+        assert player.invoke(Command(resume="why"), config(thread))["log"] == ["first: yes", "second: why"]
+        assert ran == ["second"]
+    checked(late, "t", "fork")
+
+
 @pytest.mark.parametrize("place", ["in a subgraph", "two subgraphs deep", "in a subgraph with a state of its own"])
 def test_a_question_is_open_again_as_it_was_when_the_thread_was_pruned(
     late: LateSaver, durability: Durability, place: str
@@ -283,6 +368,62 @@ def test_a_question_is_open_again_as_it_was_when_the_thread_was_pruned(
     late.history.rollback("t", asked.config)
     assert seen(player.state(config())) == seen(asked)
     checked(late, "t")
+
+
+@pytest.mark.parametrize("durability", SAVES_EVERY_STEP)
+def test_a_check_expects_nothing_of_a_question_that_a_prune_has_forgotten(
+    late: LateSaver, durability: Durability
+) -> None:
+    player = Player(QUESTIONS["in the outermost graph"](asks()).compile(checkpointer=late), Flavour.SYNC, durability)
+    player.invoke({"log": ["in"], "files": ["in"]}, config())
+    asked = player.state(config())
+    player.invoke(Command(resume="yes"), config())
+    late.history.rollback("t", asked.config)
+    player.invoke(Command(goto="end"), config())
+    *_, first = player.graph.get_state_history(config())
+    player.invoke(None, first.config)
+    late.prune(["t"])
+    checked(late, "t")
+
+
+class AnswersLate(EventStoreSaver):
+    """A saver that an answer reaches behind the next question, as may happen where a run saves all at its end."""
+
+    def __init__(self, store: EventStore) -> None:
+        super().__init__(store)
+        self._held: list[tuple[Any, ...]] = []
+
+    def put_writes(self, config: Any, writes: Any, task_id: str, task_path: str = "") -> None:
+        channels = {channel for channel, _ in writes}
+        if channels == {"__resume__"} and not config["configurable"]["checkpoint_ns"]:
+            self._held.append((config, writes, task_id, task_path))
+            return
+        super().put_writes(config, writes, task_id, task_path)
+        if "__interrupt__" in channels:
+            while self._held:
+                super().put_writes(*self._held.pop())
+
+
+@pytest.mark.parametrize("durability", ["exit"])
+def test_the_first_question_is_open_again_though_the_second_arrived_before_the_answer(
+    make_store: Any, durability: Durability
+) -> None:
+    saver = AnswersLate(make_store())
+    first, second = (
+        StateGraph(State).add_node("inside", asks(name, f"{name}?")).add_edge(START, "inside").compile()
+        for name in ("first", "second")
+    )
+    calls = [first, second]
+    builder = StateGraph(State).add_edge(START, "ask")
+    builder.add_node("ask", lambda state: {"log": [said for each in calls for said in each.invoke({"log": []})["log"]]})
+    player = Player(builder.compile(checkpointer=saver), Flavour.SYNC, durability)
+    player.invoke({"log": []}, config())
+    asked = player.state(config())
+    player.invoke(Command(resume="yes"), config())
+    assert [each.value for each in player.state(config()).interrupts] == ["second?"]
+    saver.history.rollback("t", asked.config)
+    assert seen(player.state(config())) == seen(asked)
+    checked(saver, "t")
 
 
 class WrappedSaver(EventStoreSaver):

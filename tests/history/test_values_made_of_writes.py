@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage
 from langgraph.errors import EmptyInputError
+from langgraph.graph import START, StateGraph
 from langgraph.pregel import Pregel
-from langgraph.types import Command, Overwrite, StateSnapshot
+from langgraph.types import Command, Overwrite, Send, StateSnapshot
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, CheckpointDiff, diff
-from tests.support.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, telling
+from tests.support.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, state_of, telling
 from tests.support.histories import config
 from tests.support.pace import where_each_step_is_saved
 from tests.support.stage import DURABILITIES, Durability, Flavour, Stage, checkpoint_id
@@ -136,6 +137,8 @@ async def origins_are_right(stage: Stage, graph: Pregel, states: dict[str, Any])
                 if origin.source == "loop" and author(origin.value) != "answer":
                     assert author(origin.value) in origin.nodes
                     assert len(origin.nodes) == 1 or stage.durability == "exit"
+                elif author(origin.value) == "answer" and any(writer.task for writer in origin.writers):
+                    assert origin.nodes == ()
 
 
 def told(saver: EventStoreSaver, frequency: int, steps: int = 3) -> Any:
@@ -199,3 +202,41 @@ def test_beside_what_came_with_an_answer_each_node_is_named(saver: EventStoreSav
     }
     [writer] = found["files['/a']"].writers
     assert (writer.node, found["files['/a']"].step) == (None, found["files['/l']"].step)
+
+
+def test_a_packet_s_node_is_among_those_that_may_have_written_also_if_an_input_has_discarded_it(
+    saver: EventStoreSaver,
+) -> None:
+    graph = telling().compile(checkpointer=saver)
+    sends = {"sent": [{"messages": [AIMessage("worker 1", id="m1")]}], "ask": "right"}
+    graph.invoke({"script": [sends]}, config(), durability="exit")
+    again = {"sent": [{"files": {"/a": {"content": "worker 2"}}}]}
+    graph.invoke({"script": [again], "messages": [], "files": {}}, config(), durability="exit")
+    [origin] = saver.history.blame("t", "files")
+    assert "worker" in origin.nodes
+    assert "worker" not in {writer.node for writer in origin.writers if writer.task}
+
+
+def test_a_node_that_was_also_sent_a_packet_is_among_those_that_may_have_written(saver: EventStoreSaver) -> None:
+    """In a run that is saved at its end, what the node wrote in its own turn does not tell what it wrote when sent."""
+    builder = StateGraph(state_of(SELDOM)).add_node("begin", lambda state: {}).add_edge(START, "begin")
+    builder.add_node("both", lambda state: {"files": {state.get("name", "/led"): {"content": "both"}}})
+    builder.add_node("sent", lambda state: {"files": {"/sent": {"content": "sent"}}})
+    due = ["both", Send("both", {"name": "/packet"}), Send("sent", {})]
+    builder.add_conditional_edges("begin", lambda state: due, ["both", "sent"])
+    graph = builder.compile(checkpointer=saver)
+    for _ in range(2):
+        graph.invoke({"files": {}}, config(), durability="exit")
+        found = {origin.name: origin.nodes for origin in saver.history.blame("t", "files")}
+        assert found["files['/led']"] == ("both",)
+        assert "both" in found["files['/packet']"]
+        assert "sent" in found["files['/sent']"]
+
+
+def test_what_came_with_an_answer_is_no_node_s_also_where_a_run_is_saved_at_its_end(saver: EventStoreSaver) -> None:
+    graph = telling().compile(checkpointer=saver)
+    graph.invoke({"script": [{"ask": "right"}], "files": {}}, config(), durability="exit")
+    answer: Command[Any] = Command(resume="yes", update={"files": {"/a": {"content": "answer 1"}}})
+    graph.invoke(answer, config(), durability="exit")
+    [origin] = saver.history.blame("t", "files")
+    assert [(writer.node, bool(writer.task)) for writer in origin.writers] == [(None, True)]

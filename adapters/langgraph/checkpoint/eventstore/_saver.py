@@ -27,6 +27,7 @@ from langgraph.checkpoint.eventstore._branches_read import BranchesRead
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer
 from langgraph.checkpoint.eventstore._translation import (
+    as_of_now,
     matches,
     plain_filter,
     to_new_checkpoint,
@@ -232,7 +233,8 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             ConflictError: The thread was rolled back, switched or promoted over since the run began. With
                 `concurrent_runs="reject"` also: another run has moved the thread on.
         """
-        new = to_new_checkpoint(config, checkpoint, metadata, new_versions, self._branches_read.of(config))
+        now = as_of_now(checkpoint, new_versions)
+        new = to_new_checkpoint(config, now, metadata, new_versions, self._branches_read.of(config))
         self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
             self._turns.save(new, self.serde, self._run(config), _config.callers(config))
@@ -349,7 +351,8 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """`put`. A cancelled task leaves the checkpoint whole, or nothing of it."""
-        return await self.store.workers.run(self.put, config, checkpoint, metadata, new_versions)
+        now = as_of_now(checkpoint, new_versions)
+        return await self.store.workers.run(self.put, config, now, metadata, new_versions)
 
     async def aput_writes(
         self,

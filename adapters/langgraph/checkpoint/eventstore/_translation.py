@@ -60,6 +60,26 @@ def to_new_checkpoint(
     )
 
 
+def as_of_now(checkpoint: Checkpoint, new_versions: ChannelVersions) -> Checkpoint:
+    """A checkpoint whose changed values stay as they are: LangGraph goes on to change some that it hands over.
+
+    A join hands over the set in which it counts (`NamedBarrierValue.checkpoint`), and a `Topic` the list that it keeps.
+    With the next step running beside, what waits for a thread or for other appends would be stored as that step left
+    it.
+    """
+    values = checkpoint["channel_values"]
+    copied = {channel: _copied(values[channel]) for channel in new_versions if channel in values}
+    return {**checkpoint, "channel_values": {**values, **copied}}
+
+
+def _copied(value: Any) -> Any:
+    if type(value) in (list, set, dict):
+        return value.copy()
+    if type(value) is tuple:  # a join that waits for the end of all others
+        return tuple(_copied(part) for part in value)
+    return value
+
+
 def to_new_writes(
     config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str, nodes: Nodes
 ) -> NewWrites:
