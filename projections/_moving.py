@@ -199,12 +199,13 @@ class Mover:
                 raise ConflictError(thread, seen.version, head.version, _IS_WRITING.format(thread))
 
             def work(session: Session) -> None:
+                self._store.log.within(session).begin_epoch(stream_id)
                 _applying.apply_move(
                     session, self._queries, self._store.queries, stream_id, head.version + 1, topic, record
                 )
 
             its_cause = replace(cause, namespace=record.namespace, checkpoint=record.checkpoint)
-            return Decision([NewEvent(topic, record.pack(), its_cause)], work=work, begins_era=True)
+            return Decision([NewEvent(topic, record.pack(), its_cause)], work=work)
 
         appended = self._store.commit(thread, decide)
         return Moved(thread, appended.last, topic, record.namespace, record.checkpoint, record.undoes)

@@ -33,7 +33,7 @@ def promote(
             message = f"there is a thread {kept!r} already: use another id to keep {over!r} under"
             raise ConflictError(kept, 0, "a thread of that id", message)
         for name, new_name in ((over, kept), (branch, over)):
-            session.execute(store.queries["rename_stream"], {"name": name, "new_name": new_name})
+            store.log.within(session).rename(name, new_name)
 
     def decide(thread: str, then: Callable[[Session], None], stream_id: int, head: Head) -> Decision:
         if head != heads[thread]:
@@ -44,8 +44,7 @@ def promote(
             note_move(session, queries, stream_id, head.version + 1, THREAD_PROMOTED)
             then(session)
 
-        # Its name leads to another stream from here on.
-        return Decision([NewEvent(THREAD_PROMOTED, data, cause)], work=work, closes=True)
+        return Decision([NewEvent(THREAD_PROMOTED, data, cause)], work=work)
 
     # They are renamed when both have their event: with the last one.
     decides = {branch: partial(decide, branch, lambda _: None), over: partial(decide, over, rename)}

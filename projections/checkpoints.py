@@ -289,13 +289,13 @@ class Checkpoints:
 
             def work(session: Session) -> None:
                 session.execute(self.store.queries["lock_family"], {"stream_id": stream_id})
-                session.execute(self.store.queries["close_stream"], {"stream_id": stream_id})
+                self.store.log.within(session).close(stream_id)
                 closed = session.execute(self.queries["closed_ancestors"], {"stream_id": stream_id})
                 # The thread itself, and deleted ancestors that only this fork kept alive.
                 for forgotten in [stream_id, *(int(ancestor) for (ancestor,) in closed)]:
                     self._forget_stream(session, forgotten)
 
-            return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work, closes=True)
+            return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work)
 
         self.store.commit(thread, decide)
         return report

@@ -13,7 +13,7 @@ from eventstore.events import Appended, Cause, Head, NewEvent
 from eventstore.reading.lineage import Segment, ancestors_at, lineage
 from eventstore.reading.reader import Reader
 from eventstore.recorders import Recorder, Session
-from eventstore.writing.appending import ATTEMPTS, new_stream, stand_back
+from eventstore.writing.storing import ATTEMPTS, new_stream, stand_back
 
 FORKED = "stream.forked"
 """The topic of a fork's first own event; its data is the msgpack map `{"parent": name, "version": version}`."""
