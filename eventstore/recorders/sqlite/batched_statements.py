@@ -30,9 +30,12 @@ class BatchedStatement(NamedTuple):
     sql: str
     names: Sequence[Sequence[str]]
 
-    def values(self, *params: Mapping[str, Any]) -> list[Any]:
+    def values(self, params: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Return the values to bind, given the parameters of each of the statements."""
-        return [each[name] for names, each in zip(self.names, params, strict=True) for name in names]
+        found: list[Any] = []
+        for names, each in zip(self.names, params, strict=True):
+            found += map(each.__getitem__, names)
+        return found
 
 
 class BatchedStatements:
@@ -72,6 +75,25 @@ class BatchedStatements:
         batched = BatchedStatement(f"INSERT INTO {name} VALUES ({_times('?', columns)})", names)  # noqa: S608 (names made here)
         self._made[statements] = batched
         return batched
+
+
+def has_changed(sql: str, values: Sequence[Any], connection: sqlite3.Connection) -> bool | None:
+    """Run a batched statement; whether the guarded ones have changed something, and not all is undone.
+
+    It is `None` if it could not be run: SQLite's cached schema is out of date, which it notices by itself only for
+    plain statements.
+    """
+    try:
+        connection.execute(sql, values)
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+            return False
+        raise
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+            return None
+        raise
+    return True
 
 
 def _times(text: str, columns: Sequence[str]) -> str:

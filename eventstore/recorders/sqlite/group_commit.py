@@ -88,6 +88,16 @@ class GroupCommit:
             work: What to do.
             atomic: Whether it is one statement, of which SQLite itself does all or nothing.
         """
+        if atomic and not self._queue and not self._turn.locked():
+            # Nobody writes and nobody waits, most often: then there is nothing to gather.
+            try:
+                with self._turn:
+                    if not self._queue:
+                        return work(self._connection())
+            finally:
+                if self._queue:
+                    with self._queue_lock:
+                        self._wake_next()
         ticket = _Ticket(work, atomic=atomic)
         try:
             with self._queue_lock:
