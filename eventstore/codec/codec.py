@@ -110,7 +110,7 @@ def chained(
         payload = encode(event, limit)
         recorded_at = began_at + places[index] if places else began_at
         version += 1
-        previous = chain.link(previous, version, event.topic, recorded_at, chain.payload_digest(payload))
+        previous = chain.follow(previous, version, event.topic, recorded_at, payload)
         rows.append(Row(version, event.topic, recorded_at, previous, payload))
     return rows
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
 from enum import Enum
+from functools import partial
 from typing import Any
 
 from eventstore.codec import Row, chained
@@ -34,16 +35,17 @@ class Pending:
         places: The ranks of its events in the feed; see `chained`.
 
     Attributes:
+        decide: Decides what follows a head, with what the context variables of its writer say, such as a key or a
+            tenant, whoever asks.
         state: Where it is.
         alone: Whether it is stored by itself, since what it was stored with was refused.
     """
 
     __slots__ = (
         "_appended",
-        "_context",
-        "_decide",
         "_error",
         "alone",
+        "decide",
         "first_version",
         "joins",
         "metadata",
@@ -60,21 +62,15 @@ class Pending:
         first_version: int = 1,
         places: Sequence[int] = (),
     ) -> None:
-        self._decide = decide
+        self.decide: Decide = partial(copy_context().run, decide)  # type: ignore[call-arg]  # they come later
         self.metadata = metadata
         self.joins = joins
         self.first_version = first_version
         self.places = places
-        # Whoever decides for another does so with what that one's context variables say: a key, or a tenant.
-        self._context = copy_context()
         self._appended: Appended | None = None
         self._error: Exception | None = None
         self.alone = False
         self.state = State.WAITING
-
-    def decide(self, stream_id: int, head: Head) -> Decision | Appended:
-        """Decide what follows the head."""
-        return self._context.run(self._decide, stream_id, head)
 
     def succeed(self, appended: Appended) -> None:
         """Note that it is stored."""
@@ -167,7 +163,8 @@ class Batch:
             described: The statements that describe a new stream.
             work: What to do besides, once the transaction is open.
         """
-        return Append(self.stream_id, self._start, self._first, self.rows, [*self._then, *described], work)
+        then = [*self._then, *described] if described else self._then
+        return Append(self.stream_id, self._start, self._first, self.rows, then, work)
 
     def succeed(self) -> None:
         """Tell all its writers that it is stored."""

@@ -15,8 +15,9 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore.erasing import Changes, OpenLog
 from eventstore.errors import BusyError, ConflictError, ConnectionLostError, OvertakenError, UnavailableError
@@ -30,18 +31,8 @@ _log = logging.getLogger("eventstore")
 
 # Numbers of the times during which this process alone has moved a stream.
 _EPOCHS = count(1)
-
-
-class Unsettled(NamedTuple):
-    """An append that was about to be stored when its thread was interrupted: perhaps it was, perhaps not.
-
-    Attributes:
-        append: Tells whether it was: what is stored with it is stored if it is.
-        batch: What it holds of the stream.
-    """
-
-    append: Append
-    batch: Batch
+# Of a transaction that has no work to do: it stays empty.
+_NO_CHANGES = Changes()
 
 
 class StreamWriter:
@@ -80,7 +71,8 @@ class StreamWriter:
         self.waiting: list[Pending] = []
         self._storing = storing
         self._has_rows = False
-        self._unsettled: Unsettled | None = None
+        # What was about to be stored when its thread was interrupted, perhaps it was: the append that tells, the batch.
+        self._unsettled: tuple[Append, Batch] | None = None
         # The last head that was seen, and since when nobody else has moved it.
         self._known: Head | None = None
         self._epoch = 0
@@ -121,19 +113,11 @@ class StreamWriter:
         """
         if self._unsettled:
             self.settle()
-        waiting = [each for each in self.waiting if each.state is State.WAITING]
-        if not waiting:
-            return  # who was interrupted has stored them
-        first, *others = waiting
-        try:
-            batch = self.begin(first)
-            if others and first.joins and not first.alone and batch.work is None:
-                self._gather(batch, others)
-        except OvertakenError:
-            raise
-        except Exception as error:  # noqa: BLE001 (whatever it is, it is who decided that hears of it)
-            self.head = None
-            first.fail(error)
+        waiting = self.waiting
+        if len(waiting) > 1 or waiting[0].state is not State.WAITING:
+            waiting = [each for each in waiting if each.state is State.WAITING]
+        batch = self._decided(waiting) if waiting else None
+        if batch is None:
             return
         try:
             store(self._storing, (self,), (batch,))
@@ -147,6 +131,21 @@ class StreamWriter:
                 pending.alone = True
 
     # --- deciding ----------------------------------------------------------------------------------------------------
+
+    def _decided(self, waiting: Sequence[Pending]) -> Batch | None:
+        """Decide for the first of those who wait, and for those behind it that may join; `None` if it is refused."""
+        first = waiting[0]
+        try:
+            batch = self.begin(first)
+            if len(waiting) > 1 and first.joins and not first.alone and batch.work is None:
+                self._gather(batch, waiting[1:])
+        except OvertakenError:
+            raise
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is who decided that hears of it)
+            self.head = None
+            first.fail(error)
+            return None
+        return batch
 
     def begin(self, pending: Pending, now: int | None = None) -> Batch:
         """Decide for one, on the stream's head.
@@ -192,17 +191,19 @@ class StreamWriter:
 
     # --- storing -----------------------------------------------------------------------------------------------------
 
-    def about_to_store(self, batch: Batch, work: Callable[[Session], None] | None) -> Append:
-        """Return what is to be stored of a batch."""
-        described = () if self._has_rows else self._storing.described(self.stream_id, batch.pending[0].metadata)
-        return batch.append(described, work)
+    def about_to_store(self, batch: Batch, changes: Changes, together: Append | None) -> Append:
+        """Note what is about to be stored, in case that nobody is there to hear what became of it: see `settle`.
 
-    def expect(self, unsettled: Unsettled | None) -> None:
-        """Note what is about to be stored, in case that nobody is there to hear what became of it; `None`: it is known.
-
-        See `settle`.
+        Args:
+            batch: The batch.
+            changes: Where its work notes what it does to streams.
+            together: What is stored in the same transaction, and tells whether all of it was; `None`: this does.
         """
-        self._unsettled = unsettled
+        described = () if self._has_rows else self._storing.described(self.stream_id, batch.pending[0].metadata)
+        work = _opening(self._storing, batch.work, changes) if batch.work else None
+        append = batch.append(described, work)
+        self._unsettled = (together or append), batch
+        return append
 
     def nothing_stored(self) -> None:
         """Note that nothing was stored: the head is read again."""
@@ -215,9 +216,11 @@ class StreamWriter:
             batch: The batch.
             changes: What else its transaction has done.
         """
+        head = batch.head
         if self.stream_id in changes.epochs:
             self._epoch = next(_EPOCHS)
-        self.head = self._known = Head(batch.head.version, batch.head.hash, self._epoch)
+            head = replace(head, epoch=self._epoch)
+        self.head = self._known = head
         self._has_rows = True
         if self.stream_id in changes.closed or self.name in changes.renamed:
             # What is remembered of it would lead the next append of that name into it.
@@ -229,8 +232,9 @@ class StreamWriter:
     def settle(self) -> None:
         """Find out what became of an append whose thread was interrupted: others' events may have been in it."""
         if self._unsettled:
-            if self._storing.is_stored(self._unsettled.append):
-                self._unsettled.batch.succeed()
+            append, batch = self._unsettled
+            if self._storing.is_stored(append):
+                batch.succeed()
             self._unsettled = None
 
 
@@ -240,20 +244,19 @@ def store(storing: Storing, writers: Sequence[StreamWriter], batches: Sequence[B
     Raises:
         OvertakenError: Another process has moved one of the streams; nothing was stored.
     """
-    changes = Changes()
+    changes = _NO_CHANGES
     begun: list[tuple[StreamWriter, Batch]] = []
     appends: list[Append] = []
     for writer, batch in zip(writers, batches, strict=True):
+        if batch.work and changes is _NO_CHANGES:
+            changes = Changes()
         if batch.rows:
-            work = _opening(storing, batch.work, changes) if batch.work else None
             begun.append((writer, batch))
-            appends.append(writer.about_to_store(batch, work))
+            appends.append(writer.about_to_store(batch, changes, appends[0] if appends else None))
         else:
             batch.succeed()
     if not begun:
         return
-    for writer, batch in begun:
-        writer.expect(Unsettled(appends[0], batch))
     try:
         try:
             is_stored = storing.recorder.append(*appends)

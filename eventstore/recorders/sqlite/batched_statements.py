@@ -38,20 +38,15 @@ class BatchedStatement(NamedTuple):
         return found
 
 
-class BatchedStatements:
-    """The batched statements of one connection."""
+class BatchedStatements(dict[tuple[str, ...], BatchedStatement]):
+    """The batched statements of one connection, by the statements that each carries out.
+
+    When the connection is closed, they are cleared; those of the next one get other names.
+    """
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str, ...], BatchedStatement] = {}
+        super().__init__()
         self._numbers = count()
-
-    def known(self, statements: tuple[str, ...]) -> BatchedStatement | None:
-        """Return the batched statement for some statements, if it was made."""
-        return self._made.get(statements)
-
-    def forget(self) -> None:
-        """Forget all of them, since their connection was closed; those of the next one get other names."""
-        self._made.clear()
 
     def make(self, connection: sqlite3.Connection, statements: tuple[str, ...], guarded: int) -> BatchedStatement:
         """Make the batched statement for some statements, outside of any transaction.
@@ -61,7 +56,7 @@ class BatchedStatements:
             statements: The statements.
             guarded: How many of them, the first ones, must change something: otherwise all is undone.
         """
-        if batched := self._made.get(statements):
+        if batched := self.get(statements):
             return batched
         name = f"batched_{next(self._numbers)}"  # another one each time: an interrupt may leave half of one behind
         names = [[*dict.fromkeys(_PARAMETER.findall(sql))] for sql in statements]
@@ -73,7 +68,7 @@ class BatchedStatements:
             f"CREATE TEMP TRIGGER {name}_carried_out INSTEAD OF INSERT ON {name} BEGIN {'; '.join(bodies)}; END"
         )
         batched = BatchedStatement(f"INSERT INTO {name} VALUES ({_times('?', columns)})", names)  # noqa: S608 (names made here)
-        self._made[statements] = batched
+        self[statements] = batched
         return batched
 
 

@@ -216,7 +216,7 @@ class SQLiteRecorder(Follower):
         if self._writer:
             self._writer.close()
             self._writer = None
-        self._batched.forget()
+        self._batched.clear()
 
     def _abandon(self) -> None:
         # To close them would be to act as their owner.
@@ -245,7 +245,7 @@ class SQLiteRecorder(Follower):
             raise StoreClosedError
         if self._unusable:
             raise UnavailableError(f"{self._where} cannot be used here: {self._unusable}")
-        if self._file is not None and self._is_moved():
+        if self._path and self._file not in (None, identity(self._path)):
             with suppress(IndexError):  # whoever comes when one is idle does it
                 self._leave(self._idle.pop())
             raise UnavailableError(
@@ -343,7 +343,7 @@ class SQLiteRecorder(Follower):
         for sql, bound in append.then:
             statements.append(sql)
             params.append(bound)
-        batched = self._batched.known(key := tuple(statements))
+        batched = self._batched.get(key := tuple(statements))
         if batched is None:
             with self._commits.exclusive():
                 batched = self._batched.make(self._open_writer(), key, len(append.rows))

@@ -35,6 +35,7 @@ from langgraph.checkpoint.eventstore._translation import (
 )
 from langgraph.checkpoint.eventstore._turns import Run, Ticket, Turns
 from projections import CACHE_BYTES, Checkpoints, PruneReport, SavedCheckpoint, SnapshotPolicy
+from projections.pregel import SENDS
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._history import History
@@ -232,13 +233,16 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             ConflictError: The thread was rolled back, switched or promoted over since the run began. With
                 `concurrent_runs="reject"` also: another run has moved the thread on.
         """
-        new = to_new_checkpoint(config, checkpoint, metadata, new_versions, self._lines.of(config))
-        self._nodes.remember((new.thread, new.namespace, new.id), new.values)
+        configurable = _config.configurable(config)
+        line = self._lines.of(configurable)
+        new = to_new_checkpoint(config, configurable, checkpoint, metadata, new_versions, line)
+        if SENDS in new.values:
+            self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
             self._turns.save(new, self.serde, self._run(config), _config.callers(config))
         else:
             self.checkpoints.save(new, self.serde)
-        return _config.to_config(new.thread, new.namespace, new.id, _config.configurable(config).get(_config.TICKET))
+        return _config.to_config(new.thread, new.namespace, new.id, configurable.get(_config.TICKET))
 
     def put_writes(
         self,
