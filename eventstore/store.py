@@ -53,7 +53,7 @@ class EventStore:
         self.log = Log(recorder, self.queries, self.codec)
         self._appender = Appender(Storing(recorder, self.queries, self.log, max_value_bytes))
         self._reader = Reader(recorder, self.queries, self.codec)
-        self._forker = Forker(recorder, self.queries, self._reader)
+        self._forker = Forker(recorder, self.queries, self.log, self._reader)
         self._closed = False
 
     @classmethod

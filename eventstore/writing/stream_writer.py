@@ -115,7 +115,8 @@ class StreamWriter:
             self.settle()
         waiting = self.waiting
         if len(waiting) > 1 or waiting[0].state is not State.WAITING:
-            waiting = [each for each in waiting if each.state is State.WAITING]
+            # Of a copy, since others come and go meanwhile.
+            waiting = [each for each in [*waiting] if each.state is State.WAITING]
         batch = self._decided(waiting) if waiting else None
         if batch is None:
             return
