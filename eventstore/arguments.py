@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import wraps
 from typing import Any, TypeVar
 
 from eventstore.errors import BadInputError
-from eventstore.ids import check_id
+from eventstore.events import NewEvent
+from eventstore.ids import check_id, check_topic
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -40,6 +41,25 @@ def checks_itself(function: F) -> F:
     """A method that `checked` leaves alone: it is called at each step of a run, and looks at its arguments itself."""
     _TRUSTED.add(function)
     return function
+
+
+def check_events(events: Iterable[NewEvent]) -> list[NewEvent]:
+    """Return the events that are to be appended, if they can be.
+
+    Raises:
+        BadInputError: They are none.
+        InvalidIdError: A topic cannot be stored.
+    """
+    if not isinstance(events, Iterable):
+        raise BadInputError(f"events is a {type(events).__name__}: pass a list of NewEvent")
+    batch = list(events)
+    for event in batch:
+        if not isinstance(event, NewEvent):
+            raise BadInputError(f"events must be NewEvent, not {type(event).__name__}")
+        check_topic(event.topic)
+        if not isinstance(event.data, bytes):
+            raise BadInputError(f"the data of an event must be bytes, not {type(event.data).__name__}: serialize it")
+    return batch
 
 
 def _checking(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from eventstore.codec import Codec
-from eventstore.errors import BusyError
+from eventstore.errors import BadInputError, BusyError
 from eventstore.reading.log import LogReader
-from eventstore.recorders import Recorder, Session
+from eventstore.recorders import Params, Recorder, Rows, Session, Statement
 
 _END = 2**63 - 1
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.05
@@ -35,14 +36,17 @@ class Log(LogReader):
     def __init__(self, recorder: Recorder, queries: Mapping[str, str], codec: Codec) -> None:
         super().__init__(recorder, queries, codec)
 
-    def within(self, session: Session) -> OpenLog:
+    def within(self, session: Session, changes: Changes | None = None) -> OpenLog:
         """Return the log as an open transaction sees it, and can change it. It costs nothing.
 
         Args:
             session: The transaction, as `work` of an append, of a fork or of `Recorder.write` gets it. It must not be
                 used once the transaction is over.
+            changes: Where it is noted what is done to streams: for the writers of the append that the work belongs to.
         """
-        return OpenLog(self._recorder, self._queries, self._codec, session)
+        if isinstance(session, OpenLog):
+            return session
+        return OpenLog(self._recorder, self._queries, self._codec, session, changes)
 
     def feed_end(self, *, patience: float = 10.0) -> int:
         """Return the feed's last position, when all that is committed by now has its place in it.
@@ -72,12 +76,46 @@ class Log(LogReader):
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-class OpenLog(LogReader):
-    """The rows of the log in one open transaction: read as it sees them, and changed with it or not at all."""
+@dataclass(slots=True)
+class Changes:
+    """What a transaction does to streams, for their writers, which remember their heads.
 
-    def __init__(self, recorder: Recorder, queries: Mapping[str, str], codec: Codec, session: Session) -> None:
+    Attributes:
+        closed: The numbers of streams that it closes.
+        renamed: The names that lead to other streams, or to none, behind it.
+        epochs: The numbers of streams of which what is remembered becomes invalid, though nobody else has moved them.
+    """
+
+    closed: set[int] = field(default_factory=set)
+    renamed: set[str] = field(default_factory=set)
+    epochs: set[int] = field(default_factory=set)
+
+
+class OpenLog(LogReader):
+    """The rows of the log in one open transaction: read as it sees them, and changed with it or not at all.
+
+    It is a `Session`, too, for all else that belongs into the transaction.
+    """
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        queries: Mapping[str, str],
+        codec: Codec,
+        session: Session,
+        changes: Changes | None = None,
+    ) -> None:
         super().__init__(recorder, queries, codec, session)
         self.session = session
+        self._changes = changes
+
+    def execute(self, sql: str, params: Params) -> Rows:
+        """See `Session.execute`."""
+        return self.session.execute(sql, params)
+
+    def carry_out(self, statement: Statement) -> None:
+        """See `Session.carry_out`."""
+        self.session.carry_out(statement)
 
     def lock_family(self, stream_id: int) -> None:
         """Keep forks of a stream, and erasure of it or of a relative, waiting until the transaction is over.
@@ -94,14 +132,35 @@ class OpenLog(LogReader):
     def close(self, stream_id: int) -> None:
         """Close a stream: its name is free for a new one. Its rows stay, since forks may read them.
 
-        It belongs into the work of an append to the stream that says so (see `Decision.closes`): who remembers the
-        stream by its name would append to the closed one otherwise.
+        It belongs into the work of an append to the stream (`EventStore.commit`): so everybody who remembers the
+        stream's head notices, in this process and in others.
+
+        Raises:
+            BadInputError: This is no append's transaction.
         """
+        self._noted().closed.add(stream_id)
         self.session.execute(self._queries["close_stream"], {"stream_id": stream_id})
 
     def rename(self, name: str, new_name: str) -> None:
-        """Give the stream that has a name another one, which no stream may have. Its hash chain goes on."""
+        """Give the stream that has a name another one, which no stream may have. Its hash chain goes on.
+
+        Like `close`, it belongs into the work of an append to the stream, and to every other one that gets its name.
+
+        Raises:
+            BadInputError: This is no append's transaction.
+        """
+        self._noted().renamed.update((name, new_name))
         self.session.execute(self._queries["rename_stream"], {"name": name, "new_name": new_name})
+
+    def begin_epoch(self, stream_id: int) -> None:
+        """Let nobody go on from what he remembers of a stream by its `Head.epoch`, once this append to it is stored.
+
+        In other processes nobody does so anyway, since the append is not theirs.
+
+        Raises:
+            BadInputError: This is no append's transaction.
+        """
+        self._noted().epochs.add(stream_id)
 
     def erase(self, stream_id: int, versions: Iterable[int]) -> None:
         """Erase the content of some of a stream's own events. Their digests stay, and the chain still verifies.
@@ -123,3 +182,8 @@ class OpenLog(LogReader):
         """
         params = {"stream_id": stream_id, "after": after, "topics": self._recorder.list_of(topics)}
         self.session.execute(self._queries["erase_events_after"], params)
+
+    def _noted(self) -> Changes:
+        if self._changes is None:
+            raise BadInputError("this is done in the work of an append to the stream: use EventStore.commit")
+        return self._changes

@@ -97,12 +97,12 @@ class Head:
     Attributes:
         version: Its last version, 0 of an empty stream.
         hash: That event's hash, of an empty stream its genesis.
-        era: While it is the same, nobody but this process has appended to the stream; 0 if that is not known.
+        epoch: While it is the same, nobody but this process has appended to the stream; 0 if that is not known.
     """
 
     version: int
     hash: bytes
-    era: int = field(default=0, compare=False)
+    epoch: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

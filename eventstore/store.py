@@ -9,7 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from eventstore.arguments import checked, checks_itself
+from eventstore.arguments import check_events, checked, checks_itself
 from eventstore.codec import Codec, Upcasters
 from eventstore.codec.envelope import MAX_VALUE_BYTES
 from eventstore.erasing import Log
@@ -23,7 +23,7 @@ from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
 from eventstore.subscription import Subscription
 from eventstore.workers import Workers, twin
-from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, once
+from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, Storing, once
 
 T = TypeVar("T")
 
@@ -51,9 +51,9 @@ class EventStore:
         self.workers = Workers(recorder.connections)
         self.queries = load_queries("eventstore", recorder.dialect, recorder.schema)
         self.log = Log(recorder, self.queries, self.codec)
-        self._appender = Appender(recorder, self.queries, max_value_bytes)
+        self._appender = Appender(Storing(recorder, self.queries, self.log, max_value_bytes))
         self._reader = Reader(recorder, self.queries, self.codec)
-        self._forker = Forker(recorder, self.queries, self._reader)
+        self._forker = Forker(recorder, self.queries, self.log, self._reader)
         self._closed = False
 
     @classmethod
@@ -133,7 +133,7 @@ class EventStore:
             ConflictError: The stream is not at `expected_version`.
             IdempotencyError: The key was used for other events.
         """
-        name, batch = check_stream(stream), _checked(events)
+        name, batch = check_stream(stream), check_events(events)
 
         def append(_: int, head: Head) -> Decision:
             if expected_version is not None and head.version != expected_version:
@@ -161,20 +161,29 @@ class EventStore:
                 stream. Then the head that `decide` gets may be one that is about to be stored: `decide` must not look
                 for it, or for rows that go with it, in the database.
         """
-        self._check_open()
-        return self._appender.commit({stream: decide}, metadata=metadata, joins=joins)[stream]
+        if self._closed:
+            raise StoreClosedError
+        return self._appender.writer(stream).append(decide, metadata or {}, joins=joins)
 
     def commit_all(
-        self, decides: Mapping[str, Decide], *, metadata: Mapping[str, Any] | None = None
+        self,
+        decides: Mapping[str, Decide],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        first_versions: Mapping[str, int] | None = None,
+        places: Mapping[str, Sequence[int]] | None = None,
     ) -> dict[str, Appended]:
         """`commit` to several streams in one transaction: all of it is stored, or nothing.
 
         Args:
             decides: For each stream, who decides; all are asked again if another process appends to one meanwhile.
             metadata: What streams that are new can be searched by.
+            first_versions: For streams that are empty, the version of the first event, where it is not 1.
+            places: For each stream, the ranks of its events among all that is appended, 0, 1, 2, …: the feed has them
+                in that order. Without them, a stream's events stand together.
         """
         self._check_open()
-        return self._appender.commit(decides, metadata=metadata)
+        return self._appender.append_together(decides, metadata or {}, first_versions or {}, places or {})
 
     def append_to_closed(self, stream_id: int, event: NewEvent, work: Callable[[Session, int], None]) -> None:
         """Append to a stream that was closed: no name leads to it any more, but forks may still read through it.
@@ -375,19 +384,6 @@ class EventStore:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosedError
-
-
-def _checked(events: Iterable[NewEvent]) -> list[NewEvent]:
-    if not isinstance(events, Iterable):
-        raise BadInputError(f"events is a {type(events).__name__}: pass a list of NewEvent")
-    batch = list(events)
-    for event in batch:
-        if not isinstance(event, NewEvent):
-            raise BadInputError(f"events must be NewEvent, not {type(event).__name__}")
-        check_topic(event.topic)
-        if not isinstance(event.data, bytes):
-            raise BadInputError(f"the data of an event must be bytes, not {type(event.data).__name__}: serialize it")
-    return batch
 
 
 def _topics(topics: Sequence[str]) -> Sequence[str]:

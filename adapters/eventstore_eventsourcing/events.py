@@ -65,7 +65,11 @@ class LogAggregateRecorder(LogRecorder, es.AggregateRecorder):
             parts = self._parts(stored_events)
             if parts:
                 parts[0].work = work
-                self.store.commit_all({part.name: part.decide for part in parts})
+                self.store.commit_all(
+                    {part.name: part.decide for part in parts},
+                    first_versions={part.name: part.versions[0] for part in parts},
+                    places={part.name: part.places for part in parts},
+                )
             elif work:
                 self.store.recorder.write(work)
         return parts
@@ -245,4 +249,4 @@ class _Part:
             raise es.IntegrityError(f"the events of {self.name!r} do not follow each other: {self.versions}")
         if first != head.version + 1 and not may_be_first:
             raise errors.ConflictError(self.name, first - 1, head.version)
-        return Decision(self.events, work=self.work, first_version=first, places=self.places)
+        return Decision(self.events, work=self.work)

@@ -31,6 +31,13 @@ def payload_digest(payload: bytes) -> bytes:
     return sha256(payload).digest()
 
 
+def follow(previous: bytes, version: int, topic: str, recorded_at: int, payload: bytes) -> bytes:
+    """Return the hash of an event whose payload is at hand: see `link`."""
+    name = topic.encode()
+    header = _HEADER.pack(version, recorded_at, len(name))
+    return sha256(previous + header + name + sha256(payload).digest()).digest()
+
+
 def link(previous: bytes, version: int, topic: str, recorded_at: int, digest: bytes) -> bytes:
     """The hash of one event.
 

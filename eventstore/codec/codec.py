@@ -73,7 +73,7 @@ def encode(event: NewEvent, limit: int = envelope.MAX_VALUE_BYTES) -> bytes:
         BadInputError: It takes more than `limit` bytes, and could not be read again.
     """
     try:
-        record = _packed([event.schema, _pack_cause(event.cause), event.data])
+        record = ormsgpack.packb([event.schema, _pack_cause(event.cause), event.data], option=PACK)
     except (ormsgpack.MsgpackEncodeError, TypeError) as error:
         path, kind = find_refused(_packed, "metadata", event.cause.metadata)
         raise UnserializableError("metadata", kind, path, str(error)) from error
@@ -110,7 +110,7 @@ def chained(
         payload = encode(event, limit)
         recorded_at = began_at + places[index] if places else began_at
         version += 1
-        previous = chain.link(previous, version, event.topic, recorded_at, chain.payload_digest(payload))
+        previous = chain.follow(previous, version, event.topic, recorded_at, payload)
         rows.append(Row(version, event.topic, recorded_at, previous, payload))
     return rows
 
@@ -201,12 +201,13 @@ def unpack(payload: bytes, limit: int = envelope.MAX_VALUE_BYTES) -> tuple[int, 
 def pack_id(text: str | None) -> str | bytes | None:
     """An id as msgpack shall hold it: a UUID in its usual spelling as 16 bytes, anything else as it is."""
     if text is not None and len(text) == _UUID_LENGTH:
+        digits = text.replace("-", "")
         try:
-            compact = bytes.fromhex(text.replace("-", ""))
+            compact = bytes.fromhex(digits)
         except ValueError:
             return text
         # Only the one spelling that reading gives back: lower case, hyphens in their places.
-        if len(compact) == 16 and unpack_id(compact) == text:
+        if len(compact) == 16 and compact.hex() == digits and text[8] == text[13] == text[18] == text[23] == "-":
             return compact
     return text
 
@@ -229,10 +230,10 @@ def _packed(value: Any) -> bytes:
 def _pack_cause(cause: Cause) -> list[Any]:
     packed = [
         cause.namespace,
-        pack_id(cause.checkpoint),
-        pack_id(cause.run),
+        cause.checkpoint and pack_id(cause.checkpoint),
+        cause.run and pack_id(cause.run),
         cause.node,
-        pack_id(cause.task),
+        cause.task and pack_id(cause.task),
         dict(cause.metadata),
     ]
     while packed and not packed[-1]:

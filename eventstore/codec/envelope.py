@@ -51,7 +51,7 @@ def seal(payload: bytes) -> bytes:
         packed = bytes((FORMAT, _ZSTD_DICTIONARY, _DICTIONARY)) + _compressor(_DICTIONARY).compress(payload)
     else:
         packed = bytes((FORMAT, _ZSTD)) + _compressor(0).compress(payload)
-    if len(payload) > _longest(packed):
+    if len(payload) > _FREELY_BYTES and len(payload) > _longest(packed):
         packed += bytes(-(-len(payload) // _TIMES) - len(packed))
     return packed if len(packed) < len(payload) + 2 else bytes((FORMAT, 0)) + payload
 

@@ -11,7 +11,7 @@ from eventstore.codec.envelope import is_erased
 from eventstore.errors import CorruptionError
 from eventstore.metadata import described_by
 from eventstore.reading.lineage import Segment, lineage_read_by
-from eventstore.recorders import Recorder, Session
+from eventstore.recorders import Recorder, Rows, Session
 
 _PAGE = 500
 # Past every version and position that a 64 bit integer can count.
@@ -150,7 +150,10 @@ class LogReader:
         self._recorder = recorder
         self._queries = queries
         self._codec = codec
-        self._read = recorder.read if session is None else session.execute
+        self._session = session
+
+    def _read(self, sql: str, params: Mapping[str, object]) -> Rows:
+        return self._recorder.read(sql, params) if self._session is None else self._session.execute(sql, params)
 
     # --- streams -----------------------------------------------------------------------------------------------------
 

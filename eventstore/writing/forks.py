@@ -8,12 +8,13 @@ from typing import Any
 import ormsgpack
 
 from eventstore.codec import chain, chained
+from eventstore.erasing import Log, OpenLog
 from eventstore.errors import BusyError, ConflictError, ConnectionLostError, NotFoundError, OvertakenError
 from eventstore.events import Appended, Cause, Head, NewEvent
-from eventstore.reading.lineage import Segment, ancestors_at, lineage
+from eventstore.reading.lineage import Segment, ancestors_at
 from eventstore.reading.reader import Reader
 from eventstore.recorders import Recorder, Session
-from eventstore.writing.appending import ATTEMPTS, new_stream, stand_back
+from eventstore.writing.storing import ATTEMPTS, new_stream, stand_back
 
 FORKED = "stream.forked"
 """The topic of a fork's first own event; its data is the msgpack map `{"parent": name, "version": version}`."""
@@ -31,9 +32,10 @@ It may raise `OvertakenError`: then the fork is made anew, on the parent's new h
 class Forker:
     """Forks streams of one recorder."""
 
-    def __init__(self, recorder: Recorder, queries: Mapping[str, str], reader: Reader) -> None:
+    def __init__(self, recorder: Recorder, queries: Mapping[str, str], log: Log, reader: Reader) -> None:
         self._recorder = recorder
         self._queries = queries
+        self._log = log
         self._reader = reader
 
     def fork(
@@ -72,7 +74,7 @@ class Forker:
             raise NotFoundError(f"there is no stream or thread {source!r} that could be copied")
         parent_id, version, digest = rows[0]
         head = Head(version, bytes(digest))
-        past = lineage(self._recorder, self._queries, parent_id)
+        past = self._log.lineage(parent_id)
         point = head if at is None else self._point(source, target, at, head, past)
         data = {"parent": source, "version": point.version, **({} if shows is None else {SHOWS: shows})}
         row = chained([NewEvent(FORKED, ormsgpack.packb(data), cause)], point)[0]
@@ -80,10 +82,11 @@ class Forker:
 
         def begin(session: Session) -> None:
             # From here on nobody deletes the source, or erases what is in it. But that may have happened already.
-            session.execute(self._queries["share_stream"], {"stream_id": parent_id})
-            if session.execute(self._queries["stream_by_name"], {"name": source}) != [(parent_id,)]:
+            log = self._log.within(session)
+            log.share(parent_id)
+            if log.stream_id(source) != parent_id:
                 raise OvertakenError
-            stream_id = self._create(session, target, new_stream(target, described, parent_id, point.version))
+            stream_id = self._create(log, target, new_stream(target, described, parent_id, point.version))
             for ancestor, upto in ancestors_at(past, point.version):
                 session.execute(
                     self._queries["add_ancestor"], {"stream_id": stream_id, "ancestor_id": ancestor, "upto": upto}
@@ -106,13 +109,13 @@ class Forker:
         self._recorder.signal()
         return Appended(row.version, row.version, row.hash)
 
-    def _create(self, session: Session, target: str, stream: Mapping[str, Any]) -> int:
-        created = session.execute(self._queries["create_stream"], stream)
+    def _create(self, log: OpenLog, target: str, stream: Mapping[str, Any]) -> int:
+        created = log.execute(self._queries["create_stream"], stream)
         if not created:
             # Locked first, so that a first append that is under way has ended, and shows.
-            for (taken,) in session.execute(self._queries["stream_by_name"], {"name": target}):
-                session.execute(self._queries["lock_family"], {"stream_id": taken})
-            created = session.execute(self._queries["take_empty_stream"], stream)
+            if (taken := log.stream_id(target)) is not None:
+                log.lock_family(taken)
+            created = log.execute(self._queries["take_empty_stream"], stream)
         if not created:
             message = f"there is a stream or thread {target!r} already: use another name for the copy, or delete it"
             raise ConflictError(target, 0, "a stream of that name", message)

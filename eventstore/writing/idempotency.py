@@ -15,10 +15,13 @@ from eventstore.writing.deciding import Decide, Decision
 def once(
     decide: Decide, events: Sequence[NewEvent], key: str, recorder: Recorder, queries: Mapping[str, str]
 ) -> Decide:
-    """`decide`, unless the key was used before: then the first append's result, if it was for the same events."""
+    """Return `decide`, but for a key that was used before: then the first append's result, if it had the same events.
+
+    The key is noted beside all else that was decided.
+    """
     digest = _digest(events)
 
-    def decide_once(stream_id: int, head: Head) -> Decision:
+    def decide_once(stream_id: int, head: Head) -> Decision | Appended:
         known = recorder.read(queries["find_idempotent"], {"stream_id": stream_id, "key": key})
         if known:
             first, last, stored, last_hash = known[0]
@@ -26,8 +29,10 @@ def once(
                 raise IdempotencyError(
                     f"idempotency key {key!r} was used for other events: give each append a key of its own"
                 )
-            return Decision((), result=Appended(first, last, bytes(last_hash)))
+            return Appended(first, last, bytes(last_hash))
         decision = decide(stream_id, head)
+        if isinstance(decision, Appended):
+            return decision
         note = Statement(
             queries["note_idempotent"],
             {

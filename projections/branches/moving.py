@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent, NotFoundError
+from eventstore.erasing import OpenLog
 from eventstore.events import Head, to_microseconds
-from eventstore.recorders import Session
 from projections.branches.points import Points
 from projections.model import Moved
 from projections.projecting.applying import Applying
@@ -206,12 +206,12 @@ class Mover:
             if head != seen:
                 raise ConflictError(thread, seen.version, head.version, _IS_WRITING.format(thread))
 
-            def work(session: Session) -> None:
-                rows = Applying(self._tables.within(session), self._store.log.within(session))
-                rows.move(stream_id, head.version + 1, topic, record)
+            def work(log: OpenLog) -> None:
+                log.begin_epoch(stream_id)
+                Applying(self._tables.within(log), log).move(stream_id, head.version + 1, topic, record)
 
             its_cause = replace(cause, namespace=record.namespace, checkpoint=record.checkpoint)
-            return Decision([NewEvent(topic, record.pack(), its_cause)], work=work, begins_era=True)
+            return Decision([NewEvent(topic, record.pack(), its_cause)], work=work)
 
         appended = self._store.commit(thread, decide)
         return Moved(thread, appended.last, topic, record.namespace, record.checkpoint, record.undoes)

@@ -100,7 +100,7 @@ class Points:
         return max(since, self._finder.pruned_at(view, since))
 
     def _pruned_at(self, view: View) -> int:
-        return self._finder.pruned_at(view, 0, self._store.recorder.read)
+        return self._finder.pruned_at(view, 0)
 
     # --- questions ---------------------------------------------------------------------------------------------------
 

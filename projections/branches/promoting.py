@@ -8,9 +8,9 @@ from functools import partial
 import ormsgpack
 
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent, NotFoundError
+from eventstore.erasing import OpenLog
 from eventstore.events import Head
 from eventstore.ids import check_stream
-from eventstore.recorders import Session
 from projections.model import Promoted
 from projections.projecting.applying import Applying
 from projections.records import THREAD_PROMOTED
@@ -27,26 +27,23 @@ def promote(store: EventStore, tables: Tables, branch: str, over: str, keep_as: 
         raise BadInputError(f"thread {over!r} is to be kept under another id than {kept!r}")
     data = ormsgpack.packb({"branch": branch, "over": over, "kept_as": kept})
 
-    def rename(session: Session) -> None:
-        log = store.log.within(session)
+    def rename(log: OpenLog) -> None:
         if log.stream_id(kept) is not None:
             message = f"there is a thread {kept!r} already: use another id to keep {over!r} under"
             raise ConflictError(kept, 0, "a thread of that id", message)
         for name, new_name in ((over, kept), (branch, over)):
             log.rename(name, new_name)
 
-    def decide(thread: str, then: Callable[[Session], None], stream_id: int, head: Head) -> Decision:
+    def decide(thread: str, then: Callable[[OpenLog], None], stream_id: int, head: Head) -> Decision:
         if head != heads[thread]:
             message = f"thread {thread!r} moved on while it was looked at: a run is writing to it; nothing was changed"
             raise ConflictError(thread, heads[thread].version, head.version, message)
 
-        def work(session: Session) -> None:
-            rows = Applying(tables.within(session), store.log.within(session))
-            rows.note(stream_id, head.version + 1, THREAD_PROMOTED)
-            then(session)
+        def work(log: OpenLog) -> None:
+            Applying(tables.within(log), log).note(stream_id, head.version + 1, THREAD_PROMOTED)
+            then(log)
 
-        # Its name leads to another stream from here on.
-        return Decision([NewEvent(THREAD_PROMOTED, data, cause)], work=work, closes=True)
+        return Decision([NewEvent(THREAD_PROMOTED, data, cause)], work=work)
 
     # They are renamed when both have their event: with the last one.
     decides = {branch: partial(decide, branch, lambda _: None), over: partial(decide, over, rename)}

@@ -8,6 +8,7 @@ from typing import Literal
 
 from eventstore import BadInputError, Cause, Decision, ErasedError, EventStore, NewEvent, OvertakenError
 from eventstore.arguments import checked
+from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head
 from eventstore.recorders import Session
 from projections.branches.moving import Mover, Target, caused
@@ -288,17 +289,17 @@ class Checkpoints:
         def decide(stream_id: int, _: Head) -> Decision:
             self._live.forget(stream_id)
 
-            def work(session: Session) -> None:
-                log = self.store.log.within(session)
+            def work(log: OpenLog) -> None:
+                tables = self.tables.within(log)
                 log.lock_family(stream_id)
                 log.close(stream_id)
                 # The thread itself, and deleted ancestors that only this fork kept alive.
                 for forgotten in [stream_id, *log.closed_ancestors(stream_id)]:
                     pinned = log.pinned_upto(forgotten)
-                    Applying(self.tables.within(session), log).delete(forgotten, pinned)
+                    Applying(tables, log).delete(forgotten, pinned)
                     log.erase_after(forgotten, pinned, CONTENT)
 
-            return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work, closes=True)
+            return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work)
 
         self.store.commit(thread, decide)
         return report
@@ -412,21 +413,21 @@ class Checkpoints:
                 return Decision(())
             self._live.forget(stream_id)
 
-            def work(session: Session) -> None:
+            def work(log: OpenLog) -> None:
                 # A fork that begins right now either is counted in `pinned`, or waits and then sees the pruned thread.
-                tables, log = self.tables.within(session), self.store.log.within(session)
+                tables = self.tables.within(log)
                 log.lock_family(stream_id)
                 if log.pinned_upto(stream_id) != pinned:
                     raise OvertakenError
+                # What is remembered of the latest checkpoint leads to its values: they may be gone with it.
+                log.begin_epoch(stream_id)
                 Applying(tables, log).prune(stream_id, head.version + 1, topic, planned.record)
                 log.erase(stream_id, planned.erase)
                 # Nothing of it may be left in what it was merged into, and nothing may lead to it.
                 tables.segments.drop(stream_id, planned.erase)
                 tables.writes.drop_at(stream_id, planned.erase)
 
-            # What is remembered of the latest checkpoint leads to its values: they may be gone with it.
-            event = NewEvent(topic, planned.record.pack(), cause or Cause())
-            return Decision([event], work=work, begins_era=True)
+            return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
 
         self.store.commit(thread, decide)
         return made[0].report if made else PruneReport()

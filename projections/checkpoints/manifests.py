@@ -49,7 +49,7 @@ _NAMESPACES = 64
 
 @dataclass(slots=True)
 class _Remembered:
-    era: int = 0
+    epoch: int = 0
     # By namespace: the checkpoint that was saved last, which is most often the parent of the next.
     latest: dict[str, tuple[str, Ancestor]] = field(default_factory=dict)
 
@@ -67,7 +67,7 @@ class Manifests(Follower):
         namespace, checkpoint = key
         with self._lock:
             known = self._streams.get(stream_id)
-            if known is None or known.era != head.era:
+            if known is None or known.epoch != head.epoch:
                 return None
             latest, ancestor = known.latest.get(namespace, ("", NO_ANCESTOR))
             return ancestor if latest == checkpoint else None
@@ -77,10 +77,10 @@ class Manifests(Follower):
         with self._lock:
             known = self._streams.setdefault(stream_id, _Remembered())
             self._streams.move_to_end(stream_id)
-            if known.era < head.era:
+            if known.epoch < head.epoch:
                 known.latest.clear()
-                known.era = head.era
-            elif known.era > head.era:
+                known.epoch = head.epoch
+            elif known.epoch > head.epoch:
                 return
             for (namespace, checkpoint), ancestor in saved.items():
                 known.latest.pop(namespace, None)

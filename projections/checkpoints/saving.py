@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent
 from eventstore.events import Head
 from eventstore.recorders import Statement
+from eventstore.writing import Decide
 from projections.checkpoints.bases import Bases
 from projections.checkpoints.manifests import NO_ANCESTOR, Ancestor, Key, Manifests
 from projections.model import NewCheckpoint, NewWrites
@@ -25,8 +27,8 @@ from projections.records import (
     WritesRecord,
 )
 from projections.tables import Tables
-from projections.values.change import WHOLE, checksum, encoding_number
-from projections.values.kinds import kind_of
+from projections.values.change import WHOLE, Change, checksum, encoding_number
+from projections.values.kinds import TAKEN_APART, kind_of
 from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues, Slot
 from projections.values.parts import PART_BYTES
@@ -47,24 +49,24 @@ class PreparedCheckpoint:
     """A checkpoint that can be saved.
 
     Attributes:
+        thread: The thread's id.
         checkpoint: The checkpoint.
         serializer: Turns its values into bytes.
         begun: Values that are recorded already: those of a checkpoint that follows no other.
         extras: What else it holds.
     """
 
+    thread: str
     checkpoint: NewCheckpoint
     serializer: Serializer
     begun: Mapping[str, Recorded]
     extras: tuple[str | int, bytes] | None
 
-    @property
-    def thread(self) -> str:
-        """The thread's id."""
-        return self.checkpoint.thread
-
 
 Prepared = PreparedCheckpoint | PreparedWrites
+
+_JOINING = {PreparedWrites}
+_NOWHERE = Head(0, b"")
 
 
 def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> PreparedCheckpoint:
@@ -86,7 +88,7 @@ def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> Pre
     if checkpoint.extras:
         encoding, data = dump(serializer, "checkpoint", checkpoint.extras)
         extras = (encoding_number(encoding), data)
-    return PreparedCheckpoint(checkpoint, serializer, begun, extras)
+    return PreparedCheckpoint(checkpoint.thread, checkpoint, serializer, begun, extras)
 
 
 def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
@@ -128,22 +130,24 @@ class Saver:
         self._live = live
         self._policy = policy
         self._manifests = Manifests()
+        self._bases = Bases(store, tables, finder, live)
+        self._longest = store.max_value_bytes
 
     def save(self, items: Sequence[Prepared], check: Callable[[], None] | None = None) -> None:
         """Store checkpoints and writes of one thread, in their order, all of them or none, unless `check` raises."""
-        bases = Bases(self._store, self._tables, self._finder, self._live)
-        batch = _Batch(
-            self._tables, self._finder, self._manifests, bases, self._policy, self._store.max_value_bytes, items
-        )
+        batch = _Batch(self._tables, self._finder, self._manifests, self._bases, self._policy, self._longest, items)
+        decide: Decide = batch.decide
+        joins = False
+        if check:
 
-        def decide(stream_id: int, head: Head) -> Decision:
-            if check:
+            def decide(stream_id: int, head: Head) -> Decision:
                 check()
-            return batch.decide(stream_id, head)
+                return batch.decide(stream_id, head)
 
-        # What tasks write in parallel is stored together. A checkpoint has to see the rows of those before it.
-        joins = check is None and all(isinstance(item, PreparedWrites) for item in items)
-        self._store.commit(items[0].thread, decide, metadata=_searchable(_metadata(items[0])), joins=joins)
+        elif {*map(type, items)} == _JOINING:
+            # What tasks write in parallel is stored together. A checkpoint has to see the rows of those before it.
+            joins = True
+        self._store.commit(items[0].thread, decide, metadata=_searchable(items[0]), joins=joins)
         self._manifests.put(batch.stream_id, batch.head, batch.manifests)
         for slot, value in batch.values.items():
             self._live.put(slot, value)
@@ -175,7 +179,7 @@ class _Batch:
         self._longest = longest
         self._items = items
         self.stream_id = 0
-        self.head = Head(0, b"")
+        self.head = _NOWHERE
         self.manifests: dict[Key, Ancestor] = {}
         self.values: dict[Slot, Value] = {}
 
@@ -197,25 +201,25 @@ class _Batch:
     def _checkpoint(self, prepared: PreparedCheckpoint, version: int) -> tuple[NewEvent, list[Statement]]:
         checkpoint = prepared.checkpoint
         parent = self._parent(checkpoint)
-        self._check_descent(checkpoint, parent)
-        manifest = _manifest(checkpoint, parent.manifest)
-        afresh = parent.has_run(self._policy.nodes, checkpoint.versions_seen)
-        here = [channel for channel, entry in manifest.items() if entry.written_at == HERE]
-        made = for_each(
-            lambda channel: self._recorded(prepared, channel, None if afresh else parent.manifest.get(channel)), here
-        )
-        values = dict(zip(here, made, strict=True))
+        ahead = max(parent.ahead, _ahead(checkpoint.id, checkpoint.parent))
+        if checkpoint.parent is not None and (parent.parent == checkpoint.id or checkpoint.id <= ahead):
+            self._check_descent(checkpoint, checkpoint.parent, parent, ahead)
+        manifest, placed, here = _manifest(checkpoint, parent.manifest, version)
+        afresh = self._policy.nodes and parent.has_run(self._policy.nodes, checkpoint.versions_seen)
+        made = for_each(partial(self._recorded, prepared, {} if afresh else parent.manifest), here)
         self.manifests[checkpoint.namespace, checkpoint.id] = Ancestor(
-            _placed(manifest, version),
+            placed,
             checkpoint.versions_seen,
             checkpoint.parent,
-            max(parent.ahead, _ahead(checkpoint.id, checkpoint.parent)),
+            ahead,
         )
-        for channel, value in values.items():
-            slot = Slot(self.stream_id, checkpoint.namespace, channel)
-            self._check_size(channel, value.value)
-            value.value.version = version
-            self.values[slot] = value.value
+        changes: dict[str, Change] = {}
+        segments: list[Statement] = []
+        for channel, value in zip(here, made, strict=True):
+            self._take(checkpoint.namespace, channel, value.value, version)
+            changes[channel] = value.change
+            for level, change in value.segments:
+                segments.append(self._tables.segments.saving(self.stream_id, version, channel, level, change))
         record = CheckpointRecord(
             parent=checkpoint.parent,
             format=checkpoint.format,
@@ -223,32 +227,35 @@ class _Batch:
             versions_seen=checkpoint.versions_seen,
             updated_channels=checkpoint.updated_channels,
             manifest=manifest,
-            changes={channel: value.change for channel, value in values.items()},
+            changes=changes,
             extras=prepared.extras,
-            packets=sent_to(checkpoint.values.get(SENDS)),
+            packets=sent_to(checkpoint.values[SENDS]) if SENDS in checkpoint.values else (),
         )
         cause = Cause(checkpoint.namespace, checkpoint.id, checkpoint.run, metadata=checkpoint.metadata)
-        segments = [
-            self._tables.segments.saving(self.stream_id, version, channel, level, change)
-            for channel, value in values.items()
-            for level, change in value.segments
-        ]
         return NewEvent(CHECKPOINT_SAVED, record.pack(), cause), segments
 
-    def _check_size(self, channel: str, value: Value) -> None:
-        """Refuse what no read would be given the memory for: a value can grow by small changes."""
+    def _take(self, namespace: str, channel: str, value: Value, version: int) -> None:
+        """Note a value as it is at a version.
+
+        Raises:
+            BadInputError: No read would be given the memory for it: a value can grow by small changes.
+        """
         size = max(value.size, PART_BYTES * len(value.parts.stored))
         if size > self._longest:
             raise BadInputError(
                 f"the value of channel {channel!r} takes {size:,} bytes, and max_value_bytes is {self._longest:,}; "
                 "nothing was stored. Keep less in the channel, or open the store with a larger max_value_bytes"
             )
+        value.version = version
+        self.values[Slot(self.stream_id, namespace, channel)] = value
 
-    def _recorded(self, prepared: PreparedCheckpoint, channel: str, inherited: Entry | None) -> Recorded:
+    def _recorded(self, prepared: PreparedCheckpoint, manifest: Manifest, channel: str) -> Recorded:
+        """Record a channel's value, as a change of the one that the parent's manifest names, if it can be."""
         if channel in prepared.begun:
             return prepared.begun[channel]
         checkpoint = prepared.checkpoint
         value, base = checkpoint.values[channel], None
+        inherited = manifest.get(channel) if type(value) in TAKEN_APART else None
         if inherited and inherited.written_at and kind_of(value) != WHOLE:
             slot = Slot(self.stream_id, checkpoint.namespace, channel)
             base = self.values.get(slot) or self._bases.find(checkpoint.thread, slot, inherited.written_at)
@@ -279,18 +286,16 @@ class _Batch:
         manifest = _placed(record.manifest, parent.version)
         return Ancestor(manifest, record.versions_seen, record.parent, _ahead(parent.id, record.parent))
 
-    def _check_descent(self, checkpoint: NewCheckpoint, parent: Ancestor) -> None:
+    def _check_descent(self, checkpoint: NewCheckpoint, ancestor: str, parent: Ancestor, ahead: str) -> None:
         """Refuse a checkpoint that would descend from itself, as far as that costs nothing where ids grow with time.
 
         Every ring has a link whose parent has the greater id. It is found in full if that link closes it, or is one of
         those that are remembered since this process has written to the thread; else if it is a ring of two.
         """
-        ancestor = checkpoint.parent
-        if ancestor is None or parent is NO_ANCESTOR:
+        if parent is NO_ANCESTOR:
             return
-        ahead = max(parent.ahead, _ahead(checkpoint.id, ancestor))
         closed = parent.parent == checkpoint.id
-        if not closed and checkpoint.id <= ahead and (view := self._finder.view(checkpoint.thread)):
+        if not closed and (view := self._finder.view(checkpoint.thread)):
             named = (
                 checkpoint.id == ahead or self._finder.since_when(view, checkpoint.namespace, checkpoint.id) is not None
             )
@@ -323,19 +328,32 @@ _ROLLED_BACK = (
 )
 
 
-def _manifest(checkpoint: NewCheckpoint, inherited: Manifest) -> dict[str, Entry]:
-    """Return the place of each channel's value; `HERE` marks those that the checkpoint's own event has to hold."""
+def _manifest(
+    checkpoint: NewCheckpoint, inherited: Manifest, event_version: int
+) -> tuple[dict[str, Entry], Manifest, list[str]]:
+    """Return the place of each channel's value, as the checkpoint's event says it, and as others see it; and `here`.
+
+    Those are the channels of which the checkpoint's own event has to hold the values: `HERE` marks them in it.
+    """
     manifest: dict[str, Entry] = {}
+    placed: dict[str, Entry] = {}
+    here: list[str] = []
     for channel, version in checkpoint.channel_versions.items():
         known = inherited.get(channel)
         if channel not in checkpoint.new_versions and known and known.channel_version == version:
-            manifest[channel] = Entry(version, known.written_at)
+            # (1 and 1.0 are the same version, and are stored as they come.)
+            same = known if type(version) is type(known.channel_version) else Entry(version, known.written_at)
+            manifest[channel] = placed[channel] = same
+        elif channel in checkpoint.values:
+            manifest[channel], placed[channel] = Entry(version, HERE), Entry(version, event_version)
+            here.append(channel)
         else:
-            manifest[channel] = Entry(version, HERE if channel in checkpoint.values else None)
+            manifest[channel] = placed[channel] = Entry(version, None)
     for channel in checkpoint.values:  # a value without a version is a value all the same
         if channel not in manifest:
-            manifest[channel] = Entry(None, HERE)
-    return manifest
+            manifest[channel], placed[channel] = Entry(None, HERE), Entry(None, event_version)
+            here.append(channel)
+    return manifest, placed, here
 
 
 def _placed(manifest: Manifest, version: int) -> Manifest:
@@ -346,12 +364,11 @@ def _placed(manifest: Manifest, version: int) -> Manifest:
     }
 
 
-def _metadata(item: Prepared) -> Mapping[str, object]:
-    return item.checkpoint.metadata if isinstance(item, PreparedCheckpoint) else item.event.cause.metadata
-
-
-def _searchable(metadata: Mapping[str, object]) -> dict[str, object]:
+def _searchable(item: Prepared) -> dict[str, object]:
     """Return a thread's searchable metadata: the caller's, without LangGraph's on the single checkpoint."""
+    metadata = item.checkpoint.metadata if isinstance(item, PreparedCheckpoint) else item.event.cause.metadata
+    if metadata.keys() <= OF_A_CHECKPOINT:
+        return {}
     return {key: value for key, value in metadata.items() if key not in OF_A_CHECKPOINT}
 
 

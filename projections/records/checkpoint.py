@@ -17,7 +17,6 @@ from projections.records.layout import (
     id_of,
     layout,
     packed_fields,
-    plain_entries,
     unpacked_fields,
 )
 from projections.records.writes import packets_of
@@ -85,8 +84,10 @@ class CheckpointRecord:
                 self.ts,
                 self.versions_seen,
                 self.updated_channels,
-                plain_entries(self.manifest),
-                plain_entries(self.changes),
+                # The packer knows tuples, and not named ones. (A function that it could call for them would not do: it
+                # takes Ctrl-C in there for a refusal.)
+                dict(zip(self.manifest, map(tuple, self.manifest.values()), strict=True)),
+                dict(zip(self.changes, map(tuple, self.changes.values()), strict=True)),
                 self.extras,
                 *([[*self.packets]] if self.packets else []),
             ]

@@ -5,7 +5,7 @@ Within `layout`, a `TypeError` says that they are not what was stored.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,13 +49,6 @@ def packed_fields(fields: list[Any]) -> bytes:
         return ormsgpack.packb(fields, option=ormsgpack.OPT_NON_STR_KEYS)
     except ormsgpack.MsgpackEncodeError as error:
         raise UnserializableError("checkpoint", "checkpoint", "a name or a version", str(error)) from error
-
-
-def plain_entries(named: Mapping[str, tuple[Any, ...]]) -> dict[str, tuple[Any, ...]]:
-    """Named tuples as the packer takes them."""
-    # The packer knows tuples, and not named ones. (A function that it could call for them would not
-    # do: it takes Ctrl-C in there for a refusal.)
-    return {channel: tuple(each) for channel, each in named.items()}
 
 
 @contextmanager

@@ -100,6 +100,7 @@ def load(encoding: Encoding, data: bytes, serializer: Serializer) -> Any:
     return load_typed(serializer, encoding_name(encoding), data)
 
 
+@lru_cache(1024)
 def encoding_number(encoding: str) -> Encoding:
     """An encoding's stored form."""
     return _NUMBERS.get(encoding, encoding)

@@ -17,6 +17,10 @@ PARTED = frozenset({LIST, DICT, TEXT})
 """The operations by which values are recorded part by part."""
 
 
+TAKEN_APART = frozenset({list, dict, str})
+"""The types of values that can be recorded so: `kind_of` tells which are. Others are recorded whole."""
+
+
 def kind_of(value: object) -> int:
     """The operation by which a value is recorded.
 

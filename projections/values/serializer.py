@@ -20,6 +20,8 @@ K = TypeVar("K")
 
 # A serializer with a pickle fallback says so by this name; one that enciphers adds "+" and the cipher's.
 _PICKLE = "pickle"
+# How nearly everything is encoded.
+_PLAIN = "msgpack"
 
 
 class Serializer(Protocol):
@@ -45,18 +47,18 @@ def dump(serializer: Serializer, channel: str, value: Any) -> tuple[str, bytes]:
         UnserializableError: The serializer refuses it, or would pickle it. The error names channel, type and path.
         TypeNotAllowedError: It holds types that the serializer would not make again.
     """
-
-    def pack(part: Any) -> tuple[str, bytes]:
-        kind, data = serializer.dumps_typed(part)
-        if _is_pickled(kind):
-            raise TypeError("it could only be pickled, and no pickle is ever stored")
-        return kind, bytes(data)
-
     try:
-        return pack(value)
+        encoding, data = serializer.dumps_typed(value)
+        if encoding != _PLAIN:
+            _refuse_pickle(encoding)
+        return encoding, bytes(data)
     except EventStoreError:
         raise  # it says already what to do
     except Exception as error:
+
+        def pack(part: Any) -> None:
+            _refuse_pickle(serializer.dumps_typed(part)[0])
+
         path, kind = find_refused(pack, channel, value)
         raise UnserializableError(channel, kind, path, f"{type(error).__name__}: {error}") from error
 
@@ -91,11 +93,16 @@ class Refusals:
         for key in keys:
             try:
                 found.append(act(key))
-            except TypeNotAllowedError as error:
-                self._not_allowed.update(dict.fromkeys(error.types))
-            except TypeChangedError as error:
-                self._changed.update(dict.fromkeys(error.types))
+            except (TypeNotAllowedError, TypeChangedError) as error:
+                self.note(error)
         return found
+
+    def note(self, error: TypeNotAllowedError | TypeChangedError) -> None:
+        """Note one value's."""
+        if isinstance(error, TypeNotAllowedError):
+            self._not_allowed.update(dict.fromkeys(error.types))
+        else:
+            self._changed.update(dict.fromkeys(error.types))
 
     def check(self) -> None:
         """Raise if anything was refused.
@@ -114,10 +121,22 @@ class Refusals:
 
 def for_each(act: Callable[[K], T], keys: Iterable[K]) -> list[T]:
     """Return what `act` gives for each key; the types that it refuses, all of them, in one error."""
-    refusals = Refusals()
-    found = refusals.each(act, keys)
-    refusals.check()
+    found: list[T] = []
+    refusals: Refusals | None = None
+    for key in keys:
+        try:
+            found.append(act(key))
+        except (TypeNotAllowedError, TypeChangedError) as error:
+            refusals = refusals or Refusals()
+            refusals.note(error)
+    if refusals:
+        refusals.check()
     return found
+
+
+def _refuse_pickle(encoding: str) -> None:
+    if _is_pickled(encoding):
+        raise TypeError("it could only be pickled, and no pickle is ever stored")
 
 
 def _is_pickled(encoding: str) -> bool:

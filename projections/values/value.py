@@ -15,13 +15,14 @@ from projections.values.change import (
     TEXT,
     WHOLE,
     Change,
+    checksum,
     encoding_name,
     encoding_number,
     load,
     pack_trail,
     whole,
 )
-from projections.values.kinds import join, kind_of, split
+from projections.values.kinds import TAKEN_APART, join, kind_of, split
 from projections.values.ladder import DEFAULT_POLICY, Ladder, SnapshotPolicy, climb, segments_due
 from projections.values.marks import NO_MARKS, Marks, marks_of, marks_of_pairs, marks_of_text
 from projections.values.molds import Mold, copied, mold_of
@@ -196,7 +197,7 @@ def recorded(
     Raises:
         UnserializableError: The serializer refuses a part of the value.
     """
-    kind = kind_of(value)
+    kind = kind_of(value) if type(value) in TAKEN_APART else WHOLE
     if kind == WHOLE:
         return _whole(value, channel, serializer)
     base = base if base and base.kind == kind else None
@@ -287,9 +288,9 @@ def _load_part(kind: int, part: Part, serializer: Serializer) -> Any:
 
 def _whole(value: Any, channel: str, serializer: Serializer) -> Recorded:
     encoding, data = dump(serializer, channel, value)
-    part = (encoding_number(encoding), data)
-    kept = Value(WHOLE, Parts([part], b""), read_bytes=len(data), size=len(data))
-    return Recorded(kept, whole(encoding, data))
+    number = encoding_number(encoding)
+    kept = Value(WHOLE, Parts([(number, data)], b""), read_bytes=len(data), size=len(data))
+    return Recorded(kept, Change(WHOLE, 0, checksum(number, data), number, data))
 
 
 def _serialized(

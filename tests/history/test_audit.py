@@ -316,7 +316,7 @@ def test_times_that_do_not_follow_the_feed_are_found_all_the_same(
     chance = random.Random(3)
     for number in range(300):
         # As writers on machines whose clocks differ.
-        monkeypatch.setattr("eventstore.writing.queueing.time.time_ns", lambda: chance.randrange(10**6) * 10**9)
+        monkeypatch.setattr("eventstore.writing.pending.time.time_ns", lambda: chance.randrange(10**6) * 10**9)
         happen(store, metadata={"even": number % 2 == 0})
     monkeypatch.undo()
     monkeypatch.setattr(searching, "SPAN", 16)

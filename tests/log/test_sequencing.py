@@ -83,10 +83,10 @@ def test_a_transaction_that_is_longer_than_a_batch_stays_together_in_its_order(
 ) -> None:
     monkeypatch.setattr(SEQUENCE_BATCH, 3)
 
-    def every_other(first: int) -> Decision:
-        return Decision([NewEvent("said") for _ in range(5)], places=range(first, 10, 2))
-
-    store.commit_all({"b": lambda *_: every_other(0), "a": lambda *_: every_other(1)})
+    decision = Decision([NewEvent("said") for _ in range(5)])
+    store.commit_all(
+        {"b": lambda *_: decision, "a": lambda *_: decision}, places={"b": range(0, 10, 2), "a": range(1, 10, 2)}
+    )
     assert order(store) == [(name, version) for version in range(1, 6) for name in "ba"]
 
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 
 import pytest
 
-from eventstore import ConflictError, Decision, EventStore, FeedEvent, Head, NewEvent
+from eventstore import Appended, ConflictError, Decision, EventStore, FeedEvent, Head, NewEvent
 from eventstore.recorders import Session
 from tests.support.processes import Pipe, in_processes
 from tests.support.races import in_threads
@@ -16,19 +15,27 @@ MakeStore = Callable[..., EventStore]
 ROUNDS = 15
 
 
-def at(version: int, *places: int, work: Callable[[Session], None] | None = None) -> Callable[[int, Head], Decision]:
+class At:
     """One event for each place, if the stream is at this version."""
 
-    def decide(_: int, head: Head) -> Decision:
-        if head.version != version:
-            raise ConflictError("s", version, head.version)
-        return Decision([NewEvent("said") for _ in places], places=places, work=work)
+    def __init__(self, version: int, *places: int, work: Callable[[Session], None] | None = None) -> None:
+        self.version = version
+        self.places = places
+        self.work = work
 
-    return decide
+    def decide(self, _: int, head: Head) -> Decision:
+        if head.version != self.version:
+            raise ConflictError("s", self.version, head.version)
+        return Decision([NewEvent("said") for _ in self.places], work=self.work)
 
 
-def anywhere(places: list[int], _: int, head: Head) -> Decision:
-    return Decision([NewEvent("said", str(head.version + 1).encode()) for _ in places], places=places)
+def together(store: EventStore, parts: dict[str, At]) -> dict[str, Appended]:
+    decides = {name: part.decide for name, part in parts.items()}
+    return store.commit_all(decides, places={name: part.places for name, part in parts.items()})
+
+
+def anywhere(_: int, head: Head) -> Decision:
+    return Decision([NewEvent("said", str(head.version + 1).encode())])
 
 
 def order(entries: list[FeedEvent]) -> list[tuple[str, int]]:
@@ -37,7 +44,7 @@ def order(entries: list[FeedEvent]) -> list[tuple[str, int]]:
 
 def test_streams_are_appended_to_together_and_the_feed_has_the_given_order(store: EventStore) -> None:
     store.append("c", [NewEvent("said")])
-    appended = store.commit_all({"b": at(0, 1, 4), "a": at(0, 0), "c": at(1, 2, 3)})
+    appended = together(store, {"b": At(0, 1, 4), "a": At(0, 0), "c": At(1, 2, 3)})
     assert {name: (each.first, each.last) for name, each in appended.items()} == {"b": (1, 2), "a": (1, 1), "c": (2, 3)}
     assert order(list(store.feed(after=1))) == [("a", 1), ("b", 1), ("c", 2), ("c", 3), ("b", 2)]
     assert all(store.head(name) == Head(each.last, each.hash) for name, each in appended.items())
@@ -45,16 +52,16 @@ def test_streams_are_appended_to_together_and_the_feed_has_the_given_order(store
 
 
 def test_without_places_a_streams_events_stand_together(store: EventStore) -> None:
-    store.commit_all({"b": partial(anywhere, []), "a": at(0), "c": lambda *_: Decision([NewEvent("said")] * 300)})
+    store.commit_all({"b": At(0).decide, "a": At(0).decide, "c": lambda *_: Decision([NewEvent("said")] * 300)})
     assert order(list(store.feed())) == [("c", version) for version in range(1, 301)]
 
 
 def test_if_one_stream_is_elsewhere_nothing_is_stored_in_any(store: EventStore, make_store: MakeStore) -> None:
     elsewhere = make_store()
-    store.commit_all({"a": at(0, 0), "b": at(0, 1)})
+    together(store, {"a": At(0, 0), "b": At(0, 1)})
     elsewhere.append("b", [NewEvent("said")])
     with pytest.raises(ConflictError) as conflict:
-        store.commit_all({"a": at(1, 0), "b": at(1, 1), "c": at(0, 2)})
+        together(store, {"a": At(1, 0), "b": At(1, 1), "c": At(0, 2)})
     assert (conflict.value.expected, conflict.value.actual) == (1, 2)
     assert order(list(store.feed())) == [("a", 1), ("b", 1), ("b", 2)]
 
@@ -63,17 +70,17 @@ def test_work_of_one_stream_that_fails_undoes_all(store: EventStore) -> None:
     def fail(session: Session) -> None:
         raise ZeroDivisionError
 
-    for decides in ({"a": at(0, 0, work=fail), "b": at(0, 1)}, {"a": at(0, 0), "b": at(0, 1, work=fail)}):
+    for parts in ({"a": At(0, 0, work=fail), "b": At(0, 1)}, {"a": At(0, 0), "b": At(0, 1, work=fail)}):
         with pytest.raises(ZeroDivisionError):
-            store.commit_all(decides)
+            together(store, parts)
     assert list(store.feed()) == []
-    store.commit_all({"a": at(0, 0), "b": at(0, 1)})
+    together(store, {"a": At(0, 0), "b": At(0, 1)})
     assert store.verify().events == 2
 
 
 def commit_in_some_order(store: EventStore, names: list[str]) -> None:
     for _ in range(ROUNDS):
-        store.commit_all({name: partial(anywhere, [place]) for place, name in enumerate(names)})
+        store.commit_all(dict.fromkeys(names, anywhere), places={name: [place] for place, name in enumerate(names)})
 
 
 def commit_in_a_process(pipe: Pipe, url: str, names: list[str]) -> None:

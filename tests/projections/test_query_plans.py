@@ -172,7 +172,7 @@ def overheard(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[li
 
     statements: list[Statement] = []
     with monkeypatch.context() as patch:
-        patch.setattr(SQLiteRecorder, "_append_at_once", _taken_apart(sent, SQLiteRecorder._append_at_once))
+        patch.setattr(SQLiteRecorder, "_at_once", _taken_apart(sent, SQLiteRecorder._at_once))
         for place, name in SPOKEN_THROUGH[store.recorder.dialect]:
             patch.setattr(place, name, listening(getattr(place, name)))
         yield statements

@@ -132,13 +132,13 @@ def test_a_stream_begins_once_also_if_two_want_to_begin_it_at_different_versions
         def decide(_: int, head: Head) -> Decision:
             if head.version:
                 raise ConflictError(stream, first - 1, head.version)
-            return Decision(numbered(first, first), first_version=first)
+            return Decision(numbered(first, first))
 
         # The stream is known to both, and empty.
         stores[first].commit(stream, lambda *_: Decision(()))
         begin.wait()
         try:
-            return stores[first].commit(stream, decide).first == first
+            return stores[first].commit_all({stream: decide}, first_versions={stream: first})[stream].first == first
         except ConflictError:
             return False
 
@@ -303,7 +303,8 @@ def test_what_a_fast_statement_cannot_bind_it_does_not_take(value: object) -> No
 
 def test_an_append_that_is_made_once_keeps_all_that_was_decided(store: EventStore) -> None:
     store.append("s", numbered(1, 1))
-    decision = Decision(numbered(2, 2), work=lambda _: None, first_version=3, places=[7], closes=True, begins_era=True)
+    decision = Decision(numbered(2, 2), work=lambda _: None)
     made = once(lambda *_: decision, decision.events, "key", store.recorder, store.queries)(1, Head(1, b""))
+    assert isinstance(made, Decision)
     assert [statement.params["key"] for statement in made.then] == ["key"]
     assert replace(made, then=()) == decision

@@ -52,7 +52,7 @@ def decided(
             return error
 
     monkeypatch.setattr(store.recorder, "append", slow)
-    waiting = store._appender._stream("s").waiting
+    waiting = store._appender.writer("s").waiting
     with ThreadPoolExecutor(WRITERS + 1) as pool:
         first = pool.submit(store.append, "s", [NewEvent("first")])
         begun.wait()
@@ -188,13 +188,13 @@ def test_if_nobody_can_tell_nobody_is_told_that_it_is_stored(
         raise UnavailableError("away")
 
     monkeypatch.setattr(store.recorder, "append", lost)
-    monkeypatch.setattr(store._appender, "_is_stored", away)
+    monkeypatch.setattr(store._appender._storing, "is_stored", away)
     *results, _ = decided(store, [appending("a"), appending("b")], monkeypatch)
     assert [type(result) for result in results] == [ConnectionLostError, ConnectionLostError]
 
 
 def test_a_stream_is_described_by_who_begins_it(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = store._appender._stream("s")
+    stream = store._appender.writer("s")
     with ThreadPoolExecutor(2) as pool, stream.lock:
         for number in (1, 2):
             pool.submit(store.append, "s", [NewEvent(f"t{number}")], metadata={"number": number})

@@ -9,7 +9,7 @@ from typing import TypeVar
 import psycopg
 import pytest
 
-from eventstore import BusyError, Cause, CorruptionError, EventStore, NewEvent
+from eventstore import BadInputError, BusyError, Cause, CorruptionError, Decision, EventStore, Head, NewEvent
 from eventstore.erasing import OpenLog
 from eventstore.reading import Segment
 
@@ -32,6 +32,15 @@ def change(store: EventStore, work: Callable[[OpenLog], T]) -> T:
     return store.recorder.write(lambda session: work(store.log.within(session)))
 
 
+def append_and(store: EventStore, stream: str, work: Callable[[OpenLog, int], None], topic: str = DONE) -> None:
+    """Append an event, and do something to the stream in the append's transaction."""
+    store.commit(stream, lambda stream_id, _: Decision([NewEvent(topic)], work=lambda log: work(log, stream_id)))
+
+
+def close(store: EventStore, stream: str) -> None:
+    append_and(store, stream, lambda log, stream_id: log.close(stream_id))
+
+
 def contents(store: EventStore, stream: str) -> list[str | None]:
     return [None if event.erased else event.data.decode() for event in store.read(stream)]
 
@@ -46,24 +55,60 @@ def test_a_stream_is_found_by_its_name_and_by_its_number(store: EventStore) -> N
     assert store.log.stream(stream.stream_id + 1) is None
 
 
-def test_a_closed_stream_keeps_its_name_and_frees_it(make_store: Callable[..., EventStore]) -> None:
-    store = make_store()
+def test_a_closed_stream_keeps_its_name_and_frees_it(store: EventStore) -> None:
     first = fill(store, "main", "a")
-    change(store, lambda log: log.close(first))
+    close(store, "main")
     assert store.log.stream_id("main") is None
     stream = store.log.stream(first)
     assert stream is not None
     assert (stream.closed, stream.name) == (True, "main")
-    assert fill(make_store(), "main", "b") != first
+    assert fill(store, "main", "b") != first
+    assert contents(store, "main") == ["b"]
 
 
 def test_a_renamed_stream_remembers_what_it_was_begun_as_and_still_verifies(store: EventStore) -> None:
     stream_id = fill(store, "main", "a")
-    change(store, lambda log: log.rename("main", "other"))
+    append_and(store, "main", lambda log, _: log.rename("main", "other"))
+    assert fill(store, "main", "b") != stream_id
     stream = store.log.stream(stream_id)
     assert stream is not None
     assert (stream.name, stream.begun_as) == ("other", "main")
-    assert store.verify("other").events == 1
+    assert store.verify("other").events == 2
+
+
+@pytest.mark.parametrize("change", ["close", "rename", "begin_epoch"])
+def test_a_stream_is_closed_and_renamed_in_an_append_to_it_and_nowhere_else(store: EventStore, change: str) -> None:
+    main = fill(store, "main", "a")
+    arguments = ("main", "other") if change == "rename" else (main,)
+    with pytest.raises(BadInputError, match="use EventStore"):
+        store.recorder.write(lambda session: getattr(store.log.within(session), change)(*arguments))
+    assert fill(store, "main", "b") == main
+
+
+def test_an_append_that_begins_an_epoch_ends_what_is_remembered_of_the_stream(store: EventStore) -> None:
+    epochs: list[int] = []
+
+    def note(_: int, head: Head) -> Decision:
+        epochs.append(head.epoch)
+        return Decision([NewEvent(SAID)])
+
+    for _ in range(3):
+        store.commit("main", note)
+    append_and(store, "main", lambda log, stream_id: log.begin_epoch(stream_id))
+    store.commit("main", note)
+    assert epochs[1] == epochs[2] != epochs[3]
+
+
+def test_a_transaction_that_is_rolled_back_has_closed_nothing(store: EventStore) -> None:
+    main = fill(store, "main", "a")
+
+    def work(log: OpenLog, stream_id: int) -> None:
+        log.close(stream_id)
+        raise BusyError("never mind")
+
+    with pytest.raises(BusyError):
+        append_and(store, "main", work)
+    assert fill(store, "main", "b") == main
 
 
 def test_a_family_is_a_root_with_all_that_descends_from_it(store: EventStore) -> None:
@@ -84,7 +129,7 @@ def test_a_stream_is_pinned_up_to_its_last_living_fork(store: EventStore) -> Non
     store.fork("main", "early", at=1)
     store.fork("main", "late", at=3)
     assert store.log.pinned_upto(main) == 3
-    change(store, lambda log: log.close(number(store, "late")))
+    close(store, "late")
     assert store.log.pinned_upto(main) == 1
 
 
@@ -94,7 +139,7 @@ def test_closed_ancestors_are_told_from_living_ones(store: EventStore) -> None:
     store.fork("child", "grandchild")
     grandchild = number(store, "grandchild")
     assert store.log.closed_ancestors(grandchild) == []
-    change(store, lambda log: log.close(main))
+    close(store, "main")
     assert store.log.closed_ancestors(grandchild) == [main]
 
 
@@ -168,7 +213,6 @@ def test_a_change_that_is_rolled_back_leaves_all_as_it_was(store: EventStore) ->
 
     def work(log: OpenLog) -> None:
         log.erase(main, [1])
-        log.close(main)
         assert log.content_sizes(main, [SAID]) == []  # the transaction sees it
         raise BusyError("never mind")
 
@@ -235,10 +279,10 @@ def test_streams_and_events_are_counted(store: EventStore) -> None:
     main = fill(store, "main", "a", "b")
     fill(store, "gone", "c", topic=DONE)
     store.fork("main", "fork", at=1)
-    change(store, lambda log: log.close(number(store, "gone")))
+    close(store, "gone")
     assert store.log.count_streams() == (2, 1, 1)
     assert [(each.topic, each.events) for each in store.log.count_events()] == [
-        (DONE, 1),
+        (DONE, 2),
         (SAID, 2),
         ("stream.forked", 1),
     ]

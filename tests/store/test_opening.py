@@ -313,7 +313,7 @@ def test_an_interrupt_while_a_batched_statement_is_made_leaves_the_store_usable(
     with EventStore.open(tmp_path / "agents.db") as store:
         store.append("s", [NewEvent("t")])  # makes the stream
         assert isinstance(store.recorder, SQLiteRecorder)
-        store.recorder._batched.forget()
+        store.recorder._batched.clear()
         with monkeypatch.context() as patched:
             patched.setattr("eventstore.recorders.sqlite.batched_statements.BatchedStatement", interrupted)
             with pytest.raises(KeyboardInterrupt):

@@ -30,25 +30,23 @@ class BatchedStatement(NamedTuple):
     sql: str
     names: Sequence[Sequence[str]]
 
-    def values(self, *params: Mapping[str, Any]) -> list[Any]:
+    def values(self, params: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Return the values to bind, given the parameters of each of the statements."""
-        return [each[name] for names, each in zip(self.names, params, strict=True) for name in names]
+        found: list[Any] = []
+        for names, each in zip(self.names, params, strict=True):
+            found += map(each.__getitem__, names)
+        return found
 
 
-class BatchedStatements:
-    """The batched statements of one connection."""
+class BatchedStatements(dict[tuple[str, ...], BatchedStatement]):
+    """The batched statements of one connection, by the statements that each carries out.
+
+    When the connection is closed, they are cleared; those of the next one get other names.
+    """
 
     def __init__(self) -> None:
-        self._made: dict[tuple[str, ...], BatchedStatement] = {}
+        super().__init__()
         self._numbers = count()
-
-    def known(self, statements: tuple[str, ...]) -> BatchedStatement | None:
-        """Return the batched statement for some statements, if it was made."""
-        return self._made.get(statements)
-
-    def forget(self) -> None:
-        """Forget all of them, since their connection was closed; those of the next one get other names."""
-        self._made.clear()
 
     def make(self, connection: sqlite3.Connection, statements: tuple[str, ...], guarded: int) -> BatchedStatement:
         """Make the batched statement for some statements, outside of any transaction.
@@ -58,7 +56,7 @@ class BatchedStatements:
             statements: The statements.
             guarded: How many of them, the first ones, must change something: otherwise all is undone.
         """
-        if batched := self._made.get(statements):
+        if batched := self.get(statements):
             return batched
         name = f"batched_{next(self._numbers)}"  # another one each time: an interrupt may leave half of one behind
         names = [[*dict.fromkeys(_PARAMETER.findall(sql))] for sql in statements]
@@ -70,8 +68,27 @@ class BatchedStatements:
             f"CREATE TEMP TRIGGER {name}_carried_out INSTEAD OF INSERT ON {name} BEGIN {'; '.join(bodies)}; END"
         )
         batched = BatchedStatement(f"INSERT INTO {name} VALUES ({_times('?', columns)})", names)  # noqa: S608 (names made here)
-        self._made[statements] = batched
+        self[statements] = batched
         return batched
+
+
+def has_changed(sql: str, values: Sequence[Any], connection: sqlite3.Connection) -> bool | None:
+    """Run a batched statement; whether the guarded ones have changed something, and not all is undone.
+
+    It is `None` if it could not be run: SQLite's cached schema is out of date, which it notices by itself only for
+    plain statements.
+    """
+    try:
+        connection.execute(sql, values)
+    except sqlite3.IntegrityError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_CONSTRAINT_TRIGGER:
+            return False
+        raise
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+            return None
+        raise
+    return True
 
 
 def _times(text: str, columns: Sequence[str]) -> str:

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 
 from eventstore import errors
 
+REFUSED = (sqlite3.Error, OverflowError)
+"""What SQLite raises, and its driver, who refuses more than 2 GB, or an integer past 64 bits, by itself."""
+
 _BY_PRIMARY_CODE: dict[int, tuple[type[errors.EventStoreError], str]] = {
     sqlite3.SQLITE_BUSY: (
         errors.BusyError,
@@ -48,14 +51,14 @@ def translated(where: str) -> Iterator[None]:
     """Raise our own error for any of SQLite's."""
     try:
         yield
-    except sqlite3.Error as error:
+    except REFUSED as error:
         raise translate(error, where) from error
-    except OverflowError as error:  # how the driver itself refuses more than 2 GB, or an integer past 64 bits
-        raise errors.BadInputError("a value is larger than SQLite stores: nothing of this call was stored") from error
 
 
-def translate(error: sqlite3.Error, where: str) -> errors.EventStoreError:
-    """Our error for one of SQLite's."""
+def translate(error: Exception, where: str) -> errors.EventStoreError:
+    """Return our error for one of `REFUSED`."""
+    if isinstance(error, OverflowError):
+        return errors.BadInputError("a value is larger than SQLite stores: nothing of this call was stored")
     # The low byte is the primary code; the rest tells the variants apart.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _BY_PRIMARY_CODE:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 _LOOK_AGAIN_SECONDS = 1.0
 
 
-class _Ticket(Generic[T]):
+class _Writer(Generic[T]):
     """One writer's work, and what came of it."""
 
     def __init__(self, work: Callable[[sqlite3.Connection], T], *, atomic: bool) -> None:
@@ -54,16 +54,16 @@ class _Ticket(Generic[T]):
 class _Batch:
     """Work that is carried out in one transaction; done for all of its writers in one moment."""
 
-    def __init__(self, tickets: list[_Ticket[Any]]) -> None:
-        self.tickets = tickets
+    def __init__(self, writers: list[_Writer[Any]]) -> None:
+        self.writers = writers
         self.finished = False
-        for ticket in tickets:
-            ticket.batch = self
+        for writer in writers:
+            writer.batch = self
 
     @property
     def is_one_statement(self) -> bool:
         """`True` if the batch needs no explicit transaction."""
-        return len(self.tickets) == 1 and self.tickets[0].atomic
+        return len(self.writers) == 1 and self.writers[0].atomic
 
 
 class GroupCommit:
@@ -79,7 +79,7 @@ class GroupCommit:
         # often: no writer is ever left behind by a leader that is gone.
         self._turn = threading.Lock()
         self._queue_lock = threading.Lock()
-        self._queue: list[_Ticket[Any]] = []
+        self._queue: list[_Writer[Any]] = []
 
     def run(self, work: Callable[[sqlite3.Connection], T], *, atomic: bool = False) -> T:
         """Carry out `work` in a transaction; return when it is committed, raise if it was rolled back.
@@ -88,20 +88,30 @@ class GroupCommit:
             work: What to do.
             atomic: Whether it is one statement, of which SQLite itself does all or nothing.
         """
-        ticket = _Ticket(work, atomic=atomic)
+        if atomic and not self._queue and not self._turn.locked():
+            # Nobody writes and nobody waits, most often: then there is nothing to gather.
+            try:
+                with self._turn:
+                    if not self._queue:
+                        return work(self._connection())
+            finally:
+                if self._queue:
+                    with self._queue_lock:
+                        self._wake_next()
+        writer = _Writer(work, atomic=atomic)
         try:
             with self._queue_lock:
-                self._queue.append(ticket)
-            while not ticket.done:
+                self._queue.append(writer)
+            while not writer.done:
                 if self._turn.locked():
-                    ticket.wait()
+                    writer.wait()
                 else:
-                    self._lead(ticket)
+                    self._lead(writer)
         finally:
-            self._leave(ticket)
-        if ticket.error is not None:
-            raise ticket.error
-        return ticket.result  # type: ignore[return-value]  # done without an error: it holds a T
+            self._leave(writer)
+        if writer.error is not None:
+            raise writer.error
+        return writer.result  # type: ignore[return-value]  # done without an error: it holds a T
 
     @contextmanager
     def exclusive(self) -> Iterator[None]:
@@ -123,33 +133,33 @@ class GroupCommit:
         with self._queue_lock:
             self._wake_next()
 
-    def _lead(self, ticket: _Ticket[Any]) -> None:
+    def _lead(self, writer: _Writer[Any]) -> None:
         """Carry out all that has gathered, and tell the writers."""
         with self._turn:
-            if ticket.done:  # by another leader, who was faster
+            if writer.done:  # by another leader, who was faster
                 return
             with self._queue_lock:
-                if ticket not in self._queue:  # who had begun its work was interrupted, and did not finish
-                    self._queue.append(ticket)
+                if writer not in self._queue:  # who had begun its work was interrupted, and did not finish
+                    self._queue.append(writer)
                 batch = _Batch(self._queue)
                 self._queue = []
-            self._carry_out(batch, ticket)
-        for done in batch.tickets:
+            self._carry_out(batch, writer)
+        for done in batch.writers:
             done.wake()
 
-    def _leave(self, ticket: _Ticket[Any]) -> None:
+    def _leave(self, writer: _Writer[Any]) -> None:
         """Let the next one lead. A writer that was interrupted takes back what nobody has begun."""
         with self._queue_lock:
-            ticket.gone = True
-            if ticket in self._queue:
-                self._queue.remove(ticket)
+            writer.gone = True
+            if writer in self._queue:
+                self._queue.remove(writer)
             self._wake_next()
 
     def _wake_next(self) -> None:
         if self._queue:
             self._queue[0].wake()
 
-    def _carry_out(self, batch: _Batch, own: _Ticket[Any]) -> None:
+    def _carry_out(self, batch: _Batch, own: _Writer[Any]) -> None:
         committing = False
         connection: sqlite3.Connection | None = None
         try:
@@ -160,14 +170,14 @@ class GroupCommit:
                 batch.finished = True
                 return
             connection.execute("BEGIN IMMEDIATE")
-            for ticket in batch.tickets:
-                _attempt(connection, ticket, alone=len(batch.tickets) == 1)
+            for writer in batch.writers:
+                _attempt(connection, writer, alone=len(batch.writers) == 1)
             committing = True
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 (whatever it is, each writer of the batch gets it)
             _roll_back(connection)
-            for ticket in batch.tickets:  # nothing was committed: none of them may report success
-                ticket.error = ticket.error or error
+            for writer in batch.writers:  # nothing was committed: none of them may report success
+                writer.error = writer.error or error
         except BaseException:
             # An interrupt is for the thread that it reached. The others' work is done, or is done by who leads next.
             if not _roll_back(connection) and committing:
@@ -175,28 +185,28 @@ class GroupCommit:
             with self._queue_lock:
                 own.gone = True
                 # Whose writer was interrupted, too, is left out: nobody would hear of it.
-                self._queue = [ticket for ticket in batch.tickets if not (ticket.done or ticket.gone)] + self._queue
+                self._queue = [writer for writer in batch.writers if not (writer.done or writer.gone)] + self._queue
             raise
         batch.finished = True
 
 
-def _attempt(connection: sqlite3.Connection, ticket: _Ticket[Any], *, alone: bool) -> None:
-    ticket.error = None
+def _attempt(connection: sqlite3.Connection, writer: _Writer[Any], *, alone: bool) -> None:
+    writer.error = None
     if alone:
-        ticket.result = ticket.work(connection)
+        writer.result = writer.work(connection)
         return
-    if not ticket.atomic:
-        connection.execute("SAVEPOINT ticket")
+    if not writer.atomic:
+        connection.execute("SAVEPOINT writer")
     try:
-        ticket.result = ticket.work(connection)
+        writer.result = writer.work(connection)
     except Exception as error:
         if not connection.in_transaction:
             raise  # SQLite itself gave the whole transaction up, as it does when the disk is full
-        ticket.error = error
-        if not ticket.atomic:
-            connection.execute("ROLLBACK TO ticket")
-    if not ticket.atomic:
-        connection.execute("RELEASE ticket")
+        writer.error = error
+        if not writer.atomic:
+            connection.execute("ROLLBACK TO writer")
+    if not writer.atomic:
+        connection.execute("RELEASE writer")
 
 
 def _roll_back(connection: sqlite3.Connection | None) -> bool:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
@@ -44,8 +46,16 @@ class BranchesRead(Follower):
                 if len(self._runs) > _REMEMBERED_RUNS:
                     self._runs.popitem(last=False)
 
-    def of(self, config: RunnableConfig) -> int | None:
-        """The branch that a run has read first; `None` if it has read nothing, or is not one of LangGraph's own."""
-        control = _config.run_control(config)
-        known = self._runs.get((id(control), _config.address(config).thread)) if control is not None else None
+    def of(self, configurable: Mapping[str, Any]) -> int | None:
+        """The branch that a run has read first; `None` if it has read nothing, or is not one of LangGraph's own.
+
+        Args:
+            configurable: The part of its config that is for checkpoint savers.
+        """
+        if _config.RUNTIME not in configurable:
+            return None
+        control = getattr(configurable[_config.RUNTIME], "control", None)
+        if control is None:
+            return None
+        known = self._runs.get((id(control), _config.address_in(configurable).thread))
         return known[1] if known else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -22,6 +23,13 @@ MAX_TASK_PATH_BYTES = 65_536
 TICKET = "__pregel_eventstore_ticket"
 """In a config that the saver gave out, where runs take turns: see `_turns.Ticket`. The prefix keeps it out of metadata
 and of what is streamed."""
+
+
+RUNTIME = "__pregel_runtime"
+"""In a config that LangGraph passes: what knows the run."""
+
+# For texts that a run passes again and again.
+_checked = lru_cache(4096)(check_id)
 
 
 class Address(NamedTuple):
@@ -44,12 +52,19 @@ def address(config: RunnableConfig) -> Address:
     Raises:
         InvalidIdError: An id is missing or cannot be stored.
     """
-    configurable = _configurable(config)
-    return Address(
-        thread_id(configurable.get("thread_id")),
-        namespace(configurable.get("checkpoint_ns")) or "",
-        checkpoint_id(configurable.get("checkpoint_id")),
-    )
+    return address_in(_configurable(config))
+
+
+def address_in(configurable: Mapping[str, Any]) -> Address:
+    """`address`, in the part of a config that is for checkpoint savers."""
+    thread, path, checkpoint = map(configurable.get, ("thread_id", "checkpoint_ns", "checkpoint_id"))
+    if type(thread) is type(path) is type(checkpoint) is str:  # as a running thread names itself, again and again
+        return Address(
+            _checked("thread_id", thread, longest=MAX_STREAM_BYTES),
+            _checked("checkpoint_ns", path, longest=MAX_NAMESPACE_BYTES, empty=True),
+            _checked("checkpoint_id", checkpoint, longest=MAX_CHECKPOINT_BYTES) if checkpoint else None,
+        )
+    return Address(thread_id(thread), namespace(path) or "", checkpoint_id(checkpoint))
 
 
 def thread_id(value: object) -> str:
@@ -74,6 +89,8 @@ def checkpoint_id(value: object) -> str | None:
     """A checkpoint's id, or `None` if the config names none."""
     if value is None or value == "":
         return None
+    if type(value) is str:
+        return _checked("checkpoint_id", value, longest=MAX_CHECKPOINT_BYTES)
     return check_id("checkpoint_id", _text(value), longest=MAX_CHECKPOINT_BYTES)
 
 
@@ -92,9 +109,9 @@ def namespace_of_list(config: RunnableConfig) -> str | None:
     return namespace(_configurable(config).get("checkpoint_ns"))
 
 
-def run_id(config: RunnableConfig, metadata: Mapping[str, Any]) -> str | None:
+def run_id(config: RunnableConfig, configurable: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:
     """The id of the run, as far as LangGraph tells."""
-    found = metadata.get("run_id") or _configurable(config).get("run_id") or config.get("run_id")
+    found = metadata.get("run_id") or configurable.get("run_id") or config.get("run_id")
     return run(found) if found else None
 
 
@@ -109,12 +126,15 @@ def configurable(config: RunnableConfig | None) -> Mapping[str, Any]:
     Raises:
         BadInputError: It is not a mapping.
     """
+    # What LangGraph passes are dicts; to ask whether something is a `Mapping` takes several calls.
+    if type(config) is dict and type(found := config.get("configurable")) is dict:
+        return found
     return {} if config is None else _configurable(config)
 
 
 def run_control(config: RunnableConfig) -> object | None:
     """The control object that LangGraph makes for each run, and hands to its subgraphs."""
-    return getattr(_configurable(config).get("__pregel_runtime"), "control", None)
+    return getattr(_configurable(config).get(RUNTIME), "control", None)
 
 
 def callers(config: RunnableConfig) -> list[str]:

@@ -36,6 +36,7 @@ from langgraph.checkpoint.eventstore._translation import (
 )
 from langgraph.checkpoint.eventstore._turns import Run, Ticket, Turns
 from projections import CACHE_BYTES, Checkpoints, PruneReport, SavedCheckpoint, SnapshotPolicy
+from projections.pregel import SENDS
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._history import History
@@ -233,14 +234,17 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             ConflictError: The thread was rolled back, switched or promoted over since the run began. With
                 `concurrent_runs="reject"` also: another run has moved the thread on.
         """
+        configurable = _config.configurable(config)
         now = as_of_now(checkpoint, new_versions)
-        new = to_new_checkpoint(config, now, metadata, new_versions, self._branches_read.of(config))
-        self._nodes.remember((new.thread, new.namespace, new.id), new.values)
+        branch = self._branches_read.of(configurable)
+        new = to_new_checkpoint(config, configurable, now, metadata, new_versions, branch)
+        if SENDS in new.values:
+            self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
             self._turns.save(new, self.serde, self._run(config), _config.callers(config))
         else:
             self.checkpoints.save(new, self.serde)
-        return _config.to_config(new.thread, new.namespace, new.id, _config.configurable(config).get(_config.TICKET))
+        return _config.to_config(new.thread, new.namespace, new.id, configurable.get(_config.TICKET))
 
     def put_writes(
         self,

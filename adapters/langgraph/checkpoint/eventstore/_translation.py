@@ -30,17 +30,29 @@ _FIELDS = {"v", "id", "ts", "channel_values", "channel_versions", "versions_seen
 
 def to_new_checkpoint(
     config: RunnableConfig,
+    configurable: Mapping[str, Any],
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
     new_versions: ChannelVersions,
     branch: int | None = None,
 ) -> NewCheckpoint:
-    """Translate the arguments of `put` into the checkpoint to save."""
-    where = _config.address(config)
+    """Translate the arguments of `put` into the checkpoint to save.
+
+    Args:
+        config: The config.
+        configurable: The part of it that is for checkpoint savers.
+        checkpoint: The checkpoint.
+        metadata: Its metadata.
+        new_versions: The channels that have a new version.
+        branch: The branch that its run has read first.
+    """
+    where = _config.address_in(configurable)
     checkpoint_id = _config.checkpoint_id(checkpoint["id"])
     if checkpoint_id is None:
         raise BadInputError("a checkpoint needs an id")
-    described = cast("dict[str, Any]", get_serializable_checkpoint_metadata(config, metadata))
+    # (Not by `cast`, which is a call.)
+    described: dict[str, Any] = get_serializable_checkpoint_metadata(config, metadata)  # type: ignore[assignment]
+    beyond = checkpoint.keys() - _FIELDS
     return NewCheckpoint(
         thread=where.thread,
         namespace=where.namespace,
@@ -53,9 +65,9 @@ def to_new_checkpoint(
         values=checkpoint["channel_values"],
         versions_seen=checkpoint["versions_seen"],
         updated_channels=checkpoint.get("updated_channels"),
-        extras={key: value for key, value in checkpoint.items() if key not in _FIELDS},
+        extras={key: value for key, value in checkpoint.items() if key in beyond} if beyond else {},
         metadata=described,
-        run=_config.run_id(config, described),
+        run=_config.run_id(config, configurable, described),
         branch=branch,
     )
 
@@ -84,7 +96,8 @@ def to_new_writes(
     config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str, nodes: Nodes
 ) -> NewWrites:
     """Translate the arguments of `put_writes` into the writes to save."""
-    where = _config.address(config)
+    configurable = _config.configurable(config)
+    where = _config.address_in(configurable)
     if where.checkpoint is None:
         raise BadInputError("writes belong to a checkpoint: put the checkpoint_id into the config")
     key, task, path = (
@@ -103,7 +116,7 @@ def to_new_writes(
         task_path=path,
         writes=[(channel, WRITES_IDX_MAP.get(channel, index), value) for index, (channel, value) in enumerate(writes)],
         node=nodes.node_of(key, path),
-        run=_config.run_id(config, described),
+        run=_config.run_id(config, configurable, described),
         metadata=described,
     )
 
