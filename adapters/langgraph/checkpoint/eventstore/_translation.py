@@ -72,6 +72,10 @@ def to_new_checkpoint(
     )
 
 
+# A tuple is what a join hands over that waits for the end of all others: the set is in it.
+_CHANGED_IN_PLACE = frozenset((list, set, dict, tuple))
+
+
 def as_of_now(checkpoint: Checkpoint, new_versions: ChannelVersions) -> Checkpoint:
     """A checkpoint whose changed values stay as they are: LangGraph goes on to change some that it hands over.
 
@@ -80,14 +84,17 @@ def as_of_now(checkpoint: Checkpoint, new_versions: ChannelVersions) -> Checkpoi
     it.
     """
     values = checkpoint["channel_values"]
-    copied = {channel: _copied(values[channel]) for channel in new_versions if channel in values}
-    return {**checkpoint, "channel_values": {**values, **copied}}
+    copied = {}
+    for channel in new_versions:
+        if channel in values and type(value := values[channel]) in _CHANGED_IN_PLACE:
+            copied[channel] = _copied(value)
+    return {**checkpoint, "channel_values": {**values, **copied}} if copied else checkpoint
 
 
 def _copied(value: Any) -> Any:
     if type(value) in (list, set, dict):
         return value.copy()
-    if type(value) is tuple:  # a join that waits for the end of all others
+    if type(value) is tuple:
         return tuple(_copied(part) for part in value)
     return value
 
