@@ -201,7 +201,9 @@ class _Batch:
     def _checkpoint(self, prepared: PreparedCheckpoint, version: int) -> tuple[NewEvent, list[Statement]]:
         checkpoint = prepared.checkpoint
         parent = self._parent(checkpoint)
-        ahead = max(parent.ahead, _ahead(checkpoint.id, checkpoint.parent))
+        ahead = parent.ahead
+        if checkpoint.parent is not None and checkpoint.parent > checkpoint.id:
+            ahead = max(ahead, checkpoint.parent)
         if checkpoint.parent is not None and (parent.parent == checkpoint.id or checkpoint.id <= ahead):
             self._check_descent(checkpoint, checkpoint.parent, parent, ahead)
         manifest, placed, here = _manifest(checkpoint, parent.manifest, version)
