@@ -12,7 +12,7 @@ from typing import Any
 from eventstore.codec import Row, chained
 from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head
-from eventstore.recorders import Append, Session, Statement
+from eventstore.recorders import Statement
 from eventstore.writing.deciding import Decide, Decision
 
 
@@ -101,8 +101,10 @@ class Batch:
         now: The time of the events, in microseconds since 1970-01-01T00:00Z; the present by default.
 
     Attributes:
+        start: The head that it follows.
         head: The head that it leaves.
         rows: The rows to store.
+        then: The statements that are carried out with them.
         pending: Whose they are.
         work: More to do in the transaction: then it is of one writer only.
     """
@@ -112,25 +114,25 @@ class Batch:
         "_first",
         "_limit",
         "_now",
-        "_start",
-        "_then",
         "head",
         "pending",
         "rows",
+        "start",
         "stream_id",
+        "then",
         "work",
     )
 
     def __init__(self, stream_id: int, head: Head, *, first: bool, limit: int, now: int | None = None) -> None:
         self.stream_id = stream_id
-        self.head = self._start = head
+        self.head = self.start = head
         self.rows: list[Row] = []
         self.pending: list[Pending] = []
         self.work: Callable[[OpenLog], None] | None = None
         self._first = first
         self._limit = limit
         self._now = time.time_ns() // 1000 if now is None else now
-        self._then: list[Statement] = []
+        self.then: list[Statement] = []
         self._appended: list[Appended] = []
 
     def take(self, pending: Pending, decision: Decision | Appended) -> None:
@@ -143,28 +145,18 @@ class Batch:
             appended = decision
         elif decision.events:
             if self._first and pending.first_version != 1:
-                self._start = self.head = Head(pending.first_version - 1, self.head.hash)
+                self.start = self.head = Head(pending.first_version - 1, self.head.hash)
             rows = chained(decision.events, self.head, now=self._now, places=pending.places, limit=self._limit)
             last = rows[-1]
             appended = Appended(rows[0].version, last.version, last.hash)
             self.head = Head(last.version, last.hash, self.head.epoch)
             self.rows += rows
-            self._then += decision.then
+            self.then += decision.then
             self.work = decision.work
         else:
             appended = Appended(self.head.version, self.head.version, self.head.hash)
         self.pending.append(pending)
         self._appended.append(appended)
-
-    def append(self, described: Sequence[Statement], work: Callable[[Session], None] | None) -> Append:
-        """Return all of it as one `Append`.
-
-        Args:
-            described: The statements that describe a new stream.
-            work: What to do besides, once the transaction is open.
-        """
-        then = [*self._then, *described] if described else self._then
-        return Append(self.stream_id, self._start, self._first, self.rows, then, work)
 
     def succeed(self) -> None:
         """Tell all its writers that it is stored."""

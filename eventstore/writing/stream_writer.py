@@ -202,7 +202,8 @@ class StreamWriter:
         """
         described = () if self._has_rows else self._storing.described(self.stream_id, batch.pending[0].metadata)
         work = _opening(self._storing, batch.work, changes) if batch.work else None
-        append = batch.append(described, work)
+        then = [*batch.then, *described] if described else batch.then
+        append = Append(self.stream_id, batch.start, not self._has_rows, batch.rows, then, work)
         self._unsettled = (together or append), batch
         return append
 

@@ -24,6 +24,8 @@ from langgraph.checkpoint.eventstore._turns import Ticket
 from projections import NewCheckpoint, NewWrites, SavedCheckpoint
 from projections.pregel import NOBODY, SENDS
 
+_CHANGEABLE = frozenset({list, set, dict})
+_CONTAINERS = _CHANGEABLE | {tuple}
 # What has a field of its own in our record; anything else that a checkpoint holds is kept beside them.
 _FIELDS = {"v", "id", "ts", "channel_values", "channel_versions", "versions_seen", "updated_channels"}
 
@@ -72,10 +74,6 @@ def to_new_checkpoint(
     )
 
 
-# A tuple is what a join hands over that waits for the end of all others: the set is in it.
-_CHANGED_IN_PLACE = frozenset((list, set, dict, tuple))
-
-
 def as_of_now(checkpoint: Checkpoint, new_versions: ChannelVersions) -> Checkpoint:
     """A checkpoint whose changed values stay as they are: LangGraph goes on to change some that it hands over.
 
@@ -83,18 +81,18 @@ def as_of_now(checkpoint: Checkpoint, new_versions: ChannelVersions) -> Checkpoi
     With the next step running beside, what waits for a thread or for other appends would be stored as that step left
     it.
     """
-    values = checkpoint["channel_values"]
-    copied = {}
+    values = {**checkpoint["channel_values"]}
     for channel in new_versions:
-        if channel in values and type(value := values[channel]) in _CHANGED_IN_PLACE:
-            copied[channel] = _copied(value)
-    return {**checkpoint, "channel_values": {**values, **copied}} if copied else checkpoint
+        value = values.get(channel)
+        if type(value) in _CONTAINERS:
+            values[channel] = _copied(value)
+    return {**checkpoint, "channel_values": values}
 
 
 def _copied(value: Any) -> Any:
-    if type(value) in (list, set, dict):
+    if type(value) in _CHANGEABLE:
         return value.copy()
-    if type(value) is tuple:
+    if type(value) is tuple:  # a join that waits for the end of all others
         return tuple(_copied(part) for part in value)
     return value
 
