@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from projections.diffing.content import ABSENT
     from projections.diffing.difference import Difference, Edit, Part, Step, diff
     from projections.diffing.rendering import Line, render
+    from projections.reading.statistics import Statistics, TopicStatistics, statistics_of
     from projections.reading.steps import Writer
     from projections.recovery.points import RecoveryPoint, StalledPage, StalledThread, TaskState
     from projections.recovery.recovery import Recovery
     from projections.recovery.report import Damage, Finding, Progress, Report
-    from projections.statistics import Statistics, TopicStatistics, statistics_of
     from projections.timeline.blame import Origin
     from projections.timeline.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
     from projections.timeline.entries import ChannelChange, TimelineEntry
@@ -152,7 +152,7 @@ _LATER = {
         "Report",
     ),
     "projections.recovery.recovery": ("Recovery",),
-    "projections.statistics": (
+    "projections.reading.statistics": (
         "Statistics",
         "TopicStatistics",
         "statistics_of",

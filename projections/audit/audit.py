@@ -12,11 +12,13 @@ from eventstore import BadInputError, EventStore
 from eventstore.arguments import checked
 from projections.audit import exporting
 from projections.audit.entries import AuditEntry, AuditPage
-from projections.audit.following import Follower, Progress
 from projections.audit.reading import entries_at
+from projections.audit.rows import AuditRows
 from projections.audit.searching import Search, Window
 from projections.audit.wanted import Filters, Wanted
-from projections.tables.audit import AuditState, AuditTable
+from projections.projection import BATCH_BYTES, BATCH_EVENTS, Follower, Progress
+from projections.tables.audit import AuditTable
+from projections.tables.progress import State
 
 _PAGE = 1_000
 
@@ -32,13 +34,26 @@ class Audit:
     Args:
         store: An open store.
         migrate: Whether this package's tables may be created and updated; if not, they are only verified.
+        batch_events: How many events are entered in one transaction, at most.
+        batch_bytes: How many bytes their payloads take, at most, if it is more than one event.
+        patience: PostgreSQL: how many seconds an event that was committed is waited for, while an older transaction is
+            open.
     """
 
-    def __init__(self, store: EventStore, *, migrate: bool = True) -> None:
+    def __init__(
+        self,
+        store: EventStore,
+        *,
+        migrate: bool = True,
+        batch_events: int = BATCH_EVENTS,
+        batch_bytes: int = BATCH_BYTES,
+        patience: float = 10.0,
+    ) -> None:
         self.store = store
         store.recorder.migrate("projections", allowed=migrate)
         self._table = AuditTable.of(store)
-        self._follower = Follower(store, self._table)
+        rows = AuditRows(store, self._table, events=batch_events)
+        self._follower = Follower(store, rows, batch_events=batch_events, batch_bytes=batch_bytes, patience=patience)
 
     def query(  # noqa: PLR0913 (what is wanted, each by its name)
         self,
@@ -179,7 +194,7 @@ class Audit:
                 return
             behind = page[-1].position
 
-    def _page(self, wanted: Wanted, state: AuditState, behind: int | None, count: int) -> list[AuditEntry]:
+    def _page(self, wanted: Wanted, state: State, behind: int | None, count: int) -> list[AuditEntry]:
         """The first entries behind a position, of those that the extract holds in some state."""
         while True:
             found = self._found(wanted, state, behind, count)
@@ -188,7 +203,7 @@ class Audit:
             # Somebody drops the extract and makes it anew: what was read may be less than there is.
             state = state._replace(epoch=self._follower.catch_up().epoch)
 
-    def _found(self, wanted: Wanted, state: AuditState, behind: int | None, count: int) -> list[AuditEntry]:
+    def _found(self, wanted: Wanted, state: State, behind: int | None, count: int) -> list[AuditEntry]:
         window = Window(0, state.position + 1, wanted.newest_first)
         if behind is not None:
             window = window.behind(behind)

@@ -11,8 +11,7 @@ from eventstore import Cause, CorruptionError
 from eventstore.metadata import searchable, storable
 from eventstore.reading import FeedRow, LogReader
 from projections.audit.terms import content_terms, node_term, thread_term, topic_term
-from projections.checkpoints.saving import OF_A_CHECKPOINT
-from projections.pregel import NOBODY, is_sent
+from projections.pregel import NOBODY, OF_A_CHECKPOINT, is_sent
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
 
 Record = CheckpointRecord | WritesRecord

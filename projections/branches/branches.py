@@ -10,12 +10,12 @@ from typing import Any
 from eventstore import BadInputError, BusyError, Cause, NotFoundError, OvertakenError
 from eventstore.arguments import checked
 from eventstore.recorders import Session
+from projections.branches.applying import Applying
 from projections.branches.moving import caused
 from projections.branches.promoting import promote
 from projections.branches.tree import Family
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.model import Branch, Forked, Moved, Promoted, PruneReport
-from projections.projecting.applying import Applying
 from projections.reading.loading import again
 from projections.reading.located import Located
 from projections.reading.view import View

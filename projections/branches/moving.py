@@ -14,9 +14,9 @@ from datetime import datetime
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent, NotFoundError
 from eventstore.erasing import OpenLog
 from eventstore.events import Head, to_microseconds
+from projections.branches.applying import Applying
 from projections.branches.points import Points
 from projections.model import Moved
-from projections.projecting.applying import Applying
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.view import View, sources_at

@@ -11,8 +11,8 @@ from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore
 from eventstore.erasing import OpenLog
 from eventstore.events import Head
 from eventstore.ids import check_stream
+from projections.branches.applying import Applying
 from projections.model import Promoted
-from projections.projecting.applying import Applying
 from projections.records import THREAD_PROMOTED
 from projections.tables import Tables
 

@@ -11,12 +11,13 @@ from eventstore.arguments import checked
 from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head
 from eventstore.recorders import Session
+from projections.branches.applying import Applying
 from projections.branches.moving import Mover, Target, caused
+from projections.checkpoints.rows import CheckpointRows
 from projections.checkpoints.saving import Prepared, Saver, prepare_checkpoint, prepare_writes
-from projections.checkpoints.segments import rebuild_segments
+from projections.checkpoints.segments import SegmentRows
 from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
-from projections.projecting.applying import Applying
-from projections.projecting.rebuilding import rebuild
+from projections.projection import drop, rebuild
 from projections.pruning.retention import Plan, Planner
 from projections.reading.finding import Finder
 from projections.reading.loading import Loader, Matching
@@ -77,6 +78,8 @@ class Checkpoints:
         self.loader = Loader(store, self.tables, self.finder, self._live)
         self._snapshots = snapshots or SnapshotPolicy()
         self._saver = Saver(store, self.tables, self.finder, self._live, self._snapshots)
+        self._rows = CheckpointRows(store, self.tables)
+        self._segments = SegmentRows(store, self.tables, self._snapshots)
         self._planner = Planner(store, self.tables, self.finder)
         self.mover = Mover(store, self.tables, self.finder)
 
@@ -374,17 +377,16 @@ class Checkpoints:
     def rebuild(self) -> None:
         """Drop all rows of this projection and make them anew from the log. No read is different afterwards."""
         self._saver.forget()
-        rebuild(self.store, self.tables)
+        rebuild(self.store, self._rows)
         self.rebuild_segments()
 
     def rebuild_segments(self) -> None:
         """Drop the merged changes that values are read from, and make them anew from the log."""
-        self.drop_segments()
-        rebuild_segments(self.store, self.tables, self._snapshots)
+        rebuild(self.store, self._segments)
 
     def drop_segments(self) -> None:
         """Drop the merged changes that values are read from. Every read is as before, from more rows."""
-        self.store.recorder.write(lambda session: self.tables.within(session).segments.clear(), repeatable=True)
+        drop(self.store, self._segments)
 
     def drop_cache(self) -> None:
         """Forget the values of live threads. Their next step reads what it builds upon, nothing else is different."""

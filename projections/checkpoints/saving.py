@@ -14,7 +14,7 @@ from eventstore.writing import Decide
 from projections.checkpoints.bases import Bases
 from projections.checkpoints.manifests import NO_ANCESTOR, Ancestor, Key, Manifests
 from projections.model import NewCheckpoint, NewWrites
-from projections.pregel import NOBODY, SENDS, sent_to
+from projections.pregel import NOBODY, OF_A_CHECKPOINT, SENDS, sent_to
 from projections.reading.finding import Finder
 from projections.records import (
     CHECKPOINT_SAVED,
@@ -372,7 +372,3 @@ def _searchable(item: Prepared) -> dict[str, object]:
     if metadata.keys() <= OF_A_CHECKPOINT:
         return {}
     return {key: value for key, value in metadata.items() if key not in OF_A_CHECKPOINT}
-
-
-OF_A_CHECKPOINT = frozenset({"source", "step", "parents", "writes", "run_id", "counters_since_delta_snapshot"})
-"""What LangGraph says in the metadata of a single checkpoint: all else is the caller's."""

@@ -17,3 +17,6 @@ BRANCH, JOIN = "branch:to:", "join:"
 # What has seen channels, and is no node.
 BUMPS = "__snapshot_bumps__"
 NO_NODES = frozenset(("__input__", INTERRUPT, BUMPS))
+
+OF_A_CHECKPOINT = frozenset({"source", "step", "parents", "writes", "run_id", "counters_since_delta_snapshot"})
+"""What LangGraph says in the metadata of a single checkpoint: all else is the caller's."""

@@ -8,15 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from eventstore import EventStore
 from eventstore.queries import load_queries
-from eventstore.recorders import Session
-from projections.tables.rows import Reads, Table
-
-
-class AuditState(NamedTuple):
-    """How far the rows go in the feed, and how often they were dropped."""
-
-    position: int
-    epoch: int
+from projections.tables.rows import Reads, Runner, Table
 
 
 class AuditRow(NamedTuple):
@@ -70,7 +62,7 @@ class ContentRow(NamedTuple):
 
 
 class AuditTable(Table):
-    """The statements of the tables `audit`, `audit_terms`, `audit_spans` and `audit_state`."""
+    """The statements of the tables `audit`, `audit_terms` and `audit_spans`."""
 
     @classmethod
     def of(cls, store: EventStore) -> Self:
@@ -79,27 +71,13 @@ class AuditTable(Table):
         blocks = load_queries("projections", recorder.dialect, recorder.schema, file="audit")
         return cls(blocks, Reads(recorder), recorder)
 
-    def within(self, session: Session) -> Self:
+    def within(self, session: Runner) -> Self:
         """Return the tables as an open transaction sees them, and changes them."""
         return type(self)(self._blocks, session, self._recorder)
 
-    # --- how far it goes ---------------------------------------------------------------------------------------------
-
-    def state(self) -> AuditState:
-        """Return how far the rows go now."""
-        return AuditState(*self._run("audit_state", {})[0])
-
-    def take_turn(self) -> AuditState:
-        """Return the same, and keep others who follow the feed waiting until the transaction is over."""
-        return AuditState(*self._run("audit_turn", {})[0])
-
-    def advance(self, position: int) -> None:
-        """Note how far the rows go."""
-        self._run("audit_advance", {"new_position": position})
-
     def clear(self) -> None:
         """Drop all rows."""
-        for block in ("audit_clear_rows", "audit_clear_terms", "audit_clear_spans", "audit_begin_anew"):
+        for block in ("audit_clear_rows", "audit_clear_terms", "audit_clear_spans"):
             self._run(block, {})
 
     # --- rows --------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from projections.tables.writes import WritesTable
 
 _FILES = ("checkpoints", "writes", "branches", "segments")
 _CLEARING = (
+    "drop_branches_never_begun",
     "clear_checkpoints",
     "clear_writes",
     "clear_sources",
@@ -98,11 +99,7 @@ class Tables:
     def clear(self) -> None:
         """Drop the rows of all tables but the segments; each thread is on its first branch then.
 
-        Branches keep their numbers. What no event begins again is dropped by `drop_branches_never_begun`.
+        Branches that events have begun keep their numbers.
         """
         for block in _CLEARING:
             self._runner.execute(self._blocks[block], {})
-
-    def drop_branches_never_begun(self) -> None:
-        """Drop the branches that were there before `clear`, and that no event has begun since."""
-        self._runner.execute(self._blocks["drop_branches_never_begun"], {})

@@ -39,7 +39,7 @@ KEYS = {
     "reflog": ("stream_id", "version"),
     "audit": ("position",),
     "audit_spans": ("span",),
-    "audit_state": ("only_row",),
+    "progress": ("projection",),
     "eventstore_migrations": ("component", "number"),
 }
 THREADS = ("t", "fork", "pruned", "plain")

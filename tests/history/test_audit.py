@@ -320,7 +320,7 @@ def test_times_that_do_not_follow_the_feed_are_found_all_the_same(
         happen(store, metadata={"even": number % 2 == 0})
     monkeypatch.undo()
     monkeypatch.setattr(searching, "SPAN", 16)
-    monkeypatch.setattr("projections.audit.following.SPAN", 16)
+    monkeypatch.setattr("projections.audit.rows.SPAN", 16)
     audit, feed = Audit(store), list(store.feed())
     for since, until in ((100_000, 200_000), (0, 10_000), (990_000, 999_999)):
         asked = {"since": datetime.fromtimestamp(since, UTC), "until": datetime.fromtimestamp(until, UTC)}

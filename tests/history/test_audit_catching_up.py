@@ -21,7 +21,6 @@ from eventstore import (
 )
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
-from projections.audit import following
 from tests.projections.test_query_plans import overheard
 from tests.support.processes import Pipe, child, in_processes
 from tests.support.saving import at, save
@@ -47,11 +46,6 @@ def assert_whole(audit: Audit, events: int) -> None:
     assert [position for position, *_ in found] == list(range(1, events + 1))
 
 
-@pytest.fixture
-def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(following, "_BATCH", 7)
-
-
 # --- exactness -------------------------------------------------------------------------------------------------------
 
 
@@ -63,24 +57,20 @@ def test_each_event_is_in_the_answer_to_the_next_question(store: EventStore) -> 
         assert len(audit.query(limit=100).entries) == number
 
 
-def test_batches_of_any_size_give_the_same(make_store: MakeStore, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_of_any_size_give_the_same(make_store: MakeStore) -> None:
     store = make_store()
     for number in range(6):
         store.append(f"thread-{number}", [NewEvent("happened", bytes(1000 * number)) for _ in range(5)])
     answers = []
     for events, size in ((1_000, 1 << 20), (1, 1 << 20), (4, 1 << 20), (1_000, 1), (1_000, 150)):
-        monkeypatch.setattr(following, "_BATCH", events)
-        monkeypatch.setattr(following, "_BATCH_BYTES", size)
-        audit = Audit(store)
+        audit = Audit(store, batch_events=events, batch_bytes=size)
         audit.rebuild()
         answers.append(list(audit.entries()))
     assert answers == [answers[0]] * 5
     assert len(answers[0]) == 30
 
 
-def test_writers_and_readers_at_once_miss_nothing_and_see_nothing_twice(
-    make_store: MakeStore, small_batches: None
-) -> None:
+def test_writers_and_readers_at_once_miss_nothing_and_see_nothing_twice(make_store: MakeStore) -> None:
     stores = [make_store(), make_store()]
     writers, each = 4, 25
     stored: list[tuple[str, int]] = []
@@ -106,7 +96,7 @@ def test_writers_and_readers_at_once_miss_nothing_and_see_nothing_twice(
             failures.append(error)
 
     # Two of one audit, and two that know nothing of each other.
-    first, second = Audit(stores[0]), Audit(stores[1])
+    first, second = Audit(stores[0], batch_events=7), Audit(stores[1], batch_events=7)
     readers = [threading.Thread(target=noting, args=(read, audit)) for audit in (first, first, second)]
     threads = [threading.Thread(target=noting, args=(write, name)) for name in range(writers)]
     for thread in [*readers, *threads]:
@@ -121,9 +111,9 @@ def test_writers_and_readers_at_once_miss_nothing_and_see_nothing_twice(
     assert_whole(second, writers * each)
 
 
-def test_several_who_catch_up_at_once_enter_each_event_once(make_store: MakeStore, small_batches: None) -> None:
+def test_several_who_catch_up_at_once_enter_each_event_once(make_store: MakeStore) -> None:
     stores = [make_store() for _ in range(3)]
-    audits = [Audit(store) for store in stores]
+    audits = [Audit(store, batch_events=7) for store in stores]
     happen(stores[0], "thread", 400)
     threads = [threading.Thread(target=audit.catch_up) for audit in audits]
     for thread in threads:
@@ -147,9 +137,8 @@ def test_processes_that_catch_up_at_once_enter_each_event_once(url: str, make_st
 
 
 def telling(pipe: Pipe, url: str) -> None:
-    following._BATCH = 5
     with EventStore.open(url) as store:
-        Audit(store).catch_up(progress=lambda position, end: pipe.send((position, end)))
+        Audit(store, batch_events=5).catch_up(progress=lambda position, end: pipe.send((position, end)))
 
 
 def test_a_process_that_is_killed_as_it_catches_up_leaves_whole_batches(url: str, make_store: MakeStore) -> None:
@@ -167,12 +156,12 @@ def test_a_process_that_is_killed_as_it_catches_up_leaves_whole_batches(url: str
 
 def state_of(store: EventStore) -> tuple[str, dict[str, Any]]:
     schema = "" if store.recorder.dialect == "sqlite" else "eventstore."
-    return f"SELECT position FROM {schema}audit_state", {}
+    return f"SELECT position FROM {schema}progress", {}
 
 
-def test_progress_is_told_after_each_batch(store: EventStore, small_batches: None) -> None:
+def test_progress_is_told_after_each_batch(store: EventStore) -> None:
     happen(store, "thread", 20)
-    audit = Audit(store)
+    audit = Audit(store, batch_events=7)
     told: list[tuple[int, int]] = []
     assert audit.catch_up(progress=lambda position, end: told.append((position, end))) == 20
     assert told == [(7, 20), (14, 20), (20, 20)]
@@ -222,11 +211,8 @@ def test_what_was_committed_while_an_older_transaction_is_open_is_waited_for(
     assert answers == [2]
 
 
-def test_no_answer_is_given_that_would_not_be_exact(
-    postgres_url: str, on_postgres: EventStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(following, "_PATIENCE_SECONDS", 0.05)
-    audit = Audit(on_postgres)
+def test_no_answer_is_given_that_would_not_be_exact(postgres_url: str, on_postgres: EventStore) -> None:
+    audit = Audit(on_postgres, patience=0.05)
     with psycopg.connect(postgres_url) as slow:
         slow.execute("SELECT pg_current_xact_id()")
         happen(on_postgres, "later")
@@ -272,10 +258,10 @@ def test_what_is_made_anew_gives_identical_answers_and_rows(url: str, store: Eve
     assert {name: each for name, each in rows(url).items() if name in kept} == kept
 
 
-def test_answers_are_exact_while_it_is_made_anew(make_store: MakeStore, small_batches: None) -> None:
+def test_answers_are_exact_while_it_is_made_anew(make_store: MakeStore) -> None:
     store, elsewhere = make_store(), make_store()
     happen(store, "thread", 90)
-    audit, other = Audit(store), Audit(elsewhere)
+    audit, other = Audit(store, batch_events=7), Audit(elsewhere, batch_events=7)
     expected = list(audit.entries(run="run-1"))
     done = threading.Event()
     failures: list[object] = []

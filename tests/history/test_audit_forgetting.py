@@ -9,7 +9,7 @@ import pytest
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
-from projections.audit import following
+from projections.audit import rows as audit_rows
 from projections.audit.extract import extract
 from tests.support.saving import at, save
 from tests.support.tables import rows
@@ -148,19 +148,15 @@ def test_what_is_erased_between_being_read_and_being_entered_is_gone_in_the_next
         elsewhere.prune(["thread"]) if forget == "prune" else elsewhere.delete_thread("thread")
         return extract(*row)
 
-    monkeypatch.setattr(following, "extract", late)
+    monkeypatch.setattr(audit_rows, "extract", late)
     assert audit.catch_up() == 4
     entries = assert_as_made_anew(url, audit)
     assert len(entries) == 5
     assert [len(found) for found in by_each(audit)] == ([2, 1, 2, 2] if forget == "prune" else [0, 0, 0, 0])
 
 
-def test_much_is_forgotten_in_several_transactions(
-    url: str, saver: EventStoreSaver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(following, "_BLANKED", 3)
-    monkeypatch.setattr(following, "_BATCH", 5)
-    audit = Audit(saver.store)
+def test_much_is_forgotten_in_several_transactions(url: str, saver: EventStoreSaver) -> None:
+    audit = Audit(saver.store, batch_events=3)
     for thread in ("one", "two", "three"):
         live(saver, thread, 1, 2, 3, 4)
     audit.catch_up()

@@ -10,7 +10,6 @@ from langgraph.types import Send
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
-from projections.audit import following
 from tests.support.saving import at, save
 
 from .test_who_did_it import audited
@@ -31,10 +30,7 @@ def sends(saver: EventStoreSaver, *nodes: str, thread: str = "thread", number: i
 
 
 @pytest.mark.parametrize("batch", [1, 2, 1_000])
-def test_a_checkpoint_that_comes_later_in_the_feed_names_what_came_before(
-    saver: EventStoreSaver, batch: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(following, "_BATCH", batch)
+def test_a_checkpoint_that_comes_later_in_the_feed_names_what_came_before(saver: EventStoreSaver, batch: int) -> None:
     wrote(saver, 0, "one")
     wrote(saver, 1, "two")
     wrote(saver, 5, "nobody's")
@@ -43,9 +39,10 @@ def test_a_checkpoint_that_comes_later_in_the_feed_names_what_came_before(
     wrote(saver, 1, "three")
     sends(saver, "later", number=2)
     assert audited(saver, "thread") == {1: "tools", 2: "search", 3: None, 5: "search"}
-    before = [*Audit(saver.store).entries()]
-    Audit(saver.store).rebuild()
-    assert [*Audit(saver.store).entries()] == before
+    audit = Audit(saver.store, batch_events=batch)
+    before = [*audit.entries()]
+    audit.rebuild()
+    assert [*audit.entries()] == before
 
 
 def test_who_catches_up_elsewhere_names_what_another_entered(make_saver: MakeSaver) -> None:

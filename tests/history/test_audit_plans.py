@@ -12,7 +12,7 @@ import pytest
 from benchmarks.audit import event, fill, run_id
 from eventstore import EventStore, NewEvent
 from projections import Audit
-from projections.audit import following, searching
+from projections.audit import rows, searching
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
 from tests.conftest import fresh_database
 from tests.projections.test_query_plans import Statement, costly, overheard, plans
@@ -43,7 +43,7 @@ def short_spans() -> Iterator[None]:
     """As many spans as there are in a store of millions of events."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(searching, "SPAN", 16)
-        patch.setattr(following, "SPAN", 16)
+        patch.setattr(rows, "SPAN", 16)
         yield
 
 
@@ -121,7 +121,7 @@ def assert_cheap(store: EventStore, url: str, statements: list[Statement]) -> No
             assert not found, f"{statement[0]}\n\n{plan}"
 
 
-ONE_ROW = {"Seq Scan on audit_state", "SCAN audit_state"}
+ONE_ROW = {"Seq Scan on progress", "SCAN progress"}
 
 
 @pytest.mark.parametrize("asked", ["a run", "a node", "a thread", "metadata", "everything"])

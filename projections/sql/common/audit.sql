@@ -1,12 +1,3 @@
--- name: audit_state
-SELECT position, epoch FROM {schema}.audit_state;
-
--- name: audit_advance
-UPDATE {schema}.audit_state SET position = :new_position;
-
--- name: audit_begin_anew
-UPDATE {schema}.audit_state SET position = 0, epoch = epoch + 1;
-
 -- name: audit_rename
 UPDATE {schema}.audit SET node = :node WHERE position = :position;
 

@@ -35,8 +35,10 @@ SELECT s.stream_id, 0 FROM {schema}.streams s
 WHERE NOT EXISTS (SELECT 1 FROM {schema}.branches b WHERE b.stream_id = s.stream_id AND b.since = 0);
 
 -- name: drop_branches_never_begun
--- When the rows were made anew: what no event has begun.
-DELETE FROM {schema}.branches WHERE left_at = since;
+-- What no event has begun.
+DELETE FROM {schema}.branches AS b WHERE b.since > 0 AND NOT EXISTS (
+    SELECT 1 FROM {schema}.reflog r WHERE r.stream_id = b.stream_id AND r.branch_since = b.since
+);
 
 -- name: sources_of_branch
 SELECT source_id, upto, last_id FROM {schema}.sources WHERE branch_id = :branch_id AND (cut_at IS NULL OR cut_at > :version);

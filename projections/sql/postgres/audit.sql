@@ -1,7 +1,3 @@
--- name: audit_turn
--- Those who catch up take turns on this row.
-SELECT position, epoch FROM {schema}.audit_state FOR UPDATE;
-
 -- name: audit_add_rows
 INSERT INTO {schema}.audit (
     position, stream_id, version, topic, recorded_at, size, erased,

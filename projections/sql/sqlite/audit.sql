@@ -1,7 +1,3 @@
--- name: audit_turn
--- Who may write is alone: the transaction has begun as one that writes.
-SELECT position, epoch FROM audit_state;
-
 -- name: audit_add_rows
 INSERT INTO audit (
     position, stream_id, version, topic, recorded_at, size, erased,

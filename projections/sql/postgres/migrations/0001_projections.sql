@@ -135,15 +135,15 @@ CREATE INDEX audit_spans_earliest ON {schema}.audit_spans (earliest, span);
 
 CREATE INDEX audit_spans_latest ON {schema}.audit_spans (latest, span);
 
--- How far the extract goes: one row, and the lock by which those who catch up take turns. The epoch grows when all is
--- dropped, so that who reads in several steps knows.
-CREATE TABLE {schema}.audit_state (
-    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+-- How far projections have followed the feed, by their names. The epoch grows when all rows of one are dropped, so that
+-- who reads in several steps knows. A row is the lock, too, by which those who follow take turns.
+CREATE TABLE {schema}.progress (
+    projection text COLLATE "C" PRIMARY KEY,
     position bigint NOT NULL,
     epoch bigint NOT NULL
 );
 
-INSERT INTO {schema}.audit_state (position, epoch) VALUES (0, 0);
+INSERT INTO {schema}.progress (projection, position, epoch) VALUES ('audit', 0, 0);
 
 -- Threads that were deleted are found by their names, too.
 CREATE INDEX streams_closed ON {schema}.streams (name) WHERE closed;

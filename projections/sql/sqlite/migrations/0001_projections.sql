@@ -128,14 +128,15 @@ CREATE INDEX audit_spans_earliest ON audit_spans (earliest, span);
 
 CREATE INDEX audit_spans_latest ON audit_spans (latest, span);
 
--- How far the extract goes: one row. The epoch grows when all is dropped, so that who reads in several steps knows.
-CREATE TABLE audit_state (
-    only_row INTEGER PRIMARY KEY CHECK (only_row = 1),
+-- How far projections have followed the feed, by their names. The epoch grows when all rows of one are dropped, so that
+-- who reads in several steps knows.
+CREATE TABLE progress (
+    projection TEXT PRIMARY KEY,
     position INTEGER NOT NULL,
     epoch INTEGER NOT NULL
-) STRICT;
+) STRICT, WITHOUT ROWID;
 
-INSERT INTO audit_state (only_row, position, epoch) VALUES (1, 0, 0);
+INSERT INTO progress (projection, position, epoch) VALUES ('audit', 0, 0);
 
 -- Threads that were deleted are found by their names, too.
 CREATE INDEX streams_closed ON streams (name) WHERE closed = 1;

@@ -139,5 +139,7 @@ class Applying:
                 retired_at = None if each.shown else version
                 row = PlacedRow(*key, each.version, version, each.parent, each.run, retired_at)
                 self._tables.checkpoints.adopt(branch_id, stream_id, row)
+            erased = {event.version for event in self._log.erased_among(stream_id, each.writes)} if each.writes else ()
             for written in each.writes:
-                self._tables.writes.adopt(branch_id, WritesRow(*key, written))
+                if written not in erased:  # since then, where rows are made anew
+                    self._tables.writes.adopt(branch_id, WritesRow(*key, written))

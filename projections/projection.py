@@ -1,0 +1,246 @@
+"""The seam for projections: rows that are derived from the log, and can be derived from it again.
+
+A projection says which tables it has, how events change their rows, and whether it lives *inline*, in the transaction
+of each append, or *follows* the feed. Whatever it is, its rows are dropped and made anew by `rebuild`.
+
+A projection that is inline is read without asking the feed. Who appends changes its rows with the append (see
+`Decision.then` and `Decision.work`), by what the projection itself says of the event. One that follows costs an append
+nothing: `Follower` brings it up to date when somebody asks, with its position in the same transaction.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Protocol, TypeVar
+
+from eventstore import CorruptionError, EventStore, forking
+from eventstore.erasing import OpenLog
+from eventstore.reading import FeedRow, LogReader
+from projections.tables.progress import ProgressTable, State
+
+T = TypeVar("T")
+
+Work = Callable[[OpenLog], None]
+"""Changes rows in an open transaction."""
+
+Progress = Callable[[int, int], object]
+"""Is told how far the feed was followed, and how far it goes."""
+
+BATCH_EVENTS = 1_000
+"""How many events are entered in one transaction, at most."""
+BATCH_BYTES = 16 << 20
+"""How many bytes their payloads take, at most, as stored, if it is more than one event."""
+
+
+# How many events a step of a rebuild has.
+_STEP = 200
+
+
+class Projection(Protocol):
+    """Rows that are derived from the log."""
+
+    @property
+    def name(self) -> str:
+        """Its name. One that follows the feed has its position noted by it."""
+        ...
+
+    @property
+    def tables(self) -> Sequence[str]:
+        """The tables that hold its rows."""
+        ...
+
+    @property
+    def inline(self) -> bool:
+        """Whether its rows are changed in the transaction of each append; if not, it follows the feed."""
+        ...
+
+    @property
+    def at_once(self) -> bool:
+        """Whether an inline one is rebuilt in one transaction: readers see the old rows until the new are there.
+
+        If not, it is rebuilt in steps: `prepare` finds in the database what was entered by the steps before.
+        """
+        ...
+
+    def prepare(self, events: Sequence[FeedRow]) -> Work:
+        """Return how some events change the rows. They follow those that were entered before, in the feed's order.
+
+        It is called outside of the transaction, which in SQLite keeps all writers waiting: what takes long is done
+        here. Of an event whose content was erased there is the row alone.
+        """
+        ...
+
+    def clear(self, log: OpenLog) -> None:
+        """Drop all rows, and let nobody else change any until the transaction is over."""
+        ...
+
+
+class Forgetting(Protocol):
+    """What a projection that follows the feed has besides, if content may be erased that it has entered."""
+
+    def forget(self, events: Sequence[FeedRow], turn: Turn) -> None:
+        """Drop what the rows still tell of content that was erased by the time when some events were appended.
+
+        It is called before these are prepared: what erased the content may be among them.
+
+        Args:
+            events: The events.
+            turn: Runs transactions for as long as nobody else enters anything.
+        """
+        ...
+
+
+class Turn:
+    """A follower's turn: its transactions are carried out for as long as nobody else goes on.
+
+    Args:
+        store: The store.
+        table: Keeps the state.
+        state: How far the rows go.
+    """
+
+    def __init__(self, store: EventStore, table: ProgressTable, state: State) -> None:
+        self._store = store
+        self._table = table
+        self.state = state
+
+    def run(self, work: Callable[[OpenLog], T]) -> T | None:
+        """Return what `work` returns, in one transaction; `None`, with nothing done, if somebody else went on."""
+        return self._store.recorder.write(
+            lambda session: self._run_in(self._store.log.within(session), work), repeatable=True
+        )
+
+    def _run_in(self, log: OpenLog, work: Callable[[OpenLog], T]) -> T | None:
+        return work(log) if self._table.within(log).take_turn() == self.state else None
+
+
+class Follower(forking.Follower):
+    """Brings a projection up to date from the feed.
+
+    Args:
+        store: The store.
+        projection: The projection, which is not inline. It may be one that is `Forgetting`, too.
+        batch_events: How many events are entered in one transaction, at most.
+        batch_bytes: How many bytes their payloads take, at most, if it is more than one event.
+        patience: How many seconds an event is waited for that was committed, until it has its place in the feed.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        projection: Projection,
+        *,
+        batch_events: int = BATCH_EVENTS,
+        batch_bytes: int = BATCH_BYTES,
+        patience: float = 10.0,
+    ) -> None:
+        self._store = store
+        self._projection = projection
+        self._table = ProgressTable.of(store, projection.name)
+        self._batch_events, self._batch_bytes, self._patience = batch_events, batch_bytes, patience
+        # Of several threads that ask at once, one does the work of all. What other processes do is seen in the state.
+        self._turn = threading.Lock()
+        self.follow_forks()
+
+    def state(self) -> State:
+        """Return how far the rows go now."""
+        if (state := self._table.state()) is not None:
+            return state
+        self._store.recorder.write(lambda session: self._table.within(session).begin(), repeatable=True)
+        return State(0, 0)
+
+    def catch_up(self, progress: Progress | None = None) -> State:
+        """Follow the feed to where it now ends, past all that was committed before; return how far the rows go then.
+
+        Raises:
+            BusyError: An older transaction of the server stays open, and what is younger has no place in the feed yet.
+        """
+        end = self._end()
+        while (state := self.state()).position < end:
+            with self._turn:
+                self._step(end)
+            if progress:
+                progress(min(self.state().position, end), end)
+        if state.position > end and state.position > self._end():
+            raise CorruptionError(
+                f"the rows of {self._projection.name} go further than the feed: they were damaged; rebuild them"
+            )
+        return state
+
+    def drop(self) -> None:
+        """Drop all rows; who asks next makes them anew."""
+
+        def work(log: OpenLog) -> None:
+            table = self._table.within(log)
+            table.take_turn()
+            self._projection.clear(log)
+            table.begin_anew()
+
+        _write(self._store, work)
+
+    def after_fork_in_child(self) -> None:
+        """See `forking.Follower`."""
+        self._turn = threading.Lock()
+
+    def _end(self) -> int:
+        return self._store.log.feed_end(patience=self._patience)
+
+    def _step(self, end: int) -> None:
+        """Enter the next batch, unless another process does."""
+        turn = Turn(self._store, self._table, self.state())
+        after = turn.state.position
+        if after >= end:
+            return
+        events = self._store.log.feed_batch(after=after, upto=end, events=self._batch_events, size=self._batch_bytes)
+        if forget := getattr(self._projection, "forget", None):
+            forget(events, turn)
+        enter = self._projection.prepare(events)
+
+        def work(log: OpenLog) -> None:
+            enter(log)
+            self._table.within(log).advance(events[-1].position)
+
+        turn.run(work)
+
+
+def rebuild(store: EventStore, projection: Projection) -> None:
+    """Drop the rows of a projection and make them again from the log."""
+    if not projection.inline:
+        follower = Follower(store, projection)
+        follower.drop()
+        follower.catch_up()
+        return
+    store.recorder.sequence()
+    if projection.at_once:
+        _write(store, lambda log: _rebuild_within(log, projection))
+        return
+    _write(store, projection.clear)
+    for events in _batches(store.log):
+        _write(store, projection.prepare(events))
+
+
+def drop(store: EventStore, projection: Projection) -> None:
+    """Drop the rows of a projection."""
+    if projection.inline:
+        _write(store, projection.clear)
+    else:
+        Follower(store, projection).drop()
+
+
+def _rebuild_within(log: OpenLog, projection: Projection) -> None:
+    projection.clear(log)
+    for events in _batches(log):
+        projection.prepare(events)(log)
+
+
+def _batches(log: LogReader) -> Iterator[list[FeedRow]]:
+    # An open transaction, of anybody, keeps what is younger than it out of the feed; not out of the rows.
+    events = chain(log.feed(), log.feed_rest())
+    while batch := [*islice(events, _STEP)]:
+        yield batch
+
+
+def _write(store: EventStore, work: Work) -> None:
+    store.recorder.write(lambda session: work(store.log.within(session)), repeatable=True)
