@@ -48,7 +48,7 @@ class Check:
 
     Args:
         store: The store.
-        queries: The blocks of this package, with those of recovery.
+        tables: The tables.
         view: The thread.
         head: Up to which version.
         serializer: Turns bytes into values.
