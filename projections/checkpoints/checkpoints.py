@@ -23,8 +23,8 @@ from projections.reading.loading import Loader, Matching
 from projections.reading.view import View
 from projections.records import BRANCH_DELETED, CONTENT, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, Point, PruneRecord
 from projections.tables import Source, Tables
-from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues
+from projections.values.merging import SnapshotPolicy
 from projections.values.serializer import Serializer
 
 CACHE_BYTES = 128 * 1024 * 1024

@@ -29,8 +29,8 @@ from projections.records import (
 from projections.tables import Tables
 from projections.values.change import WHOLE, Change, checksum, encoding_number
 from projections.values.kinds import TAKEN_APART, kind_of
-from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues, Slot
+from projections.values.merging import SnapshotPolicy
 from projections.values.parts import PART_BYTES
 from projections.values.serializer import Serializer, dump, for_each
 from projections.values.value import Recorded, Value, recorded

@@ -15,7 +15,7 @@ from projections.reading.view import View
 from projections.records import CHECKPOINT_SAVED, CheckpointRecord
 from projections.tables import Tables
 from projections.values.change import Change
-from projections.values.ladder import SnapshotPolicy
+from projections.values.merging import SnapshotPolicy
 from projections.values.value import segments_of
 
 _PAGE = 200
@@ -63,4 +63,4 @@ def _carry_out(tables: Tables, statements: Sequence[Statement], session: Session
 
 
 def _ends_one(change: Change, policy: SnapshotPolicy) -> bool:
-    return len(change.trail) >= policy.rows
+    return len(change.path) >= policy.rows

@@ -314,14 +314,14 @@ class Planner:
         while wanted:
             walked |= wanted
             records = dict(self._records(view, {version for version, _ in wanted}))
-            trails = [
-                (channel, records[version].changes[channel].trail)
+            paths = [
+                (channel, records[version].changes[channel].path)
                 for version, channel in wanted
                 if version in records and channel in records[version].changes
             ]
-            found.update(version for _, trail in trails for version in trail)
+            found.update(version for _, path in paths for version in path)
             # What stands in between builds upon the same.
-            wanted = {(trail[0], channel) for channel, trail in trails if trail} - walked
+            wanted = {(path[0], channel) for channel, path in paths if path} - walked
         return found
 
     def _records(self, view: View, versions: Iterable[int]) -> Iterator[tuple[int, CheckpointRecord]]:

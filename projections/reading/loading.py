@@ -158,7 +158,7 @@ class Loader:
         if used and used.bytes < _REMEMBERED_BYTES:
             return used
         chains = Chains(self._store, self._tables, view)
-        chains.borrow(self._live.of_stream(view.stream_id), serializer)
+        chains.reuse_copiers(self._live.of_stream(view.stream_id), serializer)
         return chains
 
 

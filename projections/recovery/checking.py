@@ -26,7 +26,7 @@ from projections.recovery.expecting import Expected, Key, Logged
 from projections.recovery.report import Damage, Finding, Progress, Report, finding_of
 from projections.recovery.rings import rings
 from projections.tables import END, Tables
-from projections.values.change import WHOLE, Place, checksum, load, restore
+from projections.values.change import WHOLE, Location, checksum, load, restore
 from projections.values.serializer import Serializer
 
 T = TypeVar("T")
@@ -323,7 +323,7 @@ class Check:
         chains.fetch([version])
         change = chains.change(wanted)
         if change.operation == WHOLE:
-            restore(change, self._serializer, Place(self._view.thread, channel, version))
+            restore(change, self._serializer, Location(self._view.thread, channel, version))
         else:
             chains.shared(channel, chains.restore([wanted])[wanted], self._serializer)
 

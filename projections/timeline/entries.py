@@ -307,12 +307,12 @@ def _is_consumed(written: Written) -> bool:
     return steers(written.channel) or (written.after is None and written.channel.startswith("__"))
 
 
-def _told(place: int, before: Change, after: Change, serializer: Serializer) -> Difference | None:
+def _told(base: int, before: Change, after: Change, serializer: Serializer) -> Difference | None:
     """The difference that a recorded change tells by itself: it adds parts to all that its base has, at its end.
 
     The base is not read. So what was added is not held against a checksum, which covers the whole value.
     """
-    if after.operation != before.operation or after.trail[-1:] != (place,):
+    if after.operation != before.operation or after.path[-1:] != (base,):
         return None
     recipe, inserted = unpack(after.encoding, after.data)
     length = sum(unpack(before.encoding, before.data)[0][1::2])

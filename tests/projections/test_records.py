@@ -14,9 +14,9 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from eventstore import ChecksumError, CorruptionError, UnknownFormatError
 from projections.reading.pending import fold
 from projections.records import Adopted, CheckpointRecord, Entry, PruneRecord, Write, WritesRecord
-from projections.values.change import Change, Place, restore, whole
+from projections.values.change import Change, Location, restore, whole
 
-PLACE = Place("thread", "channel", 7)
+PLACE = Location("thread", "channel", 7)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 ids = st.one_of(st.uuids().map(str), st.uuids().map(lambda uuid: str(uuid).upper()), texts.filter(bool))
