@@ -70,9 +70,9 @@ def _checking(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
     def check(args: Sequence[object], arguments: Mapping[str, object]) -> None:
-        for (name, its_check), value in zip(places, args, strict=False):
-            if its_check:
-                its_check(name, value)
+        for (name, held), value in zip(places, args, strict=False):
+            if held:
+                held(name, value)
         for name, value in arguments.items():
             if name in checks:
                 checks[name](name, value)
@@ -108,8 +108,8 @@ def _any_of(others: Sequence[tuple[type, Check]], last: Check, *, optional: bool
     def check_any(name: str, value: object) -> None:
         if value is None and optional:
             return None
-        its_check = next((check for kind, check in others if isinstance(value, kind)), last) if others else last
-        return its_check(name, value)
+        held = next((check for kind, check in others if isinstance(value, kind)), last) if others else last
+        return held(name, value)
 
     return check_any
 

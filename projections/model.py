@@ -213,7 +213,7 @@ class Branch:
         base: The checkpoint of another branch that it goes on from; `None`: it is a trunk.
         checkpoints: How many it has that no branch nearer to the trunk has.
         head: Whether the thread stands at its tip.
-        shown: Whether the thread shows the tip; if not, a rollback has set it aside.
+        shown: Whether the thread shows the tip; if not, a rollback has made it unreachable.
         step: The tip's step, as LangGraph counts them.
         saved_at: When the tip was saved, UTC.
         forked: Whether the thread was begun as a fork here.

@@ -105,9 +105,9 @@ class Branches:
             NotFoundError: There is no such thread or checkpoint.
             ConflictError: The target exists.
         """
-        its = caused(cause, reason, forked_from=source, name=name)
+        cause = caused(cause, reason, forked_from=source, name=name)
         if at is None:
-            forked = self._checkpoints.copy(source, target, cause=its)
+            forked = self._checkpoints.copy(source, target, cause=cause)
             return Forked(target, source, forked.first - 1, None)
         view = self._checkpoints.finder.view(source)
         if view is None:
@@ -122,9 +122,11 @@ class Branches:
                 raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
             Applying(tables, self._store.log.within(session)).fork(stream_id, parent_id, version + 1, point)
 
-        its = Cause(namespace, at, its.run, its.node, its.task, its.metadata)
-        metadata = self._checkpoints.finder.described(view, its.metadata)
-        self._store.fork(source, target, at=point.version, cause=its, metadata=metadata, shows=point.pack(), work=show)
+        cause = Cause(namespace, at, cause.run, cause.node, cause.task, cause.metadata)
+        metadata = self._checkpoints.finder.described(view, cause.metadata)
+        self._store.fork(
+            source, target, at=point.version, cause=cause, metadata=metadata, shows=point.pack(), work=show
+        )
         return Forked(target, source, point.version, at)
 
     def tree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
@@ -188,7 +190,9 @@ class Branches:
                 # In what the way was found in: the thread may have moved meanwhile.
                 base = finder.locate(view, namespace, common)
                 if base is None:
-                    raise OvertakenError(f"checkpoint {common!r} of thread {view.thread!r} was forgotten meanwhile")
+                    raise OvertakenError(
+                        f"checkpoint {common!r} of thread {view.thread!r} was pruned or deleted meanwhile"
+                    )
                 changes = comparison.within(view, base, tip, serializer, fold)
             sides.append(BranchSide(view.thread, tip.id, since, changes))
         return BranchDiff(common, *sides)
@@ -215,8 +219,8 @@ class Branches:
     ) -> Moved:
         """Put a thread on another of its branches, at any checkpoint of it; `Checkpoints.undo` leads back.
 
-        The thread is then as it was when the checkpoint was saved; if that was the last of what a rollback has set
-        aside, as it was before the rollback, with what is pending.
+        The thread is then as it was when the checkpoint was saved; if that was the last one on a branch that a rollback
+        has left, as it was before the rollback, with what is pending.
 
         Raises:
             NotFoundError: The thread has no such checkpoint, on any branch.

@@ -89,8 +89,8 @@ class Family:
                 raise OvertakenError(f"thread {stream.name!r} was replaced while its tree was read")
             shown = shown or View(stream.name, stream.stream_id, [], stream.parent_id is not None)
             family.members[stream.stream_id] = _Member(shown, stream.parent_id, stream.metadata)
-            its_branches = tables.branches.of_stream(stream.stream_id)
-            branches.update((branch.branch_id, stream.stream_id) for branch in its_branches)
+            own_branches = tables.branches.of_stream(stream.stream_id)
+            branches.update((branch.branch_id, stream.stream_id) for branch in own_branches)
         for branch_id, stream_id in branches.items():
             rows = tables.checkpoints.of_branch(Source(branch_id))
             family._take(branch_id, stream_id, (row for row in rows if row.namespace == namespace))

@@ -70,7 +70,7 @@ _NOWHERE = Head(0, b"")
 
 
 def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> PreparedCheckpoint:
-    """Turn into bytes what a checkpoint holds that no other lends it.
+    """Turn into bytes the content of a checkpoint that does not depend on others.
 
     Raises:
         UnserializableError: The serializer refuses a value.
@@ -152,10 +152,10 @@ class Saver:
         for slot, value in batch.values.items():
             self._live.put(slot, value)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Drop what is remembered of running threads. It costs tables, nothing else."""
-        self._manifests.forget()
-        self._live.forget()
+        self._manifests.discard()
+        self._live.discard()
 
 
 class _Batch:

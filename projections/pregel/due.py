@@ -221,8 +221,8 @@ def _is_for_replay(event: Written, number: int | None) -> bool:
     """
     if later_step(event.record.task_path)[0] is not None:
         return True
-    its = step_in_id(event.task)
-    return number is not None and its is not None and 0 < its - number <= _STEPS
+    step = step_in_id(event.task)
+    return number is not None and step is not None and 0 < step - number <= _STEPS
 
 
 class _Told:

@@ -70,7 +70,7 @@ class _Event:
             self._applying.delete(stream_id, self._log.pinned_upto(stream_id))
             return
         if is_erased(self._row.payload):
-            return  # what it said was forgotten since
+            return  # its content was erased since
         cause, data = opened(self._store, f"#{stream_id}", version, self._row.payload, bytes, topic)
         if topic == CHECKPOINT_SAVED:
             parent = CheckpointRecord.unpack(data).parent

@@ -189,7 +189,7 @@ class Check:
         for key in shown.keys() - self._expected.shown.keys():
             logged = self._expected.events.get(shown[key])
             if logged and logged.key == key:
-                message = f"reads find {_described(key)}, which was forgotten: rebuild the projection"
+                message = f"reads find {_described(key)}, which was pruned or deleted: rebuild the projection"
                 self._note(Damage.EXTRA_ROW, shown[key], message)
         self._check_descent(parents, shown)
         self._check_rows_of_writes()

@@ -150,8 +150,8 @@ class Recovery:
             report = Check(self._store, self._tables, view, head.version, serializer, tell).run()
             if report.ok:
                 return report
-            # What was forgotten meanwhile looks as if it were lost. By whom, the thread's own log may not tell: an
-            # ancestor may have forgotten it, or the thread may have got another's name. But damage stays.
+            # What was erased meanwhile looks as if it were lost. By whom, the thread's own log may not tell: an
+            # ancestor may have erased it, or the thread may have got another's name. But damage stays.
             before, found = found, {(each.kind, each.version, each.channel) for each in report.findings}
             stood_still = self._store.head(thread) == head
             if found == before and (stood_still or not self._forgotten_since(thread, head.version)):

@@ -233,8 +233,8 @@ class Provenance:
             return later
         parent = self._replayed.parent(change.located)
         since = step_of(parent) if parent else None
-        its = step_in_id(event.cause.task or "")
-        return its if its is not None and since is not None and since < its < step else step
+        named = step_in_id(event.cause.task or "")
+        return named if named is not None and since is not None and since < named < step else step
 
 
 def _new_at(change: _Change, sought: dict[Path, Path]) -> dict[Path, Any]:

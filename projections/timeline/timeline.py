@@ -347,7 +347,7 @@ class Timeline:
     def _described_of_thread(
         self, view: View, batch: list[Located], serializer: Serializer, fold: Fold | None
     ) -> list[TimelineEntry]:
-        """The entries of some checkpoints, but for those that are forgotten meanwhile."""
+        """The entries of some checkpoints, but for those that are erased meanwhile."""
 
         def attempt() -> list[TimelineEntry]:
             nonlocal view, batch

@@ -66,8 +66,8 @@ class LiveValues(Follower):
             while self._memory > self.budget:
                 self._drop(next(iter(self._values)))
 
-    def forget(self, stream_id: int | None = None) -> None:
-        """Drop the values of one stream, or all."""
+    def discard(self, stream_id: int | None = None) -> None:
+        """Discard the values of one stream, or all."""
         with self._lock:
             for slot in [slot for slot in self._values if stream_id in (None, slot.stream_id)]:
                 self._drop(slot)

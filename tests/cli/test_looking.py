@@ -226,9 +226,9 @@ def test_the_tree_shows_forks_branches_and_heads(
     assert (fork["thread"], fork["name"], fork["reason"], fork["forked"]) == ("fork", "what if", "to see", True)
 
 
-def test_the_tree_shows_what_was_set_aside(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:
+def test_the_tree_shows_what_is_unreachable(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:
     saver.checkpoints.rollback("t", back=1)
-    assert "set aside" in shell.ok("tree", "t").out
+    assert "unreachable" in shell.ok("tree", "t").out
     [trunk] = shell.ok("tree", "t", "--json").document
     assert [child["shown"] for child in trunk["children"]] == [False]
 

@@ -23,7 +23,7 @@ def drawn(branches: Iterable[Branch], depth: int = 0) -> list[str]:
     for branch in branches:
         marks = [
             *(["head"] if branch.head else []),
-            *([] if branch.shown else ["aside"]),
+            *([] if branch.shown else ["unreachable"]),
             *([f"fork {branch.name or ''}".strip()] if branch.forked else []),
         ]
         tip = int(branch.tip[-4:], 16)
@@ -146,7 +146,7 @@ def test_the_tree_has_the_branches_within_a_thread_and_its_forks(five: EventStor
         "  fork@7 3 from 2 head fork try",
         "    fork of fork@7 0 from 7 head fork",
         "    thread@5 1 from 4",
-        "  thread@8 1 from 6 aside",
+        "  thread@8 1 from 6 unreachable",
     ]
     for thread in ("thread", "fork", "fork of fork"):
         assert drawn(five.history.tree(thread)) == tree
@@ -329,7 +329,7 @@ def test_a_branch_within_a_thread_is_deleted_with_its_content(five: EventStoreSa
     five.store.verify()
 
 
-def test_what_was_set_aside_is_deleted_and_does_not_come_back(five: EventStoreSaver) -> None:
+def test_what_is_unreachable_is_deleted_and_does_not_come_back(five: EventStoreSaver) -> None:
     five.history.rollback("thread", ident(3))
     five.history.delete_branch("thread", ident(5))
     five.history.undo("thread")

@@ -31,7 +31,7 @@ def test_all_checkpoints_are_listed_without_being_read(saver: EventStoreSaver) -
         checkpoint_ids(saver.checkpoints, "nobody")
 
 
-def test_what_a_rollback_set_aside_is_told_apart(saver: EventStoreSaver) -> None:
+def test_what_a_rollback_made_unreachable_is_told_apart(saver: EventStoreSaver) -> None:
     saver.checkpoints.rollback("t", to=ident(2))
     assert ids(saver) == {ident(1): True, ident(2): True, ident(3): False, ident(4): False}
     save(saver.checkpoints, saver.serde, 5, {"n": 5}, parent=2)

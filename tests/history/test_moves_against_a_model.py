@@ -145,7 +145,7 @@ class ModelWithMoves(Model):
         self.moves.pop(thread, None)
 
     def forget_the_past(self, thread: str) -> None:
-        """What a prune does besides: nothing of what was set aside, or was shown before, can come back."""
+        """What a prune does besides: nothing of what was unreachable, or was shown before, can come back."""
         line = self.threads[thread]
         self.moves[thread] = Moves()
         line.calls = self.calls
@@ -187,7 +187,7 @@ class ModelWithMoves(Model):
         self.move(thread, self.moves[thread].undoable.pop())
 
     def hidden(self, thread: str) -> list[Place]:
-        """The checkpoints that a thread has set aside."""
+        """The checkpoints of a thread that are unreachable."""
         moves = self.moves.get(thread, Moves())
         shown = self.shown(thread)
         return sorted({place for line in moves.left for place in line.own if place not in shown})

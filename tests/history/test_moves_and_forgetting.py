@@ -78,7 +78,7 @@ def test_a_fork_of_a_moved_thread_goes_back_when_that_is_deleted(five: EventStor
     assert numbers(five, "fork") == [7, 6, 3, 2, 1]
 
 
-def test_a_prune_forgets_what_was_set_aside_though_a_fork_needs_all_of_it(five: EventStoreSaver) -> None:
+def test_a_prune_removes_what_is_unreachable_though_a_fork_needs_all_of_it(five: EventStoreSaver) -> None:
     five.copy_thread("thread", "fork")
     five.history.rollback("thread", ident(1))
     assert five.prune(["thread"], dry_run=True).threads == 1

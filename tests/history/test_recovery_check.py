@@ -180,7 +180,7 @@ def run_of(saver: EventStoreSaver, first: int, last: int, name: str = "thread") 
 
 
 def arrives_early(saver: EventStoreSaver, number: int) -> None:
-    """Let what a task wrote arrive before its checkpoint, or after that was set aside."""
+    """Let what a task wrote arrive before its checkpoint, or after that became unreachable."""
     saver.put_writes(at(number=number), [("count", number), ("third", -number)], "task")
 
 
@@ -197,7 +197,7 @@ def test_what_waited_for_a_checkpoint_is_not_missed_when_that_was_saved_and_prun
     assert check(saver).ok
 
 
-def test_what_waited_for_a_checkpoint_is_not_missed_when_that_was_set_aside_and_its_run_deleted(
+def test_what_waited_for_a_checkpoint_is_not_missed_when_that_became_unreachable_and_its_run_deleted(
     saver: EventStoreSaver,
 ) -> None:
     arrives_early(saver, 4)

@@ -180,7 +180,7 @@ def test_steps_and_numbers_are_counted_on_the_way_that_led_to_the_latest(saver: 
 
 
 @where_each_step_is_saved
-def test_undo_after_a_run_sets_that_aside_and_brings_back_all_that_was(saver: EventStoreSaver) -> None:
+def test_undo_after_a_run_makes_that_unreachable_and_brings_back_all_that_was(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
     graph.invoke(hello(), config())
     before = everything(saver)
@@ -328,7 +328,7 @@ def test_another_checkpoints_object_on_the_same_store_notices(saver: EventStoreS
     assert numbers(saver) == [2, 1]
 
 
-def test_a_prune_forgets_what_was_set_aside(saver: EventStoreSaver) -> None:
+def test_a_prune_removes_what_is_unreachable(saver: EventStoreSaver) -> None:
     for number in range(1, 6):
         step(saver, number)
     saver.checkpoints.rollback("thread", to=ident(3))

@@ -433,14 +433,14 @@ class ValuesAndModel(RuleBasedStateMachine):
         run: str | None,
     ) -> None:
         """Put a checkpoint. Only named channels are stored anew; of the others the parent has the values."""
-        lent = {
+        inherited = {
             channel: stored
             for channel, stored in (parent.values.items() if parent else ())
             if channel not in named | dropped
         }
-        stored = self.stored({channel: each for channel, each in state.items() if channel not in lent})
+        stored = self.stored({channel: each for channel, each in state.items() if channel not in inherited})
         versions = dict(parent.versions) if parent else {}
-        for channel in named | (state.keys() - lent.keys()):
+        for channel in named | (state.keys() - inherited.keys()):
             versions[channel] = versions.get(channel, 0) + 1
         for channel in dropped:
             versions.pop(channel, None)
@@ -453,7 +453,7 @@ class ValuesAndModel(RuleBasedStateMachine):
             with pytest.raises(UnserializableError):
                 self.put_checkpoint(caller, thread, space, kept, state, new)
             return
-        kept.values = {**lent, **stored}
+        kept.values = {**inherited, **stored}
         note(f"checkpoint {kept.number} after {kept.parent}: {sorted(named)}")
         self.put_checkpoint(caller, thread, space, kept, state, new)
         self.model.put(thread, space, kept)
