@@ -112,7 +112,7 @@ def test_an_agent_is_killed_and_goes_on_and_asks_and_takes_another_way(url: str,
     assert "✗ killed here" in trunk
     assert "⏸ paused: Publish notes.md?" in first
     assert "⏸ paused: Publish customers.md?" in second
-    assert ["● head" in part for part in (trunk, first, second)] == [False, False, True]
+    assert ["● HEAD" in part for part in (trunk, first, second)] == [False, False, True]
 
     # And the command line goes back, and back again, and tells the branches apart.
     _, rolled_back, tree, undone, diff, blame = commands.split("\n$ eventstore ")

@@ -1,4 +1,4 @@
-"""Branches: forks of threads, and what stands side by side within one thread, as one tree."""
+"""Branches: the forks of a thread and the branches within it, as one tree."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ class Branches:
     def tree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
         """All that has branched from a thread, and what it branched from itself: usually one tree, by its trunk.
 
-        A branch is a thread that was forked, or what stands beside the head of one: what was run after going back in
+        A branch is a thread that was forked, or one that a thread has left: what was run after going back in
         time, by racing runs, or before a rollback. It costs as much as there are checkpoints in all of these threads.
 
         Args:
@@ -279,7 +279,7 @@ class Branches:
 
         Raises:
             NotFoundError: There is no such thread, or no branch that ends there.
-            BadInputError: The thread stands on that branch.
+            BadInputError: The thread is on that branch.
             ConflictError: A fork shares the branch, which no fork would lose by this; nothing was deleted.
         """
         if checkpoint is None:
@@ -290,8 +290,8 @@ class Branches:
         doomed = family.path(checkpoint)
         if not doomed:
             raise NotFoundError(f"no branch of thread {thread!r} ends at checkpoint {checkpoint!r}: look at its tree")
-        if family.is_head(checkpoint):
-            raise BadInputError(f"thread {thread!r} stands on that branch: switch to another one first")
+        if family.is_latest(checkpoint):
+            raise BadInputError(f"thread {thread!r} is on that branch: switch to another one first")
         return self._checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))
 
     def _family(self, thread: str, namespace: str) -> Family:

@@ -20,7 +20,7 @@ from projections.pregel import INTERRUPT, RESUME, is_of_the_step
 from projections.reading.finding import Finder
 from projections.reading.located import Located, located_of
 from projections.reading.naming import Names
-from projections.reading.steps import Recorded, Writes, step_of
+from projections.reading.steps import Writes, WritesEvent, step_of
 from projections.reading.view import View, writes_rows
 from projections.records import Point, TakenOver
 from projections.tables import Tables
@@ -41,10 +41,10 @@ class _Kept:
     """
 
     pruned: int
-    rows: dict[tuple[str, str], tuple[Located, Sequence[Recorded]]] = field(default_factory=dict)
+    rows: dict[tuple[str, str], tuple[Located, Sequence[WritesEvent]]] = field(default_factory=dict)
     answered: int | None = None
 
-    def answer(self, event: Recorded | None) -> None:
+    def answer(self, event: WritesEvent | None) -> None:
         """Note an event that came with an answer."""
         if event is not None and (self.answered is None or event.version < self.answered):
             self.answered = event.version
@@ -104,7 +104,7 @@ class Points:
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
-    def _question(self, view: View, at: Located, kept: _Kept) -> list[Recorded]:
+    def _question(self, view: View, at: Located, kept: _Kept) -> list[WritesEvent]:
         """Return what was written at a checkpoint until the first answer; keep what subgraphs saved."""
         # Nothing, if no task asked there.
         written, answer = _asked(self._written(view, at), at, kept.pruned)
@@ -224,12 +224,12 @@ class Points:
         for checkpoint, versions in sorted(waiting.items()):
             yield TakenOver("", checkpoint, None, None, True, sorted(versions))
 
-    def _written(self, view: View, at: Located) -> Sequence[Recorded]:
+    def _written(self, view: View, at: Located) -> Sequence[WritesEvent]:
         names = Names(self._finder, view)
         names.know([at])
         return Writes(self._store, self._tables, names, [(at.namespace, at.id)]).at(at.namespace, at.id)
 
-    def _until(self, kept: _Kept, events: Iterable[Recorded]) -> list[Recorded]:
+    def _until(self, kept: _Kept, events: Iterable[WritesEvent]) -> list[WritesEvent]:
         return [event for event in events if kept.answered is None or event.version < kept.answered]
 
     def stays_whole(self, view: View, point: Point) -> bool:
@@ -247,10 +247,10 @@ class Points:
         )
 
 
-def _asked(events: Sequence[Recorded], at: Located, pruned: int) -> tuple[list[Recorded], Recorded | None]:
+def _asked(events: Sequence[WritesEvent], at: Located, pruned: int) -> tuple[list[WritesEvent], WritesEvent | None]:
     """Return what was written until the first answer since a prune, if a task asked there; and its event."""
     asked: dict[str | None, bytes] = {}
-    before: list[Recorded] = []
+    before: list[WritesEvent] = []
     for event in events:
         channels = {write.channel for write in event.record.writes}
         asks = next((write.data for write in event.record.writes if write.channel == INTERRUPT), None)
@@ -267,7 +267,7 @@ def _asked(events: Sequence[Recorded], at: Located, pruned: int) -> tuple[list[R
     return (before if asked else []), None
 
 
-def _is_of_the_step(event: Recorded, at: Located) -> bool:
+def _is_of_the_step(event: WritesEvent, at: Located) -> bool:
     return is_of_the_step(event.written, at.id, step_of(at))
 
 
@@ -293,10 +293,10 @@ def _without_tasks(namespace: str) -> str:
     return _BELOW.join(part.split(":")[0] for part in namespace.split(_BELOW) if not part.isdigit())
 
 
-def _taken_over(at: Located, events: Iterable[Recorded]) -> TakenOver:
+def _taken_over(at: Located, events: Iterable[WritesEvent]) -> TakenOver:
     versions = [event.version for event in events]
     return TakenOver(at.namespace, at.id, at.version, at.cause.run, True, versions, at.parent)
 
 
-def _writes_only(at: Located, events: Iterable[Recorded]) -> TakenOver:
+def _writes_only(at: Located, events: Iterable[WritesEvent]) -> TakenOver:
     return TakenOver(at.namespace, at.id, None, at.cause.run, True, [event.version for event in events])

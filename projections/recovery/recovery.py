@@ -111,12 +111,12 @@ class Recovery:
             page = self._store.streams(prefix=prefix, limit=size, cursor=cursor)
             for stream in page.streams:
                 try:
-                    head = self._head(stream.name, serializer)
+                    latest = self._latest(stream.name, serializer)
                 except CorruptionError:
                     found.append(StalledThread(stream.name, ("damaged",), stream.active_at, None))
                     continue
-                if head and (why := _why(head, stream.active_at, older_than)):
-                    found.append(StalledThread(stream.name, why, stream.active_at, head))
+                if latest and (why := _why(latest, stream.active_at, older_than)):
+                    found.append(StalledThread(stream.name, why, stream.active_at, latest))
             looked_at += size
             cursor = page.next_cursor
             if cursor is None:
@@ -190,7 +190,7 @@ class Recovery:
         """`check`; `progress` is called on a thread of the store's own."""
         return await self._store.workers.run(self.check, thread, serializer, progress=progress)
 
-    def _head(self, thread: str, serializer: Serializer | None) -> RecoveryPoint | None:
+    def _latest(self, thread: str, serializer: Serializer | None) -> RecoveryPoint | None:
         def read(view: View) -> RecoveryPoint | None:
             located = self._checkpoints.finder.locate(view, "", None)
             return next(self._points(view, "", [located], serializer)) if located else None
@@ -277,11 +277,11 @@ def _said(write: Write | None, serializer: Serializer | None) -> Any:
         return None  # of a type that may not be made again, for one
 
 
-def _why(head: RecoveryPoint, active_at: datetime, older_than: timedelta | None) -> tuple[Why, ...]:
-    if head.clean:
+def _why(latest: RecoveryPoint, active_at: datetime, older_than: timedelta | None) -> tuple[Why, ...]:
+    if latest.clean:
         return ()
     # What a function failed with that a task called, the task may have caught.
-    reached = {task.status for task in (*head.tasks, *head.beside) if not task.called}
+    reached = {task.status for task in (*latest.tasks, *latest.beside) if not task.called}
     why: list[Why] = []
     if "interrupted" in reached:
         why.append("interrupt")

@@ -164,7 +164,7 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class NewValue:
     """A value that is about to be recorded.
 
     Attributes:
@@ -179,18 +179,18 @@ class Recorded:
     segments: Sequence[tuple[int, Change]] = ()
     base: int = 0
 
-    def standing_alone(self) -> Recorded:
+    def standing_alone(self) -> NewValue:
         """The same value recorded so that it builds upon nothing."""
         return alone(self.value) if self.base else self
 
 
-def recorded(
+def new_value(
     value: Any,
     channel: str,
     serializer: Serializer,
     policy: SnapshotPolicy = DEFAULT_POLICY,
     base: Value | None = None,
-) -> Recorded:
+) -> NewValue:
     """Record a value: as a change of its base, if there is one of its kind and that takes less.
 
     Args:
@@ -242,17 +242,17 @@ def recorded(
         return alone(kept)
     kept.levels = levels_after(base.levels, base.version, base.parts, policy.rows)
     change = Change(kind, pack_path(kept.levels[0].path), made.checksum(data), encoding, data)
-    return Recorded(kept, change, segments_of(kept, policy), base.version)
+    return NewValue(kept, change, segments_of(kept, policy), base.version)
 
 
-def alone(value: Value) -> Recorded:
+def alone(value: Value) -> NewValue:
     """Record a value so that it builds upon nothing."""
     if value.kind == WHOLE:
         [(encoding, data)] = value.parts.stored
-        return Recorded(value, whole(encoding_name(encoding), data))
+        return NewValue(value, whole(encoding_name(encoding), data))
     change = _beginning(value)
     kept = replace(value, levels=(), read_bytes=len(change.data))
-    return Recorded(kept, change)
+    return NewValue(kept, change)
 
 
 def as_read(change: Change, version: int) -> Value:
@@ -292,11 +292,11 @@ def _load_part(kind: int, part: Part, serializer: Serializer) -> Any:
     return loaded[0] if kind == LIST else loaded
 
 
-def _whole(value: Any, channel: str, serializer: Serializer) -> Recorded:
+def _whole(value: Any, channel: str, serializer: Serializer) -> NewValue:
     encoding, data = dump(serializer, channel, value)
     number = encoding_number(encoding)
     kept = Value(WHOLE, Parts([(number, data)], b""), read_bytes=len(data), size=len(data))
-    return Recorded(kept, Change(WHOLE, 0, checksum(number, data), number, data))
+    return NewValue(kept, Change(WHOLE, 0, checksum(number, data), number, data))
 
 
 def _serialized(

@@ -217,12 +217,12 @@ def test_the_tree_shows_forks_branches_and_heads(
     saver.checkpoints.rollback("t", back=1)
     ran = shell.ok("tree", "t").out
     assert ran.splitlines()[0].startswith("t  3 checkpoints")
-    assert "● head" in ran.splitlines()[0]
+    assert "● HEAD" in ran.splitlines()[0]
     assert "fork “what if”" in ran
     assert "to see" in ran
     [trunk] = shell.ok("tree", "t", "--json").document
     [fork] = trunk["children"]
-    assert (trunk["thread"], trunk["tip"], trunk["head"]) == ("t", ids[-2], True)
+    assert (trunk["thread"], trunk["tip"], trunk["current"]) == ("t", ids[-2], True)
     assert (fork["thread"], fork["name"], fork["reason"], fork["forked"]) == ("fork", "what if", "to see", True)
 
 

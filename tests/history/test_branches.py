@@ -22,7 +22,7 @@ def drawn(branches: Iterable[Branch], depth: int = 0) -> list[str]:
     lines = []
     for branch in branches:
         marks = [
-            *(["head"] if branch.head else []),
+            *(["current"] if branch.current else []),
             *([] if branch.shown else ["unreachable"]),
             *([f"fork {branch.name or ''}".strip()] if branch.forked else []),
         ]
@@ -142,9 +142,9 @@ def test_the_tree_has_the_branches_within_a_thread_and_its_forks(five: EventStor
     five.history.rollback("thread", ident(6))
     save(five, 9, parent=6)
     tree = [
-        "thread@9 4 head",
-        "  fork@7 3 from 2 head fork try",
-        "    fork of fork@7 0 from 7 head fork",
+        "thread@9 4 current",
+        "  fork@7 3 from 2 current fork try",
+        "    fork of fork@7 0 from 7 current fork",
         "    thread@5 1 from 4",
         "  thread@8 1 from 6 unreachable",
     ]
@@ -161,14 +161,14 @@ def test_racing_runs_are_branches(saver: EventStoreSaver, make_saver: Make) -> N
     save(other, 3, parent=1)
     save(saver, 4, parent=2)
     save(other, 5, parent=3)
-    assert drawn(saver.history.tree("thread")) == ["thread@5 3 head", "  thread@4 2 from 1"]
+    assert drawn(saver.history.tree("thread")) == ["thread@5 3 current", "  thread@4 2 from 1"]
 
 
 def test_the_tree_of_a_deleted_threads_forks_stays(five: EventStoreSaver) -> None:
     five.history.fork("thread", "fork", at=ident(3))
     save(five, 6, thread="fork", parent=3)
     five.delete_thread("thread")
-    assert drawn(five.history.tree("fork")) == ["fork@6 4 head fork"]
+    assert drawn(five.history.tree("fork")) == ["fork@6 4 current fork"]
     with pytest.raises(NotFoundError):
         five.history.tree("thread")
 
@@ -319,7 +319,7 @@ def test_a_branch_within_a_thread_is_deleted_with_its_content(five: EventStoreSa
     report = five.history.delete_branch("thread", ident(5), reason="wrong", by={"user": "ann"})
     assert report.checkpoints == 4
     assert numbers(five) == [8, 6, 2, 1]
-    assert drawn(five.history.tree("thread")) == ["thread@8 4 head"]
+    assert drawn(five.history.tree("thread")) == ["thread@8 4 current"]
     assert sum(event.erased for event in five.store.read("thread")) == 7  # their own, and what was written to them
     *_, event = five.store.read("thread")
     assert (event.topic, event.cause.metadata) == ("branch.deleted", {"user": "ann", "reason": "wrong"})
@@ -369,7 +369,7 @@ def test_the_branch_that_a_thread_stands_on_is_not_deleted(five: EventStoreSaver
 async def test_async_code_has_the_same(five: EventStoreSaver) -> None:
     await five.history.afork("thread", "fork", at=ident(3), name="try")
     save(five, 6, thread="fork", parent=3)
-    assert drawn(await five.history.atree("fork")) == ["thread@5 5 head", "  fork@6 1 from 3 head fork try"]
+    assert drawn(await five.history.atree("fork")) == ["thread@5 5 current", "  fork@6 1 from 3 current fork try"]
     assert (await five.history.acompare("thread", "fork")).ancestor == ident(3)
     await five.history.aswitch("thread", ident(4))
     assert numbers(five) == [4, 3, 2, 1]

@@ -23,7 +23,7 @@ from projections.values.kinds import PIECE_CHARACTERS, join, kind_of, split
 from projections.values.live import LiveValues, Slot
 from projections.values.merging import Levels, Merge, levels_after, merges_at
 from projections.values.parts import INSERT, NOTHING, Parts, apply, difference, pack, parts_of, unpack
-from projections.values.value import recorded
+from projections.values.value import new_value
 from tests.support.sameness import mutable_parts, same
 
 SERIALIZER = JsonPlusSerializer()
@@ -223,11 +223,11 @@ def test_ten_thousand_live_threads_take_no_more_than_the_budget() -> None:
     history: Sequence[BaseMessage] = [
         ToolMessage(f"result {number} " * 20, tool_call_id=str(number)) for number in range(5)
     ]
-    recorded(list(history), "warm", SERIALIZER)
+    new_value(list(history), "warm", SERIALIZER)
     tracemalloc.start()
     try:
         for thread in range(10_000):
-            value = recorded([HumanMessage(f"thread {thread}"), *history], "messages", SERIALIZER).value
+            value = new_value([HumanMessage(f"thread {thread}"), *history], "messages", SERIALIZER).value
             value.restore(SERIALIZER)
             live.put(Slot(thread, "", "messages"), value)
             assert live.memory <= budget
@@ -242,5 +242,5 @@ def test_ten_thousand_live_threads_take_no_more_than_the_budget() -> None:
 
 def test_a_value_larger_than_the_budget_is_not_kept() -> None:
     live = LiveValues(1000)
-    live.put(Slot(1, "", "a"), recorded(["a" * 500], "a", SERIALIZER).value)
+    live.put(Slot(1, "", "a"), new_value(["a" * 500], "a", SERIALIZER).value)
     assert live.memory == 0

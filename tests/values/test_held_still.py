@@ -16,7 +16,7 @@ from pydantic import BaseModel, RootModel
 
 from projections.values.copiers import copier_of
 from projections.values.fingerprints import fingerprints_of
-from projections.values.value import Seen, recorded
+from projections.values.value import Seen, new_value
 
 
 class Short(BaseModel):
@@ -57,10 +57,10 @@ def test_a_passing_change_is_not_taken_for_the_lasting_state() -> None:
         message.content = "REDACTED" * 40
 
     serializer.meanwhile = redact
-    first = recorded([message], "messages", serializer).value
+    first = new_value([message], "messages", serializer).value
     first.version = 1
     message.content = "original" * 40
-    second = recorded([message, HumanMessage("more", id="2")], "messages", serializer, base=first).value
+    second = new_value([message, HumanMessage("more", id="2")], "messages", serializer, base=first).value
     assert [each.content for each in second.restore(serializer)] == ["original" * 40, "more"]
 
 
@@ -68,10 +68,10 @@ def test_a_passing_change_is_not_taken_for_the_lasting_state() -> None:
 def test_what_is_put_around_an_unchanged_content_is_a_change(count: int) -> None:
     serializer = Slow()
     models = [Short(a="x" * 300) for _ in range(count)]
-    base = recorded(models, "models", serializer).value
+    base = new_value(models, "models", serializer).value
     base.version = 1
     models[0] = Short(a={"a": "x" * 300})
-    assert recorded(models, "models", serializer, base=base).value.restore(serializer) == models
+    assert new_value(models, "models", serializer, base=base).value.restore(serializer) == models
 
 
 short = st.builds(Short, a=st.none() | st.text(max_size=3) | st.dictionaries(st.just("a"), st.text(max_size=3)))
@@ -98,10 +98,10 @@ def test_any_number_of_models_is_known_again(count: int) -> None:
 def test_edits_keep_the_fingerprints_in_one_piece() -> None:
     serializer = Slow()
     models = [Short(a=f"{number}" * 50) for number in range(20)]
-    base = recorded(models, "models", serializer).value
+    base = new_value(models, "models", serializer).value
     base.version = 1
     edited = [models[3], *models[5:], Short(a="new")]
-    value = recorded(edited, "models", serializer, base=base).value
+    value = new_value(edited, "models", serializer, base=base).value
     assert value.seen.fingerprints == fingerprints_of(edited)
     assert not value.seen.fingerprints.others
 
@@ -121,14 +121,14 @@ def test_a_root_model_is_not_copied_by_its_fields() -> None:
 
 def test_the_first_two_readers_share_nothing_and_leave_nothing_behind() -> None:
     serializer = Slow()
-    value = recorded([HumanMessage("a" * 300, id="1")], "messages", serializer).value
+    value = new_value([HumanMessage("a" * 300, id="1")], "messages", serializer).value
     value.version = 1
     for _ in range(3):
         [message] = value.restore(serializer)
         message.content = "changed"
         message.additional_kwargs["x"] = 1
     assert value.restore(serializer) == [HumanMessage("a" * 300, id="1")]
-    again = recorded([HumanMessage("a" * 300, id="1")], "messages", serializer, base=value)
+    again = new_value([HumanMessage("a" * 300, id="1")], "messages", serializer, base=value)
     assert len(again.change.data) < 20  # nothing but the recipe
 
 
@@ -142,7 +142,7 @@ def test_readers_with_different_serializers_get_their_own() -> None:
             return [f"{self.name}: {each}" for each in super().loads_typed(data)]
 
     one, other = Signing("one"), Signing("other")
-    value = recorded(["x" * 300, "y" * 300], "texts", one).value
+    value = new_value(["x" * 300, "y" * 300], "texts", one).value
     value.seen = Seen()  # as it is when it was read from the log
     began, go_on = threading.Event(), threading.Event()
 

@@ -176,7 +176,7 @@ class _Shown:
         line.append(" → ", "dim").append(self._id(branch.thread, branch.tip), "dim" if unreachable else "yellow")
         line.append(f"  step {branch.step}" if branch.step is not None else "")
         line.append(f"  {self._out.time(branch.saved_at)}", "dim")
-        line.append("  ● head" if branch.head else "", "green bold")
+        line.append("  ● HEAD" if branch.current else "", "green bold")
         line.append("  unreachable" if unreachable else "", "dim italic")
         return Group(line, Text(branch.reason, "dim italic")) if branch.reason else line
 
@@ -206,7 +206,7 @@ def _json(branch: Branch) -> dict[str, Any]:
         "tip": branch.tip,
         "base": branch.base,
         "checkpoints": branch.checkpoints,
-        "head": branch.head,
+        "current": branch.current,
         "shown": branch.shown,
         "step": branch.step,
         "saved_at": times.iso(branch.saved_at),
