@@ -124,7 +124,7 @@ def _number(name: str, value: object) -> None:
     if type(value) is not int:
         raise _refused(name, value, "use a whole number")
     if not -_LARGEST <= value <= _LARGEST:
-        raise BadInputError(f"{name} is beyond all that can be counted: use a number of at most {_LARGEST}")
+        raise BadInputError(f"{name} is too large: use a number of at most {_LARGEST}")
 
 
 def _truth(name: str, value: object) -> None:

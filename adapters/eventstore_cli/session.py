@@ -83,7 +83,7 @@ class Session:
             unreachable: Whether it may be one that a rollback has made unreachable.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such checkpoint.
             BadInputError: There are several.
         """
         name = naming.parse(text)

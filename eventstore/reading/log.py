@@ -293,7 +293,7 @@ class LogReader:
         """
         sizes = self.feed_sizes(after=after, upto=upto, limit=events)
         if not sizes:
-            raise CorruptionError(f"the feed has nothing behind position {after}, and goes on later: verify the store")
+            raise CorruptionError(f"the feed has a gap after position {after}: verify the store")
         fitting = sum(total <= size for total in accumulate(each.size for each in sizes))
         return [*self.feed(after=after, upto=sizes[max(fitting, 1) - 1].position, page=events)]
 

@@ -129,6 +129,6 @@ def _origin(recorder: Recorder, queries: Mapping[str, str], span: Span) -> tuple
 def _stream(recorder: Recorder, queries: Mapping[str, str], stream_id: int) -> tuple[str, int, str]:
     rows = recorder.read(queries["stream_by_id"], {"stream_id": stream_id})
     if not rows:
-        raise ChainError(f"#{stream_id}", 0, "the stream is missing, which others read through")
+        raise ChainError(f"#{stream_id}", 0, "the stream is missing, and forks read through it")
     name, closed, begun_as, *_ = rows[0]
     return name, closed, begun_as

@@ -1,4 +1,4 @@
-"""The audit's rows, made from the feed by whoever asks: in batches, each in one transaction with how far it goes."""
+"""The audit's rows, made from the feed at each query: in batches, each in one transaction with its position."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from projections.tables.audit import AuditState, AuditTable
 Progress = Callable[[int, int], object]
 """Is told how far the feed was followed, and how far it goes."""
 
-# A batch is so many events at most, and so many bytes of payloads, if it is more than one event.
+# The most events of a batch, and the most bytes of their payloads, unless it is one event.
 _BATCH, _BATCH_BYTES = 1_000, 16 << 20
 # How many events lose their content in one transaction.
 _BLANKED = 500
@@ -66,7 +66,7 @@ class Follower(forking.Follower):
         return state
 
     def drop(self) -> None:
-        """Drop all rows; who asks next makes them anew."""
+        """Drop all rows; the next query makes them anew."""
 
         def work(session: Session) -> None:
             table = self._table.within(session)

@@ -96,10 +96,10 @@ class Branches:
             source: The thread to fork.
             target: The id of the new thread.
             at: The id of a checkpoint, also of one that was rolled back; `None`: the head, with what is pending.
-            namespace: Of which namespace that checkpoint is.
+            namespace: That checkpoint's namespace.
             name: What to call the branch in listings.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
 
         Raises:
             NotFoundError: There is no such thread or checkpoint.
@@ -137,7 +137,7 @@ class Branches:
 
         Args:
             thread: Any thread of the tree.
-            namespace: Of which namespace.
+            namespace: The namespace.
 
         Raises:
             NotFoundError: There is no such thread.
@@ -245,7 +245,7 @@ class Branches:
             over: The thread whose id it gets.
             keep_as: The id that the other is kept under; by default its own, with `~` and its version.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
 
         Raises:
             NotFoundError: There is no such thread.
@@ -275,7 +275,7 @@ class Branches:
             thread: The thread.
             checkpoint: The last checkpoint of the branch; `None`: the thread itself.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
 
         Raises:
             NotFoundError: There is no such thread, or no branch that ends there.

@@ -136,7 +136,7 @@ class Checkpoints:
         Args:
             serializer: Turns bytes into values.
             thread: Of which thread; `None`: of all.
-            namespace: Of which namespace of the thread; `None`: of all.
+            namespace: The namespace of the thread; `None`: all of them.
             before: Only those whose id is smaller.
             matching: Only those whose metadata it accepts; the values of others are not read.
         """
@@ -201,9 +201,9 @@ class Checkpoints:
             step: Its step, on the way that led to the latest checkpoint;
             time: The latest one on that way that was saved by then (a naive time is UTC);
             back: How many checkpoints back on that way; 0: the latest itself, without what was written since.
-            namespace: Of which namespace the checkpoint is.
+            namespace: The checkpoint's namespace.
             reason: Why, in words; it is recorded with the event.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
             expected_version: The version that the thread's stream must be at; `None`: where it is now.
 
         Raises:
@@ -228,7 +228,7 @@ class Checkpoints:
         Args:
             thread: The thread.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
             expected_version: The version that the thread's stream must be at; `None`: where it is now.
 
         Raises:

@@ -1,1 +1,1 @@
-"""What events do to the rows: as they are saved, and when all rows are made anew."""
+"""The rows that events give: as they are saved, and when all rows are made anew."""

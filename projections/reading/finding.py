@@ -57,7 +57,9 @@ class Finder:
         if view is None or head is None:
             return None
         if head.version >= sys.maxsize:
-            raise CorruptionError(f"thread {thread!r} ends at version {head.version}, which never was: verify it")
+            raise CorruptionError(
+                f"thread {thread!r} ends at version {head.version}, which is not in its log: verify it"
+            )
         # Times grow with versions: the last one that is not later.
         recorded_at = partial(self._recorded_at, view)
         version = bisect_right(range(head.version + 1), moment, key=recorded_at) - 1

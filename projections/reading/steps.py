@@ -71,12 +71,12 @@ class WritesEvent:
 
     @property
     def by_hand(self) -> bool:
-        """Whether it is an update of the state, and not from a task."""
+        """`True` if it is an update of the state, and not from a task."""
         return is_by_hand(self.record.task_path)
 
     @property
     def by_caller(self) -> bool:
-        """Whether it is from the caller of the graph, and not from a task."""
+        """`True` if it is from the caller of the graph, and not from a task."""
         return is_of_caller(self.cause.task or "")
 
     @property

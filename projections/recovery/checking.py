@@ -288,7 +288,7 @@ class Check:
                     self._add(finding_of(error, *wanted))
 
     def _check_segments(self) -> None:
-        """Read where the thread stands as one would who has read nothing before: that goes by segments."""
+        """Read the latest checkpoints as a new process would: by the segments."""
         latest: dict[str, str] = {}
         for namespace, checkpoint in self._expected.shown:
             latest[namespace] = max(checkpoint, latest.get(namespace, ""))
@@ -315,7 +315,7 @@ class Check:
         except _REFUSED:
             return None
         version, channel = wanted
-        message = f"what changes of {channel!r} are merged into is damaged, the log is not: rebuild the segments"
+        message = f"the segments of {channel!r} are damaged, the log is not: rebuild the segments"
         return Finding(Damage.SEGMENT, version, channel, message)
 
     def _read(self, wanted: Wanted, chains: Chains) -> None:

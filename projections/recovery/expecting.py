@@ -211,13 +211,15 @@ class Expected:
         else:
             before = next((branch for _, branch in reversed(self._reflog) if branch.since == move.returns_to), None)
             if before is None:
-                raise CorruptionError(f"the thread returns to a branch of version {move.returns_to}, which never was")
+                raise CorruptionError(
+                    f"the thread returns to a branch of version {move.returns_to}, which it has not been on"
+                )
             self._reflog.append((version, before))
 
     def _begin(self, version: int, since: int, point: Point) -> None:
         """Put the thread on a new branch, which goes on from what it showed at a point."""
         source = next((branch for moved_at, branch in reversed(self._reflog) if moved_at <= point.upto), None)
         if source is None or point.upto >= version:
-            raise CorruptionError(f"the thread goes on from version {point.upto}, where it never was")
+            raise CorruptionError(f"the thread goes on from version {point.upto}, which is not in its past")
         self._reflog.append((version, _Branch(since, source, point.upto)))
         self._effects.append((version, self._branch, lambda rows: rows.go_back(point)))

@@ -66,9 +66,9 @@ class Recovery:
 
         Args:
             thread: The thread's id; of one that does not exist there are none.
-            namespace: Of which namespace.
+            namespace: The namespace.
             before: Only those whose id is smaller.
-            limit: At most so many.
+            limit: The most that are returned.
             serializer: Reads questions, errors and packets. What it cannot read is left out.
         """
         check_stream(thread)
@@ -97,7 +97,7 @@ class Recovery:
             older_than: A thread of which something is due is taken to have died if its last event is at least so old,
                 and to be at work otherwise: then it is not listed. `None`: all are listed, as `"pending"`. One that
                 asks, or has failed, is listed in any case.
-            limit: At most so many.
+            limit: The most that are returned.
             cursor: `next_cursor` of the page before, with the other arguments unchanged.
             serializer: Reads questions, errors and packets. What it cannot read is left out.
         """

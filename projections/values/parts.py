@@ -58,7 +58,7 @@ def apply(base: Parts, recipe: Sequence[int], inserted: Parts, limit: int | None
         base: The base.
         recipe: The recipe.
         inserted: What it inserts.
-        limit: How many bytes the parts may take in memory besides their own, if that is not known to be well.
+        limit: How many bytes the parts may take in memory besides their own; `None`: the recipe is known to be sound.
 
     Raises:
         CorruptionError: It takes what is not there.
@@ -165,7 +165,7 @@ def unpack(encoding: Encoding | None, data: bytes, limit: int = MAX_VALUE_BYTES)
 
 
 def check_count(count: int, limit: int) -> None:
-    """Hold that so many parts may be in memory.
+    """Check that a number of parts may be in memory.
 
     Raises:
         TooLargeError: They would take more than `limit` bytes, whatever they are.

@@ -105,7 +105,7 @@ class Value:
         return _COPIES_IN_MEMORY * self.size + _PART_MEMORY * (1 + len(self.parts.stored))
 
     def restore(self, serializer: Serializer) -> Any:
-        """The value, made for one reader: whoever changes it changes nobody else's."""
+        """The value, made for one reader, who may change it: nobody else has the same objects."""
         if self.kind == WHOLE:
             [(encoding, data)] = self.parts.stored
             return load(encoding, data, serializer)
@@ -168,8 +168,8 @@ class NewValue:
     """A value that is about to be recorded.
 
     Attributes:
-        value: What is kept of it; its version is that of the event to come.
-        change: What the event holds.
+        value: The value as it is kept; its version is that of the event to come.
+        change: The change that the event holds.
         segments: The segments that end with it, as level and change.
         base: The version that the change builds upon, 0 for none.
     """
@@ -272,7 +272,7 @@ def load_parts(kind: int, stored: Sequence[Part], serializer: Serializer) -> lis
     except (TypeError, ValueError, LookupError) as error:
         if isinstance(error, EventStoreError):
             raise
-        raise CorruptionError("what a value was put together from are no parts of one: it was damaged") from error
+        raise CorruptionError("the parts of a value are not parts of its type: it was damaged") from error
 
 
 def _load_parts(kind: int, stored: Sequence[Part], serializer: Serializer) -> list[Any]:

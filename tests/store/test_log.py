@@ -245,7 +245,7 @@ def test_a_batch_of_the_feed_has_at_least_one_event_and_no_more_than_fit(store: 
     assert batch(0, 2, 3, 1_000) == [1, 2]
     assert batch(1, 4, 9, 2 * size) == [2, 3]
     assert batch(3, 4, 9, 0) == [4]
-    with pytest.raises(CorruptionError, match="nothing behind position 4"):
+    with pytest.raises(CorruptionError, match="gap after position 4"):
         batch(4, 5, 9, 0)
 
 

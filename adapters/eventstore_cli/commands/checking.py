@@ -42,7 +42,7 @@ def stalled(
         str | None,
         typer.Option(metavar="DURATION", help="Taken to have died if nothing was recorded for so long: 10m."),
     ] = None,
-    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 100,
+    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 100,
 ) -> None:
     """List threads that stopped in the middle, and why.
 

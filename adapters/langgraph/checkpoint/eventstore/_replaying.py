@@ -1,7 +1,7 @@
 """How a replay goes: the fork, and then step by step what is reused, until nothing is left to run.
 
-It is a generator that touches the store, but never calls a node: it stops wherever the graph has to take a step, for
-whoever drives it, sync or async.
+It is a generator that touches the store, but never calls a node: it stops wherever the graph has to take a step, and
+its driver takes it, sync or async.
 """
 
 from __future__ import annotations
@@ -238,7 +238,7 @@ def _step_after(saved: SavedCheckpoint) -> int:
 
 
 def _for_one_step(config: RunnableConfig | None, fork: str, left: int) -> RunnableConfig:
-    """The caller's config, for one step of the fork of which so many are left."""
+    """The caller's config for one step of the fork, with the number of steps that are left."""
     given = _config.configurable(config)
     addressed = {"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
     configurable = {key: value for key, value in given.items() if key not in addressed}
