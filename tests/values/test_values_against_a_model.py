@@ -29,7 +29,7 @@ from tests.support.editing import Way, edited, grown, spoil
 from tests.support.making import ALLOWED, LyingHandle, anything, conversation, huge, larger_than_a_megabyte, value
 from tests.support.model import Kept, Model, Place, saved_again
 from tests.support.sameness import difference, mutable_parts
-from tests.support.saving import Calls, Flavour, at, ident
+from tests.support.saving import Calls, Flavour, at, id_of
 
 PLAIN = StrictSerializer(ALLOWED)
 ENCIPHERING = EncryptedSerializer.from_pycryptodome_aes(PLAIN, key=b"0123456789abcdef")
@@ -479,7 +479,7 @@ class ValuesAndModel(RuleBasedStateMachine):
         config = at(thread, kept.parent, space, **({"run_id": kept.run} if kept.run else {}))
         checkpoint = {
             "v": 4,
-            "id": ident(kept.number),
+            "id": id_of(kept.number),
             "ts": "2026-01-01T00:00:00+00:00",
             "channel_values": dict(state),
             "channel_versions": dict(kept.versions),
