@@ -37,7 +37,7 @@ class Commands(TyperGroup):
         sys.exit(code if isinstance(code, int) else Exit.OK)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; whoever reads its output may go away at any time."""
+        """Run a command; the reader of its output may go away at any time."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

@@ -73,27 +73,27 @@ class Session:
         """Short names for the checkpoints of a thread."""
         return naming.Short(each.id for each in self.ids(thread))
 
-    def find(self, thread: str, text: str, *, namespace: str = "", set_aside: bool = False) -> str:
+    def find(self, thread: str, text: str, *, namespace: str = "", unreachable: bool = False) -> str:
         """The id of the checkpoint that a text names; see `naming.FORMS`.
 
         Args:
             thread: The thread.
             text: What a person wrote.
             namespace: The namespace of the checkpoint.
-            set_aside: Whether it may be one that a rollback has set aside.
+            unreachable: Whether it may be one that a rollback has made unreachable.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such checkpoint.
             BadInputError: There are several.
         """
         name = naming.parse(text)
         ids = {each.id: each.shown for each in self.ids(thread) if each.namespace == namespace}
         id_ = None if name.id is None else naming.find(name.id, ids, thread)
         if id_ is not None and not ids[id_]:
-            if set_aside and not name.back:
+            if unreachable and not name.back:
                 return id_
             raise NotFoundError(
-                f"checkpoint {id_!r} of thread {thread!r} was set aside by a rollback: eventstore undo or switch "
+                f"checkpoint {id_!r} of thread {thread!r} is unreachable since a rollback: eventstore undo or switch "
                 "brings it back, and eventstore fork --at makes a thread of it"
             )
         for number, located in enumerate(self._ancestors(thread, namespace, id_, name)):

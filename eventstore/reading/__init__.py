@@ -1,6 +1,6 @@
 """Reading the log: streams with the past that they share, the feed, listings, and verification."""
 
-from eventstore.reading.lineage import Segment, ancestors_at, lineage, segments
+from eventstore.reading.lineage import Span, ancestors_at, lineage, spans
 from eventstore.reading.listing import Window, page
 from eventstore.reading.log import (
     ContentSize,
@@ -22,7 +22,7 @@ __all__ = [
     "FeedSize",
     "LogReader",
     "Reader",
-    "Segment",
+    "Span",
     "StreamCounts",
     "StreamRow",
     "TopicCount",
@@ -31,7 +31,7 @@ __all__ = [
     "ancestors_at",
     "lineage",
     "page",
-    "segments",
+    "spans",
     "verify_all",
     "verify_stream",
 ]

@@ -10,7 +10,7 @@ from eventstore.codec import Codec, Opened, Row
 from eventstore.codec.envelope import is_erased
 from eventstore.errors import CorruptionError
 from eventstore.metadata import described_by
-from eventstore.reading.lineage import Segment, lineage_read_by
+from eventstore.reading.lineage import Span, lineage_read_by
 from eventstore.recorders import Recorder, Rows, Session
 
 _PAGE = 500
@@ -172,8 +172,8 @@ class LogReader:
         rows = self._read(self._queries["family_of_stream"], {"root_id": root_id})
         return [_stream_row(*row) for row in rows]
 
-    def lineage(self, stream_id: int) -> list[Segment]:
-        """Return the segments that a stream is read from, the oldest ancestor's first, its own last."""
+    def lineage(self, stream_id: int) -> list[Span]:
+        """Return the spans that a stream is read from, the oldest ancestor's first, its own last."""
         return lineage_read_by(self._read, self._queries, stream_id)
 
     def closed_ancestors(self, stream_id: int) -> list[int]:
@@ -191,7 +191,7 @@ class LogReader:
     ) -> Iterator[Row]:
         """Iterate over a stream's own events `after < version < before`, in order, read in pages of 500.
 
-        Of a fork, the past that it shares is not among them: go through the segments of its `lineage`.
+        Of a fork, the past that it shares is not among them: go through the spans of its `lineage`.
 
         Args:
             stream_id: The stream.
@@ -293,7 +293,7 @@ class LogReader:
         """
         sizes = self.feed_sizes(after=after, upto=upto, limit=events)
         if not sizes:
-            raise CorruptionError(f"the feed has nothing behind position {after}, and goes on later: verify the store")
+            raise CorruptionError(f"the feed has a gap after position {after}: verify the store")
         fitting = sum(total <= size for total in accumulate(each.size for each in sizes))
         return [*self.feed(after=after, upto=sizes[max(fitting, 1) - 1].position, page=events)]
 
@@ -314,16 +314,16 @@ class LogReader:
         [counts] = self._read(self._queries["count_streams"], {})
         return StreamCounts(*map(int, counts))
 
-    def count_events(self, segment: Segment | None = None) -> list[TopicCount]:
+    def count_events(self, span: Span | None = None) -> list[TopicCount]:
         """Count the events of each topic, in the order of topics; this looks at every one of them.
 
         Args:
-            segment: Only those of a segment of a stream's `lineage`; `None`: all of the store, each once.
+            span: Only those of a span of a stream's `lineage`; `None`: all of the store, each once.
         """
-        if segment is None:
+        if span is None:
             return [_topic_count(*row) for row in self._read(self._queries["count_events"], {})]
-        upto = _END if segment.upto is None else segment.upto
-        params = {"stream_id": segment.stream_id, "after": segment.after, "upto": upto}
+        upto = _END if span.upto is None else span.upto
+        params = {"stream_id": span.stream_id, "after": span.after, "upto": upto}
         return [_topic_count(*row) for row in self._read(self._queries["count_events_of_stream"], params)]
 
     def bytes_on_disk(self) -> int:

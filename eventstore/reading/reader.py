@@ -7,7 +7,7 @@ from typing import Any
 
 from eventstore.codec import Codec, Row
 from eventstore.events import Event, FeedEvent, Head
-from eventstore.reading.lineage import Segment, lineage
+from eventstore.reading.lineage import Span, lineage
 from eventstore.recorders import Recorder
 
 _PAGE = 256
@@ -40,9 +40,9 @@ class Reader:
         stream_id = self.stream_id(stream)
         if stream_id is None:
             return
-        segments = lineage(self._recorder, self._queries, stream_id)
-        for segment in reversed(segments) if backward else segments:
-            for rows in self._rows(segment, after, before, backward, limit):
+        spans = lineage(self._recorder, self._queries, stream_id)
+        for span in reversed(spans) if backward else spans:
+            for rows in self._rows(span, after, before, backward, limit):
                 yield [self._codec.decode(stream, row) for row in rows]
                 if limit is not None and (limit := limit - len(rows)) == 0:
                     return
@@ -68,14 +68,14 @@ class Reader:
                 limit -= len(rows)
 
     def _rows(
-        self, segment: Segment, after: int, before: int | None, backward: bool, limit: int | None
+        self, span: Span, after: int, before: int | None, backward: bool, limit: int | None
     ) -> Iterator[list[Row]]:
-        low = max(after, segment.after)
-        high = min(_END if before is None else before, _END if segment.upto is None else segment.upto + 1)
+        low = max(after, span.after)
+        high = min(_END if before is None else before, _END if span.upto is None else span.upto + 1)
         query = self._queries["read_backward" if backward else "read_forward"]
         while low + 1 < high and (limit is None or limit > 0):
             size = _PAGE if limit is None else min(limit, _PAGE)
-            params = {"stream_id": segment.stream_id, "after": low, "before": high, "limit": size}
+            params = {"stream_id": span.stream_id, "after": low, "before": high, "limit": size}
             rows = [_row(stored) for stored in self._recorder.read(query, params)]
             if not rows:
                 return

@@ -9,7 +9,7 @@ from struct import error as StructError  # noqa: N812 (as errors are called)
 
 from eventstore.codec import chain, envelope
 from eventstore.errors import ChainError, NotFoundError, UnknownFormatError
-from eventstore.reading.lineage import Segment, lineage
+from eventstore.reading.lineage import Span, lineage
 from eventstore.recorders import Recorder
 
 _PAGE = 500
@@ -40,9 +40,9 @@ def verify_stream(recorder: Recorder, queries: Mapping[str, str], name: str) -> 
     if not rows:
         raise NotFoundError(f"there is no stream {name!r} to verify")
     found = _Found(Verification(1, 0, 0))
-    for segment in lineage(recorder, queries, int(rows[0][0])):
+    for span in lineage(recorder, queries, int(rows[0][0])):
         with found.noting():
-            found.sound += _verify_segment(recorder, queries, name, segment)
+            found.sound += _verify_span(recorder, queries, name, span)
     return found.in_the_end()
 
 
@@ -54,7 +54,7 @@ def verify_all(recorder: Recorder, queries: Mapping[str, str]) -> Verification:
         for stream_id, name, _ in page:
             with found.noting():
                 own = lineage(recorder, queries, int(stream_id))[-1]
-                found.sound += _verify_segment(recorder, queries, name, own) + Verification(1, 0, 0)
+                found.sound += _verify_span(recorder, queries, name, own) + Verification(1, 0, 0)
         after = page[-1][0]
     for stream_id, version in recorder.read(queries["events_without_a_stream"], {}):
         with found.noting():
@@ -84,12 +84,12 @@ class _Found:
         return self.sound
 
 
-def _verify_segment(recorder: Recorder, queries: Mapping[str, str], name: str, segment: Segment) -> Verification:
+def _verify_span(recorder: Recorder, queries: Mapping[str, str], name: str, span: Span) -> Verification:
     events = erased = 0
-    previous, version = _origin(recorder, queries, segment)
-    low, high = segment.after, _END if segment.upto is None else min(segment.upto + 1, _END)
+    previous, version = _origin(recorder, queries, span)
+    low, high = span.after, _END if span.upto is None else min(span.upto + 1, _END)
     while True:
-        params = {"stream_id": segment.stream_id, "after": low, "before": high, "limit": _PAGE}
+        params = {"stream_id": span.stream_id, "after": low, "before": high, "limit": _PAGE}
         page = recorder.read(queries["read_forward"], params)
         for low, topic, recorded_at, stored, payload in page:
             if version is not None and low != version + 1:
@@ -108,16 +108,16 @@ def _verify_segment(recorder: Recorder, queries: Mapping[str, str], name: str, s
             erased += envelope.is_erased(bytes(payload))
         if len(page) < _PAGE:
             break
-    if segment.upto is not None and version != segment.upto:
-        raise ChainError(name, segment.upto, "the event is missing")
+    if span.upto is not None and version != span.upto:
+        raise ChainError(name, span.upto, "the event is missing")
     return Verification(0, events, erased)
 
 
-def _origin(recorder: Recorder, queries: Mapping[str, str], segment: Segment) -> tuple[bytes, int | None]:
-    """The hash that the first event of a segment follows, and its version, if one is before it."""
-    ancestors = lineage(recorder, queries, segment.stream_id)[:-1]
+def _origin(recorder: Recorder, queries: Mapping[str, str], span: Span) -> tuple[bytes, int | None]:
+    """The hash that the first event of a span follows, and its version, if one is before it."""
+    ancestors = lineage(recorder, queries, span.stream_id)[:-1]
     if not ancestors:
-        return chain.genesis(_stream(recorder, queries, segment.stream_id)[2]), None
+        return chain.genesis(_stream(recorder, queries, span.stream_id)[2]), None
     parent = ancestors[-1]
     rows = recorder.read(queries["hash_at"], {"stream_id": parent.stream_id, "version": parent.upto})
     if not rows:
@@ -129,6 +129,6 @@ def _origin(recorder: Recorder, queries: Mapping[str, str], segment: Segment) ->
 def _stream(recorder: Recorder, queries: Mapping[str, str], stream_id: int) -> tuple[str, int, str]:
     rows = recorder.read(queries["stream_by_id"], {"stream_id": stream_id})
     if not rows:
-        raise ChainError(f"#{stream_id}", 0, "the stream is missing, which others read through")
+        raise ChainError(f"#{stream_id}", 0, "the stream is missing, and forks read through it")
     name, closed, begun_as, *_ = rows[0]
     return name, closed, begun_as

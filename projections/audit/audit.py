@@ -27,7 +27,7 @@ _PAGE = 1_000
 class Audit:
     """Answers who did what, from an extract of the log that follows the feed by itself.
 
-    Each answer is exact for all that was committed before the call, whoever writes meanwhile: what the extract lacks is
+    Each answer is exact for all that was committed before the call, also beside writers: what the extract lacks is
     entered first. Nothing is added to what an append does. Of an event whose content was erased, only what the log
     itself still has is left.
 
@@ -118,7 +118,7 @@ class Audit:
         """Follow the feed to its end, which the next query would do otherwise; the position of its last event.
 
         Args:
-            progress: Is called after each batch, with how far the feed was followed, and how far it goes.
+            progress: Is called after each batch, with the position that was reached, and the feed's last one.
         """
         return self._follower.catch_up(progress).position
 

@@ -1,4 +1,4 @@
-"""Branches: forks of threads, and what stands side by side within one thread, as one tree."""
+"""Branches: the forks of a thread and the branches within it, as one tree."""
 
 from __future__ import annotations
 
@@ -96,18 +96,18 @@ class Branches:
             source: The thread to fork.
             target: The id of the new thread.
             at: The id of a checkpoint, also of one that was rolled back; `None`: the head, with what is pending.
-            namespace: Of which namespace that checkpoint is.
+            namespace: That checkpoint's namespace.
             name: What to call the branch in listings.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
 
         Raises:
             NotFoundError: There is no such thread or checkpoint.
             ConflictError: The target exists.
         """
-        its = caused(cause, reason, forked_from=source, name=name)
+        cause = caused(cause, reason, forked_from=source, name=name)
         if at is None:
-            forked = self._checkpoints.copy(source, target, cause=its)
+            forked = self._checkpoints.copy(source, target, cause=cause)
             return Forked(target, source, forked.first - 1, None)
         view = self._checkpoints.finder.view(source)
         if view is None:
@@ -122,20 +122,22 @@ class Branches:
                 raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
             Applying(tables, self._store.log.within(session)).fork(stream_id, parent_id, version + 1, point)
 
-        its = Cause(namespace, at, its.run, its.node, its.task, its.metadata)
-        metadata = self._checkpoints.finder.described(view, its.metadata)
-        self._store.fork(source, target, at=point.version, cause=its, metadata=metadata, shows=point.pack(), work=show)
+        cause = Cause(namespace, at, cause.run, cause.node, cause.task, cause.metadata)
+        metadata = self._checkpoints.finder.described(view, cause.metadata)
+        self._store.fork(
+            source, target, at=point.version, cause=cause, metadata=metadata, shows=point.pack(), work=show
+        )
         return Forked(target, source, point.version, at)
 
     def tree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
         """All that has branched from a thread, and what it branched from itself: usually one tree, by its trunk.
 
-        A branch is a thread that was forked, or what stands beside the head of one: what was run after going back in
+        A branch is a thread that was forked, or one that a thread has left: what was run after going back in
         time, by racing runs, or before a rollback. It costs as much as there are checkpoints in all of these threads.
 
         Args:
             thread: Any thread of the tree.
-            namespace: Of which namespace.
+            namespace: The namespace.
 
         Raises:
             NotFoundError: There is no such thread.
@@ -188,7 +190,9 @@ class Branches:
                 # In what the way was found in: the thread may have moved meanwhile.
                 base = finder.locate(view, namespace, common)
                 if base is None:
-                    raise OvertakenError(f"checkpoint {common!r} of thread {view.thread!r} was forgotten meanwhile")
+                    raise OvertakenError(
+                        f"checkpoint {common!r} of thread {view.thread!r} was pruned or deleted meanwhile"
+                    )
                 changes = comparison.within(view, base, tip, serializer, fold)
             sides.append(BranchSide(view.thread, tip.id, since, changes))
         return BranchDiff(common, *sides)
@@ -215,8 +219,8 @@ class Branches:
     ) -> Moved:
         """Put a thread on another of its branches, at any checkpoint of it; `Checkpoints.undo` leads back.
 
-        The thread is then as it was when the checkpoint was saved; if that was the last of what a rollback has set
-        aside, as it was before the rollback, with what is pending.
+        The thread is then as it was when the checkpoint was saved; if that was the last one on a branch that a rollback
+        has left, as it was before the rollback, with what is pending.
 
         Raises:
             NotFoundError: The thread has no such checkpoint, on any branch.
@@ -241,7 +245,7 @@ class Branches:
             over: The thread whose id it gets.
             keep_as: The id that the other is kept under; by default its own, with `~` and its version.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
 
         Raises:
             NotFoundError: There is no such thread.
@@ -271,11 +275,11 @@ class Branches:
             thread: The thread.
             checkpoint: The last checkpoint of the branch; `None`: the thread itself.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
 
         Raises:
             NotFoundError: There is no such thread, or no branch that ends there.
-            BadInputError: The thread stands on that branch.
+            BadInputError: The thread is on that branch.
             ConflictError: A fork shares the branch, which no fork would lose by this; nothing was deleted.
         """
         if checkpoint is None:
@@ -286,8 +290,8 @@ class Branches:
         doomed = family.path(checkpoint)
         if not doomed:
             raise NotFoundError(f"no branch of thread {thread!r} ends at checkpoint {checkpoint!r}: look at its tree")
-        if family.is_head(checkpoint):
-            raise BadInputError(f"thread {thread!r} stands on that branch: switch to another one first")
+        if family.is_latest(checkpoint):
+            raise BadInputError(f"thread {thread!r} is on that branch: switch to another one first")
         return self._checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))
 
     def _family(self, thread: str, namespace: str) -> Family:

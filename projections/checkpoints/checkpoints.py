@@ -24,8 +24,8 @@ from projections.reading.loading import Loader, Matching
 from projections.reading.view import View
 from projections.records import BRANCH_DELETED, CONTENT, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, Point, PruneRecord
 from projections.tables import Source, Tables
-from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues
+from projections.values.merging import SnapshotPolicy
 from projections.values.serializer import Serializer
 
 CACHE_BYTES = 128 * 1024 * 1024
@@ -34,12 +34,12 @@ CACHE_BYTES = 128 * 1024 * 1024
 Strategy = Literal["keep_latest", "delete"]
 
 _PlanFunction = Callable[[View, int], Plan]
-"""From a thread's view, and the version up to which forks need it, to what is to be forgotten."""
+"""Takes a thread's view, and the version up to which forks need it; returns what to hide and to erase."""
 
 
 @checked
 class Checkpoints:
-    """Saves, reads, copies and forgets the checkpoints of threads.
+    """Saves, reads, copies, prunes and deletes the checkpoints of threads.
 
     A thread is a stream of the store; a checkpoint is an event in it. Reads see one's own writes at once. Values go
     through the serializer that is passed with each call.
@@ -139,7 +139,7 @@ class Checkpoints:
         Args:
             serializer: Turns bytes into values.
             thread: Of which thread; `None`: of all.
-            namespace: Of which namespace of the thread; `None`: of all.
+            namespace: The namespace of the thread; `None`: all of them.
             before: Only those whose id is smaller.
             matching: Only those whose metadata it accepts; the values of others are not read.
         """
@@ -168,16 +168,16 @@ class Checkpoints:
         """
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
-            # What was forgotten since may be all that the fork would show.
+            # What was deleted since may be all that the fork would show.
             tables = self.tables.within(session)
             if tables.reflog.has_moved(parent_id, after=version):
                 raise OvertakenError
             Applying(tables, self.store.log.within(session)).fork(stream_id, parent_id, version + 1, Point(version))
 
-        its = cause or Cause()
+        cause = cause or Cause()
         view = self.finder.view(source)
-        metadata = self.finder.described(view, its.metadata) if view else None
-        return self.store.fork(source, target, cause=its, metadata=metadata, work=show)
+        metadata = self.finder.described(view, cause.metadata) if view else None
+        return self.store.fork(source, target, cause=cause, metadata=metadata, work=show)
 
     def rollback(  # noqa: PLR0913 (one of four ways to say where to, and why)
         self,
@@ -204,9 +204,9 @@ class Checkpoints:
             step: Its step, on the way that led to the latest checkpoint;
             time: The latest one on that way that was saved by then (a naive time is UTC);
             back: How many checkpoints back on that way; 0: the latest itself, without what was written since.
-            namespace: Of which namespace the checkpoint is.
+            namespace: The checkpoint's namespace.
             reason: Why, in words; it is recorded with the event.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
             expected_version: The version that the thread's stream must be at; `None`: where it is now.
 
         Raises:
@@ -226,12 +226,12 @@ class Checkpoints:
     ) -> Moved:
         """Undo the last rollback or switch that was not undone: the thread is again as it was before, exactly.
 
-        What was saved since is set aside, as by a rollback: `Branches.switch` leads there.
+        What was saved since becomes unreachable, as by a rollback: `Branches.switch` leads there.
 
         Args:
             thread: The thread.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
             expected_version: The version that the thread's stream must be at; `None`: where it is now.
 
         Raises:
@@ -290,17 +290,17 @@ class Checkpoints:
             return PruneReport()
 
         def decide(stream_id: int, _: Head) -> Decision:
-            self._live.forget(stream_id)
+            self._live.discard(stream_id)
 
             def work(log: OpenLog) -> None:
                 tables = self.tables.within(log)
                 log.lock_family(stream_id)
                 log.close(stream_id)
                 # The thread itself, and deleted ancestors that only this fork kept alive.
-                for forgotten in [stream_id, *log.closed_ancestors(stream_id)]:
-                    pinned = log.pinned_upto(forgotten)
-                    Applying(tables, log).delete(forgotten, pinned)
-                    log.erase_after(forgotten, pinned, CONTENT)
+                for closed in [stream_id, *log.closed_ancestors(stream_id)]:
+                    pinned = log.pinned_upto(closed)
+                    Applying(tables, log).delete(closed, pinned)
+                    log.erase_after(closed, pinned, CONTENT)
 
             return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work)
 
@@ -325,7 +325,7 @@ class Checkpoints:
                 if closed:
                     self._hide_runs_of_deleted(stream_id, runs, cause)
                 else:
-                    total += self._forget(
+                    total += self._carry_out(
                         name, RUNS_DELETED, cause, lambda view, pinned: self._planner.without_runs(view, runs, pinned)
                     )
                 view = self.finder.view(name)
@@ -339,7 +339,7 @@ class Checkpoints:
         Raises:
             ConflictError: A fork shares one of them.
         """
-        return self._forget(
+        return self._carry_out(
             thread, BRANCH_DELETED, cause, lambda view, pinned: self._planner.without(view, checkpoints, pinned)
         )
 
@@ -351,7 +351,7 @@ class Checkpoints:
         dry_run: bool = False,
         cause: Cause | None = None,
     ) -> PruneReport:
-        """Forget old checkpoints; the runs of the threads go on exactly as they would have.
+        """Prune old checkpoints; the runs of the threads go on exactly as they would have.
 
         Each thread is one transaction: if it is cut off in between, the same call made again finishes it.
 
@@ -367,7 +367,7 @@ class Checkpoints:
         total = PruneReport()
         for thread in threads:
             if strategy == "keep_latest":
-                total += self._forget(thread, THREAD_PRUNED, cause, self._planner.keep_latest, dry_run=dry_run)
+                total += self._carry_out(thread, THREAD_PRUNED, cause, self._planner.keep_latest, dry_run=dry_run)
             elif dry_run:
                 total += self._report_of_delete(thread) or PruneReport()
             else:
@@ -376,7 +376,7 @@ class Checkpoints:
 
     def rebuild(self) -> None:
         """Drop all rows of this projection and make them anew from the log. No read is different afterwards."""
-        self._saver.forget()
+        self._saver.discard()
         rebuild(self.store, self._rows)
         self.rebuild_segments()
 
@@ -389,10 +389,10 @@ class Checkpoints:
         drop(self.store, self._segments)
 
     def drop_cache(self) -> None:
-        """Forget the values of live threads. Their next step reads what it builds upon, nothing else is different."""
-        self._saver.forget()
+        """Discard the live values. The next step of each thread reads what it builds upon; nothing else changes."""
+        self._saver.discard()
 
-    def _forget(
+    def _carry_out(
         self, thread: str, topic: str, cause: Cause | None, plan: _PlanFunction, *, dry_run: bool = False
     ) -> PruneReport:
         """Carry out a plan, which is made on the thread's head and made anew if the thread moves on."""
@@ -408,12 +408,12 @@ class Checkpoints:
             pinned = self.store.log.pinned_upto(stream_id)
             try:
                 planned = plan(view, pinned)
-            except ErasedError as error:  # another process forgets, too: what was read of the thread is old
+            except ErasedError as error:  # another process prunes or deletes, too: what was read of the thread is old
                 raise OvertakenError from error
             made.append(planned)
             if dry_run or not planned.report.threads:
                 return Decision(())
-            self._live.forget(stream_id)
+            self._live.discard(stream_id)
 
             def work(log: OpenLog) -> None:
                 # A fork that begins right now either is counted in `pinned`, or waits and then sees the pruned thread.
@@ -449,7 +449,7 @@ class Checkpoints:
         ]
         deleted = set(runs)
         hidden = [(row.namespace, row.id) for row in rows if row.run in deleted]
-        record = PruneRecord(dropped=hidden, walked=hidden, runs=list(runs))
+        record = PruneRecord(dropped=hidden, replayed_through=hidden, runs=list(runs))
 
         def work(session: Session, version: int) -> None:
             rows = Applying(self.tables.within(session), self.store.log.within(session))

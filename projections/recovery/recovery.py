@@ -66,9 +66,9 @@ class Recovery:
 
         Args:
             thread: The thread's id; of one that does not exist there are none.
-            namespace: Of which namespace.
+            namespace: The namespace.
             before: Only those whose id is smaller.
-            limit: At most so many.
+            limit: The most that are returned.
             serializer: Reads questions, errors and packets. What it cannot read is left out.
         """
         check_stream(thread)
@@ -97,7 +97,7 @@ class Recovery:
             older_than: A thread of which something is due is taken to have died if its last event is at least so old,
                 and to be at work otherwise: then it is not listed. `None`: all are listed, as `"pending"`. One that
                 asks, or has failed, is listed in any case.
-            limit: At most so many.
+            limit: The most that are returned.
             cursor: `next_cursor` of the page before, with the other arguments unchanged.
             serializer: Reads questions, errors and packets. What it cannot read is left out.
         """
@@ -111,12 +111,12 @@ class Recovery:
             page = self._store.streams(prefix=prefix, limit=size, cursor=cursor)
             for stream in page.streams:
                 try:
-                    head = self._head(stream.name, serializer)
+                    latest = self._latest(stream.name, serializer)
                 except CorruptionError:
                     found.append(StalledThread(stream.name, ("damaged",), stream.active_at, None))
                     continue
-                if head and (why := _why(head, stream.active_at, older_than)):
-                    found.append(StalledThread(stream.name, why, stream.active_at, head))
+                if latest and (why := _why(latest, stream.active_at, older_than)):
+                    found.append(StalledThread(stream.name, why, stream.active_at, latest))
             looked_at += size
             cursor = page.next_cursor
             if cursor is None:
@@ -150,8 +150,8 @@ class Recovery:
             report = Check(self._store, self._tables, view, head.version, serializer, tell).run()
             if report.ok:
                 return report
-            # What was forgotten meanwhile looks as if it were lost. By whom, the thread's own log may not tell: an
-            # ancestor may have forgotten it, or the thread may have got another's name. But damage stays.
+            # What was erased meanwhile looks as if it were lost. By whom, the thread's own log may not tell: an
+            # ancestor may have erased it, or the thread may have got another's name. But damage stays.
             before, found = found, {(each.kind, each.version, each.channel) for each in report.findings}
             stood_still = self._store.head(thread) == head
             if found == before and (stood_still or not self._forgotten_since(thread, head.version)):
@@ -190,7 +190,7 @@ class Recovery:
         """`check`; `progress` is called on a thread of the store's own."""
         return await self._store.workers.run(self.check, thread, serializer, progress=progress)
 
-    def _head(self, thread: str, serializer: Serializer | None) -> RecoveryPoint | None:
+    def _latest(self, thread: str, serializer: Serializer | None) -> RecoveryPoint | None:
         def read(view: View) -> RecoveryPoint | None:
             located = self._checkpoints.finder.locate(view, "", None)
             return next(self._points(view, "", [located], serializer)) if located else None
@@ -277,11 +277,11 @@ def _said(write: Write | None, serializer: Serializer | None) -> Any:
         return None  # of a type that may not be made again, for one
 
 
-def _why(head: RecoveryPoint, active_at: datetime, older_than: timedelta | None) -> tuple[Why, ...]:
-    if head.clean:
+def _why(latest: RecoveryPoint, active_at: datetime, older_than: timedelta | None) -> tuple[Why, ...]:
+    if latest.clean:
         return ()
     # What a function failed with that a task called, the task may have caught.
-    reached = {task.status for task in (*head.tasks, *head.beside) if not task.called}
+    reached = {task.status for task in (*latest.tasks, *latest.beside) if not task.called}
     why: list[Why] = []
     if "interrupted" in reached:
         why.append("interrupt")

@@ -58,12 +58,12 @@ class Tables:
 
     @cached_property
     def checkpoints(self) -> CheckpointsTable:
-        """Where each checkpoint is in the log."""
+        """The checkpoints: the position of each in the log."""
         return CheckpointsTable(self._blocks, self._runner, self._recorder)
 
     @cached_property
     def writes(self) -> WritesTable:
-        """Which events hold the pending writes of a checkpoint."""
+        """The events that hold the pending writes of each checkpoint."""
         return WritesTable(self._blocks, self._runner, self._recorder)
 
     @cached_property
@@ -73,12 +73,12 @@ class Tables:
 
     @cached_property
     def sources(self) -> SourcesTable:
-        """What branches go on from."""
+        """The branches that each branch goes on from."""
         return SourcesTable(self._blocks, self._runner, self._recorder)
 
     @cached_property
     def reflog(self) -> ReflogTable:
-        """Which branch each thread was on, when."""
+        """The reflog: the branches that each thread was on, by version."""
         return ReflogTable(self._blocks, self._runner, self._recorder)
 
     @cached_property

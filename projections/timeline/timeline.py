@@ -92,13 +92,13 @@ class Timeline:
         Args:
             threads: A thread, or several, whose checkpoints are merged. Those that do not exist have none.
             serializer: Turns bytes into values.
-            namespace: Of which namespace; `None`: of all.
+            namespace: The namespace; `None`: all of them.
             before: `next_cursor` of the page before, with the same threads and namespace.
             limit: The size of the page.
             fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
-            BadInputError: The limit or the cursor is none.
+            BadInputError: The limit or the cursor is not valid.
         """
         names = _checked(threads, namespace)
         if type(limit) is not int or limit < 1:
@@ -146,7 +146,7 @@ class Timeline:
             thread: The thread.
             time: The time (without a zone, in UTC), or a checkpoint's id.
             serializer: Turns bytes into values.
-            namespace: Of which namespace.
+            namespace: The namespace.
             fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
@@ -347,7 +347,7 @@ class Timeline:
     def _described_of_thread(
         self, view: View, batch: list[Located], serializer: Serializer, fold: Fold | None
     ) -> list[TimelineEntry]:
-        """The entries of some checkpoints, but for those that are forgotten meanwhile."""
+        """The entries of some checkpoints, but for those that are erased meanwhile."""
 
         def attempt() -> list[TimelineEntry]:
             nonlocal view, batch

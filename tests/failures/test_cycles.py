@@ -14,7 +14,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branch, Damage
 from tests.support.counted import Bench
 from tests.support.counted import Flavour as BenchFlavour
-from tests.support.saving import Calls, at, checkpoint, ident, numbers, save
+from tests.support.saving import Calls, at, checkpoint, id_of, numbers, save
 from tests.support.tables import execute
 from tests.values.test_damage import damage
 
@@ -38,8 +38,8 @@ def put(calls: Calls, number: int, parent: int | None, thread: str = "thread") -
 
 def bend(calls: Calls, url: str, number: int, parent: int) -> Calls:
     """Let a checkpoint follow another one, past our own code: the log and the rows say so. A saver that reads it."""
-    damage(url, lambda record: replace(record, parent=ident(parent)), number)
-    execute(url, f"UPDATE checkpoints SET parent_id = '{ident(parent)}' WHERE checkpoint_id = '{ident(number)}'")
+    damage(url, lambda record: replace(record, parent=id_of(parent)), number)
+    execute(url, f"UPDATE checkpoints SET parent_id = '{id_of(parent)}' WHERE checkpoint_id = '{id_of(number)}'")
     calls.saver.checkpoints.drop_cache()
     return calls
 
@@ -131,7 +131,7 @@ def test_a_walk_over_a_ring_ends_with_an_error_that_names_the_place(
     with pytest.raises(CycleError, match="'thread'") as ended:
         Bench(ran.saver, BenchFlavour[ran.flavour.name]).call(ran.saver.history, method, *arguments, **options)
     assert (ended.value.thread, ended.value.namespace) == ("thread", "")
-    assert ended.value.checkpoint in {ident(number) for number in range(1, parent + 1)}
+    assert ended.value.checkpoint in {id_of(number) for number in range(1, parent + 1)}
 
 
 @RINGS
@@ -168,7 +168,7 @@ def test_a_ring_is_mended_by_saving_again_with_the_true_parent_and_can_be_pruned
     bend(ran, url, 1, 3)
     ran.saver.copy_thread("thread", "pruned")
     put(ran, 1, None)
-    assert ran.saver.history.rollback("thread", step=2).checkpoint == ident(2)
+    assert ran.saver.history.rollback("thread", step=2).checkpoint == id_of(2)
     assert not [each for each in ran.saver.history.check("thread").findings if each.kind is Damage.CYCLE]
     ran.prune(["pruned"])
     assert numbers(ran, "pruned") == [STEPS]

@@ -69,7 +69,7 @@ def audit(
     since: Since = None,
     until: Until = None,
     oldest_first: OldestFirst = False,
-    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 50,
+    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 50,
 ) -> None:
     """Show who did what, when: the events of all threads, the last first.
 

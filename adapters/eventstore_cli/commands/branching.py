@@ -38,7 +38,7 @@ def add_to(program: typer.Typer) -> None:
 def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = "") -> None:
     """Draw all that has branched from a thread, and what it branched from.
 
-    ● is where a thread stands. What a rollback has set aside is dim; `eventstore switch` leads there.
+    ● is where a thread stands. What a rollback has made unreachable is dim; `eventstore switch` leads there.
 
     Examples:
       eventstore tree thread-1
@@ -76,7 +76,7 @@ def fork(
       eventstore fork thread-1 what-if
       eventstore fork thread-1 what-if --at step:4 --name "other model" --reason "try it"
     """
-    checkpoint = None if at is None else session.find(source, at, namespace=namespace, set_aside=True)
+    checkpoint = None if at is None else session.find(source, at, namespace=namespace, unreachable=True)
     if checkpoint is None:
         session.ids(source)  # says if there is no such thread
     made = session.branches.fork(
@@ -137,7 +137,7 @@ def delete(
       eventstore delete what-if
       eventstore delete thread-1 a3f9c1 --reason "it was a mistake"
     """
-    tip = None if checkpoint is None else session.find(thread, checkpoint, set_aside=True)
+    tip = None if checkpoint is None else session.find(thread, checkpoint, unreachable=True)
     shown = sum(each.shown for each in session.ids(thread))
     what = (
         f"the thread {thread!r} with its {counted(shown, 'checkpoint')}"
@@ -167,17 +167,17 @@ class _Shown:
 
     def label(self, branch: Branch) -> ConsoleRenderable:
         """Describe a branch in a line or two."""
-        aside = not branch.shown
-        line = Text(style="dim" if aside else "")
+        unreachable = not branch.shown
+        line = Text(style="dim" if unreachable else "")
         line.append(self._kind(branch), "bold" if branch.base is None or branch.forked else "")
         line.append(f"  {counted(branch.checkpoints, 'checkpoint')}", "dim")
         if branch.base is not None:
             line.append(f" from {self._id(branch.thread, branch.base)}{self._step(branch)}", "dim")
-        line.append(" → ", "dim").append(self._id(branch.thread, branch.tip), "dim" if aside else "yellow")
+        line.append(" → ", "dim").append(self._id(branch.thread, branch.tip), "dim" if unreachable else "yellow")
         line.append(f"  step {branch.step}" if branch.step is not None else "")
         line.append(f"  {self._out.time(branch.saved_at)}", "dim")
-        line.append("  ● head" if branch.head else "", "green bold")
-        line.append("  set aside" if aside else "", "dim italic")
+        line.append("  ● HEAD" if branch.current else "", "green bold")
+        line.append("  unreachable" if unreachable else "", "dim italic")
         return Group(line, Text(branch.reason, "dim italic")) if branch.reason else line
 
     def _kind(self, branch: Branch) -> str:
@@ -206,7 +206,7 @@ def _json(branch: Branch) -> dict[str, Any]:
         "tip": branch.tip,
         "base": branch.base,
         "checkpoints": branch.checkpoints,
-        "head": branch.head,
+        "current": branch.current,
         "shown": branch.shown,
         "step": branch.step,
         "saved_at": times.iso(branch.saved_at),

@@ -42,7 +42,7 @@ def stalled(
         str | None,
         typer.Option(metavar="DURATION", help="Taken to have died if nothing was recorded for so long: 10m."),
     ] = None,
-    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 100,
+    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 100,
 ) -> None:
     """List threads that stopped in the middle, and why.
 
@@ -111,10 +111,10 @@ def _stalled(session: Session, prefix: str, older_than: timedelta | None) -> Ite
 
 def _questions(session: Session, thread: StalledThread) -> list[Any]:
     """Return what the thread's tasks ask, and nobody has answered."""
-    if "interrupt" not in thread.why or thread.head is None:
+    if "interrupt" not in thread.why or thread.latest is None:
         return []
-    saved = session.checkpoints.get(thread.thread, SERIALIZER, checkpoint=thread.head.id)
-    waiting = {task.id for task in (*thread.head.tasks, *thread.head.beside) if task.status == "interrupted"}
+    saved = session.checkpoints.get(thread.thread, SERIALIZER, checkpoint=thread.latest.id)
+    waiting = {task.id for task in (*thread.latest.tasks, *thread.latest.beside) if task.status == "interrupted"}
     pending = saved.pending if saved else ()
     asked = [value for task, channel, value in pending if task in waiting and channel == INTERRUPT]
     flat = [each for value in asked for each in (value if type(value) is list else [value])]
@@ -122,7 +122,7 @@ def _questions(session: Session, thread: StalledThread) -> list[Any]:
 
 
 def _stalled_row(session: Session, thread: StalledThread, out: Output) -> tuple[Cell, ...]:
-    head = thread.head
+    head = thread.latest
     why = Text()
     for number, reason in enumerate(thread.why):
         why.append(", " if number else "").append(reason, _STYLES[reason])
@@ -141,7 +141,7 @@ def _stalled_row(session: Session, thread: StalledThread, out: Output) -> tuple[
 
 
 def _stalled_json(session: Session, thread: StalledThread) -> dict[str, Any]:
-    head = thread.head
+    head = thread.latest
     return {
         "thread": thread.thread,
         "why": [*thread.why],

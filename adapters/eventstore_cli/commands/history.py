@@ -42,7 +42,7 @@ def log(
     namespace: Namespace = "",
     all_: Annotated[bool, typer.Option("--all", "-a", help="Of all namespaces: of subgraphs, too.")] = False,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Only what was saved since.")] = None,
-    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 30,
+    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 30,
     graph: Graph = None,
 ) -> None:
     """Show the checkpoints of a thread, the latest first, with what each changed.

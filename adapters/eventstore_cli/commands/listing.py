@@ -35,7 +35,7 @@ def threads(
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Active since then.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Not active since then.")] = None,
     by_name: Annotated[bool, typer.Option("--by-name", help="By name, not the last active first.")] = False,
-    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 50,
+    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 50,
 ) -> None:
     """List threads, the last active first.
 

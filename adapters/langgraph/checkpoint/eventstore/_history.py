@@ -240,7 +240,7 @@ class History:
         Args:
             thread: The thread; a config may name one of its checkpoints.
             checkpoint: Which; `None`: the latest.
-            namespace: Of which namespace, if no config says.
+            namespace: The namespace, if no config says.
             graph: The graph of the thread, for its reducers.
         """
         saved = self._timeline.state(

@@ -15,7 +15,7 @@ from langchain_core.runnables import RunnableConfig
 
 from eventstore import EventStoreError
 from langgraph.checkpoint.eventstore._planning import ReplayPlan, plan
-from langgraph.checkpoint.eventstore._recorded import stand
+from langgraph.checkpoint.eventstore._recorded import frontier_at
 from langgraph.checkpoint.eventstore._replayed import Replayed
 from langgraph.checkpoint.eventstore._replaying import Graph, Replaying, Step, Steps
 
@@ -63,7 +63,7 @@ class SelectiveReplay:
         replaying = Replaying(self._saver, graph, thread, checkpoint, node, only)
         changed = replaying.changed()
         record = replaying.record(changed)
-        tasks = tuple(plan([stand(graph, saved) for saved in record], changed))
+        tasks = tuple(plan([frontier_at(graph, saved) for saved in record], changed))
         return ReplayPlan(record[0].thread, record[0].id, node, tasks)
 
     async def aaffected(

@@ -57,7 +57,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
     return from is on disk. Reads see it at once, from every process.
 
     Args:
-        store: An open store; whoever opened it closes it.
+        store: An open store; the saver does not close it.
         serde: How values become bytes and back. It may be replaced at any time (`saver.serde = …`). By default one that
             writes as LangGraph's does, and makes again LangGraph's and LangChain's plain types, the standard library's,
             and those of `allowed_types`. Anything else is refused by an error that names it; what is stored stays as it
@@ -191,10 +191,10 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         that one listing gives; another call gives others.
 
         Args:
-            config: Of which thread, and, if it says so, of which namespace; `None`: of all threads.
+            config: The thread, and, if it says so, the namespace; `None`: all threads.
             filter: What their metadata has to contain: any keys, any plain values.
             before: Only checkpoints older than this one.
-            limit: At most so many.
+            limit: The most that are returned.
         """
         wanted = plain_filter(filter)
         if limit is not None and limit < 0:
