@@ -24,7 +24,7 @@ def test_it_is_made_of_checkpoints_or_of_a_store(companion: Any, saver: EventSto
 @each
 @pytest.mark.parametrize("given", [None, "sqlite:///:memory:"])
 def test_nothing_else_will_do(companion: Any, given: Any) -> None:
-    with pytest.raises(BadInputError, match="pass saver.checkpoints"):
+    with pytest.raises(BadInputError, match="neither a Checkpoints"):
         companion(given)
 
 
