@@ -24,7 +24,14 @@ from projections import Audit, Branches, Checkpoints, Recovery, Timeline
 
 ROOT = Path(__file__).parent.parent
 # From the bottom to the top: each may import those before it.
-LAYERS = ("eventstore", "projections", "langgraph.checkpoint.eventstore", "eventstore_cli", "eventstore_eventsourcing")
+LAYERS = (
+    "eventstore",
+    "projections",
+    "langgraph.checkpoint.eventstore",
+    "eventstore_views",
+    "eventstore_cli",
+    "eventstore_eventsourcing",
+)
 # Importing this does nothing but lead to an adapter: other libraries know it by the old address.
 ADDRESS = "eventstore.persistence"
 LONGEST = 400
@@ -32,6 +39,7 @@ SOURCES = {
     "eventstore": ROOT / "eventstore",
     "projections": ROOT / "projections",
     "langgraph.checkpoint.eventstore": ROOT / "adapters" / "langgraph" / "checkpoint" / "eventstore",
+    "eventstore_views": ROOT / "adapters" / "eventstore_views",
     "eventstore_cli": ROOT / "adapters" / "eventstore_cli",
     "eventstore_eventsourcing": ROOT / "adapters" / "eventstore_eventsourcing",
 }

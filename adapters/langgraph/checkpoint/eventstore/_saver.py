@@ -207,7 +207,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             raise BadInputError(f"limit is {limit}: it cannot be negative")
         where = _config.address(config) if config else None
         found = listed(self.checkpoints, self.serde, config, before, lambda metadata: matches(metadata, wanted))
-        return islice(self._told(config, where, found), limit)
+        return self._told(config, where, islice(found, limit))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
