@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import pytest
 from eventstore import BadInputError, EventStore, SchemaError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, Recovery, Timeline
-from tests.support.saving import at, ident, save
+from tests.support.saving import ident, save
 
 each = pytest.mark.parametrize("companion", [Audit, Branches, Recovery, Timeline])
 
@@ -41,10 +40,3 @@ def test_one_that_is_made_of_the_store_tells_the_same(saver: EventStoreSaver) ->
     one, other = Timeline(saver.store), Timeline(saver.checkpoints)
     assert [*one.entries(["thread", "fork"], saver.serde)] == [*other.entries(["thread", "fork"], saver.serde)]
     assert Recovery(saver.store).check("fork", saver.serde).ok
-
-
-async def test_an_async_listing_reads_nothing_before_it_is_consumed(make_saver: Callable[..., EventStoreSaver]) -> None:
-    saver = make_saver(concurrent_runs="reject")
-    listing = saver.alist(at("thread", 1))
-    save(saver, 1)
-    assert [each.config async for each in listing] == [at("thread", 1)]
