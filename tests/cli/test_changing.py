@@ -10,7 +10,7 @@ import pytest
 from eventstore import ConflictError
 from eventstore_cli.commands import moving
 from eventstore_cli.output import Output
-from eventstore_cli.session import Session
+from eventstore_views.session import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.cli.conftest import answer
 from tests.support.histories import config

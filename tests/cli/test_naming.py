@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore import BadInputError, NotFoundError
-from eventstore_cli import times
-from eventstore_cli.naming import SHORTEST, Name, Short, find, parse
+from eventstore_views import times
+from eventstore_views.naming import SHORTEST, Name, Short, find, parse
 from tests.support.histories import id_of
 
 IDS = st.sets(st.text("0123456789abcdef-", min_size=1, max_size=40), min_size=1, max_size=40)

@@ -16,7 +16,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import Command, StateSnapshot, interrupt
 
-from eventstore_cli.session import SERIALIZER
+from eventstore_views.session import SERIALIZER
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery, RecoveryPoint, StalledThread, TaskState
 from tests.support.processes import Pipe, child

@@ -324,7 +324,7 @@ def test_runs_are_deleted_also_of_a_thread_that_gets_another_name_meanwhile(
 ) -> None:
     five.history.fork("thread", "better", at=id_of(1))
     save(five, 6, parent=5, run_id="run")
-    other, planner = make_saver(), five.checkpoints._planner
+    other, planner = make_saver(), five.checkpoints._forgetter._planner
     without_runs = planner.without_runs
 
     def and_promote(*args: Any) -> Any:

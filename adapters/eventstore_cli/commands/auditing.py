@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from eventstore import BadInputError
-from eventstore_cli import completion, times
+from eventstore_cli import completion
 from eventstore_cli.filtering import Where, where
 from eventstore_cli.options import Yes, on_a_store
 from eventstore_cli.output import Cell, Output, Text, columns
-from eventstore_cli.session import Session
 from eventstore_cli.values import counted, size
+from eventstore_views import times
+from eventstore_views.session import Session
 from projections import AuditEntry
 from projections.audit.exporting import plain
 from projections.audit.wanted import Filters

@@ -5,18 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import ConsoleRenderable, Group
 from rich.tree import Tree
 
 from eventstore import NotFoundError
-from eventstore_cli import completion, times
+from eventstore_cli import completion
+from eventstore_cli.caller import cause
 from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
 from eventstore_cli.output import Output, Text
-from eventstore_cli.session import Session, cause
 from eventstore_cli.values import counted, size
+from eventstore_views import documents
+from eventstore_views.session import Session
 from projections import Branch
 
 At = Annotated[
@@ -47,7 +49,7 @@ def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = "
     session.ids(thread)  # says if there is no such thread
     trunks = session.branches.tree(thread, namespace=namespace)
     if out.json:
-        out.document([_json(trunk) for trunk in trunks])
+        out.document([documents.branch(trunk) for trunk in trunks])
         return
     shown = _Shown(session, out, namespace)
     drawn = []
@@ -198,20 +200,3 @@ class _Shown:
             return self._session.short(thread)(checkpoint)
         except NotFoundError:  # a deleted thread, of which forks are left
             return checkpoint[-12:]
-
-
-def _json(branch: Branch) -> dict[str, Any]:
-    return {
-        "thread": branch.thread,
-        "tip": branch.tip,
-        "base": branch.base,
-        "checkpoints": branch.checkpoints,
-        "current": branch.current,
-        "shown": branch.shown,
-        "step": branch.step,
-        "saved_at": times.iso(branch.saved_at),
-        "forked": branch.forked,
-        "name": branch.name,
-        "reason": branch.reason,
-        "children": [_json(child) for child in branch.children],
-    }

@@ -9,10 +9,11 @@ import typer
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
+from eventstore_cli.caller import cause
 from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
 from eventstore_cli.output import Output, Text
-from eventstore_cli.session import Session, cause
 from eventstore_cli.values import counted
+from eventstore_views.session import Session
 from projections import Moved
 
 Checkpoint = Annotated[str, typer.Argument(help="Which; see `eventstore help`.", autocompletion=completion.checkpoints)]

@@ -13,7 +13,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from eventstore import BadInputError, NotFoundError
-from eventstore_cli import times
+from eventstore_views import times
 
 SHORTEST = 6
 """The least characters that an id is shown by, so that it stays unique for a while."""

@@ -10,8 +10,8 @@ from typing import Any
 from langgraph.checkpoint.serde.types import TASKS
 
 from langgraph.checkpoint.eventstore._packing import Packing
-from langgraph.checkpoint.eventstore._recorded import Frontier, Task
 from langgraph.checkpoint.eventstore._types import Types
+from langgraph.checkpoint.eventstore.replay.recorded import Frontier, Task
 
 
 class Reason(StrEnum):

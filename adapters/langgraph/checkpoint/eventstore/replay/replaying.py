@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from langchain_core.runnables import RunnableConfig
@@ -20,15 +20,14 @@ from langgraph.errors import GraphRecursionError
 from langgraph.pregel import Pregel
 
 from eventstore import BadInputError, Cause, NotFoundError
-from langgraph.checkpoint.eventstore import _config, _reads
-from langgraph.checkpoint.eventstore._planning import Changed, counterparts, judge
-from langgraph.checkpoint.eventstore._recorded import Frontier, Task, Writes, frontier_at, run_from
-from langgraph.checkpoint.eventstore._replayed import Ended, Replayed, ReplayedTask
+from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._parts import SaverParts
+from langgraph.checkpoint.eventstore.replay import reads
+from langgraph.checkpoint.eventstore.replay.planning import Changed, counterparts, judge
+from langgraph.checkpoint.eventstore.replay.recorded import Frontier, Task, Writes, frontier_at, run_from
+from langgraph.checkpoint.eventstore.replay.replayed import Ended, Replayed, ReplayedTask
 from projections import Branches, NewCheckpoint, NewWrites, SavedCheckpoint
 from projections.pregel import NOBODY
-
-if TYPE_CHECKING:
-    from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 
 Graph = Pregel[Any, Any, Any, Any]
 
@@ -65,7 +64,7 @@ class Replaying:
         config: What else nodes expect in their config.
     """
 
-    saver: EventStoreSaver
+    saver: SaverParts
     graph: Graph
     thread: str
     checkpoint: str
@@ -84,18 +83,19 @@ class Replaying:
         graph = self.graph
         if not isinstance(graph, Pregel):
             raise BadInputError("a replay needs the compiled graph: pass what builder.compile(checkpointer=saver) gave")
-        if graph.checkpointer is not self.saver:
+        own: object = self.saver
+        if graph.checkpointer is not own:
             raise BadInputError("the graph saves elsewhere: compile it with this saver as its checkpointer")
         if self.node not in graph.nodes:
             raise BadInputError(f"the graph has no node {self.node!r}: it has {', '.join(sorted(graph.nodes))}")
-        if lost := _reads.unrecorded(graph):
+        if lost := reads.unrecorded(graph):
             raise BadInputError(f"channel {lost[0]!r} is untracked: what it held is in no record to be replayed")
         return Changed(
             self.node,
             self.only,
-            lambda node, sent: _reads.channels_read(graph, node, sent=sent),
-            _reads.overwritten(graph),
-            {node for node in graph.nodes if _reads.keeps_state(graph, node)},
+            lambda node, sent: reads.channels_read(graph, node, sent=sent),
+            reads.overwritten(graph),
+            {node for node in graph.nodes if reads.keeps_state(graph, node)},
             frozenset(graph.stream_channels_list),
         )
 
@@ -205,7 +205,7 @@ class Replaying:
         return fork
 
     def _whole(self, at: SavedCheckpoint) -> Mapping[str, Any]:
-        channels = _reads.replayed_from_writes(self.graph) & at.channel_versions.keys()
+        channels = reads.replayed_from_writes(self.graph) & at.channel_versions.keys()
         if not channels:
             return {}
         values = frontier_at(self.graph, at).values
