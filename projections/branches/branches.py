@@ -279,7 +279,9 @@ class Branches(Companion):
         family = again(lambda: self._family(thread, ""), self.store, thread)
         doomed = family.path(checkpoint)
         if not doomed:
-            raise NotFoundError(f"no branch of thread {thread!r} ends at checkpoint {checkpoint!r}: look at its tree")
+            raise NotFoundError(
+                f"thread {thread!r} has saved no branch that ends at checkpoint {checkpoint!r}: look at its tree"
+            )
         if family.is_latest(checkpoint):
             raise BadInputError(f"thread {thread!r} is on that branch: switch to another one first")
         return self.checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))

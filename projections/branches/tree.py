@@ -51,7 +51,7 @@ class _Node:
 
 @dataclass(slots=True)
 class _Path:
-    """The checkpoints of a branch that no branch before it has, the last one first."""
+    """The checkpoints of a branch that no branch before it has, the last one first; and whose branch it is."""
 
     tip: NodeId
     base: NodeId | None
@@ -61,14 +61,25 @@ class _Path:
 
 @dataclass(slots=True)
 class Family:
-    """A thread, all that it descends from, and all that descends from these."""
+    """A thread, all that it descends from, and all that descends from these.
+
+    Attributes:
+        finder: Finds what threads show.
+        namespace: Of the checkpoints.
+        asked: The stream that was asked for.
+        members: The threads, by their streams.
+        nodes: The checkpoints.
+        shown: The streams whose threads show a checkpoint.
+        kept: The checkpoints that the thread which saved them shows, or can be put back to.
+    """
 
     finder: Finder
     namespace: str
     asked: int
     members: dict[int, _Member] = field(default_factory=dict)
     nodes: dict[NodeId, _Node] = field(default_factory=dict)
-    shown: set[NodeId] = field(default_factory=set)
+    shown: dict[NodeId, set[int]] = field(default_factory=dict)
+    kept: set[NodeId] = field(default_factory=set)
 
     @classmethod
     def of(cls, store: EventStore, tables: Tables, finder: Finder, thread: str, namespace: str) -> Self:
@@ -143,12 +154,18 @@ class Family:
                 for member, source in bounds
                 if source.shows(row.id, row.shown_from, row.retired_at)
             }
-            if shows or (alive and row.retired_at is None):
+            kept = stream_id in shows or (alive and row.retired_at is None)
+            if kept:
+                self.kept.add(node_id)
+            if shows or kept:
                 self.nodes.setdefault(node_id, node)
             if shows:
                 self.nodes[node_id] = node
-            if stream_id in shows or (shows and not alive):
-                self.shown.add(node_id)
+                self.shown.setdefault(node_id, set()).update(shows)
+
+    def _member(self, node_id: NodeId) -> _Member:
+        """Return the thread that a checkpoint is of: that saved it, or, if it shows it no longer, the first fork."""
+        return self.members[node_id.stream_id if node_id in self.kept else min(self.shown[node_id])]
 
     def _node_id(self, stream_id: int, checkpoint: str) -> NodeId | None:
         """A checkpoint of a thread: its own, or of the nearest that it descends from."""
@@ -178,7 +195,7 @@ class Family:
         # If checkpoints follow each other in a ring that no thread is on, none of them is a leaf.
         ringed = (node_id for node_id in sorted(self.nodes, key=self._age) if node_id not in taken)
         tips = chain(leaves, ringed)
-        for tip, member in chain(latest, ((each, self.members[each.stream_id]) for each in tips)):
+        for tip, member in chain(latest, ((each, self._member(each)) for each in tips)):
             own: list[NodeId] = []
             node_id: NodeId | None = tip
             while node_id is not None and node_id not in taken:
@@ -196,7 +213,7 @@ class Family:
             base=path.base and path.base.checkpoint,
             checkpoints=len(path.own),
             current=path.member.latest == path.tip,
-            shown=path.tip in self.shown,
+            shown=path.member.view.stream_id in self.shown.get(path.tip, ()),
             step=located.cause.metadata.get("step") if located else None,
             saved_at=from_microseconds(located.recorded_at) if located else None,
             forked=path.member.parent_id is not None and path.member.latest == path.tip,

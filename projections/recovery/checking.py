@@ -221,7 +221,10 @@ class Check:
                     continue
                 found.add((key, version))
                 logged = self._expected.events.get(version)
-                if not logged or logged.topic != WRITES_SAVED or logged.key not in (None, key):
+                if logged == Logged(WRITES_SAVED, None):
+                    message = f"the content of writes to {_described(key)} was erased: rebuild the projection"
+                    self._note(Damage.ERASED, version, message)
+                elif logged != Logged(WRITES_SAVED, key):
                     message = f"a row of writes to {_described(key)} leads elsewhere: rebuild the projection"
                     self._note(Damage.EXTRA_ROW, version, message)
         for key, versions in self._expected.writes.items():

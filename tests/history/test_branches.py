@@ -378,3 +378,31 @@ async def test_async_code_has_the_same(five: EventStoreSaver) -> None:
     assert (numbers(five), numbers(five, "old")) == ([6, 3, 2, 1], [4, 3, 2, 1])
     await five.history.adelete_branch("old")
     assert numbers(five, "old") == []
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+@pytest.mark.parametrize("forget", ["prune", "delete"])
+def test_a_branch_that_its_thread_has_forgotten_is_that_of_the_fork_that_shows_it(
+    five: EventStoreSaver, forget: str, rebuilt: bool
+) -> None:
+    step(five, 6)
+    save(five, 7, parent=3)  # time travel: 4 to 6 stand beside it
+    five.copy_thread("thread", "fork")
+    assert drawn(five.history.tree("fork")) == ["thread@7 4 head", "  fork@7 0 from 7 head fork", "  thread@6 3 from 3"]
+    if forget == "prune":
+        five.prune(["thread"])
+    else:
+        five.delete_thread("thread")
+    if rebuilt:
+        five.checkpoints.rebuild()
+    beside = "  fork@6 3 from 3"
+    if forget == "prune":
+        assert drawn(five.history.tree("thread")) == ["thread@7 4 head", "  fork@7 0 from 7 head fork", beside]
+    else:
+        assert drawn(five.history.tree("fork")) == ["fork@7 4 head fork", beside]
+    with pytest.raises(NotFoundError):
+        five.history.switch("thread", id_of(6))
+    with pytest.raises(NotFoundError, match="has saved no branch"):
+        five.history.delete_branch("fork", id_of(6))
+    five.history.switch("fork", id_of(6))
+    assert numbers(five, "fork") == [6, 5, 4, 3, 2, 1]

@@ -362,6 +362,23 @@ def test_rows_of_what_is_not_in_the_log_are_named_until_they_are_rebuilt(
     assert check(saver).ok
 
 
+def test_a_row_of_writes_that_leads_to_what_was_erased_is_named_until_it_is_rebuilt(
+    saver: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str, flavour: Flavour
+) -> None:
+    step(saver, 1, writes=True)
+    step(saver, 2)
+    saver.prune(["thread"])
+    assert rows(url)["writes"] == []
+    for number in (2, 3):  # one that is shown, and one to come
+        named = "branch_id, namespace, checkpoint_id, version"
+        execute(url, f"INSERT INTO writes ({named}) SELECT branch_id, '', '{id_of(number)}', 2 FROM checkpoints")
+        again = make_saver()
+        assert found(check(again, flavour=flavour)) == [(Damage.ERASED, 2, None)]
+        again.checkpoints.rebuild()
+        assert check(again).ok
+        assert rows(url)["writes"] == []
+
+
 def test_rows_that_show_what_was_forgotten_are_named(
     ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str
 ) -> None:
