@@ -388,7 +388,11 @@ def test_a_branch_that_its_thread_has_forgotten_is_that_of_the_fork_that_shows_i
     step(five, 6)
     save(five, 7, parent=3)  # time travel: 4 to 6 stand beside it
     five.copy_thread("thread", "fork")
-    assert drawn(five.history.tree("fork")) == ["thread@7 4 head", "  fork@7 0 from 7 head fork", "  thread@6 3 from 3"]
+    assert drawn(five.history.tree("fork")) == [
+        "thread@7 4 current",
+        "  fork@7 0 from 7 current fork",
+        "  thread@6 3 from 3",
+    ]
     if forget == "prune":
         five.prune(["thread"])
     else:
@@ -397,9 +401,9 @@ def test_a_branch_that_its_thread_has_forgotten_is_that_of_the_fork_that_shows_i
         five.checkpoints.rebuild()
     beside = "  fork@6 3 from 3"
     if forget == "prune":
-        assert drawn(five.history.tree("thread")) == ["thread@7 4 head", "  fork@7 0 from 7 head fork", beside]
+        assert drawn(five.history.tree("thread")) == ["thread@7 4 current", "  fork@7 0 from 7 current fork", beside]
     else:
-        assert drawn(five.history.tree("fork")) == ["fork@7 4 head fork", beside]
+        assert drawn(five.history.tree("fork")) == ["fork@7 4 current fork", beside]
     with pytest.raises(NotFoundError):
         five.history.switch("thread", id_of(6))
     with pytest.raises(NotFoundError, match="has saved no branch"):
