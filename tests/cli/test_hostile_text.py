@@ -18,7 +18,7 @@ from eventstore_cli.program import program
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, NewCheckpoint, NewWrites
 from projections.diffing.visible import json_line, printable
-from tests.cli.test_terminal import completions
+from tests.support.completing import completions
 from tests.support.shell import ROOT, Ran, Shell
 
 # A link, a cleared screen, C1 and DEL, turned writing, separators, nothing wide, tags, fillers, rich's markup.

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.completing import completions
 from tests.support.shell import Shell
 
 ESCAPE = "\x1b["
@@ -76,11 +77,3 @@ def test_a_shell_completes_checkpoints(shell: Shell, agent: Any, ids: list[str])
 
 def test_completion_without_a_store_offers_nothing() -> None:
     assert completions(Shell("sqlite:///nowhere.db"), "eventstore log ") == []
-
-
-def completions(shell: Shell, line: str) -> list[str]:
-    """What bash offers at the end of a line."""
-    words = line.split(" ")
-    ran = shell(_EVENTSTORE_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
-    assert ran.code == 0
-    return ran.out.split()

@@ -14,9 +14,9 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branch, Damage
 from tests.support.counted import Bench
 from tests.support.counted import Flavour as BenchFlavour
+from tests.support.damaging import damage
 from tests.support.saving import Calls, Flavour, at, checkpoint, id_of, numbers, save
 from tests.support.tables import execute
-from tests.values.test_damage import damage
 
 STEPS = 6
 

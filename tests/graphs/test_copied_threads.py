@@ -8,10 +8,9 @@ import pytest
 from langgraph.types import Command
 
 from tests.support.observation import assert_same
+from tests.support.pruning import all_of, copy, own, prune
 from tests.support.stage import Stage, checkpoint_id, in_three_ways, thread
 from tests.support.stories import SELDOM, STORIES, Story, answering, counting, each_story, nested, siblings, tell
-
-from .test_prune import all_of, copy, own, prune
 
 pytestmark = in_three_ways
 

@@ -9,42 +9,15 @@ from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.pregel import Pregel
 from langgraph.types import Command
 
-from langgraph.checkpoint.eventstore import EventStoreSaver, PruneReport
+from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.observation import Names, assert_same, exactly, of_checkpoints, of_snapshot
+from tests.support.pruning import all_of, copy, own, prune
 from tests.support.stage import Stage, checkpoint_id, in_three_ways, thread
 from tests.support.stories import SELDOM, STORIES, Story, counting, each_story, nested, siblings, tell
 
 pytestmark = in_three_ways
 
 LOOP = STORIES[1]
-
-
-def own(stage: Stage, name: str = "main") -> str:
-    """The id under which a stage keeps a thread."""
-    chosen: str = stage.here(thread(name))["configurable"]["thread_id"]
-    return chosen
-
-
-async def prune(stage: Stage, *names: str, **options: Any) -> PruneReport:
-    """Prune some threads of a stage."""
-    threads = [own(stage, name) for name in names]
-    report: PruneReport = await stage.call(stage.saver, "prune", threads, **options)
-    return report
-
-
-async def copy(stage: Stage, source: str, target: str) -> None:
-    """Copy a thread of a stage."""
-    await stage.call(stage.saver, "copy_thread", own(stage, source), own(stage, target))
-
-
-async def all_of(stage: Stage, name: str) -> list[Any]:
-    """A thread to the byte, and what its DeltaChannels are replayed from."""
-    saved = await stage.saved(thread(name))
-    histories = [
-        await stage.call(stage.saver, "get_delta_channel_history", config=each.config, channels=["log"])
-        for each in saved
-    ]
-    return [*exactly(saved), *histories]
 
 
 async def told_on(stage: Stage, story: Story, graph: Pregel, name: str = "main") -> list[Any]:

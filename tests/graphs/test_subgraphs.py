@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import operator
-from typing import Annotated, Any, TypedDict
+from typing import Any
 
 import pytest
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send, interrupt
 
+from tests.support.nested import Notebook, Nothing, Path, remembering, sequence
 from tests.support.stage import Stage, checkpoint_id, in_three_ways, thread
 
 from .conftest import Play
-
-
-class Path(TypedDict, total=False):
-    path: Annotated[list[str], operator.add]
-
-
-class Notebook(TypedDict, total=False):
-    path: Annotated[list[str], operator.add]
-    notes: Annotated[list[str], operator.add]
-
-
-class Nothing(TypedDict):
-    pass
 
 
 def step(name: str) -> Any:
@@ -43,11 +30,6 @@ def ask(name: str) -> Any:
         return {"path": [f"{name}={interrupt(f'{name}?')}"]}
 
     return node
-
-
-def sequence(*nodes: tuple[str, Any], schema: Any = Path) -> StateGraph[Any, Any, Any, Any]:
-    """Nodes one after the other."""
-    return StateGraph(schema).add_sequence(nodes).add_edge(START, nodes[0][0])
 
 
 def three_levels() -> StateGraph[Any, Any, Any, Any]:
@@ -140,20 +122,6 @@ def test_a_subgraph_called_from_a_node_twice_is_saved_under_two_names(play: Play
         assert (await stage.invoke(graph, {"path": []}))["path"] == ["x", "again", "x", "end"]
 
     play(scenario)
-
-
-def remembering(*, checkpointer: bool | None) -> StateGraph[Any, Any, Any, Any]:
-    """A graph whose subgraph takes notes, which its parent never sees."""
-
-    def note(state: Notebook) -> Notebook:
-        return {"notes": [f"visit {len(state.get('notes', [])) + 1}"]}
-
-    def report(state: Notebook) -> Notebook:
-        return {"path": [",".join(state["notes"])]}
-
-    taker = sequence(("note", note), ("report", report), schema=Notebook).compile(checkpointer=checkpointer)
-    outer = StateGraph(Path).add_node("taker", taker, input_schema=Nothing)
-    return outer.add_edge(START, "taker")
 
 
 def test_a_subgraph_with_a_checkpointer_of_its_own_remembers_earlier_runs_of_the_thread(play: Play) -> None:

@@ -21,7 +21,7 @@ from eventstore import (
 )
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
-from tests.projections.test_query_plans import overheard
+from tests.support.plans import overheard
 from tests.support.processes import Pipe, child, in_processes
 from tests.support.saving import at, save
 from tests.support.tables import execute, forge, rows

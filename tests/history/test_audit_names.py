@@ -10,9 +10,8 @@ from langgraph.types import Send
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
+from tests.support.auditing import audited
 from tests.support.saving import at, save
-
-from .test_who_did_it import audited
 
 MakeSaver = Callable[..., EventStoreSaver]
 

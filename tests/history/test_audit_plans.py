@@ -15,7 +15,7 @@ from projections import Audit
 from projections.audit import rows, searching
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
 from tests.conftest import fresh_database
-from tests.projections.test_query_plans import Statement, costly, overheard, plans
+from tests.support.plans import Statement, costly, overheard, plans
 from tests.support.tables import blocks_of
 
 # Large enough for PostgreSQL's planner to choose: in some threads, and in as many others of one event each.

@@ -11,7 +11,7 @@ from langchain.agents.middleware import TodoListMiddleware
 from eventstore import BadInputError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Timeline
-from tests.graphs.test_agents import DEEP, contents, deep_agent, human
+from tests.support.agents import DEEP, contents, deep_agent, human
 from tests.support.deltas import telling
 from tests.support.histories import config
 from tests.support.pace import in_each_durability, where_each_step_is_saved

@@ -12,12 +12,12 @@ from eventstore import BadInputError, ConflictError, NotFoundError
 from eventstore.codec.envelope import is_erased
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import WRITES_SAVED, Point
-from tests.graphs.test_delta_channels import writing
+from tests.support.damaging import payloads
+from tests.support.delta_channels import writing
 from tests.support.histories import config
 from tests.support.pace import in_each_durability
 from tests.support.saving import at, id_of, numbers, save, shown, step
 from tests.support.tables import rows
-from tests.values.test_damage import _payloads
 
 Make = Callable[..., EventStoreSaver]
 Forget = Callable[[EventStoreSaver, str], object]
@@ -275,7 +275,7 @@ def test_a_later_prune_erases_what_was_written_after_a_rollback_though_a_fork_ne
     saver.delete_thread("fork")
     step(saver, 3)
     saver.prune(["thread"])
-    assert [is_erased(payload) for _, payload in _payloads(url, WRITES_SAVED)] == [True]
+    assert [is_erased(payload) for _, payload in payloads(url, WRITES_SAVED)] == [True]
     assert rows(url)["writes"] == []
 
 

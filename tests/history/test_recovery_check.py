@@ -23,13 +23,13 @@ from projections import Damage, Progress, Recovery, Report
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
 from projections.values.change import WHOLE, Change, checksum
 from tests.support.counted import Bench, Flavour
+from tests.support.damaging import damage, drop_segments, marker, payloads, store, stored, values, without
 from tests.support.pace import in_each_durability
 from tests.support.saving import at, id_of, save, step
 from tests.support.stage import Durability, Stage, thread
 from tests.support.stage import Flavour as StageFlavour
 from tests.support.stories import Story, each_story, tell
 from tests.support.tables import execute, rows
-from tests.values.test_damage import _payloads, _store, damage, drop_segments, marker, stored, values, without
 
 STEPS = 50
 DAMAGED = 10
@@ -268,8 +268,8 @@ def test_a_value_that_was_damaged_is_named_by_version_and_channel_and_so_is_the_
 def test_an_event_whose_bytes_mean_nothing_any_more_is_named_and_the_others_are_read(
     ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str
 ) -> None:
-    _store(url, STEPS, b"\x07nonsense")
-    _store(url, STEPS + 1, seal(b"nonsense"))
+    store(url, STEPS, b"\x07nonsense")
+    store(url, STEPS + 1, seal(b"nonsense"))
     report = check(make_saver())
     assert [each[:2] for each in found(report)] == [
         (Damage.CHAIN, STEPS),
@@ -394,9 +394,9 @@ def test_rows_that_show_what_was_forgotten_are_named(
 def test_content_that_was_erased_and_is_still_needed_is_named(
     ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str
 ) -> None:
-    stored_bytes = dict(_payloads(url, CHECKPOINT_SAVED))
-    _store(url, STEPS, erased(stored_bytes[STEPS]))
-    _store(url, 1, erased(stored_bytes[1]))
+    stored_bytes = dict(payloads(url, CHECKPOINT_SAVED))
+    store(url, STEPS, erased(stored_bytes[STEPS]))
+    store(url, 1, erased(stored_bytes[1]))
     drop_segments(url)
     report = check(make_saver())
     assert report.erased == 2
@@ -424,8 +424,8 @@ def test_segments_that_were_damaged_are_named_as_what_can_be_made_again(
 def test_a_write_that_was_damaged_is_named(
     ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str
 ) -> None:
-    [(version, payload), _] = _payloads(url, WRITES_SAVED)
-    _store(url, version, seal(unseal(payload).replace(marker(1).encode(), b"#" * len(marker(1)))))
+    [(version, payload), _] = payloads(url, WRITES_SAVED)
+    store(url, version, seal(unseal(payload).replace(marker(1).encode(), b"#" * len(marker(1)))))
     assert found(check(make_saver())) == [(Damage.CHAIN, version, None), (Damage.VALUE, version, "text")]
 
 

@@ -20,8 +20,9 @@ from langgraph.types import Command, Send, interrupt
 
 from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from projections import Audit, AuditEntry, Recovery, Timeline
-from tests.graphs.test_agents import human
+from projections import Audit, Recovery, Timeline
+from tests.support.agents import human
+from tests.support.auditing import written
 from tests.support.scripted import ScriptedChatModel, call
 from tests.support.stage import DURABILITIES, Durability, Flavour, Stage
 
@@ -86,21 +87,6 @@ def run(stage: Stage, graph: Pregel, *inputs: Any) -> str:
     stage.perform(scenario)
     name: str = stage.here()["configurable"]["thread_id"]
     return name
-
-
-def audited(saver: EventStoreSaver, thread: str) -> dict[int, str | None]:
-    """The node of each event of what a task wrote, by version, as the audit has it; whoever asks by node finds it."""
-    return {entry.version: entry.node for entry in written(saver, thread)}
-
-
-def written(saver: EventStoreSaver, thread: str) -> list[AuditEntry]:
-    """What tasks wrote into a thread."""
-    audit = Audit(saver.store)
-    entries = list(audit.entries(thread=thread, topics=["writes.saved"], newest_first=False))
-    for node in {entry.node for entry in entries if entry.node is not None}:
-        found = list(audit.entries(thread=thread, node=node, newest_first=False))
-        assert found == [entry for entry in entries if entry.node == node]
-    return entries
 
 
 def assert_all_say_the_same(

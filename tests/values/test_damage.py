@@ -2,47 +2,28 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
-from contextlib import closing
-from dataclasses import replace
 from random import Random
 from typing import Any
 
 import ormsgpack
-import psycopg
 import pytest
 
 from eventstore import ChainError, ChecksumError
-from eventstore.codec import PACK, UNPACK
+from eventstore.codec import UNPACK
 from eventstore.codec.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord
 from projections.values.change import Change
+from tests.support.damaging import damage, drop_segments, marker, payloads, store, stored, values, without
 from tests.support.sameness import same
 from tests.support.saving import Calls, Flavour, at, number_of, save
-from tests.support.tables import execute, path_of
 
 MakeSaver = Callable[..., EventStoreSaver]
 
 STEPS = 50
 DAMAGED = 10
 CHANNELS = ["list", "dict", "text", "overwritten"]
-
-
-def marker(number: int) -> str:
-    return f"what step {number:03} added"
-
-
-def values(number: int) -> dict[str, Any]:
-    """What a run of so many steps has: each step adds its marker to each of the channels."""
-    steps = range(1, number + 1)
-    return {
-        "list": [{"n": n, "text": marker(n)} for n in steps],
-        "dict": {f"file {n}": marker(n) for n in steps},
-        "text": "".join(marker(n) for n in steps),
-        "overwritten": {"only": marker(number), "constant": list(range(100))},
-    }
 
 
 @pytest.fixture
@@ -57,27 +38,6 @@ def ran(make_saver: MakeSaver) -> EventStoreSaver:
 # Damage ---------------------------------------------------------------------------------------------------------------
 
 
-def damage(url: str, change: Callable[[CheckpointRecord], CheckpointRecord], *versions: int) -> list[int]:
-    """Change the records of events, each sealed again, so that only a value's own checksum can tell; those changed."""
-    changed = []
-    for version, payload in _payloads(url, CHECKPOINT_SAVED):
-        schema, cause, data = ormsgpack.unpackb(unseal(payload), option=UNPACK)
-        if (version in versions or not versions) and (new := change(CheckpointRecord.unpack(data)).pack()) != data:
-            _store(url, version, seal(ormsgpack.packb([schema, cause, new], option=PACK)))
-            changed.append(version)
-    return changed
-
-
-def stored(channel: str, change: Callable[[Change], Change]) -> Callable[[CheckpointRecord], CheckpointRecord]:
-    """A change of what an event holds of a channel."""
-    return lambda record: replace(record, changes={**record.changes, channel: change(record.changes[channel])})
-
-
-def without(text: str) -> Callable[[Change], Change]:
-    """A text replaced by another one that is as long."""
-    return lambda change: change._replace(data=change.data.replace(text.encode(), b"#" * len(text)))
-
-
 def one_bit(chance: Random) -> Callable[[Change], Change]:
     """Any bit of the data changed."""
 
@@ -87,29 +47,6 @@ def one_bit(chance: Random) -> Callable[[Change], Change]:
         return change._replace(data=bytes(data))
 
     return changed
-
-
-def drop_segments(url: str) -> None:
-    """Drop what is merged out of the log, so that all is read from the log itself."""
-    execute(url, "DELETE FROM segments")
-
-
-def _payloads(url: str, topic: str) -> list[tuple[int, bytes]]:
-    query = f"SELECT version, payload FROM events WHERE topic = '{topic}' ORDER BY version"
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(path_of(url))) as connection:
-            return connection.execute(query).fetchall()
-    with psycopg.connect(url, options="-csearch_path=eventstore") as connection:
-        return connection.execute(query.encode()).fetchall()
-
-
-def _store(url: str, version: int, payload: bytes) -> None:
-    if url.startswith("sqlite"):
-        with closing(sqlite3.connect(path_of(url), isolation_level=None)) as connection:
-            connection.execute("UPDATE events SET payload = ? WHERE version = ?", (payload, version))
-    else:
-        with psycopg.connect(url, autocommit=True, options="-csearch_path=eventstore") as connection:
-            connection.execute("UPDATE events SET payload = %s WHERE version = %s", (payload, version))
 
 
 # What is read ---------------------------------------------------------------------------------------------------------
@@ -140,7 +77,7 @@ def test_a_value_that_depends_on_a_damaged_event_is_refused_by_thread_channel_an
     ran: EventStoreSaver, make_saver: MakeSaver, url: str, channel: str
 ) -> None:
     holding = [
-        version for version, payload in _payloads(url, CHECKPOINT_SAVED) if marker(DAMAGED).encode() in unseal(payload)
+        version for version, payload in payloads(url, CHECKPOINT_SAVED) if marker(DAMAGED).encode() in unseal(payload)
     ]
     assert damage(url, stored(channel, without(marker(DAMAGED))), DAMAGED) == [DAMAGED]
     drop_segments(url)
@@ -183,7 +120,7 @@ def test_the_head_is_refused_if_what_an_early_step_added_is_damaged_wherever_it_
 def test_whatever_becomes_of_an_events_bytes_no_wrong_value_is_read(
     ran: EventStoreSaver, make_saver: MakeSaver, url: str, channel: str
 ) -> None:
-    before = dict(_payloads(url, CHECKPOINT_SAVED))
+    before = dict(payloads(url, CHECKPOINT_SAVED))
     _, _, data = ormsgpack.unpackb(unseal(before[DAMAGED - 1]), option=UNPACK)
     earlier = CheckpointRecord.unpack(data).changes[channel]
     chance = Random(0)
@@ -209,7 +146,7 @@ def test_whatever_becomes_of_an_events_bytes_no_wrong_value_is_read(
         if change in surely:
             assert refusal(saver, DAMAGED) is not None, surely.index(change)
         saver.store.close()
-        _store(url, DAMAGED, before[DAMAGED])
+        store(url, DAMAGED, before[DAMAGED])
     assert refusal(make_saver(), None) is None
 
 
@@ -239,10 +176,10 @@ def test_bytes_that_are_taken_for_those_of_another_encoding_are_refused(
 
 def test_a_write_that_waits_and_was_damaged_is_refused(ran: EventStoreSaver, make_saver: MakeSaver, url: str) -> None:
     ran.put_writes(at(number=STEPS), [("text", marker(DAMAGED))], "task")
-    [(version, payload)] = _payloads(url, WRITES_SAVED)
+    [(version, payload)] = payloads(url, WRITES_SAVED)
     content = unseal(payload)
     assert marker(DAMAGED).encode() in content
-    _store(url, version, seal(content.replace(marker(DAMAGED).encode(), b"#" * len(marker(DAMAGED)))))
+    store(url, version, seal(content.replace(marker(DAMAGED).encode(), b"#" * len(marker(DAMAGED)))))
     with pytest.raises(ChecksumError) as refused:
         make_saver().get_tuple(at())
     assert named(refused.value) == ("thread", "text", version)

@@ -20,10 +20,9 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, CheckpointRecord
 from projections.recovery.report import Damage
 from projections.values.change import Change
+from tests.support.damaging import damage, payloads, store, stored
 from tests.support.saving import at, save
 from tests.support.tables import execute
-
-from .test_damage import _payloads, _store, damage, stored
 
 MakeSaver = Callable[..., EventStoreSaver]
 MEGABYTE = 1 << 20
@@ -67,7 +66,7 @@ def bomb() -> bytes:
 
 def test_a_row_that_unpacks_to_gigabytes_is_refused_by_every_reader_by_name(make_saver: MakeSaver, url: str) -> None:
     save(make_saver(), 1, {"text": "text"})
-    _store(url, 1, bomb())
+    store(url, 1, bomb())
     with taking_no_more_than(30):
         saver = make_saver()
         for read in [*READERS.values(), *OF_THE_LOG.values()]:
@@ -96,7 +95,7 @@ def test_a_recipe_that_copies_its_base_again_and_again_is_refused(make_saver: Ma
     items = [f"an item that is not very short {n}" for n in range(50)]
     for number in range(1, 41):
         save(saver, number, {"text": [*items, *range(number)]}, parent=number - 1 or None)
-    versions = {version for version, _ in _payloads(url, CHECKPOINT_SAVED)} - {1}
+    versions = {version for version, _ in payloads(url, CHECKPOINT_SAVED)} - {1}
 
     def copies(change: Change) -> Change:
         recipe = [0, 10] * 100_000 if change.base else [0, 0]
@@ -162,14 +161,14 @@ def test_types_that_are_nested_in_each_other_take_no_more_than_they_may(make_sav
 
 def test_lists_that_are_nested_in_each_other_are_refused(make_saver: MakeSaver, url: str) -> None:
     save(make_saver(), 1, {"text": "text"})
-    _, payload = _payloads(url, CHECKPOINT_SAVED)[0]
+    _, payload = payloads(url, CHECKPOINT_SAVED)[0]
     schema, cause, data = ormsgpack.unpackb(unseal(payload), option=UNPACK)
     deep = b"\x91" * 100_000 + b"\x90"
     whole: Any = replace(CheckpointRecord.unpack(data), extras=(1, deep)).pack()
-    _store(url, 1, seal(ormsgpack.packb([schema, cause, whole], option=PACK)))
+    store(url, 1, seal(ormsgpack.packb([schema, cause, whole], option=PACK)))
     with pytest.raises(CorruptionError):
         make_saver().get_tuple(at())
-    _store(url, 1, seal(b"\x93\x01\x90" + deep))
+    store(url, 1, seal(b"\x93\x01\x90" + deep))
     with pytest.raises(CorruptionError, match="'thread', version 1"):
         make_saver().get_tuple(at())
 
