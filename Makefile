@@ -40,7 +40,7 @@ test: $(VENV) ## all tests, on SQLite and on a real PostgreSQL (ARGS=… for pyt
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --maxprocesses=8 --dist=worksteal $(ARGS)
 
 # What a developer runs after each change: no server, no demo and no package, and few examples of what is drawn.
-FAST := tests/test_house.py tests/adapters tests/history tests/log tests/projections tests/store tests/values
+FAST := tests/test_house.py tests/eventstore tests/projections tests/adapters/history tests/adapters/test_types.py tests/adapters/test_causes.py tests/adapters/test_calls_per_step.py
 SLOW := postgres or model or full_run or travel_does or benchmark or memory or exit
 
 test-fast: $(VENV) ## the tests for while you work: SQLite only, few examples, no servers, demos or packages

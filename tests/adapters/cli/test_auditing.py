@@ -11,7 +11,7 @@ from pyarrow import parquet  # type: ignore[import-untyped]
 
 from eventstore import Cause, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.cli.conftest import RUN
+from tests.adapters.cli.conftest import RUN
 from tests.support.shell import Shell
 
 

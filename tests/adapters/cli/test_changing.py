@@ -12,7 +12,7 @@ from eventstore_cli.commands import moving
 from eventstore_cli.output import Output
 from eventstore_views.session import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.cli.conftest import answer
+from tests.adapters.cli.conftest import answer
 from tests.support.histories import config
 from tests.support.shell import Shell
 

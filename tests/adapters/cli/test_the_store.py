@@ -142,7 +142,7 @@ main()
 def test_without_its_packages_it_says_what_to_install() -> None:
     environment = Shell("").process("--version")
     assert environment.code == 0
-    path = [str(Path(__file__).parents[2]), str(Path(__file__).parents[2] / "adapters")]
+    path = [str(Path(__file__).parents[3]), str(Path(__file__).parents[3] / "adapters")]
     script = f"import sys; sys.path[:0] = {path!r}\n{WITHOUT}"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert done.returncode == 5

@@ -1,4 +1,4 @@
-"""How the graphs of these tests run: in the durability that a test's mark names, and at its pace."""
+"""Fixtures by which graphs run in the durability that a test's mark names, and at its pace."""
 
 from __future__ import annotations
 

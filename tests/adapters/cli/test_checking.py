@@ -8,7 +8,7 @@ import pytest
 from langgraph.graph import START, MessagesState, StateGraph
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.cli.conftest import answer
+from tests.adapters.cli.conftest import answer
 from tests.support.histories import config, hello
 from tests.support.shell import Shell
 

@@ -19,7 +19,7 @@ from projections import Audit, AuditEntry
 from tests.support.saving import at, save
 from tests.support.tables import path_of
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "audit.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "audit.md"
 COLUMNS = list(AuditEntry.__dataclass_fields__)
 
 

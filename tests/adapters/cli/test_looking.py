@@ -9,7 +9,7 @@ from langgraph.graph import START, MessagesState, StateGraph
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branches
-from tests.cli.conftest import RUN, answer
+from tests.adapters.cli.conftest import RUN, answer
 from tests.support.histories import config, hello
 from tests.support.shell import Shell
 

@@ -1,1 +1,0 @@
-"""The command line, as a person and as a script use it."""

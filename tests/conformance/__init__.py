@@ -1,1 +1,0 @@
-"""LangGraph's own conformance suite."""

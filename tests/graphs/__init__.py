@@ -1,1 +1,0 @@
-"""What real LangGraph graphs may expect of the saver, each graph in every way of running it."""

@@ -1,1 +1,0 @@
-"""What can be told of the past, and got back from it."""
