@@ -388,11 +388,8 @@ def test_a_branch_that_its_thread_has_forgotten_is_that_of_the_fork_that_shows_i
     step(five, 6)
     save(five, 7, parent=3)  # time travel: 4 to 6 stand beside it
     five.copy_thread("thread", "fork")
-    assert drawn(five.history.tree("fork")) == [
-        "thread@7 4 current",
-        "  fork@7 0 from 7 current fork",
-        "  thread@6 3 from 3",
-    ]
+    forked = ["thread@7 4 current", "  fork@7 0 from 7 current fork"]
+    assert drawn(five.history.tree("fork")) == [*forked, "  thread@6 3 from 3"]
     if forget == "prune":
         five.prune(["thread"])
     else:
