@@ -154,7 +154,7 @@ class Recovery:
             # ancestor may have erased it, or the thread may have got another's name. But damage stays.
             before, found = found, {(each.kind, each.version, each.channel) for each in report.findings}
             stood_still = self._store.head(thread) == head
-            if found == before and (stood_still or not self._removed_since(thread, head.version)):
+            if found == before and (stood_still or not self._forgotten_since(thread, head.version)):
                 return report
         raise BusyError(f"thread {thread!r} is changed all the time: try again")
 
@@ -206,7 +206,7 @@ class Recovery:
 
         return again(attempt, self._store, thread)
 
-    def _removed_since(self, thread: str, version: int) -> bool:
+    def _forgotten_since(self, thread: str, version: int) -> bool:
         kept = {CHECKPOINT_SAVED, WRITES_SAVED}
         head = self._store.head(thread)
         return (
