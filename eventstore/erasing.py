@@ -153,7 +153,7 @@ class OpenLog(LogReader):
         self.session.execute(self._queries["rename_stream"], {"name": name, "new_name": new_name})
 
     def begin_epoch(self, stream_id: int) -> None:
-        """Let nobody go on from what he remembers of a stream by its `Head.epoch`, once this append to it is stored.
+        """Make invalid what is remembered of a stream by its `Head.epoch`, once this append to it is stored.
 
         In other processes nobody does so anyway, since the append is not theirs.
 

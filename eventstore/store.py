@@ -228,7 +228,7 @@ class EventStore:
         return (entry for page in pages for entry in page)
 
     def subscribe(self, *, after: int = 0, topics: Sequence[str] = ()) -> Subscription:
-        """Follow the feed from the position behind `after`; the iteration waits for what is to come.
+        """Follow the feed from the position behind `after`; the iteration waits for new events.
 
         with store.subscribe(after=position) as subscription:
             for entry in subscription: ...

@@ -1,4 +1,4 @@
-"""Following the feed: an iteration that waits for what is to come."""
+"""Following the feed: an iteration that waits for new events."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def size(count: int) -> str:
 
 
 def counted(count: int, what: str) -> str:
-    """How many there are of something: `1 checkpoint`, `2 checkpoints`."""
+    """A number of things, in words: `1 checkpoint`, `2 checkpoints`."""
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 

@@ -118,5 +118,5 @@ def _unique_ends(turned: Sequence[str]) -> Iterable[tuple[str, int]]:
 
 
 def _common(left: str, right: str) -> int:
-    """How many characters two texts begin with alike."""
+    """The number of characters that two texts have in common at the beginning."""
     return next((at for at, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), min(len(left), len(right)))

@@ -92,7 +92,7 @@ class Pool(Generic[C]):
                 return  # another thread took the last
 
     def close(self) -> None:
-        """Close those that are idle now, and the others when they are given back. Who waits for one is told."""
+        """Close idle connections now, and the others when they are given back. Threads that wait for one are told."""
         self._closed = True
         self.clear()
         # The first who enters finds the pool closed, leaves, and so lets the next one in.

@@ -84,7 +84,7 @@ class Recorder(Protocol):
 
     @property
     def connections(self) -> int:
-        """How many operations can be under way at once."""
+        """The number of operations that can run at once."""
         ...
 
     def migrate(self, component: str, *, allowed: bool) -> None:

@@ -17,11 +17,11 @@ class WakeUp(Follower):
 
     @property
     def count(self) -> int:
-        """How many wake-ups there were."""
+        """The number of wake-ups so far."""
         return self._count
 
     def wake(self) -> None:
-        """Wake all who wait."""
+        """Wake all waiting threads."""
         with self._condition:
             self._count += 1
             self._condition.notify_all()

@@ -27,6 +27,6 @@ class Decision:
 
 
 Decide = Callable[[int, Head], Decision | Appended]
-"""From a stream's number and head to what shall follow. It may be called again, if the stream moves on meanwhile.
+"""Returns the events that follow a stream's head, given both. It may be called again, if the stream moves on meanwhile.
 
 An `Appended` says that it was appended before: then nothing is stored, and that is the result."""

@@ -130,7 +130,7 @@ class Search:
     def _having(
         self, groups: Sequence[Sequence[int]], names: Sequence[tuple[str, str]], positions: list[int]
     ) -> list[int]:
-        """Those of some positions that meet all the rest, in their order."""
+        """The positions that meet all other conditions, in their order."""
         for terms in groups:
             positions = _among(positions, self._table.having(positions, terms))
         for low, high in names:

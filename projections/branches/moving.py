@@ -199,7 +199,7 @@ class Mover:
         if expected_version is not None and seen.version != expected_version:
             raise ConflictError(thread, expected_version, seen.version)
         record = find(view)
-        if record.point is not None and self._stands_at(view, record.point, seen):
+        if record.point is not None and self._is_at(view, record.point, seen):
             return Moved(thread, seen.version, topic, record.namespace, record.checkpoint)
 
         def decide(stream_id: int, head: Head) -> Decision:
@@ -216,7 +216,7 @@ class Mover:
         appended = self._store.commit(thread, decide)
         return Moved(thread, appended.last, topic, record.namespace, record.checkpoint, record.undoes)
 
-    def _stands_at(self, view: View, point: Point, head: Head) -> bool:
+    def _is_at(self, view: View, point: Point, head: Head) -> bool:
         """Tell whether a thread shows just what it would at a point: nothing happened since, but a move to there."""
         if not self._points.stays_whole(view, point):
             return False

@@ -359,7 +359,7 @@ def _manifest(
 
 
 def _placed(manifest: Manifest, version: int) -> Manifest:
-    """A manifest as other events see it: what stands in its own event stands at `version`."""
+    """A manifest as other events see it: the values in its own event are at `version`."""
     return {
         channel: Entry(entry.channel_version, version) if entry.written_at == HERE else entry
         for channel, entry in manifest.items()

@@ -50,7 +50,7 @@ def _runs(before: Sequence[int], after: Sequence[int]) -> list[Run]:
 
 
 def _common(before: Sequence[int], after: Sequence[int]) -> int:
-    """How many elements both have in common from the beginning."""
+    """The number of elements that both have in common at the beginning."""
     shorter = min(len(before), len(after))
     return next((place for place in range(shorter) if before[place] != after[place]), shorter)
 

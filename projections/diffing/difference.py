@@ -264,7 +264,7 @@ def _append(parts: list[Part], was: int, at: int, inner: Difference) -> None:
 
 
 def _names(items: Sequence[Any]) -> list[Hashable]:
-    """By what the items of a list are known: their `id`, and the how manieth of it, or else their content."""
+    """The keys that items of a list are matched by: their `id` and its count so far, or else their content."""
     seen: Counter[str] = Counter()
     names: list[Hashable] = []
     for item in items:

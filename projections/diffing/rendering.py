@@ -49,13 +49,13 @@ def render(difference: Difference, name: str = "", *, limit: int = 100) -> list[
 
 
 def counts(parts: Sequence[Part]) -> str:
-    """How many parts were inserted, removed and changed: `+2 -1 ~1`."""
+    """The numbers of parts inserted, removed and changed: `+2 -1 ~1`."""
     found = {sign: sum(part.sign == sign for part in parts) for sign in "+-~"}
     return " ".join(f"{sign}{count}" for sign, count in found.items() if count)
 
 
 def characters(pieces: Sequence[Piece]) -> str:
-    """How many characters were inserted and removed: `+120 -30 characters`."""
+    """The numbers of characters inserted and removed: `+120 -30 characters`."""
     found = {sign: sum(len(text) for each, text in pieces if each == sign) for sign in "+-"}
     return " ".join(f"{sign}{count:,}" for sign, count in found.items() if count) + " characters"
 

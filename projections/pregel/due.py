@@ -103,7 +103,7 @@ class Step:
         tasks: Its tasks, as `get_state` shows them: those of packets in their order, then those of edges by name.
         beside: What else wrote to the checkpoint: functions that tasks called, error handlers, and nodes that the
             caller led to (`Command(goto=…)`). `get_state` shows none of them.
-        latest: Whether the thread stands at the checkpoint. Then it is told how it is, and else how it was.
+        latest: Whether it is the thread's latest checkpoint. Then the present state is told, and else the past one.
     """
 
     tasks: tuple[Task, ...]
@@ -116,7 +116,7 @@ class Step:
         return tuple(task.node or "" for task in self.tasks if not (self.latest and task.done))
 
     def asked(self, task: Task) -> Write | None:
-        """Return what a task asks, where the thread stands; else what it asked: `get_state(…).tasks[…].interrupts`."""
+        """Return what a task asks, at the latest checkpoint; else what it asked: `get_state(…).tasks[…].interrupts`."""
         return None if self.latest and task.done else task.asked
 
 
@@ -137,7 +137,7 @@ def step(
         held: The values of the channels that `steering` names. Of those that are not there it is guessed what they are;
             packets that cannot be read are one task, whose node is `SENDS`.
         events: What was written to the checkpoint, in the order of the log.
-        latest: Whether the thread stands at it.
+        latest: Whether it is the thread's latest checkpoint.
     """
     by_task: dict[str, list[Written]] = {}
     answered = 0

@@ -18,7 +18,7 @@ class Steps:
     """The steps that follow some checkpoints of one thread.
 
     Args:
-        finder: Finds where the thread stands.
+        finder: Finds the thread's latest checkpoints.
         view: The thread.
         batch: The checkpoints.
         written: What was written to one of them, in the order of the log.

@@ -26,7 +26,7 @@ PAGE = 50
 _VIEWS = 1_000
 
 
-# What forks are described by, and what an act says of who did it.
+# The keys that forks are described by, and those of who did something.
 _OF_A_FORK = frozenset({"forked_from", "copied_from", "replayed_from", "name", "reason", "by", "via"})
 
 _Waiting = tuple[tuple[str, str], Located | None, Iterator[Located] | None]

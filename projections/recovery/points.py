@@ -14,8 +14,8 @@ Why = Literal["interrupt", "error", "died", "pending", "damaged"]
 
 `"interrupt"`: a task asked, and nobody answered. `"error"`: a task failed. `"died"`: something is due, and nothing was
 recorded for as long as was asked for; `"pending"`: something is due, and nobody asked how long nothing was recorded.
-The log does not tell a run that died from one that stopped at a breakpoint, or that is still at it. `"damaged"`: where
-it stands cannot be read; `Recovery.check` tells more.
+The log does not tell a run that died from one that stopped at a breakpoint, or that is still at it. `"damaged"`: its
+latest checkpoint cannot be read; `Recovery.check` tells more.
 """
 
 
@@ -29,7 +29,7 @@ class TaskState:
         status: `"due"`: nothing is recorded of it; `"finished"`; `"interrupted"`: it asked; `"resumed"`: it was
             answered, and was not heard of since; `"failed"`; `"handled"`: it failed, and an error handler took over,
             which stands beside the step.
-        interrupts: The ids of its questions, where there is a serializer that can read them; where the thread stands,
+        interrupts: The ids of its questions, where there is a serializer that can read them; at the latest checkpoint,
             of those that wait.
         error: What it failed with last, where there is a serializer that can read it.
         called: Whether a task called it: a function of LangGraph's functional API.
@@ -57,7 +57,7 @@ class RecoveryPoint:
         source: What saved it: `"input"`, `"loop"`, `"update"` or `"fork"`.
         saved_at: When, UTC.
         run: The run that saved it.
-        next: The nodes that are due, each as often as it has tasks: where the thread stands, of those without a result;
+        next: The nodes that are due, each as often as it has tasks: at the latest checkpoint, of those without result;
             at an earlier checkpoint, all that were due then. `"__pregel_tasks"` stands for packets that cannot be read.
         tasks: The tasks of the step, with a result or without: those of packets, then those that edges led to, by name.
         beside: What else wrote to the checkpoint: functions that tasks called, error handlers, and nodes that the

@@ -170,7 +170,7 @@ class CheckpointsTable(Table):
         return bool(self._run("is_saved", {"namespace": namespace, "checkpoint_id": checkpoint}))
 
     def unreachable(self, stream_id: int, namespace: str, checkpoint: str) -> list[UnreachableRow]:
-        """Return where a checkpoint stands on branches that its thread has left, the one left last first."""
+        """Return the rows of a checkpoint on branches that its thread has left, the one left last first."""
         params = {"stream_id": stream_id, "namespace": namespace, "checkpoint_id": checkpoint}
         return sorted((UnreachableRow(*row) for row in self._run("unreachable", params)), reverse=True)
 

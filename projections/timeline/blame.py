@@ -284,7 +284,7 @@ class _Search:
 
 
 def _added(sought: dict[Path, Path], added: Callable[[Path], bool]) -> list[tuple[Path, Path]]:
-    """Those of some parts that were added behind all else."""
+    """The parts that were added at the end."""
     first = next(iter(sought))
     if first and first[0].kind == "item":
         # In a list they are the last: a long one need not be looked through at each step.

@@ -87,7 +87,7 @@ class TimelineEntry:
         writes_size: The bytes of what tasks wrote at it, as stored.
         pending: How many tasks have results at it. Of a checkpoint that was followed by another, these are what that
             one applied.
-        interrupted: Whether a task stopped at it to ask; where the thread stands, whether one waits for an answer.
+        interrupted: Whether a task stopped at it to ask; at the latest checkpoint, whether one waits for an answer.
         failed: Whether a task raised at it.
     """
 

@@ -153,7 +153,7 @@ def _kinds_of(parts: Sequence[Any]) -> bytes:
 
 
 def _header_bytes(length: int) -> int:
-    """How many bytes msgpack has before the items of an array."""
+    """The number of bytes that msgpack has before the items of an array."""
     return 1 if length < 16 else 3 if length < 1 << 16 else 5
 
 

@@ -37,7 +37,7 @@ class LiveValues(Follower):
 
     @property
     def memory(self) -> int:
-        """How many bytes the values take that are kept now."""
+        """The bytes that the values take that are kept now."""
         return self._memory
 
     def get(self, slot: Slot, version: int) -> Value | None:

@@ -180,7 +180,7 @@ def _check_recipe(recipe: object) -> None:
 
 
 def length_of(stored: Iterable[Part]) -> int:
-    """How many bytes parts take, packed."""
+    """The bytes that parts take, packed."""
     return sum(len(data) + FRAME_BYTES for _, data in stored)
 
 

@@ -101,7 +101,7 @@ class Value:
 
     @property
     def memory(self) -> int:
-        """How many bytes it takes in memory, roughly, and rather too many."""
+        """The bytes that it takes in memory, estimated rather too high."""
         return _COPIES_IN_MEMORY * self.size + _PART_MEMORY * (1 + len(self.parts.stored))
 
     def restore(self, serializer: Serializer) -> Any:

@@ -40,7 +40,7 @@ def add_to(program: typer.Typer) -> None:
 def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = "") -> None:
     """Draw all that has branched from a thread, and what it branched from.
 
-    ● is where a thread stands. What a rollback has made unreachable is dim; `eventstore switch` leads there.
+    ● is HEAD, where a thread is. What a rollback has made unreachable is dim; `eventstore switch` leads there.
 
     Examples:
       eventstore tree thread-1

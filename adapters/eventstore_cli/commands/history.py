@@ -47,7 +47,7 @@ def log(
 ) -> None:
     """Show the checkpoints of a thread, the latest first, with what each changed.
 
-    ● is where the thread stands, ⏸ a question, ✗ an error. SIZE is what the checkpoint and the writes at it take.
+    ● is HEAD, the latest checkpoint, ⏸ a question, ✗ an error. SIZE is what the checkpoint and the writes at it take.
 
     Examples:
       eventstore log thread-1
@@ -90,7 +90,7 @@ def show(
     """Show a checkpoint: its channels, what is pending at it, and what comes next.
 
     Examples:
-      eventstore show thread-1                       where it stands
+      eventstore show thread-1                       its latest checkpoint
       eventstore show thread-1 ~1 -c messages        a channel, one checkpoint before
       eventstore show thread-1 --at '10m ago'
       eventstore show thread-1 --graph agents:graph  values by the graph's own reducers
@@ -112,7 +112,7 @@ def show(
 
 
 def _lines(entries: Sequence[TimelineEntry], rows: Sequence[Sequence[Cell]], out: Output) -> list[Text]:
-    """A line for each checkpoint; where these are too long for the screen, what changed stands below them."""
+    """A line for each checkpoint; where these are too long for the screen, what changed is shown below them."""
     head = ("ID", "", "STEP", "SAVED", "NODE", "RUN", "SIZE", "NAMESPACE", "CHANGES")
     lines = columns(rows, head=head, right=[2, 6])
     if out.fits(lines):

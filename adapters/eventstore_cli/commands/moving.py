@@ -1,4 +1,4 @@
-"""`rollback`, `undo` and `switch`: where a thread stands."""
+"""`rollback`, `undo` and `switch`: moves of a thread."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def undo(session: Session, out: Output, thread: Thread, reason: Reason = None, y
     out.confirm(f"Undo the last rollback or switch of {thread!r}?", yes=yes)
     moved = session.checkpoints.undo(thread, reason=reason, cause=cause("undo"), expected_version=version)
     at = session.checkpoints.latest_id(thread)
-    where = f": it stands at {session.short(thread)(at)}" if at else ""
+    where = f": it is at {session.short(thread)(at)}" if at else ""
     _told(out, moved, f"undone what event {moved.undoes} did to {thread}{where}")
 
 
@@ -97,7 +97,7 @@ def switch(
     moved = session.branches.switch(
         thread, id_, namespace=namespace, reason=reason, cause=cause("switch"), expected_version=version
     )
-    _told(out, moved, f"{thread} stands at {where}; eventstore undo leads back")
+    _told(out, moved, f"{thread} is at {where}; eventstore undo leads back")
 
 
 def _version(session: Session, thread: str) -> int:

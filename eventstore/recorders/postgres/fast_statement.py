@@ -16,7 +16,7 @@ from psycopg import Connection, errors, generators, pq
 
 _NAMED = re.compile(r"%\((\w+)\)s")
 Bound = int | str | bytes | None
-"""What can be bound."""
+"""A value that can be bound."""
 
 _BIGINT_BITS = 63
 _BINDABLE = frozenset((int, str, bytes, type(None)))

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from eventstore import errors
 
 REFUSED = (sqlite3.Error, OverflowError)
-"""What SQLite raises, and its driver, who refuses more than 2 GB, or an integer past 64 bits, by itself."""
+"""Errors of SQLite, and of its driver, which itself refuses more than 2 GB, or an integer past 64 bits."""
 
 _BY_PRIMARY_CODE: dict[int, tuple[type[errors.EventStoreError], str]] = {
     sqlite3.SQLITE_BUSY: (

@@ -21,7 +21,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 
 
 class _Writer(Generic[T]):
-    """One writer's work, and what came of it."""
+    """One writer's work, and its outcome."""
 
     def __init__(self, work: Callable[[sqlite3.Connection], T], *, atomic: bool) -> None:
         self.work = work

@@ -27,50 +27,52 @@ SPACES = st.sampled_from(["", "", "", "inner"])
 
 
 @dataclass
-class Line(Thread):
-    """What a thread shows while it is on one line.
+class Branch(Thread):
+    """What a thread shows while it is on one branch.
 
     Attributes:
         moments: What the thread showed when each checkpoint was saved.
-        own: The checkpoints that were saved on this very line.
+        own: The checkpoints that were saved on this very branch.
         calls: How many calls there had been, of a moment.
     """
 
-    moments: dict[Place, Line] = field(default_factory=dict)
+    moments: dict[Place, Branch] = field(default_factory=dict)
     own: set[Place] = field(default_factory=set)
     calls: int = 0
 
-    def shows_what(self, other: Line) -> bool:
+    def shows_what(self, other: Branch) -> bool:
         """Whether it shows the same."""
         written = [
-            {place: pending(events) for place, events in line.events.items() if events} for line in (self, other)
+            {place: pending(events) for place, events in branch.events.items() if events} for branch in (self, other)
         ]
         return self.shown == other.shown and written[0] == written[1]
 
-    def snapshot(self) -> Line:
+    def snapshot(self) -> Branch:
         """The same, which nothing that happens to this one changes."""
         events = {place: list(waiting) for place, waiting in self.events.items()}
         shown = {place: copy(kept) for place, kept in self.shown.items()}
-        return Line(shown, events, dict(self.moments), set(), self.calls)
+        return Branch(shown, events, dict(self.moments), set(), self.calls)
 
-    def back_at(self, place: Place) -> Line:
+    def back_at(self, place: Place) -> Branch:
         """What the thread shows when it is put back to a checkpoint: what led there, and a question that was open."""
         moment = self.moments[place]
-        line = moment.snapshot()
+        branch = moment.snapshot()
         asked = question(self.events.get(place, []))
         # What waits for a checkpoint that is not saved yet goes on waiting, also what arrived since.
         latest = max((number for space, number in self.shown if not space), default=0)
-        line.events.update({at: [*events] for at, events in self.events.items() if not at[0] and at[1] > latest})
+        branch.events.update({at: [*events] for at, events in self.events.items() if not at[0] and at[1] > latest})
         if place[0]:  # a subgraph's that was saved by itself: nobody called it
-            line.events[place] = asked
-            line.moments[place] = line
-            line.own.add(place)
-            return line
-        line.shown = {at: kept for at, kept in line.shown.items() if at[1] <= place[1]}
-        line.moments = {at: its for at, its in line.moments.items() if at in line.shown}
+            branch.events[place] = asked
+            branch.moments[place] = branch
+            branch.own.add(place)
+            return branch
+        branch.shown = {at: kept for at, kept in branch.shown.items() if at[1] <= place[1]}
+        branch.moments = {at: its for at, its in branch.moments.items() if at in branch.shown}
         # What waits for a checkpoint that is not saved yet goes on waiting.
-        line.events = {at: events for at, events in line.events.items() if at[1] < place[1] or at not in moment.shown}
-        line.events[place] = asked
+        branch.events = {
+            at: events for at, events in branch.events.items() if at[1] < place[1] or at not in moment.shown
+        }
+        branch.events[place] = asked
         at = self.shown[place].parent
         while at is not None and ("", at) in self.shown:
             events = self.events.get(("", at), [])
@@ -78,9 +80,9 @@ class Line(Thread):
             late = [event for event in events if event.number > moment.calls and event.task not in known]
             if not late:
                 break
-            line.events["", at] = [*line.events.get(("", at), []), *late]
+            branch.events["", at] = [*branch.events.get(("", at), []), *late]
             at = self.shown["", at].parent
-        return line
+        return branch
 
 
 def question(events: Sequence[Written]) -> list[Written]:
@@ -102,37 +104,37 @@ class Moves:
     """Where a thread has been.
 
     Attributes:
-        left: The lines that it has left, the last one last.
-        undoable: The lines that the moves which can be undone left.
+        left: The branches that it has left, the last one last.
+        undoable: The branches that the moves which can be undone left.
     """
 
-    left: list[Line] = field(default_factory=list)
-    undoable: list[Line] = field(default_factory=list)
+    left: list[Branch] = field(default_factory=list)
+    undoable: list[Branch] = field(default_factory=list)
 
 
 class ModelWithMoves(Model):
     """The model of a saver, with a past that can come back."""
 
-    threads: dict[str, Line]  # type: ignore[assignment]
+    threads: dict[str, Branch]  # type: ignore[assignment]
 
     def __init__(self) -> None:
         super().__init__()
         self.moves: dict[str, Moves] = {}
 
     def put(self, thread: str, namespace: str, kept: Kept) -> None:
-        line = self.threads.setdefault(thread, Line())
+        branch = self.threads.setdefault(thread, Branch())
         self.moves.setdefault(thread, Moves())
         super().put(thread, namespace, kept)
         place = (namespace, kept.number)
-        line.own.add(place)
-        line.calls = self.calls
-        line.moments[place] = line.snapshot()
-        line.moments[place].moments[place] = line.moments[place]
+        branch.own.add(place)
+        branch.calls = self.calls
+        branch.moments[place] = branch.snapshot()
+        branch.moments[place].moments[place] = branch.moments[place]
 
     def put_writes(
         self, thread: str, namespace: str, number: int, writes: Sequence[tuple[str, Any]], task: str, path: str
     ) -> None:
-        self.threads.setdefault(thread, Line())
+        self.threads.setdefault(thread, Branch())
         self.moves.setdefault(thread, Moves())
         super().put_writes(thread, namespace, number, writes, task, path)
 
@@ -146,38 +148,38 @@ class ModelWithMoves(Model):
 
     def forget_the_past(self, thread: str) -> None:
         """What a prune does besides: nothing of what was unreachable, or was shown before, can come back."""
-        line = self.threads[thread]
+        branch = self.threads[thread]
         self.moves[thread] = Moves()
-        line.calls = self.calls
-        pruned = line.snapshot()
-        line.own = set(line.shown)
-        line.moments = dict.fromkeys(line.shown, pruned)
-        pruned.moments = dict(line.moments)
+        branch.calls = self.calls
+        pruned = branch.snapshot()
+        branch.own = set(branch.shown)
+        branch.moments = dict.fromkeys(branch.shown, pruned)
+        pruned.moments = dict(branch.moments)
 
     def delete_runs(self, runs: Sequence[str]) -> None:
-        for line in self.lines():
-            self._forget(line, {place for place, kept in line.shown.items() if kept.run in runs})
-            line.moments = {place: moment for place, moment in line.moments.items() if place in line.shown}
-            line.own &= line.shown.keys()
+        for branch in self.branches():
+            self._forget(branch, {place for place, kept in branch.shown.items() if kept.run in runs})
+            branch.moments = {place: moment for place, moment in branch.moments.items() if place in branch.shown}
+            branch.own &= branch.shown.keys()
 
-    def lines(self) -> list[Line]:
+    def branches(self) -> list[Branch]:
         """Every state that can still be seen, or come back."""
-        found: dict[int, Line] = {}
+        found: dict[int, Branch] = {}
         waiting = [*self.threads.values()]
         for moves in self.moves.values():
             waiting += [*moves.left, *moves.undoable]
         while waiting:
-            line = waiting.pop()
-            if id(line) not in found:
-                found[id(line)] = line
-                waiting += line.moments.values()
+            branch = waiting.pop()
+            if id(branch) not in found:
+                found[id(branch)] = branch
+                waiting += branch.moments.values()
         return [*found.values()]
 
-    def move(self, thread: str, line: Line) -> None:
-        """Leave the line that the thread is on for another."""
+    def move(self, thread: str, branch: Branch) -> None:
+        """Leave the branch that the thread is on for another."""
         moves = self.moves[thread]
-        moves.left = [each for each in moves.left if each is not line] + [self.threads[thread]]
-        self.threads[thread] = line
+        moves.left = [each for each in moves.left if each is not branch] + [self.threads[thread]]
+        self.threads[thread] = branch
 
     def rollback(self, thread: str, place: Place) -> None:
         self.moves[thread].undoable.append(self.threads[thread])
@@ -190,19 +192,19 @@ class ModelWithMoves(Model):
         """The checkpoints of a thread that are unreachable."""
         moves = self.moves.get(thread, Moves())
         shown = self.shown(thread)
-        return sorted({place for line in moves.left for place in line.own if place not in shown})
+        return sorted({place for branch in moves.left for place in branch.own if place not in shown})
 
-    def line_of(self, thread: str, place: Place) -> Line:
-        """The line that the thread left last, of those on which a checkpoint was saved."""
-        return next(line for line in reversed(self.moves[thread].left) if place in line.own)
+    def branch_of(self, thread: str, place: Place) -> Branch:
+        """The branch that the thread left last, of those on which a checkpoint was saved."""
+        return next(branch for branch in reversed(self.moves[thread].left) if place in branch.own)
 
     def switch(self, thread: str, place: Place) -> None:
-        line = self.threads[thread]
-        self.moves[thread].undoable.append(line)
-        if place in line.shown:
-            self.move(thread, line.back_at(place))
+        branch = self.threads[thread]
+        self.moves[thread].undoable.append(branch)
+        if place in branch.shown:
+            self.move(thread, branch.back_at(place))
             return
-        left = self.line_of(thread, place)
+        left = self.branch_of(thread, place)
         whole = max(number for space, number in left.own if space == place[0]) == place[1]
         self.move(thread, left if whole else left.back_at(place))
 
@@ -276,8 +278,8 @@ class History(SaverAndModel):
             if before and moved.version > before.version:
                 self.model.rollback(thread, (space, number))
             else:  # it stands there: nothing was recorded, and nothing is different
-                line = self.model.threads[thread]
-                assert line.shows_what(line.back_at((space, number)))
+                branch = self.model.threads[thread]
+                assert branch.shows_what(branch.back_at((space, number)))
 
     @rule(caller=calls, thread=THREADS)
     def undo(self, caller: tuple[int, Flavour], thread: str) -> None:
