@@ -119,10 +119,6 @@ class OpenLog(LogReader):
         """
         self._tables.streams.lock_family(stream_id)
 
-    def share(self, stream_id: int) -> None:
-        """Keep erasure and closing of a stream waiting until the transaction is over; forks may go on."""
-        self._tables.streams.share(stream_id)
-
     def close(self, stream_id: int) -> None:
         """Close a stream: its name is free for a new one. Its rows stay, since forks may read them.
 
