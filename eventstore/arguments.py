@@ -70,9 +70,9 @@ def _checking(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
 
     def check(args: Sequence[object], arguments: Mapping[str, object]) -> None:
-        for (name, its_check), value in zip(places, args, strict=False):
-            if its_check:
-                its_check(name, value)
+        for (name, held), value in zip(places, args, strict=False):
+            if held:
+                held(name, value)
         for name, value in arguments.items():
             if name in checks:
                 checks[name](name, value)
@@ -108,8 +108,8 @@ def _any_of(others: Sequence[tuple[type, Check]], last: Check, *, optional: bool
     def check_any(name: str, value: object) -> None:
         if value is None and optional:
             return None
-        its_check = next((check for kind, check in others if isinstance(value, kind)), last) if others else last
-        return its_check(name, value)
+        held = next((check for kind, check in others if isinstance(value, kind)), last) if others else last
+        return held(name, value)
 
     return check_any
 
@@ -124,7 +124,7 @@ def _number(name: str, value: object) -> None:
     if type(value) is not int:
         raise _refused(name, value, "use a whole number")
     if not -_LARGEST <= value <= _LARGEST:
-        raise BadInputError(f"{name} is beyond all that can be counted: use a number of at most {_LARGEST}")
+        raise BadInputError(f"{name} is too large: use a number of at most {_LARGEST}")
 
 
 def _truth(name: str, value: object) -> None:

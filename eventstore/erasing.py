@@ -79,12 +79,12 @@ class Log(LogReader):
 
 @dataclass(slots=True)
 class Changes:
-    """What a transaction does to streams, for their writers, which remember their heads.
+    """The streams that a transaction changes, for their writers, which remember heads.
 
     Attributes:
         closed: The numbers of streams that it closes.
-        renamed: The names that lead to other streams, or to none, behind it.
-        epochs: The numbers of streams of which what is remembered becomes invalid, though nobody else has moved them.
+        renamed: The names that lead to another stream after it, or to none.
+        epochs: The numbers of streams whose remembered state becomes invalid, though nobody else appended to them.
     """
 
     closed: set[int] = field(default_factory=set)

@@ -152,16 +152,16 @@ def to_microseconds(moment: datetime) -> int:
 
 
 def from_microseconds(moment: int) -> datetime:
-    """The UTC time of so many microseconds since 1970-01-01T00:00Z.
+    """The UTC time of a number of microseconds since 1970-01-01T00:00Z.
 
     Raises:
-        CorruptionError: No calendar has it.
+        CorruptionError: It is beyond the years that a `datetime` has.
     """
     seconds, micros = divmod(moment, 1_000_000)
     try:
         return datetime.fromtimestamp(seconds, UTC).replace(microsecond=micros)
     except (ValueError, OverflowError, OSError) as error:
-        raise CorruptionError(f"an event of the time {moment} was found: it was damaged") from error
+        raise CorruptionError(f"the time of an event is {moment}, which no calendar has: it was damaged") from error
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

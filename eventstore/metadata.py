@@ -44,5 +44,5 @@ def described_by(stored: str | Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise CorruptionError("what a stream can be searched by is no JSON: it was damaged")
+        raise CorruptionError("the metadata of a stream is not JSON: it was damaged")
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -22,7 +22,7 @@ from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
 from eventstore.recorders.tables import LogTables
 from eventstore.subscription import Subscription
-from eventstore.workers import Workers, twin
+from eventstore.workers import Workers, twin, twin_iterator
 from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, Storing, once
 
 T = TypeVar("T")
@@ -321,37 +321,16 @@ class EventStore:
         self.recorder.close()
 
     aappend = twin(append)
+    aread = twin_iterator(read)
     ahead = twin(head)
+    afeed = twin_iterator(feed)
     astreams = twin(streams)
     afork = twin(fork)
     averify = twin(verify)
 
-    def aread(
-        self,
-        stream: str,
-        *,
-        after: int = 0,
-        before: int | None = None,
-        backward: bool = False,
-        limit: int | None = None,
-    ) -> AsyncIterator[Event]:
-        """`read`, page by page."""
-        return self._each(self._read(stream, after=after, before=before, backward=backward, limit=limit))
-
-    def afeed(
-        self, *, after: int = 0, limit: int | None = None, topics: Sequence[str] = ()
-    ) -> AsyncIterator[FeedEvent]:
-        """`feed`, page by page."""
-        return self._each(self._feed(after=after, limit=limit, topics=topics))
-
     async def aclose(self) -> None:
-        """`close`."""
+        """`close`, on another thread than the store's own: it ends these."""
         await asyncio.to_thread(self.close)
-
-    async def _each(self, pages: Iterator[list[T]]) -> AsyncIterator[T]:
-        while page := await self.workers.run(next, pages, None):
-            for item in page:
-                yield item
 
     def _read(
         self, stream: str, *, after: int, before: int | None, backward: bool, limit: int | None

@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
+from itertools import islice
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
+from eventstore.arguments import checks_itself
 from eventstore.errors import StoreClosedError
 from eventstore.forking import Follower
 
 P = ParamSpec("P")
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound="HasWorkers")
+
+# How many items of an iteration are fetched per visit to a worker, if nothing else is said.
+_AT_ONCE = 500
 
 
 class Workers(Follower):
@@ -79,5 +85,38 @@ def twin(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], 
         # By its name: so that a subclass's method, and the checks of `checked`, are what is called.
         return await self.workers.run(getattr(self, method.__name__), *args, **kwargs)
 
-    on_a_worker.__doc__ = f"`{method.__name__}`, for async code.\n\n{method.__doc__}"
-    return on_a_worker
+    return _like(on_a_worker, method)
+
+
+def twin_iterator(
+    method: Callable[Concatenate[S, P], Iterator[T]], *, at_once: int = _AT_ONCE
+) -> Callable[Concatenate[S, P], AsyncIterator[T]]:
+    """The same iteration for async code: each part of it is fetched on one of the object's own threads.
+
+    The method itself is called at once, so that it can refuse its arguments: it reads nothing before the iterator is
+    used. The first item is fetched alone: who wants no more does not wait for more.
+
+    Args:
+        method: Returns an iterator.
+        at_once: How many items are fetched per visit to a thread, and held in memory.
+    """
+
+    @wraps(method)
+    def from_workers(self: S, /, *args: P.args, **kwargs: P.kwargs) -> AsyncIterator[T]:
+        return _fetched(self.workers, getattr(self, method.__name__)(*args, **kwargs), at_once)
+
+    return _like(from_workers, method)
+
+
+async def _fetched(workers: Workers, found: Iterator[T], at_once: int) -> AsyncIterator[T]:
+    size = 1
+    while batch := await workers.run(lambda size: [*islice(found, size)], size):
+        for item in batch:
+            yield item
+        size = at_once
+
+
+def _like(function: F, method: Callable[..., Any]) -> F:
+    function.__doc__ = f"`{method.__name__}`, for async code.\n\n{method.__doc__}"
+    # The arguments are checked by the method.
+    return checks_itself(function)

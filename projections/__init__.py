@@ -16,7 +16,7 @@ from projections.model import (
     PruneReport,
     SavedCheckpoint,
 )
-from projections.values.ladder import SnapshotPolicy
+from projections.values.merging import SnapshotPolicy
 from projections.values.serializer import Serializer
 
 if TYPE_CHECKING:

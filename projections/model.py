@@ -208,12 +208,13 @@ class Branch:
     """A branch in a tree: from where it leaves another one to its last checkpoint.
 
     Attributes:
-        thread: The thread whose branch it is.
+        thread: The thread whose branch it is: who saved it, or a fork that still shows what that one has forgotten.
         tip: The id of its last checkpoint.
         base: The checkpoint of another branch that it goes on from; `None`: it is a trunk.
         checkpoints: How many it has that no branch nearer to the trunk has.
-        head: Whether the thread stands at its tip.
-        shown: Whether the thread shows the tip; if not, a rollback has set it aside.
+        current: Whether the thread is on it: the tip is the thread's latest checkpoint.
+        shown: Whether the thread shows the tip; if not, a rollback has made it unreachable, and a
+            switch leads there.
         step: The tip's step, as LangGraph counts them.
         saved_at: When the tip was saved, UTC.
         forked: Whether the thread was begun as a fork here.
@@ -225,7 +226,7 @@ class Branch:
     tip: str
     base: str | None
     checkpoints: int
-    head: bool
+    current: bool
     shown: bool
     step: int | None
     saved_at: datetime | None

@@ -112,12 +112,12 @@ def test_an_agent_is_killed_and_goes_on_and_asks_and_takes_another_way(url: str,
     assert "✗ killed here" in trunk
     assert "⏸ paused: Publish notes.md?" in first
     assert "⏸ paused: Publish customers.md?" in second
-    assert ["● head" in part for part in (trunk, first, second)] == [False, False, True]
+    assert ["● HEAD" in part for part in (trunk, first, second)] == [False, False, True]
 
     # And the command line goes back, and back again, and tells the branches apart.
     _, rolled_back, tree, undone, diff, blame = commands.split("\n$ eventstore ")
     assert "is back at" in rolled_back
-    assert [line.endswith("set aside") for line in tree.strip().splitlines()[1:]] == [False, True, True]
+    assert [line.endswith("unreachable") for line in tree.strip().splitlines()[1:]] == [False, True, True]
     assert "undone" in undone
     assert re.search(r"^-.*published/notes.md", diff, re.MULTILINE)
     assert re.search(r"^\+.*customers.md stays a draft", diff, re.MULTILINE)

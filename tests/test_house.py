@@ -16,9 +16,22 @@ from types import ModuleType
 
 import pytest
 
+from eventstore import EventStore
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore._history import History
+from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
+from projections import Audit, Branches, Checkpoints, Recovery, Timeline
+
 ROOT = Path(__file__).parent.parent
 # From the bottom to the top: each may import those before it.
-LAYERS = ("eventstore", "projections", "langgraph.checkpoint.eventstore", "eventstore_cli", "eventstore_eventsourcing")
+LAYERS = (
+    "eventstore",
+    "projections",
+    "langgraph.checkpoint.eventstore",
+    "eventstore_views",
+    "eventstore_cli",
+    "eventstore_eventsourcing",
+)
 # Importing this does nothing but lead to an adapter: other libraries know it by the old address.
 ADDRESS = "eventstore.persistence"
 LONGEST = 400
@@ -26,6 +39,7 @@ SOURCES = {
     "eventstore": ROOT / "eventstore",
     "projections": ROOT / "projections",
     "langgraph.checkpoint.eventstore": ROOT / "adapters" / "langgraph" / "checkpoint" / "eventstore",
+    "eventstore_views": ROOT / "adapters" / "eventstore_views",
     "eventstore_cli": ROOT / "adapters" / "eventstore_cli",
     "eventstore_eventsourcing": ROOT / "adapters" / "eventstore_eventsourcing",
 }
@@ -46,11 +60,10 @@ class Module:
     path: Path
     tree: ast.Module
 
-    def imports(self, *, at_import: bool = False) -> set[str]:
-        """The names of the modules it imports; all, or only those that importing it imports."""
-        nodes = _run_at_import(self.tree) if at_import else ast.walk(self.tree)
+    def imports(self) -> set[str]:
+        """The names of the modules it imports: also in functions, and for type checkers only."""
         found: set[str] = set()
-        for node in nodes:
+        for node in ast.walk(self.tree):
             if isinstance(node, ast.Import):
                 found.update(alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom):
@@ -66,21 +79,6 @@ class Module:
         package = self.name.split(".") if self.path.name == "__init__.py" else self.name.split(".")[:-1]
         package = package[: len(package) - node.level + 1]
         return ".".join([*package, node.module] if node.module else package)
-
-
-def _run_at_import(tree: ast.Module) -> Iterator[ast.stmt]:
-    """The statements outside of functions and of `if TYPE_CHECKING`."""
-    pending: list[ast.AST] = list(tree.body)
-    while pending:
-        node = pending.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            continue
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            pending.extend(node.orelse)
-            continue
-        if isinstance(node, ast.stmt):
-            yield node
-        pending.extend(ast.iter_child_nodes(node))
 
 
 @cache
@@ -130,9 +128,8 @@ def test_nothing_imports_the_address_that_leads_up() -> None:
 
 
 @each_module
-def test_the_log_is_read_in_sittings(module: Module) -> None:
-    if module.layer == "eventstore":
-        assert len(module.path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+def test_each_module_is_read_in_one_sitting(module: Module) -> None:
+    assert len(module.path.read_text(encoding="utf-8").splitlines()) <= LONGEST
 
 
 @each_module
@@ -151,7 +148,7 @@ def test_the_log_knows_nothing_of_language_models(module: Module) -> None:
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    graph = {module.name: module.imports(at_import=True) & _names() - {module.name} for module in modules()}
+    graph = {module.name: module.imports() & _names() - {module.name} for module in modules()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as circle:
@@ -228,6 +225,67 @@ def test_everything_public_is_documented(layer: str) -> None:
         if inspect.isclass(value):
             bare += [f"{name}.{member}" for member, what in vars(value).items() if _needs_words(member, what, value)]
     assert not bare
+
+
+# Async twins
+
+FACADES = (EventStore, Checkpoints, Branches, Timeline, Audit, Recovery, EventStoreSaver, History, SelectiveReplay)
+# Async methods that are written by hand, and why.
+BY_HAND = {
+    "EventStore.aclose": "it ends the workers, so that none of them can carry it out",
+    "EventStoreSaver.aput": "a checkpoint is saved as it is at the call, not as it is when a worker is free",
+    "EventStoreSaver.aprune": "LangGraph's returns nothing: only a method of its own can say that this one does",
+    "SelectiveReplay.areplay": "the nodes run in the caller's event loop, and only the steps between on a worker",
+    "History.areplay": "as `SelectiveReplay.areplay`",
+}
+# Modules that call the workers by hand, for those.
+CALL_WORKERS = {
+    "eventstore.workers",
+    "langgraph.checkpoint.eventstore._saver",
+    "langgraph.checkpoint.eventstore.replay.selective",
+}
+
+
+def _async_methods() -> Iterator[tuple[type, str, str]]:
+    """The async methods of each facade, with the methods that they are twins of."""
+    for facade in FACADES:
+        for name in vars(facade):
+            if name.startswith("a") and callable(getattr(facade, name[1:], None)):
+                yield facade, name, name[1:]
+
+
+each_async_method = pytest.mark.parametrize(
+    ("facade", "name", "of"), [*_async_methods()], ids=lambda value: getattr(value, "__name__", value)
+)
+
+
+@pytest.mark.parametrize("facade", FACADES)
+def test_all_that_is_async_is_named_like_what_is_not(facade: type) -> None:
+    twins = {name for owner, name, _ in _async_methods() if owner is facade}
+    public = {name: value for name, value in vars(facade).items() if not name.startswith("_")}
+    assert {name for name, value in public.items() if inspect.iscoroutinefunction(value)} <= twins
+
+
+@each_async_method
+def test_an_async_method_takes_what_its_twin_takes(facade: type, name: str, of: str) -> None:
+    its, twins = (inspect.signature(getattr(facade, each)).parameters for each in (name, of))
+    assert [*its.values()] == [*twins.values()]
+
+
+@each_async_method
+def test_an_async_method_is_made_of_its_twin(facade: type, name: str, of: str) -> None:
+    made = inspect.unwrap(getattr(facade, name)) is inspect.unwrap(getattr(facade, of))
+    assert made is (f"{facade.__name__}.{name}" not in BY_HAND)
+
+
+@each_module
+def test_only_twins_call_workers(module: Module) -> None:
+    calls = [
+        node
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute) and node.attr == "run" and ast.unparse(node.value).endswith("workers")
+    ]
+    assert bool(calls) is (module.name in CALL_WORKERS)
 
 
 def test_every_error_is_in_the_one_tree() -> None:

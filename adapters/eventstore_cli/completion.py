@@ -8,7 +8,8 @@ from typing import TypeVar
 
 import typer
 
-from eventstore_cli.session import Session, opened
+from eventstore_cli.caller import named
+from eventstore_views.session import Session, opened
 from projections.diffing.visible import printable
 
 T = TypeVar("T", str, tuple[str, str])
@@ -41,7 +42,7 @@ def _offered(ctx: typer.Context, ask: Callable[[Session], list[T]]) -> list[T]:
     url = ctx.params.get("store") or os.environ.get("EVENTSTORE_URL")
     schema = ctx.params.get("schema") or os.environ.get("EVENTSTORE_SCHEMA") or "eventstore"
     try:
-        with opened(url, schema) as session:
+        with opened(named(url), schema) as session:
             return [each for each in ask(session) if _can_be_typed(each)]
     except Exception:  # noqa: BLE001 (a shell shows no errors: nothing is offered)
         return []

@@ -51,7 +51,7 @@ _MEANINGS = {
     Exit.DECLINED: "not confirmed; nothing was changed",
     Exit.INTERNAL: "an error that nobody expected: --debug shows where",
     Exit.INTERRUPTED: "Ctrl-C",
-    Exit.BROKEN_PIPE: "whoever read the output went away (| head)",
+    Exit.BROKEN_PIPE: "the reader of the output went away (| head)",
 }
 
 # The first that fits: the narrower before the wider.

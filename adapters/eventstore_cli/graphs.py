@@ -16,7 +16,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from eventstore import BadInputError, UnavailableError
-from eventstore_cli.session import SERIALIZER
+from eventstore_views.session import SERIALIZER
 from projections import Fold, Serializer
 
 if TYPE_CHECKING:

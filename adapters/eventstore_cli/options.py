@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from eventstore_cli import completion
+from eventstore_cli.caller import named
 from eventstore_cli.output import Output
-from eventstore_cli.session import opened
+from eventstore_views.session import opened
 
 _STORE = "The store"
 _SHOWING = "How it is shown"
@@ -74,7 +75,7 @@ def on_a_store(command: Command) -> Command:
     """A command whose first arguments are the open store and where to say what was found."""
 
     def run(given: dict[str, Any], out: Output) -> None:
-        with opened(given["store"], given["schema"]) as session:
+        with opened(named(given["store"]), given["schema"]) as session:
             command(session, out, **_own(given))
 
     return _with_shared(command, run, ["session", "out"])

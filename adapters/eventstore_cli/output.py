@@ -18,8 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.segment import Segment
 from rich.text import Text as RichText
 
-from eventstore_cli import times
 from eventstore_cli.exits import Exit
+from eventstore_views import times
 from projections.diffing.visible import json_line, printable
 
 Advance = Callable[[str, int, int], None]

@@ -13,9 +13,9 @@ from typer.core import TyperGroup
 
 from eventstore_cli.commands import auditing, branching, checking, comparing, history, listing, moving, schema
 from eventstore_cli.exits import Exit, exit_of
-from eventstore_cli.naming import FORMS
 from eventstore_cli.options import BEFORE_THE_COMMAND
 from eventstore_cli.output import complain, complain_at_length
+from eventstore_views.naming import FORMS
 
 _DISTRIBUTION = "langgraph-checkpoint-eventstore"
 
@@ -37,7 +37,7 @@ class Commands(TyperGroup):
         sys.exit(code if isinstance(code, int) else Exit.OK)
 
     def invoke(self, ctx: Any) -> Any:
-        """Run a command; whoever reads its output may go away at any time."""
+        """Run a command; the reader of its output may go away at any time."""
         try:
             result = super().invoke(ctx)
             sys.stdout.flush()

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from eventstore_cli.output import Text
-from eventstore_cli.showing import Sealed
+from eventstore_views.showing import Sealed
 from projections.diffing.content import FIELDS, ITEMS, KEYS, MEMBERS, TEXT, fields_of, identity, shape_of, weight
 from projections.diffing.glance import glance, is_message, text_of
 

@@ -30,7 +30,7 @@ def tree(title: str, newest_first: Sequence[StateSnapshot], sizes: Mapping[str, 
     def grow(branch: Tree, snapshot: StateSnapshot, parent: StateSnapshot | None) -> None:
         row = _row(snapshot, parent, sizes[id_of(snapshot.config)])
         if snapshot is newest_first[0]:
-            row.append("  ● head", "bold cyan")
+            row.append("  ● HEAD", "bold cyan")
         if mark := marks.get(id_of(snapshot.config)):
             row.append(f"\n    ✗ {mark}", STYLES["killed"])
         for question in snapshot.interrupts:

@@ -124,9 +124,9 @@ class Opened(NamedTuple):
 
 
 class Codec:
-    """The one way from stored bytes to what an event says: all readers of the log go through it, projections too.
+    """The one way from stored bytes to an event: all readers of the log go through it, projections too.
 
-    Keys, once payloads are enciphered, belong here: whoever reads asks a codec, and never the envelope itself.
+    Keys, once payloads are enciphered, belong here: readers ask a codec, and never the envelope itself.
 
     Args:
         upcasters: Translations of old layouts.

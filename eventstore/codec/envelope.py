@@ -29,7 +29,7 @@ _WORTH_COMPRESSING = 48
 # Above this a dictionary adds nothing that the payload does not teach the compressor by itself.
 _WORTH_A_DICTIONARY = 32 * 1024
 _LEVEL = 3
-# What an envelope may unpack to: so many bytes, or so many times its own, if that is more. What compresses better, such
+# An envelope may unpack to this many bytes, or this many times its own, if that is more. What compresses better, such
 # as a long row of zeros, is filled up with zeros behind its frame, so that nobody needs memory for a claim.
 _FREELY_BYTES, _TIMES = 8 << 20, 250
 

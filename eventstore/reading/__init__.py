@@ -1,6 +1,6 @@
 """Reading the log: streams with the past that they share, the feed, listings, and verification."""
 
-from eventstore.reading.lineage import Segment, ancestors_at, lineage, segments
+from eventstore.reading.lineage import Span, ancestors_at, lineage, spans
 from eventstore.reading.listing import Window, page
 from eventstore.reading.log import LogReader
 from eventstore.reading.reader import Reader
@@ -14,7 +14,7 @@ __all__ = [
     "FeedSize",
     "LogReader",
     "Reader",
-    "Segment",
+    "Span",
     "StreamCounts",
     "StreamRow",
     "TopicCount",
@@ -23,7 +23,7 @@ __all__ = [
     "ancestors_at",
     "lineage",
     "page",
-    "segments",
+    "spans",
     "verify_all",
     "verify_stream",
 ]

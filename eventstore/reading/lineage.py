@@ -10,7 +10,7 @@ from eventstore.recorders.tables import Ancestor, LineageTable
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
+class Span:
     """The versions `after < version <= upto` of one stream (`upto` is `None` for the open end)."""
 
     stream_id: int
@@ -18,29 +18,29 @@ class Segment:
     upto: int | None
 
     def holds(self, version: int) -> bool:
-        """Return whether `version` is in this segment."""
+        """Return whether `version` is in this span."""
         return self.after < version and (self.upto is None or version <= self.upto)
 
 
-def lineage(table: LineageTable, stream_id: int) -> list[Segment]:
-    """Return the segments of a stream, oldest first; the last one is the stream's own."""
-    return segments(stream_id, sorted(table.ancestors(stream_id), key=attrgetter("upto")))
+def lineage(table: LineageTable, stream_id: int) -> list[Span]:
+    """Return the spans of a stream, oldest first; the last one is the stream's own."""
+    return spans(stream_id, sorted(table.ancestors(stream_id), key=attrgetter("upto")))
 
 
-def ancestors_at(of: Sequence[Segment], version: int) -> list[Ancestor]:
-    """Return the streams that a fork at `version` reads, each with its last version, given the parent's segments."""
+def ancestors_at(of: Sequence[Span], version: int) -> list[Ancestor]:
+    """Return the streams that a fork at `version` reads, each with its last version, given the parent's spans."""
     return [
-        Ancestor(segment.stream_id, version if segment.upto is None else min(segment.upto, version))
-        for segment in of
-        if segment.after < version and version > 0
+        Ancestor(span.stream_id, version if span.upto is None else min(span.upto, version))
+        for span in of
+        if span.after < version and version > 0
     ]
 
 
-def segments(stream_id: int, ancestors: Sequence[Ancestor]) -> list[Segment]:
-    """The segments of a stream whose ancestors are known, with the version up to which each is read, ascending."""
-    found: list[Segment] = []
+def spans(stream_id: int, ancestors: Sequence[Ancestor]) -> list[Span]:
+    """The spans of a stream whose ancestors are known, with the version up to which each is read, ascending."""
+    found: list[Span] = []
     after = -1  # versions begin at 1, or at 0 where a writer of eventsourcing chose that
     for ancestor, upto in ancestors:
-        found.append(Segment(ancestor, after, upto))
+        found.append(Span(ancestor, after, upto))
         after = upto
-    return [*found, Segment(stream_id, after, None)]
+    return [*found, Span(stream_id, after, None)]

@@ -8,7 +8,7 @@ from itertools import accumulate
 from eventstore.codec import Codec, Opened, Row
 from eventstore.codec.envelope import is_erased
 from eventstore.errors import CorruptionError
-from eventstore.reading.lineage import Segment, lineage
+from eventstore.reading.lineage import Span, lineage
 from eventstore.recorders.tables import (
     BEGINNING,
     END,
@@ -56,8 +56,8 @@ class LogReader:
         """Return a stream that was forked from none, and all that descend from it, in the order of their numbers."""
         return self._tables.streams.family(root_id)
 
-    def lineage(self, stream_id: int) -> list[Segment]:
-        """Return the segments that a stream is read from, the oldest ancestor's first, its own last."""
+    def lineage(self, stream_id: int) -> list[Span]:
+        """Return the spans that a stream is read from, the oldest ancestor's first, its own last."""
         return lineage(self._tables.lineage, stream_id)
 
     def closed_ancestors(self, stream_id: int) -> list[int]:
@@ -75,7 +75,7 @@ class LogReader:
     ) -> Iterator[Row]:
         """Iterate over a stream's own events `after < version < before`, in order, read in pages of 500.
 
-        Of a fork, the past that it shares is not among them: go through the segments of its `lineage`.
+        Of a fork, the past that it shares is not among them: go through the spans of its `lineage`.
 
         Args:
             stream_id: The stream.
@@ -172,7 +172,7 @@ class LogReader:
         """
         sizes = self.feed_sizes(after=after, upto=upto, limit=events)
         if not sizes:
-            raise CorruptionError(f"the feed has nothing behind position {after}, and goes on later: verify the store")
+            raise CorruptionError(f"the feed has a gap after position {after}: verify the store")
         fitting = sum(total <= size for total in accumulate(each.size for each in sizes))
         return [*self.feed(after=after, upto=sizes[max(fitting, 1) - 1].position, page=events)]
 
@@ -190,16 +190,16 @@ class LogReader:
         """Count the streams."""
         return self._tables.streams.count()
 
-    def count_events(self, segment: Segment | None = None) -> list[TopicCount]:
+    def count_events(self, span: Span | None = None) -> list[TopicCount]:
         """Count the events of each topic, in the order of topics; this looks at every one of them.
 
         Args:
-            segment: Only those of a segment of a stream's `lineage`; `None`: all of the store, each once.
+            span: Only those of a span of a stream's `lineage`; `None`: all of the store, each once.
         """
-        if segment is None:
+        if span is None:
             return self._tables.events.count()
-        upto = END if segment.upto is None else segment.upto
-        return self._tables.events.count_of(segment.stream_id, after=segment.after, upto=upto)
+        upto = END if span.upto is None else span.upto
+        return self._tables.events.count_of(span.stream_id, after=span.after, upto=upto)
 
     def bytes_on_disk(self) -> int:
         """Return the bytes of all tables and indexes of the schema; in SQLite of the file, without its log."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from eventstore.codec import Codec, Row
 from eventstore.events import Event, FeedEvent, Head
-from eventstore.reading.lineage import Segment, lineage
+from eventstore.reading.lineage import Span, lineage
 from eventstore.recorders import Recorder
 from eventstore.recorders.tables import END, LogTables
 
@@ -37,9 +37,9 @@ class Reader:
         stream_id = self.stream_id(stream)
         if stream_id is None:
             return
-        segments = lineage(self._tables.lineage, stream_id)
-        for segment in reversed(segments) if backward else segments:
-            for rows in self._rows(segment, after, before, backward, limit):
+        spans = lineage(self._tables.lineage, stream_id)
+        for span in reversed(spans) if backward else spans:
+            for rows in self._rows(span, after, before, backward, limit):
                 yield [self._codec.decode(stream, row) for row in rows]
                 if limit is not None and (limit := limit - len(rows)) == 0:
                     return
@@ -62,13 +62,13 @@ class Reader:
                 limit -= len(rows)
 
     def _rows(
-        self, segment: Segment, after: int, before: int | None, backward: bool, limit: int | None
+        self, span: Span, after: int, before: int | None, backward: bool, limit: int | None
     ) -> Iterator[list[Row]]:
-        low = max(after, segment.after)
-        high = min(END if before is None else before, END if segment.upto is None else segment.upto + 1)
+        low = max(after, span.after)
+        high = min(END if before is None else before, END if span.upto is None else span.upto + 1)
         while low + 1 < high and (limit is None or limit > 0):
             size = _PAGE if limit is None else min(limit, _PAGE)
-            rows = self._tables.events.page(segment.stream_id, after=low, before=high, limit=size, backward=backward)
+            rows = self._tables.events.page(span.stream_id, after=low, before=high, limit=size, backward=backward)
             if not rows:
                 return
             yield rows

@@ -9,7 +9,7 @@ from struct import error as StructError  # noqa: N812 (as errors are called)
 
 from eventstore.codec import chain, envelope
 from eventstore.errors import ChainError, NotFoundError, UnknownFormatError
-from eventstore.reading.lineage import Segment, lineage
+from eventstore.reading.lineage import Span, lineage
 from eventstore.recorders.tables import END, LogTables, StreamRow
 
 _PAGE = 500
@@ -39,9 +39,9 @@ def verify_stream(tables: LogTables, name: str) -> Verification:
     if stream_id is None:
         raise NotFoundError(f"there is no stream {name!r} to verify")
     found = _Found(Verification(1, 0, 0))
-    for segment in lineage(tables.lineage, stream_id):
+    for span in lineage(tables.lineage, stream_id):
         with found.noting():
-            found.sound += _verify_segment(tables, name, segment)
+            found.sound += _verify_span(tables, name, span)
     return found.in_the_end()
 
 
@@ -53,7 +53,7 @@ def verify_all(tables: LogTables) -> Verification:
         for stream_id, name in page:
             with found.noting():
                 own = lineage(tables.lineage, stream_id)[-1]
-                found.sound += _verify_segment(tables, name, own) + Verification(1, 0, 0)
+                found.sound += _verify_span(tables, name, own) + Verification(1, 0, 0)
         after = page[-1].stream_id
     for stream_id, version in tables.events.without_a_stream():
         with found.noting():
@@ -83,12 +83,12 @@ class _Found:
         return self.sound
 
 
-def _verify_segment(tables: LogTables, name: str, segment: Segment) -> Verification:
+def _verify_span(tables: LogTables, name: str, span: Span) -> Verification:
     events = erased = 0
-    previous, version = _origin(tables, segment)
-    low, high = segment.after, END if segment.upto is None else min(segment.upto + 1, END)
+    previous, version = _origin(tables, span)
+    low, high = span.after, END if span.upto is None else min(span.upto + 1, END)
     while True:
-        page = tables.events.page(segment.stream_id, after=low, before=high, limit=_PAGE)
+        page = tables.events.page(span.stream_id, after=low, before=high, limit=_PAGE)
         for low, topic, recorded_at, stored, payload in page:
             if version is not None and low != version + 1:
                 raise ChainError(name, version + 1, "the event is missing")
@@ -106,16 +106,16 @@ def _verify_segment(tables: LogTables, name: str, segment: Segment) -> Verificat
             erased += envelope.is_erased(payload)
         if len(page) < _PAGE:
             break
-    if segment.upto is not None and version != segment.upto:
-        raise ChainError(name, segment.upto, "the event is missing")
+    if span.upto is not None and version != span.upto:
+        raise ChainError(name, span.upto, "the event is missing")
     return Verification(0, events, erased)
 
 
-def _origin(tables: LogTables, segment: Segment) -> tuple[bytes, int | None]:
-    """The hash that the first event of a segment follows, and its version, if one is before it."""
-    ancestors = lineage(tables.lineage, segment.stream_id)[:-1]
+def _origin(tables: LogTables, span: Span) -> tuple[bytes, int | None]:
+    """The hash that the first event of a span follows, and its version, if one is before it."""
+    ancestors = lineage(tables.lineage, span.stream_id)[:-1]
     if not ancestors:
-        return chain.genesis(_stream(tables, segment.stream_id).begun_as), None
+        return chain.genesis(_stream(tables, span.stream_id).begun_as), None
     parent = ancestors[-1]
     previous = tables.events.hash_at(parent.stream_id, parent.upto)
     if previous is None:
@@ -126,5 +126,5 @@ def _origin(tables: LogTables, segment: Segment) -> tuple[bytes, int | None]:
 def _stream(tables: LogTables, stream_id: int) -> StreamRow:
     stream = tables.streams.by_id(stream_id)
     if stream is None:
-        raise ChainError(f"#{stream_id}", 0, "the stream is missing, which others read through")
+        raise ChainError(f"#{stream_id}", 0, "the stream is missing, and forks read through it")
     return stream

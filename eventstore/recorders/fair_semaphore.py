@@ -8,7 +8,7 @@ from weakref import WeakSet
 
 
 class FairSemaphore:
-    """A semaphore that hands each permit from whoever leaves to whoever has waited longest.
+    """A semaphore that hands each permit on to the thread that has waited longest.
 
     If a permit were only put back, whichever thread is running just then would take it, most often the one that put it
     back: with many threads, the others would starve. (With 64 threads on 8 connections, the slowest of 100 waited

@@ -20,7 +20,7 @@ from eventstore.writing.pending import Pending
 from eventstore.writing.storing import ATTEMPTS, Storing
 from eventstore.writing.stream_writer import StreamWriter, store, wait_or_give_up
 
-# How many streams' heads are remembered. Forgetting one costs a query.
+# How many streams' heads are remembered. Discarding one costs a query.
 _REMEMBERED_STREAMS = 20_000
 
 

@@ -11,7 +11,7 @@ from eventstore.codec import chain, chained
 from eventstore.erasing import Log
 from eventstore.errors import BusyError, ChainError, ConflictError, ConnectionLostError, NotFoundError, OvertakenError
 from eventstore.events import Appended, Cause, Head, NewEvent
-from eventstore.reading.lineage import Segment, ancestors_at
+from eventstore.reading.lineage import Span, ancestors_at
 from eventstore.reading.reader import Reader
 from eventstore.recorders import Recorder, Session
 from eventstore.recorders.tables import LogTables, NewStream, StreamsTable
@@ -112,13 +112,13 @@ class Forker:
                 if self._reader.head(target) != made:
                     raise
 
-    def _point(self, source: str, target: str, at: int, head: Head, past: Sequence[Segment]) -> Head:
+    def _point(self, source: str, target: str, at: int, head: Head, past: Sequence[Span]) -> Head:
         if not 0 <= at <= head.version:
             raise NotFoundError(f"stream {source!r} has no version {at}: its head is {head.version}")
         if at == 0:
             return Head(0, chain.genesis(target))  # it shares nothing
-        segment = next(part for part in past if part.holds(at))
-        digest = self._tables.events.hash_at(segment.stream_id, at)
+        span = next(part for part in past if part.holds(at))
+        digest = self._tables.events.hash_at(span.stream_id, at)
         if digest is None:
             raise ChainError(source, at, "the event is missing")
         return Head(at, digest)

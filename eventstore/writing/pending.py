@@ -35,8 +35,8 @@ class Pending:
         places: The ranks of its events in the feed; see `chained`.
 
     Attributes:
-        decide: Decides what follows a head, with what the context variables of its writer say, such as a key or a
-            tenant, whoever asks.
+        decide: Decides what follows a head. It runs with its writer's context variables, such as a key or a tenant,
+            in whatever thread it is called.
         state: Where it is.
         alone: Whether it is stored by itself, since what it was stored with was refused.
     """

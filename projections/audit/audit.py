@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any, TextIO, Unpack
 
 from eventstore import BadInputError, EventStore
 from eventstore.arguments import checked
+from eventstore.workers import twin, twin_iterator
 from projections.audit import exporting
 from projections.audit.entries import AuditEntry, AuditPage
 from projections.audit.reading import entries_at
 from projections.audit.rows import AuditRows
 from projections.audit.searching import Search, Window
 from projections.audit.wanted import Filters, Wanted
+from projections.checkpoints.checkpoints import Checkpoints
+from projections.checkpoints.companion import Companion
 from projections.projection import BATCH_BYTES, BATCH_EVENTS, Follower, Progress
 from projections.tables.audit import AuditTable
 from projections.tables.progress import State
@@ -24,16 +27,17 @@ _PAGE = 1_000
 
 
 @checked
-class Audit:
+class Audit(Companion):
     """Answers who did what, from an extract of the log that follows the feed by itself.
 
-    Each answer is exact for all that was committed before the call, whoever writes meanwhile: what the extract lacks is
+    Each answer is exact for all that was committed before the call, also beside writers: what the extract lacks is
     entered first. Nothing is added to what an append does. Of an event whose content was erased, only what the log
     itself still has is left.
 
     Args:
-        store: An open store.
-        migrate: Whether this package's tables may be created and updated; if not, they are only verified.
+        checkpoints: The checkpoints of a store, or an open store.
+        migrate: Given a store: whether this package's tables may be created and updated; if not, they are only
+            verified.
         batch_events: How many events are entered in one transaction, at most.
         batch_bytes: How many bytes their payloads take, at most, if it is more than one event.
         patience: PostgreSQL: how many seconds an event that was committed is waited for, while an older transaction is
@@ -42,18 +46,19 @@ class Audit:
 
     def __init__(
         self,
-        store: EventStore,
+        checkpoints: Checkpoints | EventStore,
         *,
         migrate: bool = True,
         batch_events: int = BATCH_EVENTS,
         batch_bytes: int = BATCH_BYTES,
         patience: float = 10.0,
     ) -> None:
-        self.store = store
-        store.recorder.migrate("projections", allowed=migrate)
-        self._table = AuditTable.of(store)
-        rows = AuditRows(store, self._table, events=batch_events)
-        self._follower = Follower(store, rows, batch_events=batch_events, batch_bytes=batch_bytes, patience=patience)
+        super().__init__(checkpoints, migrate=migrate)
+        self._table = AuditTable.of(self.store)
+        rows = AuditRows(self.store, self._table, events=batch_events)
+        self._follower = Follower(
+            self.store, rows, batch_events=batch_events, batch_bytes=batch_bytes, patience=patience
+        )
 
     def query(  # noqa: PLR0913 (what is wanted, each by its name)
         self,
@@ -118,7 +123,7 @@ class Audit:
         """Follow the feed to its end, which the next query would do otherwise; the position of its last event.
 
         Args:
-            progress: Is called after each batch, with how far the feed was followed, and how far it goes.
+            progress: Is called after each batch, with the position that was reached, and the feed's last one.
         """
         return self._follower.catch_up(progress).position
 
@@ -152,36 +157,14 @@ class Audit:
         """
         return exporting.to_parquet(path, self._pages(Wanted(**filters)))
 
-    # --- the same for async code -------------------------------------------------------------------------------------
+    # --- the same for async code; `progress` is called on a thread of the store's own --------------------------------
 
-    async def aquery(self, **arguments: Any) -> AuditPage:
-        """`query`, with the same arguments."""
-        return await self.store.workers.run(self.query, **arguments)
-
-    def aentries(self, **filters: Unpack[Filters]) -> AsyncIterator[AuditEntry]:
-        """`entries`, page by page."""
-        return self._each(self._pages(Wanted(**filters)))
-
-    async def _each(self, pages: Iterator[list[AuditEntry]]) -> AsyncIterator[AuditEntry]:
-        while page := await self.store.workers.run(next, pages, None):
-            for entry in page:
-                yield entry
-
-    async def acatch_up(self, *, progress: Progress | None = None) -> int:
-        """`catch_up`; `progress` is called on another thread."""
-        return await self.store.workers.run(self.catch_up, progress=progress)
-
-    async def arebuild(self, *, progress: Progress | None = None) -> int:
-        """`rebuild`; `progress` is called on another thread."""
-        return await self.store.workers.run(self.rebuild, progress=progress)
-
-    async def aexport_jsonl(self, file: str | os.PathLike[str] | TextIO, **filters: Unpack[Filters]) -> int:
-        """`export_jsonl`."""
-        return await self.store.workers.run(self.export_jsonl, file, **filters)
-
-    async def aexport_parquet(self, path: str | os.PathLike[str], **filters: Unpack[Filters]) -> int:
-        """`export_parquet`."""
-        return await self.store.workers.run(self.export_parquet, path, **filters)
+    aquery = twin(query)
+    aentries = twin_iterator(entries, at_once=_PAGE)
+    acatch_up = twin(catch_up)
+    arebuild = twin(rebuild)
+    aexport_jsonl = twin(export_jsonl)
+    aexport_parquet = twin(export_parquet)
 
     # -----------------------------------------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from eventstore.metadata import storable
-from eventstore.reading import LogReader, Segment
+from eventstore.reading import LogReader, Span
 from projections.audit.extract import Extract, Part, extract
 from projections.audit.terms import node_term, tasks_term
 from projections.pregel import Wrote, nodes_at
@@ -48,7 +48,7 @@ class Naming:
     def __init__(self, log: LogReader, table: AuditTable) -> None:
         self._log = log
         self._table = table
-        self._lineages: dict[int, Sequence[Segment]] = {}
+        self._lineages: dict[int, Sequence[Span]] = {}
 
     def completed(self, batch: Sequence[Extract]) -> tuple[list[Extract], list[Renaming]]:
         """A batch with the names that its tasks have by now; what gives names to tasks that were entered before."""
@@ -95,7 +95,7 @@ class Naming:
 
     def _nodes_in(self, stream_id: int, together: Sequence[Part]) -> Iterator[tuple[int, str | None]]:
         """The nodes of the tasks that wrote into a stream at one checkpoint, as who reads the stream sees it."""
-        seen = {segment.stream_id: segment for segment in self._lineage(stream_id)}
+        seen = {span.stream_id: span for span in self._lineage(stream_id)}
         checkpoint: CheckpointRecord | None = None
         written: list[tuple[Part, Wrote]] = []
         for part in together:
@@ -112,8 +112,8 @@ class Naming:
 
     def _terms(self, part: Part) -> list[int]:
         # A task may write into a fork, at a checkpoint that an ancestor has saved.
-        segments = self._lineage(part.stream_id) if part.is_unnamed else ()
-        streams = dict.fromkeys((part.stream_id, *(segment.stream_id for segment in segments)))
+        spans = self._lineage(part.stream_id) if part.is_unnamed else ()
+        streams = dict.fromkeys((part.stream_id, *(span.stream_id for span in spans)))
         names = storable(part.namespace), storable(part.checkpoint)
         return [tasks_term(stream_id, *names) for stream_id in streams]
 
@@ -133,7 +133,7 @@ class Naming:
             if nodes[position] != was:
                 yield Renaming(position, was, nodes[position])
 
-    def _lineage(self, stream_id: int) -> Sequence[Segment]:
+    def _lineage(self, stream_id: int) -> Sequence[Span]:
         if stream_id not in self._lineages:
             self._lineages[stream_id] = self._log.lineage(stream_id)
         return self._lineages[stream_id]

@@ -1,8 +1,8 @@
-"""By what an event is found: each property is a number, its *term*. Pure functions.
+"""The terms that an event is found by: a number for each of its properties. Pure functions.
 
 A term is the beginning of a hash, so that no table of words is needed, which would have to be looked up at each event,
 and which would go on to hold what was erased. Two properties may have the same number, by a chance of one to 2^63 for
-each pair: whoever looks for a term looks at what was found once more.
+each pair: a search for a term looks at what was found once more.
 """
 
 from __future__ import annotations

@@ -119,7 +119,7 @@ class Wanted:
         )
 
     def cursor(self, position: int) -> str:
-        """The place behind an event, for whoever asks for the same."""
+        """A cursor behind an event, which is valid for the same query only."""
         return base64.urlsafe_b64encode(json.dumps([self._digest(), position]).encode()).decode()
 
     def position(self, cursor: str) -> int:

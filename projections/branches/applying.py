@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eventstore.erasing import OpenLog
-from projections.records import Adopted, MoveRecord, Point, PruneRecord
+from projections.records import MoveRecord, Point, PruneRecord, TakenOver
 from projections.tables import PlacedRow, ReflogRow, Source, Tables, WritesRow
 
 
@@ -31,8 +31,8 @@ class Applying:
             record: What it says.
         """
         current = self._tables.branches.at(stream_id)
-        if record.adopted is not None:
-            self._adopt(stream_id, current, version, record.adopted)
+        if record.taken_over is not None:
+            self._take_over(stream_id, current, version, record.taken_over)
             self._tables.sources.cut(current, version)
         self._hide(current, version, record)
         for branch in self._tables.branches.of_stream(stream_id):
@@ -40,7 +40,7 @@ class Applying:
                 continue
             if record.kept is None:
                 self._hide(branch.branch_id, version, record)
-            else:  # what a rollback has made unreachable is forgotten with the rest of the past
+            else:  # what a rollback has made unreachable goes with the rest of the past
                 self._drop_after(branch.branch_id, record.pinned)
         self._tables.reflog.note(stream_id, ReflogRow(version, topic))
 
@@ -66,7 +66,7 @@ class Applying:
             assert record.point is not None
             since, branch_id = version, self._tables.branches.begin(stream_id, version)
             self._go_on(branch_id, stream_id, record.point)
-            self._adopt(stream_id, branch_id, version, record.point.adopted)
+            self._take_over(stream_id, branch_id, version, record.point.taken_over)
         else:
             since = record.returns_to
             self._tables.branches.return_to(stream_id, since)
@@ -83,7 +83,7 @@ class Applying:
         """
         branch_id = self._tables.branches.at(stream_id)
         self._go_on(branch_id, parent_id, point)
-        self._adopt(stream_id, branch_id, version, point.adopted)
+        self._take_over(stream_id, branch_id, version, point.taken_over)
 
     def note(self, stream_id: int, version: int, topic: str) -> None:
         """Note an event after which what anybody remembers of the thread may not be shown by it any more."""
@@ -99,8 +99,8 @@ class Applying:
         """Hide rows of one branch."""
         table = self._tables.checkpoints
         rows = table.of_branch(Source(branch_id))
-        kept, dropped, walked = set(record.kept or ()), set(record.dropped), set(record.walked)
-        # What a run wrote is hidden from forks, too; what a thread forgets, they go on to show.
+        kept, dropped, replayed_through = set(record.kept or ()), set(record.dropped), set(record.replayed_through)
+        # What a run wrote is hidden from forks, too; what a thread prunes, they go on to show.
         everywhere = record.kept is None
         newest = {(row.namespace, row.id): row.shown_from for row in rows}
         hidden_at = 0 if everywhere else version
@@ -109,14 +109,14 @@ class Applying:
             key = (row.namespace, row.id)
             hidden = key in dropped if everywhere else key not in kept
             # Of a checkpoint that was saved again, a DeltaChannel replays through the later row.
-            replayed = key in walked and row.shown_from == newest[key]
+            replayed = key in replayed_through and row.shown_from == newest[key]
             if hidden or (row.retired_at is not None and not everywhere):
                 # Forks may still replay a DeltaChannel through what they do not show.
                 if replayed or row.version <= record.pinned:
                     table.retire(branch_id, row, hidden_at)
                 else:
                     table.drop(branch_id, row)
-                if hidden and key not in walked:
+                if hidden and key not in replayed_through:
                     self._tables.writes.drop(branch_id, *key, record.pinned)
                 if hidden and everywhere:
                     hidden_from_forks.setdefault(row.namespace, []).append(row.id)
@@ -131,15 +131,15 @@ class Applying:
         self._tables.checkpoints.drop_after(branch_id, after)
         self._tables.writes.drop_after(branch_id, after)
 
-    def _adopt(self, stream_id: int, branch_id: int, version: int, rows: Sequence[Adopted]) -> None:
+    def _take_over(self, stream_id: int, branch_id: int, version: int, rows: Sequence[TakenOver]) -> None:
         """Take rows over from what a branch goes on from, of which other rows are shown no longer."""
         for each in rows:
             key = (each.namespace, each.checkpoint)
             if each.version is not None:
                 retired_at = None if each.shown else version
                 row = PlacedRow(*key, each.version, version, each.parent, each.run, retired_at)
-                self._tables.checkpoints.adopt(branch_id, stream_id, row)
+                self._tables.checkpoints.take_over(branch_id, stream_id, row)
             erased = {event.version for event in self._log.erased_among(stream_id, each.writes)} if each.writes else ()
             for written in each.writes:
                 if written not in erased:  # since then, where rows are made anew
-                    self._tables.writes.adopt(branch_id, WritesRow(*key, written))
+                    self._tables.writes.take_over(branch_id, WritesRow(*key, written))

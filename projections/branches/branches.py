@@ -1,20 +1,20 @@
-"""Branches: forks of threads, and what stands side by side within one thread, as one tree."""
+"""Branches: the forks of a thread and the branches within it, as one tree."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, zip_longest
-from typing import Any
 
 from eventstore import BadInputError, BusyError, Cause, NotFoundError, OvertakenError
 from eventstore.arguments import checked
 from eventstore.recorders import Session
+from eventstore.workers import twin
 from projections.branches.applying import Applying
 from projections.branches.moving import caused
 from projections.branches.promoting import promote
 from projections.branches.tree import Family
-from projections.checkpoints.checkpoints import Checkpoints
+from projections.checkpoints.companion import Companion
 from projections.model import Branch, Forked, Moved, Promoted, PruneReport
 from projections.reading.loading import again
 from projections.reading.located import Located
@@ -66,16 +66,8 @@ class BranchDiff:
 
 
 @checked
-class Branches:
-    """Forks threads, lists what has branched, and moves threads from one branch to another.
-
-    Args:
-        checkpoints: The checkpoints of the threads.
-    """
-
-    def __init__(self, checkpoints: Checkpoints) -> None:
-        self._checkpoints = checkpoints
-        self._store = checkpoints.store
+class Branches(Companion):
+    """Forks threads, lists what has branched, and moves threads from one branch to another."""
 
     def fork(
         self,
@@ -96,51 +88,51 @@ class Branches:
             source: The thread to fork.
             target: The id of the new thread.
             at: The id of a checkpoint, also of one that was rolled back; `None`: the head, with what is pending.
-            namespace: Of which namespace that checkpoint is.
+            namespace: That checkpoint's namespace.
             name: What to call the branch in listings.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
 
         Raises:
             NotFoundError: There is no such thread or checkpoint.
             ConflictError: The target exists.
         """
-        its = caused(cause, reason, forked_from=source, name=name)
+        cause = caused(cause, reason, forked_from=source, name=name)
         if at is None:
-            forked = self._checkpoints.copy(source, target, cause=its)
+            forked = self.checkpoints.copy(source, target, cause=cause)
             return Forked(target, source, forked.first - 1, None)
-        view = self._checkpoints.finder.view(source)
+        view = self.checkpoints.finder.view(source)
         if view is None:
             raise NotFoundError(f"there is no thread {source!r} that could be forked")
-        point = self._checkpoints.mover.point_of(view, namespace, at)
+        point = self.checkpoints.mover.point_of(view, namespace, at)
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
             if parent_id != view.stream_id:
                 raise BusyError(f"thread {source!r} was replaced while it was forked: try again")
-            tables = self._checkpoints.tables.within(session)
-            if self._checkpoints.finder.pruned_at(view, point.upto, tables) > point.upto:
+            tables = self.checkpoints.tables.within(session)
+            if self.checkpoints.finder.pruned_at(view, point.upto, tables) > point.upto:
                 raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
-            Applying(tables, self._store.log.within(session)).fork(stream_id, parent_id, version + 1, point)
+            Applying(tables, self.store.log.within(session)).fork(stream_id, parent_id, version + 1, point)
 
-        its = Cause(namespace, at, its.run, its.node, its.task, its.metadata)
-        metadata = self._checkpoints.finder.described(view, its.metadata)
-        self._store.fork(source, target, at=point.version, cause=its, metadata=metadata, shows=point.pack(), work=show)
+        cause = Cause(namespace, at, cause.run, cause.node, cause.task, cause.metadata)
+        metadata = self.checkpoints.finder.described(view, cause.metadata)
+        self.store.fork(source, target, at=point.version, cause=cause, metadata=metadata, shows=point.pack(), work=show)
         return Forked(target, source, point.version, at)
 
     def tree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
         """All that has branched from a thread, and what it branched from itself: usually one tree, by its trunk.
 
-        A branch is a thread that was forked, or what stands beside the head of one: what was run after going back in
+        A branch is a thread that was forked, or one that a thread has left: what was run after going back in
         time, by racing runs, or before a rollback. It costs as much as there are checkpoints in all of these threads.
 
         Args:
             thread: Any thread of the tree.
-            namespace: Of which namespace.
+            namespace: The namespace.
 
         Raises:
             NotFoundError: There is no such thread.
         """
-        return again(lambda: self._family(thread, namespace).branches(), self._store, thread)
+        return again(lambda: self._family(thread, namespace).branches(), self.store, thread)
 
     def compare(
         self,
@@ -169,15 +161,15 @@ class Branches:
         """
         return again(
             lambda: self._compared(((one, at), (other, other_at)), serializer, namespace, fold),
-            self._store,
+            self.store,
             *dict.fromkeys([one, other]),
         )
 
     def _compared(
         self, ends: Sequence[tuple[str, str | None]], serializer: Serializer, namespace: str, fold: Fold | None
     ) -> BranchDiff:
-        finder = self._checkpoints.finder
-        comparison = Comparison(self._store, self._checkpoints.tables, finder)
+        finder = self.checkpoints.finder
+        comparison = Comparison(self.store, self.checkpoints.tables, finder)
         ways = [self._way(thread, namespace, tip) for thread, tip in ends]
         common, gone = _meeting(*(ids for _, _, ids in ways))
         sides = []
@@ -188,14 +180,16 @@ class Branches:
                 # In what the way was found in: the thread may have moved meanwhile.
                 base = finder.locate(view, namespace, common)
                 if base is None:
-                    raise OvertakenError(f"checkpoint {common!r} of thread {view.thread!r} was forgotten meanwhile")
+                    raise OvertakenError(
+                        f"checkpoint {common!r} of thread {view.thread!r} was pruned or deleted meanwhile"
+                    )
                 changes = comparison.within(view, base, tip, serializer, fold)
             sides.append(BranchSide(view.thread, tip.id, since, changes))
         return BranchDiff(common, *sides)
 
     def _way(self, thread: str, namespace: str, tip: str | None) -> tuple[View, Located, Iterator[str]]:
         """A checkpoint of a thread, and the ids of it and of all that it goes on from, the latest first."""
-        finder = self._checkpoints.finder
+        finder = self.checkpoints.finder
         view = finder.view(thread)
         way = finder.ancestors(view, namespace, tip) if view else iter(())
         first = next(way, None)
@@ -215,14 +209,14 @@ class Branches:
     ) -> Moved:
         """Put a thread on another of its branches, at any checkpoint of it; `Checkpoints.undo` leads back.
 
-        The thread is then as it was when the checkpoint was saved; if that was the last of what a rollback has set
-        aside, as it was before the rollback, with what is pending.
+        The thread is then as it was when the checkpoint was saved; if that was the last one on a branch that a rollback
+        has left, as it was before the rollback, with what is pending.
 
         Raises:
             NotFoundError: The thread has no such checkpoint, on any branch.
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
-        mover = self._checkpoints.mover
+        mover = self.checkpoints.mover
         return mover.switch(thread, checkpoint, namespace, caused(cause, reason), expected_version)
 
     def promote(
@@ -241,18 +235,18 @@ class Branches:
             over: The thread whose id it gets.
             keep_as: The id that the other is kept under; by default its own, with `~` and its version.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
 
         Raises:
             NotFoundError: There is no such thread.
             BadInputError: The two have no past in common.
             ConflictError: A thread of the id `keep_as` exists, or a run writes to one of them; nothing was changed.
         """
-        finder = self._checkpoints.finder
+        finder = self.checkpoints.finder
         views = [finder.view(thread) for thread in (branch, over)]
         if all(views) and len({finder.root(view) for view in views if view}) > 1:
             raise BadInputError(f"threads {branch!r} and {over!r} have no past in common: promote a fork")
-        return promote(self._store, self._checkpoints.tables, branch, over, keep_as, caused(cause, reason))
+        return promote(self.store, self.checkpoints.tables, branch, over, keep_as, caused(cause, reason))
 
     def delete(
         self,
@@ -271,97 +265,38 @@ class Branches:
             thread: The thread.
             checkpoint: The last checkpoint of the branch; `None`: the thread itself.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
 
         Raises:
             NotFoundError: There is no such thread, or no branch that ends there.
-            BadInputError: The thread stands on that branch.
+            BadInputError: The thread is on that branch.
             ConflictError: A fork shares the branch, which no fork would lose by this; nothing was deleted.
         """
         if checkpoint is None:
-            if self._store.head(thread) is None:
+            if self.store.head(thread) is None:
                 raise NotFoundError(f"there is no thread {thread!r}")
-            return self._checkpoints.delete(thread, cause=caused(cause, reason))
-        family = again(lambda: self._family(thread, ""), self._store, thread)
+            return self.checkpoints.delete(thread, cause=caused(cause, reason))
+        family = again(lambda: self._family(thread, ""), self.store, thread)
         doomed = family.path(checkpoint)
         if not doomed:
-            raise NotFoundError(f"no branch of thread {thread!r} ends at checkpoint {checkpoint!r}: look at its tree")
-        if family.is_head(checkpoint):
-            raise BadInputError(f"thread {thread!r} stands on that branch: switch to another one first")
-        return self._checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))
+            raise NotFoundError(
+                f"thread {thread!r} has saved no branch that ends at checkpoint {checkpoint!r}: look at its tree"
+            )
+        if family.is_latest(checkpoint):
+            raise BadInputError(f"thread {thread!r} is on that branch: switch to another one first")
+        return self.checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))
 
     def _family(self, thread: str, namespace: str) -> Family:
-        return Family.of(self._store, self._checkpoints.tables, self._checkpoints.finder, thread, namespace)
+        return Family.of(self.store, self.checkpoints.tables, self.checkpoints.finder, thread, namespace)
 
     # --- the same for async code -------------------------------------------------------------------------------------
 
-    async def afork(
-        self,
-        source: str,
-        target: str,
-        *,
-        at: str | None = None,
-        namespace: str = "",
-        name: str | None = None,
-        reason: str | None = None,
-        cause: Cause | None = None,
-    ) -> Forked:
-        """`fork`."""
-        return await self._store.workers.run(
-            self.fork, source, target, at=at, namespace=namespace, name=name, reason=reason, cause=cause
-        )
-
-    async def atree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
-        """`tree`."""
-        return await self._store.workers.run(self.tree, thread, namespace=namespace)
-
-    async def acompare(self, one: str, other: str, serializer: Serializer, **options: Any) -> BranchDiff:
-        """`compare`, with the same arguments."""
-        return await self._store.workers.run(self.compare, one, other, serializer, **options)
-
-    async def aswitch(
-        self,
-        thread: str,
-        checkpoint: str,
-        *,
-        namespace: str = "",
-        reason: str | None = None,
-        cause: Cause | None = None,
-        expected_version: int | None = None,
-    ) -> Moved:
-        """`switch`."""
-        return await self._store.workers.run(
-            self.switch,
-            thread,
-            checkpoint,
-            namespace=namespace,
-            reason=reason,
-            cause=cause,
-            expected_version=expected_version,
-        )
-
-    async def apromote(
-        self,
-        branch: str,
-        over: str,
-        *,
-        keep_as: str | None = None,
-        reason: str | None = None,
-        cause: Cause | None = None,
-    ) -> Promoted:
-        """`promote`."""
-        return await self._store.workers.run(self.promote, branch, over, keep_as=keep_as, reason=reason, cause=cause)
-
-    async def adelete(
-        self,
-        thread: str,
-        checkpoint: str | None = None,
-        *,
-        reason: str | None = None,
-        cause: Cause | None = None,
-    ) -> PruneReport:
-        """`delete`."""
-        return await self._store.workers.run(self.delete, thread, checkpoint, reason=reason, cause=cause)
+    afork = twin(fork)
+    atree = twin(tree)
+    acompare = twin(compare)
+    aswitch = twin(switch)
+    apromote = twin(promote)
+    adelete = twin(delete)
 
 
 def _meeting(one: Iterator[str], other: Iterator[str]) -> tuple[str | None, tuple[list[str], list[str]]]:

@@ -1,8 +1,8 @@
-"""Moving a thread to another line: back to an earlier checkpoint, back again, and over to another branch.
+"""Moving a thread to another branch: back to an earlier checkpoint, back again, and over to any other.
 
-Nothing is removed. A move is an event; from then on the thread's rows are those of another line, which shows what the
+Nothing is removed. A move is an event; from then on the thread's rows are those of another branch, which shows what the
 thread showed at a version of its log, as a fork shows its parent. So it costs the same for any length, and what came
-later stays where it is: in the log, and on the line that was left.
+later stays where it is: in the log, and on the branch that was left.
 """
 
 from __future__ import annotations
@@ -85,13 +85,13 @@ class Target:
 
 def caused(cause: Cause | None, reason: str | None, **described: str | None) -> Cause:
     """A cause that says why, in words, and what else it is described by."""
-    its = cause or Cause()
+    cause = cause or Cause()
     for key, value in {"reason": reason, **described}.items():
         if not isinstance(value, str | None):
             raise BadInputError(f"{key} is {value!r}: say it in words")
         if value is not None:
-            its = replace(its, metadata={**its.metadata, key: value})
-    return its
+            cause = replace(cause, metadata={**cause.metadata, key: value})
+    return cause
 
 
 class Mover:
@@ -154,22 +154,22 @@ class Mover:
         return self._move(thread, ROLLBACK_UNDONE, find, cause, expected_version)
 
     def point_of(self, view: View, namespace: str, checkpoint: str) -> Point:
-        """The point of a checkpoint, also of one that was set aside.
+        """The point of a checkpoint, also of an unreachable one.
 
         Raises:
-            NotFoundError: There is no such checkpoint, on any line of the thread.
+            NotFoundError: There is no such checkpoint, on any branch of the thread.
         """
         return self._points.of(*self._find(view, namespace, checkpoint))
 
     def at(self, view: View, namespace: str, checkpoint: str) -> tuple[View, Located]:
-        """A checkpoint, also one that was set aside, in what a fork would show that was made there.
+        """A checkpoint, also an unreachable one, in what a fork would show that was made there.
 
         Raises:
-            NotFoundError: There is no such checkpoint, on any line of the thread.
+            NotFoundError: There is no such checkpoint, on any branch of the thread.
         """
         view, located = self._find(view, namespace, checkpoint)
         point = self._points.of(view, located)
-        staying = {(each.namespace, each.checkpoint): each.writes for each in point.adopted}
+        staying = {(each.namespace, each.checkpoint): each.writes for each in point.taken_over}
         return replace(view, staying={(namespace, checkpoint): (), **staying}), located
 
     def _find(self, view: View, namespace: str, checkpoint: str) -> tuple[View, Located]:
@@ -210,8 +210,8 @@ class Mover:
                 log.begin_epoch(stream_id)
                 Applying(self._tables.within(log), log).move(stream_id, head.version + 1, topic, record)
 
-            its_cause = replace(cause, namespace=record.namespace, checkpoint=record.checkpoint)
-            return Decision([NewEvent(topic, record.pack(), its_cause)], work=work)
+            asked = replace(cause, namespace=record.namespace, checkpoint=record.checkpoint)
+            return Decision([NewEvent(topic, record.pack(), asked)], work=work)
 
         appended = self._store.commit(thread, decide)
         return Moved(thread, appended.last, topic, record.namespace, record.checkpoint, record.undoes)

@@ -20,9 +20,9 @@ from projections.pregel import INTERRUPT, RESUME, is_of_the_step
 from projections.reading.finding import Finder
 from projections.reading.located import Located, located_of
 from projections.reading.naming import Names
-from projections.reading.steps import Recorded, Writes, step_of
+from projections.reading.steps import Writes, WritesEvent, step_of
 from projections.reading.view import View, writes_rows
-from projections.records import Adopted, Point
+from projections.records import Point, TakenOver
 from projections.tables import Tables
 
 # The end of the namespaces that begin with one: behind "|", and before every other character that an id is followed by.
@@ -36,15 +36,15 @@ class _Kept:
     Attributes:
         rows: Checkpoints of subgraphs, each with the events that hold its writes.
         answered: The version of the first event that an answer came with, or `None`.
-        pruned: The version at which the thread was pruned last. How a question was asked before that is forgotten: it
+        pruned: The version at which the thread was pruned last. How a question was asked before that is not known: it
             stands as the prune left it, with the answers that had come.
     """
 
     pruned: int
-    rows: dict[tuple[str, str], tuple[Located, Sequence[Recorded]]] = field(default_factory=dict)
+    rows: dict[tuple[str, str], tuple[Located, Sequence[WritesEvent]]] = field(default_factory=dict)
     answered: int | None = None
 
-    def answer(self, event: Recorded | None) -> None:
+    def answer(self, event: WritesEvent | None) -> None:
         """Note an event that came with an answer."""
         if event is not None and (self.answered is None or event.version < self.answered):
             self.answered = event.version
@@ -76,23 +76,23 @@ class Points:
         if root is None:
             # It was saved by itself, or before what it was called from, which never was.
             written, _ = _asked(self._written(view, located), located, self._pruned_at(view))
-            adopted = self._path(view, located, root_id) if root_id else [_adopted(located, written)]
+            taken_over = self._path(view, located, root_id) if root_id else [_taken_over(located, written)]
             upto = self._since(view, located)
-            return Point(upto, root_id, [*adopted, *self._waiting(view, upto)])
+            return Point(upto, root_id, [*taken_over, *self._waiting(view, upto)])
         kept = _Kept(self._pruned_at(view))
         asked = self._question(view, root, kept)
         rows = [*kept.rows.values()]
         staying = [(at, events) for at, events in rows if not _is_past(kept, at)]
-        adopted = [_adopted(at, self._until(kept, events)) for at, events in staying]
-        adopted += self._underneath(view, root, [at for at, _ in staying])
+        taken_over = [_taken_over(at, self._until(kept, events)) for at, events in staying]
+        taken_over += self._underneath(view, root, [at for at, _ in staying])
         if asked:
-            adopted.insert(0, _writes_only(root, self._until(kept, asked)))
+            taken_over.insert(0, _writes_only(root, self._until(kept, asked)))
         if located.namespace:
             last = max((at.id for at, _ in rows if at.namespace == located.namespace), default=None)
             if last != located.id:
-                adopted = self._path(view, located, root.id)
+                taken_over = self._path(view, located, root.id)
         upto = self._since(view, root)
-        return Point(upto, root.id, [*adopted, *self._late(view, root, upto), *self._waiting(view, upto)])
+        return Point(upto, root.id, [*taken_over, *self._late(view, root, upto), *self._waiting(view, upto)])
 
     def _since(self, view: View, located: Located) -> int:
         """The version since which a thread shows a checkpoint; of what was there before a prune, its version."""
@@ -104,7 +104,7 @@ class Points:
 
     # --- questions ---------------------------------------------------------------------------------------------------
 
-    def _question(self, view: View, at: Located, kept: _Kept) -> list[Recorded]:
+    def _question(self, view: View, at: Located, kept: _Kept) -> list[WritesEvent]:
         """Return what was written at a checkpoint until the first answer; keep what subgraphs saved."""
         # Nothing, if no task asked there.
         written, answer = _asked(self._written(view, at), at, kept.pruned)
@@ -176,18 +176,18 @@ class Points:
 
     # --- the rest ----------------------------------------------------------------------------------------------------
 
-    def _path(self, view: View, located: Located, root_id: str) -> list[Adopted]:
+    def _path(self, view: View, located: Located, root_id: str) -> list[TakenOver]:
         """A subgraph's checkpoint, what it goes on from in its call, and those that it was called from."""
-        kept: list[Adopted] = []
+        kept: list[TakenOver] = []
         for namespace, checkpoint in {**_callers(located), located.namespace: located.id}.items():
             steps = self._finder.ancestors(view, namespace, checkpoint) if namespace else ()
             for number, at in enumerate(steps):
                 if at.id <= root_id:
                     break
-                kept.append(_adopted(at, self._written(view, at) if number else []))
+                kept.append(_taken_over(at, self._written(view, at) if number else []))
         return kept
 
-    def _late(self, view: View, root: Located, upto: int) -> Iterator[Adopted]:
+    def _late(self, view: View, root: Located, upto: int) -> Iterator[TakenOver]:
         """Return what led to a checkpoint, and arrived after it: writes of the steps before."""
         for at in self._finder.ancestors(view, "", root.parent) if root.parent else ():
             events = self._written(view, at)
@@ -201,7 +201,7 @@ class Points:
                 return
             yield _writes_only(at, late)
 
-    def _underneath(self, view: View, root: Located, staying: Sequence[Located]) -> Iterator[Adopted]:
+    def _underneath(self, view: View, root: Located, staying: Sequence[Located]) -> Iterator[TakenOver]:
         """Yield the pruned checkpoints of the subgraphs that stay, through which their DeltaChannels are replayed."""
         known = {(at.namespace, at.id) for at in staying}
         for at in staying:
@@ -211,10 +211,10 @@ class Points:
                 retired = self._finder.locate(view, at.namespace, parent, retired=True)
                 if retired is None:
                     break
-                yield _adopted(retired, self._written(view, retired))._replace(shown=False)
+                yield _taken_over(retired, self._written(view, retired))._replace(shown=False)
                 parent = retired.record.parent
 
-    def _waiting(self, view: View, upto: int) -> Iterator[Adopted]:
+    def _waiting(self, view: View, upto: int) -> Iterator[TakenOver]:
         """Yield the late writes for checkpoints that are not saved yet: they go on waiting, as the earlier ones do."""
         latest = self._finder.locate(view, "", None)
         waiting: dict[str, list[int]] = {}
@@ -222,21 +222,21 @@ class Points:
             for checkpoint, version in self._tables.writes.waiting(source, latest.id if latest else "", upto):
                 waiting.setdefault(checkpoint, []).append(version)
         for checkpoint, versions in sorted(waiting.items()):
-            yield Adopted("", checkpoint, None, None, True, sorted(versions))
+            yield TakenOver("", checkpoint, None, None, True, sorted(versions))
 
-    def _written(self, view: View, at: Located) -> Sequence[Recorded]:
+    def _written(self, view: View, at: Located) -> Sequence[WritesEvent]:
         names = Names(self._finder, view)
         names.know([at])
         return Writes(self._store, self._tables, names, [(at.namespace, at.id)]).at(at.namespace, at.id)
 
-    def _until(self, kept: _Kept, events: Iterable[Recorded]) -> list[Recorded]:
+    def _until(self, kept: _Kept, events: Iterable[WritesEvent]) -> list[WritesEvent]:
         return [event for event in events if kept.answered is None or event.version < kept.answered]
 
     def stays_whole(self, view: View, point: Point) -> bool:
         """Tell whether all stays that a thread shows behind a point, and as written at its checkpoints."""
-        staying = {(each.namespace, each.checkpoint): {*each.writes} for each in point.adopted if each.version}
+        staying = {(each.namespace, each.checkpoint): {*each.writes} for each in point.taken_over if each.version}
         if (root_id := point.last_id) is not None:
-            root = [each.writes for each in point.adopted if (each.namespace, each.checkpoint) == ("", root_id)]
+            root = [each.writes for each in point.taken_over if (each.namespace, each.checkpoint) == ("", root_id)]
             staying["", root_id] = {version for versions in root for version in versions}
             behind = takewhile(lambda at: at.id > root_id, self._finder.of_thread(view, None, None))
             if any((at.namespace, at.id) not in staying for at in behind):
@@ -247,10 +247,10 @@ class Points:
         )
 
 
-def _asked(events: Sequence[Recorded], at: Located, pruned: int) -> tuple[list[Recorded], Recorded | None]:
+def _asked(events: Sequence[WritesEvent], at: Located, pruned: int) -> tuple[list[WritesEvent], WritesEvent | None]:
     """Return what was written until the first answer since a prune, if a task asked there; and its event."""
     asked: dict[str | None, bytes] = {}
-    before: list[Recorded] = []
+    before: list[WritesEvent] = []
     for event in events:
         channels = {write.channel for write in event.record.writes}
         asks = next((write.data for write in event.record.writes if write.channel == INTERRUPT), None)
@@ -267,7 +267,7 @@ def _asked(events: Sequence[Recorded], at: Located, pruned: int) -> tuple[list[R
     return (before if asked else []), None
 
 
-def _is_of_the_step(event: Recorded, at: Located) -> bool:
+def _is_of_the_step(event: WritesEvent, at: Located) -> bool:
     return is_of_the_step(event.written, at.id, step_of(at))
 
 
@@ -293,10 +293,10 @@ def _without_tasks(namespace: str) -> str:
     return _BELOW.join(part.split(":")[0] for part in namespace.split(_BELOW) if not part.isdigit())
 
 
-def _adopted(at: Located, events: Iterable[Recorded]) -> Adopted:
+def _taken_over(at: Located, events: Iterable[WritesEvent]) -> TakenOver:
     versions = [event.version for event in events]
-    return Adopted(at.namespace, at.id, at.version, at.cause.run, True, versions, at.parent)
+    return TakenOver(at.namespace, at.id, at.version, at.cause.run, True, versions, at.parent)
 
 
-def _writes_only(at: Located, events: Iterable[Recorded]) -> Adopted:
-    return Adopted(at.namespace, at.id, None, at.cause.run, True, [event.version for event in events])
+def _writes_only(at: Located, events: Iterable[WritesEvent]) -> TakenOver:
+    return TakenOver(at.namespace, at.id, None, at.cause.run, True, [event.version for event in events])

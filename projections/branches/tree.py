@@ -1,4 +1,4 @@
-"""The tree of what has branched: checkpoints by their parents, across the branches of a thread and the forks of it."""
+"""The tree of branches: checkpoints by their parents, across the branches of a thread and the forks of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from projections.reading.view import View
 from projections.tables import PlacedRow, Source, Tables
 
 
-class Point(NamedTuple):
+class NodeId(NamedTuple):
     """A checkpoint of a tree: the stream that it was saved to, and its id."""
 
     stream_id: int
@@ -31,13 +31,13 @@ class _Member:
         view: What it shows; of a deleted one nothing, but forks may show what it had.
         parent_id: The stream that it was forked from.
         described: What its fork was described by.
-        head: Its latest checkpoint.
+        latest: Its latest checkpoint.
     """
 
     view: View
     parent_id: int | None
     described: Mapping[str, Any]
-    head: Point | None = None
+    latest: NodeId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,24 +51,35 @@ class _Node:
 
 @dataclass(slots=True)
 class _Path:
-    """The checkpoints of a branch that no branch before it has, the last one first."""
+    """The checkpoints of a branch that no branch before it has, the last one first; and whose branch it is."""
 
-    tip: Point
-    base: Point | None
-    own: list[Point]
+    tip: NodeId
+    base: NodeId | None
+    own: list[NodeId]
     member: _Member
 
 
 @dataclass(slots=True)
 class Family:
-    """A thread, all that it descends from, and all that descends from these."""
+    """A thread, all that it descends from, and all that descends from these.
+
+    Attributes:
+        finder: Finds what threads show.
+        namespace: Of the checkpoints.
+        asked: The stream that was asked for.
+        members: The threads, by their streams.
+        nodes: The checkpoints.
+        shown: The streams whose threads show a checkpoint.
+        kept: The checkpoints that the thread which saved them shows, or can be put back to.
+    """
 
     finder: Finder
     namespace: str
     asked: int
     members: dict[int, _Member] = field(default_factory=dict)
-    nodes: dict[Point, _Node] = field(default_factory=dict)
-    shown: set[Point] = field(default_factory=set)
+    nodes: dict[NodeId, _Node] = field(default_factory=dict)
+    shown: dict[NodeId, set[int]] = field(default_factory=dict)
+    kept: set[NodeId] = field(default_factory=set)
 
     @classmethod
     def of(cls, store: EventStore, tables: Tables, finder: Finder, thread: str, namespace: str) -> Self:
@@ -89,21 +100,21 @@ class Family:
                 raise OvertakenError(f"thread {stream.name!r} was replaced while its tree was read")
             shown = shown or View(stream.name, stream.stream_id, [], stream.parent_id is not None)
             family.members[stream.stream_id] = _Member(shown, stream.parent_id, stream.metadata)
-            its_branches = tables.branches.of_stream(stream.stream_id)
-            branches.update((branch.branch_id, stream.stream_id) for branch in its_branches)
+            own_branches = tables.branches.of_stream(stream.stream_id)
+            branches.update((branch.branch_id, stream.stream_id) for branch in own_branches)
         for branch_id, stream_id in branches.items():
             rows = tables.checkpoints.of_branch(Source(branch_id))
             family._take(branch_id, stream_id, (row for row in rows if row.namespace == namespace))
         for member in family.members.values():
             if member.view.sources:
                 latest = finder.locate(member.view, namespace, None)
-                member.head = family._point(member.view.stream_id, latest.id) if latest else None
+                member.latest = family._node_id(member.view.stream_id, latest.id) if latest else None
         return family
 
     def branches(self) -> tuple[Branch, ...]:
         """The trees, each by its trunk."""
         paths = list(self._paths())
-        on: dict[Point, int] = {}
+        on: dict[NodeId, int] = {}
         children: list[list[Branch]] = [[] for _ in paths]
         for number, path in enumerate(paths):
             on.update(dict.fromkeys(path.own, number))
@@ -117,17 +128,17 @@ class Family:
     def path(self, checkpoint: str) -> set[str]:
         """The ids of the checkpoints that belong to no other branch than that of the asked thread which ends at one."""
         for path in self._paths():
-            if path.tip == Point(self.asked, checkpoint):
-                return {point.checkpoint for point in path.own if point.stream_id == self.asked}
+            if path.tip == NodeId(self.asked, checkpoint):
+                return {node_id.checkpoint for node_id in path.own if node_id.stream_id == self.asked}
         return set()
 
-    def is_head(self, checkpoint: str) -> bool:
+    def is_latest(self, checkpoint: str) -> bool:
         """Return whether that checkpoint is the latest of the thread that was asked for."""
-        head = self.members[self.asked].head
-        return head is not None and head.checkpoint == checkpoint
+        latest = self.members[self.asked].latest
+        return latest is not None and latest.checkpoint == checkpoint
 
     def _take(self, branch_id: int, stream_id: int, rows: Iterable[PlacedRow]) -> None:
-        """Note the checkpoints of a branch that are shown on it, or by who goes on from it."""
+        """Note the checkpoints of a branch that are shown on it, or on one that goes on from it."""
         bounds = [
             (member, source)
             for member in self.members.values()
@@ -136,57 +147,63 @@ class Family:
         ]
         alive = bool(self.members[stream_id].view.sources)
         for row in rows:
-            point = Point(stream_id, row.id)
+            node_id = NodeId(stream_id, row.id)
             node = _Node(branch_id, row.version, row.parent)
             shows = {
                 member.view.stream_id
                 for member, source in bounds
                 if source.shows(row.id, row.shown_from, row.retired_at)
             }
-            if shows or (alive and row.retired_at is None):
-                self.nodes.setdefault(point, node)
+            kept = stream_id in shows or (alive and row.retired_at is None)
+            if kept:
+                self.kept.add(node_id)
+            if shows or kept:
+                self.nodes.setdefault(node_id, node)
             if shows:
-                self.nodes[point] = node
-            if stream_id in shows or (shows and not alive):
-                self.shown.add(point)
+                self.nodes[node_id] = node
+                self.shown.setdefault(node_id, set()).update(shows)
 
-    def _point(self, stream_id: int, checkpoint: str) -> Point | None:
+    def _member(self, node_id: NodeId) -> _Member:
+        """Return the thread that a checkpoint is of: that saved it, or, if it shows it no longer, the first fork."""
+        return self.members[node_id.stream_id if node_id in self.kept else min(self.shown[node_id])]
+
+    def _node_id(self, stream_id: int, checkpoint: str) -> NodeId | None:
         """A checkpoint of a thread: its own, or of the nearest that it descends from."""
         at: int | None = stream_id
         met: set[int] = set()
         while at is not None and at not in met:
-            if (point := Point(at, checkpoint)) in self.nodes:
-                return point
+            if (node_id := NodeId(at, checkpoint)) in self.nodes:
+                return node_id
             met.add(at)
             at = self.members[at].parent_id if at in self.members else None
         return None
 
-    def _parent(self, point: Point) -> Point | None:
-        parent = self.nodes[point].parent
-        return self._point(point.stream_id, parent) if parent is not None else None
+    def _parent(self, node_id: NodeId) -> NodeId | None:
+        parent = self.nodes[node_id].parent
+        return self._node_id(node_id.stream_id, parent) if parent is not None else None
 
-    def _age(self, point: Point) -> int:
-        """The younger, the less."""
-        return -self.nodes[point].version
+    def _age(self, node_id: NodeId) -> int:
+        """A key that sorts younger checkpoints first."""
+        return -self.nodes[node_id].version
 
     def _paths(self) -> Iterator[_Path]:
-        """The branches: those of the threads' heads, then what stands beside them, the youngest first."""
-        followed = {self._parent(point) for point in self.nodes}
-        heads = [(member.head, member) for member in self.members.values() if member.head]
-        leaves = sorted(self.nodes.keys() - followed - {head for head, _ in heads}, key=self._age)
-        taken: set[Point] = set()
-        # Where checkpoints follow each other in a ring, and nobody stands on it, none of them is a leaf.
-        ringed = (point for point in sorted(self.nodes, key=self._age) if point not in taken)
+        """The branches: those that threads are on, then the ones that they have left, the youngest first."""
+        followed = {self._parent(node_id) for node_id in self.nodes}
+        latest = [(member.latest, member) for member in self.members.values() if member.latest]
+        leaves = sorted(self.nodes.keys() - followed - {each for each, _ in latest}, key=self._age)
+        taken: set[NodeId] = set()
+        # If checkpoints follow each other in a ring that no thread is on, none of them is a leaf.
+        ringed = (node_id for node_id in sorted(self.nodes, key=self._age) if node_id not in taken)
         tips = chain(leaves, ringed)
-        for tip, member in chain(heads, ((each, self.members[each.stream_id]) for each in tips)):
-            own: list[Point] = []
-            point: Point | None = tip
-            while point is not None and point not in taken:
-                taken.add(point)
-                own.append(point)
-                point = self._parent(point)
+        for tip, member in chain(latest, ((each, self._member(each)) for each in tips)):
+            own: list[NodeId] = []
+            node_id: NodeId | None = tip
+            while node_id is not None and node_id not in taken:
+                taken.add(node_id)
+                own.append(node_id)
+                node_id = self._parent(node_id)
             # A ring is cut where it was entered.
-            yield _Path(tip, None if point in own else point, own, member)
+            yield _Path(tip, None if node_id in own else node_id, own, member)
 
     def _branch(self, path: _Path, children: tuple[Branch, ...]) -> Branch:
         located = self._locate(path.tip)
@@ -195,16 +212,16 @@ class Family:
             tip=path.tip.checkpoint,
             base=path.base and path.base.checkpoint,
             checkpoints=len(path.own),
-            head=path.member.head == path.tip,
-            shown=path.tip in self.shown,
+            current=path.member.latest == path.tip,
+            shown=path.member.view.stream_id in self.shown.get(path.tip, ()),
             step=located.cause.metadata.get("step") if located else None,
             saved_at=from_microseconds(located.recorded_at) if located else None,
-            forked=path.member.parent_id is not None and path.member.head == path.tip,
+            forked=path.member.parent_id is not None and path.member.latest == path.tip,
             name=path.member.described.get("name"),
             reason=path.member.described.get("reason"),
             children=children,
         )
 
-    def _locate(self, point: Point) -> Located | None:
-        branch = View("", point.stream_id, [Source(self.nodes[point].branch_id)], forked=False)
-        return self.finder.locate(branch, self.namespace, point.checkpoint, retired=True)
+    def _locate(self, node_id: NodeId) -> Located | None:
+        branch = View("", node_id.stream_id, [Source(self.nodes[node_id].branch_id)], forked=False)
+        return self.finder.locate(branch, self.namespace, node_id.checkpoint, retired=True)

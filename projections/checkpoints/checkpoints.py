@@ -6,11 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Literal
 
-from eventstore import BadInputError, Cause, Decision, ErasedError, EventStore, NewEvent, OvertakenError
+from eventstore import BadInputError, Cause, EventStore, OvertakenError
 from eventstore.arguments import checked
-from eventstore.erasing import OpenLog
-from eventstore.events import Appended, Head
+from eventstore.events import Appended
 from eventstore.recorders import Session
+from eventstore.workers import Workers, twin
 from projections.branches.applying import Applying
 from projections.branches.moving import Mover, Target, caused
 from projections.checkpoints.rows import CheckpointRows
@@ -18,14 +18,13 @@ from projections.checkpoints.saving import Prepared, Saver, prepare_checkpoint, 
 from projections.checkpoints.segments import SegmentRows
 from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.projection import drop, rebuild
-from projections.pruning.retention import Plan, Planner
+from projections.pruning.forgetting import Forgetter
 from projections.reading.finding import Finder
 from projections.reading.loading import Loader, Matching
-from projections.reading.view import View
-from projections.records import BRANCH_DELETED, CONTENT, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, Point, PruneRecord
-from projections.tables import Source, Tables
-from projections.values.ladder import SnapshotPolicy
+from projections.records import Point
+from projections.tables import Tables
 from projections.values.live import LiveValues
+from projections.values.merging import SnapshotPolicy
 from projections.values.serializer import Serializer
 
 CACHE_BYTES = 128 * 1024 * 1024
@@ -33,13 +32,10 @@ CACHE_BYTES = 128 * 1024 * 1024
 
 Strategy = Literal["keep_latest", "delete"]
 
-_PlanFunction = Callable[[View, int], Plan]
-"""From a thread's view, and the version up to which forks need it, to what is to be forgotten."""
-
 
 @checked
 class Checkpoints:
-    """Saves, reads, copies and forgets the checkpoints of threads.
+    """Saves, reads, copies, prunes and deletes the checkpoints of threads.
 
     A thread is a stream of the store; a checkpoint is an event in it. Reads see one's own writes at once. Values go
     through the serializer that is passed with each call.
@@ -80,8 +76,13 @@ class Checkpoints:
         self._saver = Saver(store, self.tables, self.finder, self._live, self._snapshots)
         self._rows = CheckpointRows(store, self.tables)
         self._segments = SegmentRows(store, self.tables, self._snapshots)
-        self._planner = Planner(store, self.tables, self.finder)
+        self._forgetter = Forgetter(store, self.tables, self.finder, self._live)
         self.mover = Mover(store, self.tables, self.finder)
+
+    @property
+    def workers(self) -> Workers:
+        """The threads of the store, which carry out async calls."""
+        return self.store.workers
 
     def save(self, checkpoint: NewCheckpoint, serializer: Serializer) -> None:
         """Save a checkpoint; one that is saved again replaces the first.
@@ -139,7 +140,7 @@ class Checkpoints:
         Args:
             serializer: Turns bytes into values.
             thread: Of which thread; `None`: of all.
-            namespace: Of which namespace of the thread; `None`: of all.
+            namespace: The namespace of the thread; `None`: all of them.
             before: Only those whose id is smaller.
             matching: Only those whose metadata it accepts; the values of others are not read.
         """
@@ -168,16 +169,16 @@ class Checkpoints:
         """
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
-            # What was forgotten since may be all that the fork would show.
+            # What was deleted since may be all that the fork would show.
             tables = self.tables.within(session)
             if tables.reflog.has_moved(parent_id, after=version):
                 raise OvertakenError
             Applying(tables, self.store.log.within(session)).fork(stream_id, parent_id, version + 1, Point(version))
 
-        its = cause or Cause()
+        cause = cause or Cause()
         view = self.finder.view(source)
-        metadata = self.finder.described(view, its.metadata) if view else None
-        return self.store.fork(source, target, cause=its, metadata=metadata, work=show)
+        metadata = self.finder.described(view, cause.metadata) if view else None
+        return self.store.fork(source, target, cause=cause, metadata=metadata, work=show)
 
     def rollback(  # noqa: PLR0913 (one of four ways to say where to, and why)
         self,
@@ -204,9 +205,9 @@ class Checkpoints:
             step: Its step, on the way that led to the latest checkpoint;
             time: The latest one on that way that was saved by then (a naive time is UTC);
             back: How many checkpoints back on that way; 0: the latest itself, without what was written since.
-            namespace: Of which namespace the checkpoint is.
+            namespace: The checkpoint's namespace.
             reason: Why, in words; it is recorded with the event.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
             expected_version: The version that the thread's stream must be at; `None`: where it is now.
 
         Raises:
@@ -226,12 +227,12 @@ class Checkpoints:
     ) -> Moved:
         """Undo the last rollback or switch that was not undone: the thread is again as it was before, exactly.
 
-        What was saved since is set aside, as by a rollback: `Branches.switch` leads there.
+        What was saved since becomes unreachable, as by a rollback: `Branches.switch` leads there.
 
         Args:
             thread: The thread.
             reason: Why, in words.
-            cause: Who, and anything else that is to be recorded.
+            cause: Who does it, and anything else to record.
             expected_version: The version that the thread's stream must be at; `None`: where it is now.
 
         Raises:
@@ -240,72 +241,15 @@ class Checkpoints:
         """
         return self.mover.undo(thread, caused(cause, reason), expected_version)
 
-    async def arollback(  # noqa: PLR0913 (as `rollback`)
-        self,
-        thread: str,
-        *,
-        to: str | None = None,
-        step: int | None = None,
-        time: datetime | None = None,
-        back: int | None = None,
-        namespace: str = "",
-        reason: str | None = None,
-        cause: Cause | None = None,
-        expected_version: int | None = None,
-    ) -> Moved:
-        """`rollback`, for async code."""
-        return await self.store.workers.run(
-            self.rollback,
-            thread,
-            to=to,
-            step=step,
-            time=time,
-            back=back,
-            namespace=namespace,
-            reason=reason,
-            cause=cause,
-            expected_version=expected_version,
-        )
-
-    async def aundo(
-        self,
-        thread: str,
-        *,
-        reason: str | None = None,
-        cause: Cause | None = None,
-        expected_version: int | None = None,
-    ) -> Moved:
-        """`undo`, for async code."""
-        return await self.store.workers.run(
-            self.undo, thread, reason=reason, cause=cause, expected_version=expected_version
-        )
+    arollback = twin(rollback)
+    aundo = twin(undo)
 
     def delete(self, thread: str, *, cause: Cause | None = None) -> PruneReport:
         """Delete a thread: its checkpoints are gone, and the content of its events is erased.
 
         What living forks share with it stays until they are deleted, too. A thread of the same id begins anew.
         """
-        report = self._report_of_delete(thread)
-        if report is None:
-            return PruneReport()
-
-        def decide(stream_id: int, _: Head) -> Decision:
-            self._live.forget(stream_id)
-
-            def work(log: OpenLog) -> None:
-                tables = self.tables.within(log)
-                log.lock_family(stream_id)
-                log.close(stream_id)
-                # The thread itself, and deleted ancestors that only this fork kept alive.
-                for forgotten in [stream_id, *log.closed_ancestors(stream_id)]:
-                    pinned = log.pinned_upto(forgotten)
-                    Applying(tables, log).delete(forgotten, pinned)
-                    log.erase_after(forgotten, pinned, CONTENT)
-
-            return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work)
-
-        self.store.commit(thread, decide)
-        return report
+        return self._forgetter.delete(thread, cause)
 
     def delete_runs(self, runs: Sequence[str], *, cause: Cause | None = None) -> PruneReport:
         """Delete the checkpoints that some runs saved, in all threads and in the forks that share them.
@@ -313,25 +257,7 @@ class Checkpoints:
         What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is a transaction:
         if it is cut off in between, the same call made again finishes it.
         """
-        total = PruneReport()
-        done: set[int] = set()
-        # Once more than there is something new to find: a thread may get another's name meanwhile.
-        while found := {
-            stream_id: (name, closed)
-            for stream_id, name, closed in self.tables.checkpoints.streams_of_runs([*runs])
-            if stream_id not in done
-        }:
-            for stream_id, (name, closed) in found.items():
-                if closed:
-                    self._hide_runs_of_deleted(stream_id, runs, cause)
-                else:
-                    total += self._forget(
-                        name, RUNS_DELETED, cause, lambda view, pinned: self._planner.without_runs(view, runs, pinned)
-                    )
-                view = self.finder.view(name)
-                if closed or view is None or view.stream_id == stream_id:
-                    done.add(stream_id)
-        return total
+        return self._forgetter.delete_runs(runs, cause)
 
     def delete_branch(self, thread: str, checkpoints: Collection[str], *, cause: Cause | None = None) -> PruneReport:
         """Delete some of a thread's checkpoints, and what subgraphs saved under them. See `Branches.delete`.
@@ -339,9 +265,7 @@ class Checkpoints:
         Raises:
             ConflictError: A fork shares one of them.
         """
-        return self._forget(
-            thread, BRANCH_DELETED, cause, lambda view, pinned: self._planner.without(view, checkpoints, pinned)
-        )
+        return self._forgetter.delete_branch(thread, checkpoints, cause)
 
     def prune(
         self,
@@ -351,7 +275,7 @@ class Checkpoints:
         dry_run: bool = False,
         cause: Cause | None = None,
     ) -> PruneReport:
-        """Forget old checkpoints; the runs of the threads go on exactly as they would have.
+        """Prune old checkpoints; the runs of the threads go on exactly as they would have.
 
         Each thread is one transaction: if it is cut off in between, the same call made again finishes it.
 
@@ -367,16 +291,14 @@ class Checkpoints:
         total = PruneReport()
         for thread in threads:
             if strategy == "keep_latest":
-                total += self._forget(thread, THREAD_PRUNED, cause, self._planner.keep_latest, dry_run=dry_run)
-            elif dry_run:
-                total += self._report_of_delete(thread) or PruneReport()
+                total += self._forgetter.keep_latest(thread, cause, dry_run=dry_run)
             else:
-                total += self.delete(thread, cause=cause)
+                total += self._forgetter.delete(thread, cause, dry_run=dry_run)
         return total
 
     def rebuild(self) -> None:
         """Drop all rows of this projection and make them anew from the log. No read is different afterwards."""
-        self._saver.forget()
+        self._saver.discard()
         rebuild(self.store, self._rows)
         self.rebuild_segments()
 
@@ -389,70 +311,5 @@ class Checkpoints:
         drop(self.store, self._segments)
 
     def drop_cache(self) -> None:
-        """Forget the values of live threads. Their next step reads what it builds upon, nothing else is different."""
-        self._saver.forget()
-
-    def _forget(
-        self, thread: str, topic: str, cause: Cause | None, plan: _PlanFunction, *, dry_run: bool = False
-    ) -> PruneReport:
-        """Carry out a plan, which is made on the thread's head and made anew if the thread moves on."""
-        if self.store.head(thread) is None:
-            return PruneReport()
-        made: list[Plan] = []
-
-        def decide(stream_id: int, head: Head) -> Decision:
-            made.clear()
-            view = self.finder.view(thread)
-            if view is None:  # it was deleted meanwhile
-                return Decision(())
-            pinned = self.store.log.pinned_upto(stream_id)
-            try:
-                planned = plan(view, pinned)
-            except ErasedError as error:  # another process forgets, too: what was read of the thread is old
-                raise OvertakenError from error
-            made.append(planned)
-            if dry_run or not planned.report.threads:
-                return Decision(())
-            self._live.forget(stream_id)
-
-            def work(log: OpenLog) -> None:
-                # A fork that begins right now either is counted in `pinned`, or waits and then sees the pruned thread.
-                tables = self.tables.within(log)
-                log.lock_family(stream_id)
-                if log.pinned_upto(stream_id) != pinned:
-                    raise OvertakenError
-                # What is remembered of the latest checkpoint leads to its values: they may be gone with it.
-                log.begin_epoch(stream_id)
-                Applying(tables, log).prune(stream_id, head.version + 1, topic, planned.record)
-                log.erase(stream_id, planned.erase)
-                # Nothing of it may be left in what it was merged into, and nothing may lead to it.
-                tables.segments.drop(stream_id, planned.erase)
-                tables.writes.drop_at(stream_id, planned.erase)
-
-            return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
-
-        self.store.commit(thread, decide)
-        return made[0].report if made else PruneReport()
-
-    def _report_of_delete(self, thread: str) -> PruneReport | None:
-        view = self.finder.view(thread)
-        if view is None or self.store.head(thread) is None:
-            return None
-        return self._planner.all_of(view, self.store.log.pinned_upto(view.stream_id))
-
-    def _hide_runs_of_deleted(self, stream_id: int, runs: Sequence[str], cause: Cause | None) -> None:
-        """Forks still show what a deleted thread had. Its rows are hidden from them; their content stays, as theirs."""
-        rows = [
-            row
-            for branch in self.tables.branches.of_stream(stream_id)
-            for row in self.tables.checkpoints.of_branch(Source(branch.branch_id))
-        ]
-        deleted = set(runs)
-        hidden = [(row.namespace, row.id) for row in rows if row.run in deleted]
-        record = PruneRecord(dropped=hidden, walked=hidden, runs=list(runs))
-
-        def work(session: Session, version: int) -> None:
-            rows = Applying(self.tables.within(session), self.store.log.within(session))
-            rows.prune(stream_id, version, RUNS_DELETED, record)
-
-        self.store.append_to_closed(stream_id, NewEvent(RUNS_DELETED, record.pack(), cause or Cause()), work)
+        """Discard the live values. The next step of each thread reads what it builds upon; nothing else changes."""
+        self._saver.discard()

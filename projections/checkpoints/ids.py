@@ -18,7 +18,7 @@ class CheckpointId:
     Attributes:
         namespace: The subgraph's path, empty for the outermost graph.
         id: The checkpoint's id.
-        shown: Whether the thread shows it; if not, a rollback or a switch has set it aside.
+        shown: Whether the thread shows it; if not, a rollback or a switch has made it unreachable.
     """
 
     namespace: str
@@ -27,7 +27,7 @@ class CheckpointId:
 
 
 def checkpoint_ids(checkpoints: Checkpoints, thread: str) -> list[CheckpointId]:
-    """All checkpoints of a thread, also those that were set aside, by namespace and id. No event is read.
+    """All checkpoints of a thread, also unreachable ones, by namespace and id. No event is read.
 
     Raises:
         NotFoundError: There is no such thread.
@@ -48,7 +48,7 @@ def _shown(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
 
 
 def _left(checkpoints: Checkpoints, view: View) -> Iterator[tuple[str, str]]:
-    """Yield the checkpoints on the branches that the thread has left, except those that were forgotten there."""
+    """Yield the checkpoints on the branches that the thread has left, except those that were hidden there for good."""
     for branch in checkpoints.tables.branches.of_stream(view.stream_id):
         if branch.left_at is not None:
             for row in checkpoints.tables.checkpoints.of_branch(Source(branch.branch_id)):

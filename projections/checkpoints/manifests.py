@@ -90,8 +90,8 @@ class Manifests(Follower):
             if len(self._streams) > _STREAMS:
                 self._streams.popitem(last=False)
 
-    def forget(self) -> None:
-        """Forget everything."""
+    def discard(self) -> None:
+        """Discard everything."""
         with self._lock:
             self._streams.clear()
 

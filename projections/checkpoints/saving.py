@@ -29,11 +29,11 @@ from projections.records import (
 from projections.tables import Tables
 from projections.values.change import WHOLE, Change, checksum, encoding_number
 from projections.values.kinds import TAKEN_APART, kind_of
-from projections.values.ladder import SnapshotPolicy
 from projections.values.live import LiveValues, Slot
+from projections.values.merging import SnapshotPolicy
 from projections.values.parts import PART_BYTES
 from projections.values.serializer import Serializer, dump, for_each
-from projections.values.value import Recorded, Value, recorded
+from projections.values.value import NewValue, Value, new_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class PreparedCheckpoint:
     thread: str
     checkpoint: NewCheckpoint
     serializer: Serializer
-    begun: Mapping[str, Recorded]
+    begun: Mapping[str, NewValue]
     extras: tuple[str | int, bytes] | None
 
 
@@ -70,7 +70,7 @@ _NOWHERE = Head(0, b"")
 
 
 def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> PreparedCheckpoint:
-    """Turn into bytes what a checkpoint holds that no other lends it.
+    """Turn into bytes the content of a checkpoint that does not depend on others.
 
     Raises:
         UnserializableError: The serializer refuses a value.
@@ -79,10 +79,10 @@ def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> Pre
     """
     if checkpoint.parent == checkpoint.id:
         raise BadInputError(_DESCENDS.format(checkpoint.id, checkpoint.parent))
-    begun: dict[str, Recorded] = {}
+    begun: dict[str, NewValue] = {}
     if checkpoint.parent is None:
         channels = [channel for channel in checkpoint.new_versions if channel in checkpoint.values]
-        first = for_each(lambda channel: recorded(checkpoint.values[channel], channel, serializer), channels)
+        first = for_each(lambda channel: new_value(checkpoint.values[channel], channel, serializer), channels)
         begun = dict(zip(channels, first, strict=True))
     extras = None
     if checkpoint.extras:
@@ -152,10 +152,10 @@ class Saver:
         for slot, value in batch.values.items():
             self._live.put(slot, value)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Drop what is remembered of running threads. It costs tables, nothing else."""
-        self._manifests.forget()
-        self._live.forget()
+        self._manifests.discard()
+        self._live.discard()
 
 
 class _Batch:
@@ -208,7 +208,7 @@ class _Batch:
             self._check_descent(checkpoint, checkpoint.parent, parent, ahead)
         manifest, placed, here = _manifest(checkpoint, parent.manifest, version)
         afresh = self._policy.nodes and parent.has_run(self._policy.nodes, checkpoint.versions_seen)
-        made = for_each(partial(self._recorded, prepared, {} if afresh else parent.manifest), here)
+        made = for_each(partial(self._new_value, prepared, {} if afresh else parent.manifest), here)
         self.manifests[checkpoint.namespace, checkpoint.id] = Ancestor(
             placed,
             checkpoint.versions_seen,
@@ -251,7 +251,7 @@ class _Batch:
         value.version = version
         self.values[Slot(self.stream_id, namespace, channel)] = value
 
-    def _recorded(self, prepared: PreparedCheckpoint, manifest: Manifest, channel: str) -> Recorded:
+    def _new_value(self, prepared: PreparedCheckpoint, manifest: Manifest, channel: str) -> NewValue:
         """Record a channel's value, as a change of the one that the parent's manifest names, if it can be."""
         if channel in prepared.begun:
             return prepared.begun[channel]
@@ -263,7 +263,7 @@ class _Batch:
             base = self.values.get(slot) or self._bases.find(checkpoint.thread, slot, inherited.written_at)
             if base and base.version != inherited.written_at:
                 base = self._bases.find(checkpoint.thread, slot, inherited.written_at)
-        return recorded(value, channel, prepared.serializer, self._policy, base)
+        return new_value(value, channel, prepared.serializer, self._policy, base)
 
     def _parent(self, checkpoint: NewCheckpoint) -> Ancestor:
         if checkpoint.parent is None:

@@ -17,7 +17,7 @@ from projections.reading.view import View
 from projections.records import CHECKPOINT_SAVED
 from projections.tables import Tables
 from projections.values.change import Change
-from projections.values.ladder import SnapshotPolicy
+from projections.values.merging import SnapshotPolicy
 from projections.values.value import segments_of
 
 
@@ -75,4 +75,4 @@ class SegmentRows:
 
 
 def _ends_one(change: Change, policy: SnapshotPolicy) -> bool:
-    return len(change.trail) >= policy.rows
+    return len(change.path) >= policy.rows

@@ -70,8 +70,8 @@ def _joined(runs: Iterable[Run]) -> list[Run]:
 def _closely(before: Sequence[int], after: Sequence[int]) -> list[tuple[int, int]] | None:
     """The places that correspond where the fewest elements are inserted and removed; `None` if those are too many.
 
-    Myers, "An O(ND) difference algorithm and its variations" (1986): of all ways with so many edits, the furthest point
-    that is reached on each diagonal (place before - place after).
+    Myers, "An O(ND) difference algorithm and its variations" (1986): of all ways with a number of edits, the
+    furthest point that is reached on each diagonal (place before - place after).
     """
     end = len(before) - len(after)
     reached = {1: 0}
@@ -90,7 +90,7 @@ def _closely(before: Sequence[int], after: Sequence[int]) -> list[tuple[int, int
 
 
 def _origin(reached: dict[int, int], diagonal: int, edits: int) -> int:
-    """The diagonal from which one with so many edits is reached furthest: by an insertion, or by a removal."""
+    """The diagonal from which one is reached furthest with a number of edits: by an insertion, or by a removal."""
     inserts = diagonal == -edits or (diagonal != edits and reached[diagonal - 1] < reached[diagonal + 1])
     return diagonal + 1 if inserts else diagonal - 1
 

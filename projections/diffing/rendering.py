@@ -1,4 +1,4 @@
-"""A difference as lines to read, each with a sign, so that whoever shows them can colour them."""
+"""A difference as lines to read, each with a sign, so that they can be shown in colours."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Line:
 
 
 def render(difference: Difference, name: str = "", *, limit: int = 100) -> list[Line]:
-    """A difference as lines; none if there is none.
+    """A difference as lines; an empty list if there is no difference.
 
     Args:
         difference: The difference.

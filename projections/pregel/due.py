@@ -221,8 +221,8 @@ def _is_for_replay(event: Written, number: int | None) -> bool:
     """
     if later_step(event.record.task_path)[0] is not None:
         return True
-    its = step_in_id(event.task)
-    return number is not None and its is not None and 0 < its - number <= _STEPS
+    step = step_in_id(event.task)
+    return number is not None and step is not None and 0 < step - number <= _STEPS
 
 
 class _Told:
@@ -231,7 +231,7 @@ class _Told:
     Attributes:
         id: Its id.
         node: The node that it runs, if the writer knew.
-        place: Its path, without what is the same for all packets.
+        place: Its path, without the part that all packets share.
     """
 
     def __init__(self, events: Sequence[Written], answered: int) -> None:
@@ -252,7 +252,7 @@ class _Told:
 
     @property
     def by_hand(self) -> bool:
-        """Tell whether it is no task of a run, but an update."""
+        """`True` if it is an update of the state, and not a task of a run."""
         return is_by_hand(self.place) or (not self.place and self.node is None and bool(self._done_at))
 
     def is_at(self, place: str, node: str) -> bool:

@@ -68,7 +68,7 @@ def is_call(path: str) -> bool:
 
 
 def is_by_hand(path: str) -> bool:
-    """Tell whether it is no task of a run, but an update of the state."""
+    """Return whether it is an update of the state, and not a task of a run."""
     return path.startswith(_BY_HAND)
 
 

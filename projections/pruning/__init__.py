@@ -1,1 +1,1 @@
-"""Pruning and deleting: what is to be forgotten, and what is still needed."""
+"""Pruning and deleting: the checkpoints to hide, the content to erase, and what is still needed."""

@@ -1,4 +1,4 @@
-"""Forgetting: what a prune or the deletion of runs hides, what has to stay underneath, and whose content goes.
+"""Plans of prunes and deletions: the checkpoints to hide, those that have to stay underneath, and the content to erase.
 
 A checkpoint that is no longer shown may still be needed: by a fork that was made before, or by a `DeltaChannel` of a
 shown checkpoint, which is replayed from the writes of its ancestors. Such a row is *retired*: it stays, and so do its
@@ -18,7 +18,7 @@ from projections.reading.chains import Wanted
 from projections.reading.finding import Finder
 from projections.reading.located import Located, opened, record_of
 from projections.reading.view import View, payloads
-from projections.records import CONTENT, MOVES, THREAD_PRUNED, Adopted, CheckpointRecord, PruneRecord
+from projections.records import CONTENT, MOVES, THREAD_PRUNED, CheckpointRecord, PruneRecord, TakenOver
 from projections.tables import Source, Tables
 
 Key = tuple[str, str]
@@ -37,7 +37,7 @@ class Row:
         version: The version of its event.
         run: The run that saved it.
         retired: Whether it is shown no longer.
-        own: Whether it is on the line that the thread is on, and not on one that this goes on from.
+        own: Whether it is on the branch that the thread is on, and not on one that this goes on from.
         deletable: Whether it is the thread's own, and not an ancestor's.
         gone: Whether nobody shows it any longer, not even a fork.
     """
@@ -72,25 +72,25 @@ class _Contents:
     Attributes:
         rows: The checkpoints that it shows, and those retired underneath.
         writes: The versions of the events that hold each checkpoint's writes.
-        lent: The checkpoints with writes on the lines that its own line goes on from.
-        own: The checkpoints with writes on its own line.
-        aside: The checkpoints that a rollback or its undo can bring back: left on other lines, or saved again since.
-        aside_writes: The versions of the events that hold writes on lines that it has left.
+        own: The checkpoints with writes on its own branch.
+        inherited: The checkpoints with writes on the branches that its own branch goes on from.
+        unreachable: The checkpoints that a rollback or an undo can bring back: on other branches, or saved again.
+        unreachable_writes: The versions of the events that hold writes on branches that it has left.
     """
 
     rows: dict[Key, Row] = field(default_factory=dict)
     writes: dict[Key, list[int]] = field(default_factory=dict)
-    lent: set[Key] = field(default_factory=set)
     own: set[Key] = field(default_factory=set)
-    aside: list[tuple[Key, Row]] = field(default_factory=list)
-    aside_writes: list[tuple[Key, int]] = field(default_factory=list)
+    inherited: set[Key] = field(default_factory=set)
+    unreachable: list[tuple[Key, Row]] = field(default_factory=list)
+    unreachable_writes: list[tuple[Key, int]] = field(default_factory=list)
 
     def shown(self) -> set[Key]:
         return {key for key, row in self.rows.items() if not row.retired}
 
 
 class Planner:
-    """Plans what to forget in one store."""
+    """Plans the prunes and deletions of one store."""
 
     def __init__(self, store: EventStore, tables: Tables, finder: Finder) -> None:
         self._store = store
@@ -108,23 +108,23 @@ class Planner:
         for namespace, checkpoint in contents.shown():
             latest[namespace] = max(checkpoint, latest.get(namespace, ""))
         kept = {key for key in latest.items() if not self._is_past_call(view, key, latest, contents)}
-        walked = self._walked(view, kept)
-        adopted = self._adopted(kept, walked, contents) if len(view.sources) > 1 else None
-        record = PruneRecord(kept=sorted(kept), walked=sorted(walked), pinned=pinned, adopted=adopted)
-        return self._plan(view, record, contents, kept, walked, hides=self._can_be_undone(view))
+        replayed = self._replayed_through(view, kept)
+        inherited = self._taken_over(kept, replayed, contents) if len(view.sources) > 1 else None
+        record = PruneRecord(kept=sorted(kept), replayed_through=sorted(replayed), pinned=pinned, taken_over=inherited)
+        return self._plan(view, record, contents, kept, replayed, hides=self._can_be_undone(view))
 
     def _can_be_undone(self, view: View) -> bool:
         """Return whether the thread has moved since its last prune.
 
-        A prune forgets all of the past, and so what a move has set aside; even where a fork needs all of the content,
-        so that there is nothing to hide or to erase.
+        A prune also removes what a move has made unreachable; even where a fork needs all of the content, so that there
+        is nothing to hide or to erase.
         """
         reflog = self._tables.reflog.of_stream(view.stream_id)
         pruned_at = max((row.version for row in reflog if row.topic == THREAD_PRUNED), default=0)
         return any(row.version > pruned_at and row.topic in MOVES for row in reflog)
 
     def without_runs(self, view: View, runs: Sequence[str], pinned: int) -> Plan:
-        """Hide the checkpoints that some runs saved: here, on lines that were left, and in forks that share them."""
+        """Hide the checkpoints that some runs saved: here, on branches that were left, and in forks that share them."""
         wanted = set(runs)
         return self._without(view, lambda _, row: row.run in wanted, sorted(wanted), pinned)
 
@@ -149,26 +149,30 @@ class Planner:
             return checkpoint in checkpoints
         for payload in payloads(self._store, view, [row.version]).values():
             if is_erased(payload):
-                return False  # retired, and forgotten since
+                return False  # retired, and erased since
             return _called_from(opened(self._store, view.thread, row.version, payload, bytes)[0]) in checkpoints
         return False
 
     def _without(self, view: View, unwanted: Callable[[Key, Row], bool], runs: Sequence[str], pinned: int) -> Plan:
         contents = self._contents(view)
-        rows = [*contents.rows.items(), *contents.aside]
+        rows = [*contents.rows.items(), *contents.unreachable]
         dropped = {key for key, row in rows if row.deletable and unwanted(key, row)}
         kept = contents.shown() - dropped
-        walked = self._walked(view, kept)
+        replayed = self._replayed_through(view, kept)
         for left in self._left(view):
             shown = {(each.namespace, each.id) for each in self._finder.of_thread(left, None, None)}
-            walked |= self._walked(left, shown - dropped)
-        walked &= contents.rows.keys() | {key for key, _ in contents.aside}
-        record = PruneRecord(dropped=sorted(dropped), walked=sorted(walked & dropped), pinned=pinned, runs=runs)
-        aside = {row.version for key, row in contents.aside if key not in dropped or key in walked}
-        aside_writes = {version for key, version in contents.aside_writes if key not in dropped or key in walked}
-        # What the thread has forgotten itself, its forks may show still.
+            replayed |= self._replayed_through(left, shown - dropped)
+        replayed &= contents.rows.keys() | {key for key, _ in contents.unreachable}
+        record = PruneRecord(
+            dropped=sorted(dropped), replayed_through=sorted(replayed & dropped), pinned=pinned, runs=runs
+        )
+        unreachable = {row.version for key, row in contents.unreachable if key not in dropped or key in replayed}
+        unreachable_writes = {
+            version for key, version in contents.unreachable_writes if key not in dropped or key in replayed
+        }
+        # Checkpoints that the thread has hidden itself may still be shown by its forks.
         hides = any(row.deletable and not row.gone and key in dropped for key, row in rows)
-        return self._plan(view, record, contents, kept, walked, aside, aside_writes, hides=hides)
+        return self._plan(view, record, contents, kept, replayed, unreachable, unreachable_writes, hides=hides)
 
     def all_of(self, view: View, pinned: int) -> PruneReport:
         """Report what the deletion of a whole thread removes: all of its own content that no fork needs."""
@@ -181,17 +185,17 @@ class Planner:
         record: PruneRecord,
         contents: _Contents,
         kept: set[Key],
-        walked: set[Key],
-        aside: Iterable[int] = (),
-        aside_writes: Iterable[int] = (),
+        replayed: set[Key],
+        unreachable: Iterable[int] = (),
+        unreachable_writes: Iterable[int] = (),
         *,
         hides: bool = False,
     ) -> Plan:
-        needed = self._needed(view, contents, kept | walked, aside).union(aside_writes)
+        needed = self._needed(view, contents, kept | replayed, unreachable).union(unreachable_writes)
         sizes = self._store.log.content_sizes(view.stream_id, CONTENT, after=record.pinned)
         erase = {version: size for version, size in sizes if version not in needed}
-        put_aside = {key for key, row in contents.aside if not row.retired} & {*record.dropped}
-        hidden = len(contents.shown() - kept | put_aside)
+        left = {key for key, row in contents.unreachable if not row.retired} & {*record.dropped}
+        hidden = len(contents.shown() - kept | left)
         freed = sum(max(size - _STUB_BYTES, 0) for size in erase.values())
         report = PruneReport(1 if hidden or erase or hides else 0, hidden, freed)
         return Plan(record, sorted(erase), report)
@@ -199,7 +203,7 @@ class Planner:
     def _contents(self, view: View) -> _Contents:
         contents = _Contents()
         own_branches = {branch.branch_id for branch in self._tables.branches.of_stream(view.stream_id)}
-        # What a nearer line has taken over, it has with all that stays of its writes.
+        # What a nearer branch has taken over, it has with all that stays of its writes.
         taken_over: set[Key] = set()
         for source in view.sources:
             own = source.branch_id == view.branch_id
@@ -207,20 +211,20 @@ class Planner:
             for namespace, checkpoint, version in self._tables.writes.of_branch(source):
                 if (namespace, checkpoint) not in taken_over:
                     contents.writes.setdefault((namespace, checkpoint), []).append(version)
-                    (contents.own if own else contents.lent).add((namespace, checkpoint))
+                    (contents.own if own else contents.inherited).add((namespace, checkpoint))
             taken_over |= taken
         for branch_id in own_branches - {view.branch_id}:
             everything = Source(branch_id)
             for placed in self._tables.checkpoints.of_branch(everything):
                 retired, gone = placed.retired_at is not None, placed.retired_at == 0
                 row = Row(placed.version, placed.run, retired, own=False, deletable=True, gone=gone)
-                contents.aside.append(((placed.namespace, placed.id), row))
+                contents.unreachable.append(((placed.namespace, placed.id), row))
             for namespace, checkpoint, version in self._tables.writes.of_branch(everything):
-                contents.aside_writes.append(((namespace, checkpoint), version))
+                contents.unreachable_writes.append(((namespace, checkpoint), version))
         return contents
 
     def _take_rows(self, contents: _Contents, source: Source, *, own: bool, deletable: bool) -> set[Key]:
-        """Take the rows of a line up; return the keys of those that it has taken over itself."""
+        """Add the rows of a branch; return the keys of those that it has taken over itself."""
         taken_over: set[Key] = set()
         nearer = {key for key, row in contents.rows.items() if not row.retired}
         for placed in self._tables.checkpoints.of_branch(source):
@@ -233,12 +237,12 @@ class Planner:
             # then the later one: it is what a DeltaChannel replays through.
             if known is None or (key not in nearer and (known.retired, not known.own) >= (retired, not own)):
                 if known and known.deletable:
-                    contents.aside.append((key, known))
+                    contents.unreachable.append((key, known))
                 contents.rows[key] = Row(placed.version, placed.run, retired, own, deletable, placed.retired_at == 0)
         return taken_over
 
     def _left(self, view: View) -> Iterator[View]:
-        """Yield the view of the thread on each line that it has left, and may return to."""
+        """Yield the view of the thread on each branch that it has left, and may return to."""
         for branch in self._tables.branches.of_stream(view.stream_id):
             if branch.left_at is not None:
                 yield self._finder.on_branch(view, branch.branch_id, branch.since)
@@ -252,44 +256,46 @@ class Planner:
         # A call can be saved before the checkpoint that it was called from: then it is not past, but to come.
         return ("", root) in contents.rows and latest.get("") != root
 
-    def _walked(self, view: View, kept: Iterable[Key]) -> set[Key]:
+    def _replayed_through(self, view: View, kept: Iterable[Key]) -> set[Key]:
         """The hidden checkpoints that the DeltaChannels of the kept ones replay through."""
-        # Which channels each was walked through for: where the ways of two meet, the second has no need to go on.
-        walked: dict[Key, set[str]] = {}
+        # The channels that each is replayed through for: where the ways of two meet, the second need not go on.
+        replayed: dict[Key, set[str]] = {}
         for namespace, checkpoint in kept:
             located = self._locate(view, namespace, checkpoint)
             channels = _replayed(located) if located else set()
             while located and channels and located.record.parent is not None:
                 parent = located.record.parent
-                channels -= walked.get((namespace, parent), set())
+                channels -= replayed.get((namespace, parent), set())
                 located = self._locate(view, namespace, parent) if channels else None
                 if located:
-                    walked.setdefault((namespace, parent), set()).update(channels)
+                    replayed.setdefault((namespace, parent), set()).update(channels)
                     channels = {channel for channel in channels if not located.record.holds(channel)}
-        return walked.keys() - set(kept)
+        return replayed.keys() - set(kept)
 
-    def _adopted(self, kept: set[Key], walked: set[Key], contents: _Contents) -> list[Adopted]:
+    def _taken_over(self, kept: set[Key], replayed: set[Key], contents: _Contents) -> list[TakenOver]:
         rows = [
-            Adopted(*key, None if row.own else row.version, row.run, key in kept, contents.writes.get(key, []))
-            for key, row in ((key, contents.rows[key]) for key in sorted(kept | walked) if key in contents.rows)
-            if not row.own or key in contents.lent
+            TakenOver(*key, None if row.own else row.version, row.run, key in kept, contents.writes.get(key, []))
+            for key, row in ((key, contents.rows[key]) for key in sorted(kept | replayed) if key in contents.rows)
+            if not row.own or key in contents.inherited
         ]
         # What was written to hidden checkpoints of others after a move: without their rows it would seem to wait.
-        hidden = sorted(key for key in contents.own - kept - walked if key in contents.rows)
+        hidden = sorted(key for key in contents.own - kept - replayed if key in contents.rows)
         rows += [
-            Adopted(*key, row.version, row.run, shown=False, writes=())
+            TakenOver(*key, row.version, row.run, shown=False, writes=())
             for key, row in ((key, contents.rows[key]) for key in hidden)
             if not row.own
         ]
         # What waits for checkpoints that a run has not saved yet.
-        waiting = sorted(contents.lent - contents.rows.keys())
-        return rows + [Adopted(*key, None, None, True, contents.writes[key]) for key in waiting]
+        waiting = sorted(contents.inherited - contents.rows.keys())
+        return rows + [TakenOver(*key, None, None, True, contents.writes[key]) for key in waiting]
 
-    def _needed(self, view: View, contents: _Contents, staying: set[Key], aside: Iterable[int]) -> set[int]:
-        """The versions of the events that what stays refers to; `aside`: of checkpoints on lines that were left."""
+    def _needed(self, view: View, contents: _Contents, staying: set[Key], unreachable: Iterable[int]) -> set[int]:
+        """The versions of the events that the `staying` checkpoints refer to, and those at `unreachable` versions."""
         rows = {contents.rows[key].version for key in staying if key in contents.rows}
         # What is hidden for good may have been erased already.
-        rows |= {version for version, payload in payloads(self._store, view, aside).items() if not is_erased(payload)}
+        rows |= {
+            version for version, payload in payloads(self._store, view, unreachable).items() if not is_erased(payload)
+        }
         needed = set(rows)
         for key in staying:
             needed.update(contents.writes.get(key, ()))
@@ -310,18 +316,18 @@ class Planner:
     def _built_upon(self, view: View, wanted: set[Wanted]) -> set[int]:
         """The versions of the events that values are recorded in, with all the changes that they build upon."""
         found = {version for version, _ in wanted}
-        walked: set[Wanted] = set()
+        followed: set[Wanted] = set()
         while wanted:
-            walked |= wanted
+            followed |= wanted
             records = dict(self._records(view, {version for version, _ in wanted}))
-            trails = [
-                (channel, records[version].changes[channel].trail)
+            paths = [
+                (channel, records[version].changes[channel].path)
                 for version, channel in wanted
                 if version in records and channel in records[version].changes
             ]
-            found.update(version for _, trail in trails for version in trail)
+            found.update(version for _, path in paths for version in path)
             # What stands in between builds upon the same.
-            wanted = {(trail[0], channel) for channel, trail in trails if trail} - walked
+            wanted = {(path[0], channel) for channel, path in paths if path} - followed
         return found
 
     def _records(self, view: View, versions: Iterable[int]) -> Iterator[tuple[int, CheckpointRecord]]:

@@ -12,9 +12,9 @@ from projections.reading.view import View, payloads, segments
 from projections.records import CheckpointRecord
 from projections.tables import Tables
 from projections.values.change import Change
+from projections.values.copiers import Copier
 from projections.values.kinds import PARTED, join, unknown
-from projections.values.ladder import Ladder, Rung
-from projections.values.molds import Mold
+from projections.values.merging import Level, Levels
 from projections.values.parts import NOTHING, Part, Parts, apply, check_count, is_append, length_of, unpack
 from projections.values.serializer import Serializer
 from projections.values.value import Value
@@ -29,14 +29,14 @@ class _Walk:
 
     Attributes:
         channel: The channel.
-        at: The version that is to be restored before what has been found so far can be applied.
-        path: The changes and segments that have been found, the last first, each with the version where it ends.
+        at: The version that is to be restored before those found so far can be applied.
+        found: The changes and segments that have been found, the last first, each with the version where it ends.
         done: Whether the beginning was reached.
     """
 
     channel: str
     at: int
-    path: list[tuple[int, Change]] = field(default_factory=list)
+    found: list[tuple[int, Change]] = field(default_factory=list)
     done: bool = False
 
 
@@ -60,8 +60,8 @@ class Chains:
         self._view = view
         self._by_segments = by_segments
         self._records: dict[int, CheckpointRecord] = {}
-        # Values share parts.
-        self._molds: dict[Part, Mold] = {}
+        # By part, since values share them.
+        self._copiers: dict[Part, Copier] = {}
         self._made: dict[str, dict[Part, Any]] = {}
         self._segments: dict[Wanted, dict[int, Change]] = {}
         self._looked_for: set[int] = set()
@@ -126,23 +126,23 @@ class Chains:
             self._build(walk)
         return {each: self._values[each] for each in asked}
 
-    def borrow(self, values: Iterable[Value], serializer: Serializer) -> None:
-        """Use what others know of parts: they need not be read from bytes again."""
+    def reuse_copiers(self, values: Iterable[Value], serializer: Serializer) -> None:
+        """Use the copiers that these values have: parts that they share need not be read from bytes again."""
         for value in values:
-            self._molds.update(value.lending(serializer))
+            self._copiers.update(value.copiers(serializer))
 
     def shared(self, channel: str, value: Value, serializer: Serializer) -> Any:
         """A value whose parts are the same objects as those of the channel's other values that were asked for here."""
-        value.lend(self._molds, serializer)
-        molds, new = value.fill(serializer)
-        self._molds.update(new)
+        value.use_copiers(self._copiers, serializer)
+        copiers, new = value.fill(serializer)
+        self._copiers.update(new)
         known = self._made.setdefault(channel, {})
         taken: set[int] = set()
         parts = []
-        for stored, mold in zip(value.parts.stored, molds, strict=True):
+        for stored, copier in zip(value.parts.stored, copiers, strict=True):
             made = known.get(stored)
             if made is None or id(made) in taken:  # no value has the same object in two places
-                made = known[stored] = mold()
+                made = known[stored] = copier()
             taken.add(id(made))
             parts.append(made)
         return join(value.kind, parts)
@@ -151,31 +151,31 @@ class Chains:
         """Go back as far as what was read allows; tell which events and segments are needed to go on."""
         while not walk.done:
             here = (walk.at, walk.channel)
-            if walk.path and (here in self._values or here in starting):
+            if walk.found and (here in self._values or here in starting):
                 walk.done = True
                 return
             change = self._next(walk, events)
             if change is None:
                 return
-            if walk.path and change.operation != walk.path[0][1].operation:
-                raise ChecksumError(self._view.thread, walk.channel, walk.path[-1][0])  # nothing builds upon that
+            if walk.found and change.operation != walk.found[0][1].operation:
+                raise ChecksumError(self._view.thread, walk.channel, walk.found[-1][0])  # nothing builds upon that
             if change.operation not in PARTED:
                 raise unknown(change.operation)
-            walk.path.append((walk.at, change))
-            trail = self._trail(walk, change)
-            if not trail:
+            walk.found.append((walk.at, change))
+            path = self._path(walk, change)
+            if not path:
                 walk.done = True
                 return
-            self._foresee(walk.channel, trail, change is not self._recorded(here), events, merged)
-            walk.at = trail[-1]
+            self._foresee(walk.channel, path, change is not self._recorded(here), events, merged)
+            walk.at = path[-1]
             if events or merged:
                 return
 
-    def _trail(self, walk: _Walk, change: Change) -> tuple[int, ...]:
+    def _path(self, walk: _Walk, change: Change) -> tuple[int, ...]:
         try:
-            trail = change.trail
-            if not trail or trail[-1] < walk.at:
-                return trail
+            path = change.path
+            if not path or path[-1] < walk.at:
+                return path
         except CorruptionError:
             pass
         raise ChecksumError(self._view.thread, walk.channel, walk.at)  # it leads nowhere, or in circles
@@ -183,7 +183,7 @@ class Chains:
     def _next(self, walk: _Walk, events: set[int]) -> Change | None:
         """The largest step back from where the walk is: a segment, or else the event's own change."""
         here = (walk.at, walk.channel)
-        if walk.path and (known := self._segments.get(here)):
+        if walk.found and (known := self._segments.get(here)):
             return known[max(known)]
         if walk.at not in self._records:
             events.add(walk.at)
@@ -195,11 +195,11 @@ class Chains:
         return record.changes.get(here[1]) if record else None
 
     def _foresee(
-        self, channel: str, trail: tuple[int, ...], of_segment: bool, events: set[int], merged: set[int]
+        self, channel: str, path: tuple[int, ...], of_segment: bool, events: set[int], merged: set[int]
     ) -> None:
-        """Add what the walk along a trail will need: the events of changes, or, of segments, others of their size."""
-        known = max((version for version in trail if (version, channel) in self._values), default=0)
-        ahead = [version for version in trail if version > known]
+        """Add the rows that a merge path leads to: the events of changes, or, of segments, others of the same level."""
+        known = max((version for version in path if (version, channel) in self._values), default=0)
+        ahead = [version for version in path if version > known]
         if of_segment:
             merged.update(version for version in ahead if version not in self._looked_for)
             events.update(version for version in ahead[:1] if not known and version not in self._records)
@@ -216,38 +216,38 @@ class Chains:
             self.bytes += len(change.data)
 
     def _build(self, walk: _Walk) -> None:
-        base = self._values.get((walk.at, walk.channel)) if walk.path and walk.path[-1][1].trail else None
-        version, last = walk.path[0]
-        ladder = self._trails(walk.channel, last.trail)
+        base = self._values.get((walk.at, walk.channel)) if walk.found and walk.found[-1][1].path else None
+        version, last = walk.found[0]
+        paths = self._paths(walk.channel, last.path)
         building = _Building(base.parts if base else NOTHING, self._store.max_value_bytes)
         anchors = {base.version: base.parts} if base else {}
         read = base.read_bytes if base else 0
-        for at, change in reversed(walk.path):
+        for at, change in reversed(walk.found):
             building.apply(change, self._view.thread, walk.channel, at)
             read += len(change.data)
-            if any(trail[0] == at for trail in ladder):
+            if any(path[0] == at for path in paths):
                 anchors[at] = building.parts()
-        rungs: list[Rung] = []
-        for trail in ladder:
-            if trail[0] not in anchors:
+        levels: list[Level] = []
+        for path in paths:
+            if path[0] not in anchors:
                 break
-            rungs.append(Rung(trail, anchors[trail[0]]))
+            levels.append(Level(path, anchors[path[0]]))
         parts = building.parts()
         size = length_of(parts.stored)
         if size > self._store.max_value_bytes:
             error = TooLargeError(f"the value of channel {walk.channel!r}", size, self._store.max_value_bytes)
             error.found_at(self._view.thread, version)
             raise error
-        self._values[version, walk.channel] = Value(last.operation, parts, version, _whole(rungs, ladder), read, size)
+        self._values[version, walk.channel] = Value(last.operation, parts, version, _whole(levels, paths), read, size)
 
-    def _trails(self, channel: str, trail: tuple[int, ...]) -> list[tuple[int, ...]]:
-        """The trails of a value's ladder, as far as they were come upon."""
-        trails: list[tuple[int, ...]] = []
-        while trail:
-            trails.append(trail)
-            merged = self._segments.get((trail[0], channel), {}).get(len(trails))
-            trail = merged.trail if merged else ()
-        return trails
+    def _paths(self, channel: str, path: tuple[int, ...]) -> list[tuple[int, ...]]:
+        """The merge paths of a value, as far as its segments were read: of the first level, then of those above."""
+        paths: list[tuple[int, ...]] = []
+        while path:
+            paths.append(path)
+            merged = self._segments.get((path[0], channel), {}).get(len(paths))
+            path = merged.path if merged else ()
+        return paths
 
 
 class _Building:
@@ -280,6 +280,6 @@ class _Building:
         return Parts([*self._stored], bytes(self._sums))
 
 
-def _whole(rungs: list[Rung], trails: list[tuple[int, ...]]) -> Ladder:
-    # Without its first rung a ladder leads nowhere; without its upper ones, segments begin anew.
-    return tuple(rungs) if rungs or not trails else ()
+def _whole(levels: list[Level], paths: list[tuple[int, ...]]) -> Levels:
+    # Without the first level nothing leads to the base; without the upper ones, segments begin anew.
+    return tuple(levels) if levels or not paths else ()

@@ -12,7 +12,7 @@ from projections.reading.located import Located
 from projections.reading.view import View
 from projections.records import CheckpointRecord
 from projections.tables import Tables
-from projections.values.change import WHOLE, Change, Place, restore
+from projections.values.change import WHOLE, Change, Location, restore
 from projections.values.serializer import Serializer
 
 Kind = Literal["added", "removed", "changed"]
@@ -127,7 +127,7 @@ class Values:
     def _read(self, wanted: Wanted) -> Any:
         change = self.change(wanted)
         if change.operation == WHOLE:
-            return restore(change, self.serializer, Place(self._thread, wanted[1], wanted[0]))
+            return restore(change, self.serializer, Location(self._thread, wanted[1], wanted[0]))
         value = self._chains.restore([wanted])[wanted]
         return self._chains.shared(wanted[1], value, self.serializer)
 

@@ -12,7 +12,7 @@ from projections.reading.pending import PendingWrite, fold
 from projections.reading.view import View, payloads, writes_rows
 from projections.records import WritesRecord
 from projections.tables import Tables
-from projections.values.change import WHOLE, Place, checksum, restore
+from projections.values.change import WHOLE, Location, checksum, restore
 from projections.values.live import LiveValues, Slot
 from projections.values.serializer import Serializer, for_each
 from projections.values.value import Value, as_read
@@ -95,7 +95,7 @@ class Contents:
         restored = self._restored.get(wanted)
         if restored is None:
             change = self._chains.change(wanted)
-            value = restore(change, serializer, Place(self._view.thread, channel, version))
+            value = restore(change, serializer, Location(self._view.thread, channel, version))
             self._keep(located, wanted, as_read(change, version))
             return value
         if self._live is None:

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 # How many checkpoints are read at a time: a long listing is never in memory as a whole.
 PAGE = 50
-# Of how many threads a listing of all of them remembers what they show. Forgetting one costs a query.
+# Of how many threads a listing of all of them remembers what they show. Discarding one costs a query.
 _VIEWS = 1_000
 
 
@@ -57,7 +57,9 @@ class Finder:
         if view is None or head is None:
             return None
         if head.version >= sys.maxsize:
-            raise CorruptionError(f"thread {thread!r} ends at version {head.version}, which never was: verify it")
+            raise CorruptionError(
+                f"thread {thread!r} ends at version {head.version}, which is not in its log: verify it"
+            )
         # Times grow with versions: the last one that is not later.
         recorded_at = partial(self._recorded_at, view)
         version = bisect_right(range(head.version + 1), moment, key=recorded_at) - 1
@@ -133,8 +135,8 @@ class Finder:
     def described(self, view: View, more: Mapping[str, Any]) -> dict[str, Any]:
         """Return a fork's searchable metadata: that of its thread, less what describes this as a fork, and `more`."""
         stream = self._store.log.stream(view.stream_id)
-        its = stream.metadata if stream else {}
-        return {**{key: value for key, value in its.items() if key not in _OF_A_FORK}, **more}
+        metadata = stream.metadata if stream else {}
+        return {**{key: value for key, value in metadata.items() if key not in _OF_A_FORK}, **more}
 
     def root(self, view: View) -> int:
         """The stream that a thread's past begins in: its own, if it was not forked."""

@@ -121,13 +121,13 @@ class Loader:
         view: View | None = None
         size = 1  # whoever wants only the first does not wait for a page
         chains: Chains | None = None
-        for its_view, located in items:
-            if view and batch and (its_view is not view or len(batch) >= size):
+        for each_view, located in items:
+            if view and batch and (each_view is not view or len(batch) >= size):
                 chains = self._chains(view, chains, serializer)
                 yield from self._complete_what_is_left(view, batch, chains, serializer)
                 batch, size = [], min(size * 4, PAGE)
-            if its_view is not view:
-                view, chains = its_view, None
+            if each_view is not view:
+                view, chains = each_view, None
             batch.append(located)
         if view and batch:
             yield from self._complete_what_is_left(view, batch, self._chains(view, chains, serializer), serializer)
@@ -135,7 +135,7 @@ class Loader:
     def _complete_what_is_left(
         self, view: View, batch: list[Located], chains: Chains, serializer: Serializer
     ) -> list[SavedCheckpoint]:
-        """Load the values; checkpoints that were forgotten meanwhile are left out."""
+        """Load the values; checkpoints that were erased meanwhile are left out."""
         used: Chains | None = chains
 
         def attempt() -> list[SavedCheckpoint]:
@@ -158,7 +158,7 @@ class Loader:
         if used and used.bytes < _REMEMBERED_BYTES:
             return used
         chains = Chains(self._store, self._tables, view)
-        chains.borrow(self._live.of_stream(view.stream_id), serializer)
+        chains.reuse_copiers(self._live.of_stream(view.stream_id), serializer)
         return chains
 
 
@@ -201,7 +201,7 @@ def _loaded(pending: PendingWrite, serializer: Serializer) -> tuple[str, str, An
 
 
 def again(attempt: Callable[[], T], store: EventStore, *threads: str) -> T:
-    """Return what an attempt returns, which begins anew if others forget, move or rename what it reads.
+    """Return what an attempt returns, which begins anew if others erase, move or rename what it reads.
 
     Args:
         attempt: Reads, from a fresh view; raises `OvertakenError` if what it has read does not belong together.
@@ -214,7 +214,7 @@ def again(attempt: Callable[[], T], store: EventStore, *threads: str) -> T:
     """
     # Between the query for the checkpoint and that for its values a prune may have erased both: then the next attempt
     # no longer finds the checkpoint. It may come upon the next prune, if one is made at each step.
-    stood: list[Head | None] | None = None
+    before: list[Head | None] | None = None
     last: EventStoreError | None = None
     for _ in range(_ATTEMPTS):
         try:
@@ -222,8 +222,8 @@ def again(attempt: Callable[[], T], store: EventStore, *threads: str) -> T:
         except OvertakenError as error:
             last = error
         except ErasedError as error:
-            last, stands = error, [store.head(thread) for thread in threads]
-            if stands == stood:
+            last, heads = error, [store.head(thread) for thread in threads]
+            if heads == before:
                 raise
-            stood = stands
+            before = heads
     raise BusyError(f"thread {' or '.join(map(repr, threads))} is changed all the time: try again") from last

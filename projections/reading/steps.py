@@ -55,7 +55,7 @@ class Writer:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class WritesEvent:
     """A `writes.saved` event."""
 
     version: int
@@ -71,12 +71,12 @@ class Recorded:
 
     @property
     def by_hand(self) -> bool:
-        """Tell whether no task wrote it, but who updated the state."""
+        """`True` if it is an update of the state, and not from a task."""
         return is_by_hand(self.record.task_path)
 
     @property
     def by_caller(self) -> bool:
-        """Tell whether no task wrote it, but who called the graph."""
+        """`True` if it is from the caller of the graph, and not from a task."""
         return is_of_caller(self.cause.task or "")
 
     @property
@@ -116,14 +116,14 @@ class Writes:
         read = {
             version: event
             for version, found in events.items()
-            if (event := _recorded(store, view.thread, version, *found))
+            if (event := _writes_event(store, view.thread, version, *found))
         }
         self._at = {
             key: _named(names, key, [read[each] for each in versions if each in read])
             for key, versions in places.items()
         }
 
-    def at(self, namespace: str, checkpoint: str) -> Sequence[Recorded]:
+    def at(self, namespace: str, checkpoint: str) -> Sequence[WritesEvent]:
         """Return the writes at a checkpoint, in the order of the log."""
         return self._at.get((namespace, checkpoint), ())
 
@@ -131,7 +131,7 @@ class Writes:
         """The same, as the rule takes it that tells what is due."""
         return [event.written for event in self.at(located.namespace, located.id)]
 
-    def applied(self, located: Located, parent: Located | None, ran: Collection[str]) -> list[Recorded]:
+    def applied(self, located: Located, parent: Located | None, ran: Collection[str]) -> list[WritesEvent]:
         """Return the writes that a checkpoint applied, in its order: one event per task with a result at its parent.
 
         If runs raced and a task ran twice, its event is the one of the checkpoint's own run, if that run is known.
@@ -145,7 +145,7 @@ class Writes:
         if above is None or source in _NO_STEPS:
             return []
         discards = parent is not None and has_taken_input(parent, located)
-        by_task: dict[str | None, Recorded] = {}
+        by_task: dict[str | None, WritesEvent] = {}
         for event in self.at(located.namespace, above):
             if not event.results or not _may_be_of(event, source, ran):
                 continue
@@ -158,7 +158,7 @@ class Writes:
         return sorted(by_task.values(), key=lambda event: (event.record.task_path, event.cause.task or ""))
 
 
-def writers_of(events: Sequence[Recorded], ran: Sequence[str], run: str | None) -> list[Writer]:
+def writers_of(events: Sequence[WritesEvent], ran: Sequence[str], run: str | None) -> list[Writer]:
     """Return who wrote some events that a checkpoint applied; nodes that have run besides come without a task.
 
     An update by hand is of the one node that the checkpoint tells of and nobody else wrote for: LangGraph notes nowhere
@@ -240,18 +240,18 @@ def _version(located: Located | None, channel: str) -> Any:
     return entry.channel_version if entry else None
 
 
-def failed(events: Iterable[Recorded]) -> bool:
+def failed(events: Iterable[WritesEvent]) -> bool:
     """Return whether one of a checkpoint's tasks raised."""
     return any(write.channel == ERROR for event in events for write in event.record.writes)
 
 
-def _named(names: Names, key: Key, events: Sequence[Recorded]) -> list[Recorded]:
+def _named(names: Names, key: Key, events: Sequence[WritesEvent]) -> list[WritesEvent]:
     """Return what tasks wrote at a checkpoint, with the names of their nodes."""
     nodes = names.nodes(*key, [(event.cause, event.record) for event in events])
     return [replace(event, cause=replace(event.cause, node=node)) for event, node in zip(events, nodes, strict=True)]
 
 
-def _may_be_of(event: Recorded, source: str | None, ran: Collection[str]) -> bool:
+def _may_be_of(event: WritesEvent, source: str | None, ran: Collection[str]) -> bool:
     """Return whether a checkpoint may have applied an event, rather than another child of its parent."""
     if source == "update":
         # An update also applies what tasks had finished before it.
@@ -259,10 +259,10 @@ def _may_be_of(event: Recorded, source: str | None, ran: Collection[str]) -> boo
     return not event.by_hand
 
 
-def _recorded(store: EventStore, thread: str, version: int, recorded_at: int, payload: bytes) -> Recorded | None:
+def _writes_event(store: EventStore, thread: str, version: int, recorded_at: int, payload: bytes) -> WritesEvent | None:
     """The event, or nothing if a prune has erased it meanwhile."""
     try:
         cause, record = opened(store, thread, version, payload, WritesRecord.unpack)
     except ErasedError:
         return None
-    return Recorded(version, recorded_at, cause, record, len(payload))
+    return WritesEvent(version, recorded_at, cause, record, len(payload))

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from eventstore import CorruptionError, EventStore
-from eventstore.reading import Segment
+from eventstore.reading import Span
 from projections.records import unpack_segment
 from projections.tables import Source, Tables
 from projections.values.change import Change
@@ -24,6 +24,7 @@ class View:
         sources: The rows of the branch that it is on, then those that this goes on from, the nearest first.
         forked: Whether early versions of its log stand in other streams.
         since: Since which version the branch has been that it is on; 0: it is the thread's first.
+        spans: The lineage of its stream, once it was asked for; see `lineage_of`.
         staying: For some checkpoints, by namespace and id, the versions of the only writes that are shown there.
     """
 
@@ -32,7 +33,7 @@ class View:
     sources: list[Source]
     forked: bool
     since: int = 0
-    segments: list[Segment] = field(default_factory=list)
+    spans: list[Span] = field(default_factory=list)
     staying: Mapping[tuple[str, str], Collection[int]] = field(default_factory=dict)
 
     @property
@@ -104,14 +105,14 @@ def stream_of(store: EventStore, view: View, version: int) -> int:
     """The stream that holds a version of a thread's log."""
     if not view.forked:
         return view.stream_id
-    return next(segment.stream_id for segment in lineage_of(store, view) if segment.holds(version))
+    return next(span.stream_id for span in lineage_of(store, view) if span.holds(version))
 
 
-def lineage_of(store: EventStore, view: View) -> Sequence[Segment]:
+def lineage_of(store: EventStore, view: View) -> Sequence[Span]:
     """Return which streams hold the log of a thread, the oldest first; read once for a view."""
-    if not view.segments:
-        view.segments = store.log.lineage(view.stream_id)
-    return view.segments
+    if not view.spans:
+        view.spans = store.log.lineage(view.stream_id)
+    return view.spans
 
 
 def _by_stream(store: EventStore, view: View, versions: list[int]) -> Iterable[tuple[int, list[int]]]:

@@ -56,8 +56,8 @@ class CheckpointRecord:
         manifest: Every channel of the checkpoint, and where its value is.
         changes: The values that this event holds.
         extras: What else the checkpoint held, as an encoding and bytes of the serializer.
-        packets: The node that each packet is for which the checkpoint sends, `None` where that is not known: so that
-            tasks have names whoever reads, also without the serializer.
+        packets: The node of each packet that the checkpoint sends, `None` where that is not known: so that tasks have
+            names also for readers without the serializer.
     """
 
     parent: str | None

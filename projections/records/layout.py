@@ -1,4 +1,4 @@
-"""The fields of a record as msgpack, and held against their types once: whoever uses a record relies on these.
+"""The fields of a record as msgpack, checked for their types once: users of a record rely on these.
 
 Within `layout`, a `TypeError` says that they are not what was stored.
 """
@@ -65,7 +65,7 @@ def layout() -> Iterator[None]:
 
 
 def unpacked_fields(data: bytes, length: int, more: Sequence[Any] = ()) -> list[Any]:
-    """Return so many fields, and those behind them that may be missing; `more` has what stands for these."""
+    """Return `length` fields and the optional ones after them; `more` has the defaults of these."""
     fields = ormsgpack.unpackb(data, option=UNPACK)
     if not isinstance(fields, list) or len(fields) < length:
         raise TypeError

@@ -13,7 +13,7 @@ from eventstore.writing import SHOWS
 from projections.records.layout import are, hold, id_of, is_version, layout, packed_fields, unpacked_fields
 
 
-class Adopted(NamedTuple):
+class TakenOver(NamedTuple):
     """A checkpoint that a pruned fork took over from an ancestor.
 
     Attributes:
@@ -36,27 +36,27 @@ class Adopted(NamedTuple):
 
 
 class Point(NamedTuple):
-    """A point of a thread's past that a line goes on from: its version, and, at a checkpoint, what stays of that.
+    """A point of a thread's past that a branch goes on from: its version, and, at a checkpoint, what stays of that.
 
     Attributes:
         upto: The version.
         last_id: The checkpoint: of what was shown, only ids up to this one are. `None`: all that was shown.
-        adopted: What stays of the checkpoint's step, and what led to it and arrived later.
+        taken_over: What stays of the checkpoint's step, and what led to it and arrived later.
     """
 
     upto: int
     last_id: str | None = None
-    adopted: Sequence[Adopted] = ()
+    taken_over: Sequence[TakenOver] = ()
 
     @property
     def version(self) -> int:
-        """The version of the last event that the line needs of those that were there before."""
+        """The version of the last event that the branch needs of those that were there before."""
         return max(self.upto, *self.events, 0)
 
     @property
     def events(self) -> set[int]:
         """The versions of the events that stay, of the checkpoint's step and of what arrived later."""
-        return {version for each in self.adopted for version in (each.version, *each.writes) if version is not None}
+        return {version for each in self.taken_over for version in (each.version, *each.writes) if version is not None}
 
     def pack(self) -> bytes:
         """The point, as a fork's event holds it."""
@@ -64,14 +64,14 @@ class Point(NamedTuple):
 
     def plain(self) -> list[Any]:
         """The point as a list."""
-        return [self.upto, pack_id(self.last_id), [*map(tuple, self.adopted)]]
+        return [self.upto, pack_id(self.last_id), [*map(tuple, self.taken_over)]]
 
     @classmethod
     def from_plain(cls, fields: Sequence[Any]) -> Point:
         """The point of a list."""
-        upto, last_id, adopted = fields
+        upto, last_id, taken_over = fields
         hold(is_version(upto))
-        return cls(upto, id_of(last_id), [adopted_of(each) for each in adopted])
+        return cls(upto, id_of(last_id), [taken_over_of(each) for each in taken_over])
 
     @classmethod
     def unpack(cls, data: bytes) -> Point:
@@ -82,11 +82,11 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MoveRecord:
-    """The data of an event that moves a thread to another line: of its checkpoints it then shows others.
+    """The data of an event that moves a thread to another branch.
 
     Attributes:
-        point: What the new line goes on from; `None`: it is no new one.
-        returns_to: The version since which the line has been that the thread returns to; `None`: it is a new one.
+        point: The point that a new branch goes on from; `None`: the thread returns to one that there was.
+        returns_to: The version since which the branch has been that the thread returns to; `None`: it is a new one.
         undoes: The version of the move that this one undoes, if it does.
         namespace: The namespace of the checkpoint that was asked for, and `checkpoint`, its id.
     """
@@ -119,16 +119,16 @@ def shown_by_fork(data: bytes) -> Point | None:
         return None if shows is None else Point.unpack(shows)
 
 
-def adopted_of(packed: Sequence[Any]) -> Adopted:
-    """Return an adopted row of a record; raise if it is not what was stored."""
-    adopted = Adopted(*packed)
+def taken_over_of(packed: Sequence[Any]) -> TakenOver:
+    """Return a taken over row of a record; raise if it is not what was stored."""
+    taken_over = TakenOver(*packed)
     hold(
-        type(adopted.namespace) is str,
-        type(adopted.checkpoint) is str,
-        adopted.version is None or is_version(adopted.version),
-        adopted.run is None or type(adopted.run) is str,
-        adopted.parent is None or type(adopted.parent) is str,
-        type(adopted.shown) is bool,
-        are(adopted.writes, int) and all(map(is_version, adopted.writes)),
+        type(taken_over.namespace) is str,
+        type(taken_over.checkpoint) is str,
+        taken_over.version is None or is_version(taken_over.version),
+        taken_over.run is None or type(taken_over.run) is str,
+        taken_over.parent is None or type(taken_over.parent) is str,
+        type(taken_over.shown) is bool,
+        are(taken_over.writes, int) and all(map(is_version, taken_over.writes)),
     )
-    return adopted
+    return taken_over

@@ -17,7 +17,7 @@ from eventstore import (
 )
 from eventstore.codec import Row, chain
 from eventstore.codec.envelope import digest, is_erased
-from eventstore.reading import Segment
+from eventstore.reading import Span
 from projections.reading.chains import Chains, Wanted
 from projections.reading.located import opened
 from projections.reading.view import View, payloads
@@ -26,7 +26,7 @@ from projections.recovery.expecting import Expected, Key, Logged
 from projections.recovery.report import Damage, Finding, Progress, Report, finding_of
 from projections.recovery.rings import rings
 from projections.tables import END, Tables
-from projections.values.change import WHOLE, Place, checksum, load, restore
+from projections.values.change import WHOLE, Location, checksum, load, restore
 from projections.values.serializer import Serializer
 
 T = TypeVar("T")
@@ -48,7 +48,7 @@ class Check:
 
     Args:
         store: The store.
-        queries: The blocks of this package, with those of recovery.
+        tables: The tables.
         view: The thread.
         head: Up to which version.
         serializer: Turns bytes into values.
@@ -77,12 +77,12 @@ class Check:
 
     def run(self) -> Report:
         """Check everything, and report all findings."""
-        segments = self._store.log.lineage(self._view.stream_id)
+        spans = self._store.log.lineage(self._view.stream_id)
         with self._listing():
-            self._check_log(segments)
+            self._check_log(spans)
         self._expected.finish()
         with self._listing():
-            self._hide_what_ancestors_deleted(segments)
+            self._hide_what_ancestors_deleted(spans)
         with self._listing():
             self._check_rows()
         with self._listing():
@@ -100,12 +100,12 @@ class Check:
 
     # --- the log -----------------------------------------------------------------------------------------------------
 
-    def _check_log(self, segments: list[Segment]) -> None:
+    def _check_log(self, spans: list[Span]) -> None:
         """Verify each event by itself: one that is damaged says nothing about those behind it."""
-        previous = self._beginning(segments[0].stream_id)
+        previous = self._beginning(spans[0].stream_id)
         last: int | None = None
-        for segment in segments:
-            for row in self._rows_of(segment):
+        for span in spans:
+            for row in self._rows_of(span):
                 if last is not None and row.version != last + 1:
                     self._note(Damage.CHAIN, last + 1, "the event is missing: restore the store from a backup")
                     previous = None
@@ -114,8 +114,8 @@ class Check:
                 self._events += 1
                 if self._events % _PAGE == 0:
                     self._progress(Progress("log", self._events, self._head))
-            if segment.upto is not None and last != segment.upto:
-                self._note(Damage.CHAIN, segment.upto, "the event is missing: restore the store from a backup")
+            if span.upto is not None and last != span.upto:
+                self._note(Damage.CHAIN, span.upto, "the event is missing: restore the store from a backup")
                 previous = None
         if last != self._head:
             self._note(Damage.CHAIN, self._head, "the event is missing: restore the store from a backup")
@@ -129,10 +129,10 @@ class Check:
             return None
         return chain.genesis(stream.begun_as)
 
-    def _rows_of(self, segment: Segment) -> Iterator[Row]:
-        upto = self._head if segment.upto is None else min(segment.upto, self._head)
+    def _rows_of(self, span: Span) -> Iterator[Row]:
+        upto = self._head if span.upto is None else min(span.upto, self._head)
         before = min(upto, END - 1) + 1
-        return self._store.log.events(segment.stream_id, after=segment.after, before=before)
+        return self._store.log.events(span.stream_id, after=span.after, before=before)
 
     def _verify(self, previous: bytes | None, row: Row) -> None:
         version, topic, recorded_at, stored, payload = row
@@ -155,13 +155,13 @@ class Check:
             self._add(finding_of(error, version))
             self._unreadable.add(version)
 
-    def _hide_what_ancestors_deleted(self, segments: list[Segment]) -> None:
-        for segment in segments[:-1]:
-            assert segment.upto is not None
-            for row in self._store.log.events(segment.stream_id, after=segment.upto, topics=[RUNS_DELETED]):
+    def _hide_what_ancestors_deleted(self, spans: list[Span]) -> None:
+        for span in spans[:-1]:
+            assert span.upto is not None
+            for row in self._store.log.events(span.stream_id, after=span.upto, topics=[RUNS_DELETED]):
                 try:
                     data = self._opened(row.version, row.payload, bytes, RUNS_DELETED)[1]
-                    self._expected.hide_of_ancestor(data, segment.after, segment.upto)
+                    self._expected.hide_of_ancestor(data, span.after, span.upto)
                 except _REFUSED as error:
                     self._add(finding_of(error, row.version))
 
@@ -189,7 +189,7 @@ class Check:
         for key in shown.keys() - self._expected.shown.keys():
             logged = self._expected.events.get(shown[key])
             if logged and logged.key == key:
-                message = f"reads find {_described(key)}, which was forgotten: rebuild the projection"
+                message = f"reads find {_described(key)}, which was pruned or deleted: rebuild the projection"
                 self._note(Damage.EXTRA_ROW, shown[key], message)
         self._check_descent(parents, shown)
         self._check_rows_of_writes()
@@ -221,7 +221,10 @@ class Check:
                     continue
                 found.add((key, version))
                 logged = self._expected.events.get(version)
-                if not logged or logged.topic != WRITES_SAVED or logged.key not in (None, key):
+                if logged == Logged(WRITES_SAVED, None):
+                    message = f"the content of writes to {_described(key)} was erased: rebuild the projection"
+                    self._note(Damage.ERASED, version, message)
+                elif logged != Logged(WRITES_SAVED, key):
                     message = f"a row of writes to {_described(key)} leads elsewhere: rebuild the projection"
                     self._note(Damage.EXTRA_ROW, version, message)
         for key, versions in self._expected.writes.items():
@@ -288,7 +291,7 @@ class Check:
                     self._add(finding_of(error, *wanted))
 
     def _check_segments(self) -> None:
-        """Read where the thread stands as one would who has read nothing before: that goes by segments."""
+        """Read the latest checkpoints as a new process would: by the segments."""
         latest: dict[str, str] = {}
         for namespace, checkpoint in self._expected.shown:
             latest[namespace] = max(checkpoint, latest.get(namespace, ""))
@@ -315,7 +318,7 @@ class Check:
         except _REFUSED:
             return None
         version, channel = wanted
-        message = f"what changes of {channel!r} are merged into is damaged, the log is not: rebuild the segments"
+        message = f"the segments of {channel!r} are damaged, the log is not: rebuild the segments"
         return Finding(Damage.SEGMENT, version, channel, message)
 
     def _read(self, wanted: Wanted, chains: Chains) -> None:
@@ -323,7 +326,7 @@ class Check:
         chains.fetch([version])
         change = chains.change(wanted)
         if change.operation == WHOLE:
-            restore(change, self._serializer, Place(self._view.thread, channel, version))
+            restore(change, self._serializer, Location(self._view.thread, channel, version))
         else:
             chains.shared(channel, chains.restore([wanted])[wanted], self._serializer)
 

@@ -51,21 +51,21 @@ class _Rows:
         writes: The versions of what was written to checkpoints.
         saved: The checkpoints that were saved, or may have been; writes that wait for others belong to a run under way.
         parents: The parents that they name.
-        forgotten: The checkpoints that were hidden at any time, or would have been.
+        hidden: The checkpoints that were hidden at any time, or would have been.
     """
 
     shown: dict[Key, int] = field(default_factory=dict)
     writes: dict[Key, set[int]] = field(default_factory=dict)
     saved: set[Key] = field(default_factory=set)
     parents: dict[Key, Key] = field(default_factory=dict)
-    forgotten: set[Key] = field(default_factory=set)
+    hidden: set[Key] = field(default_factory=set)
 
     def save(self, key: Key, version: int, parent: str | None) -> None:
         self.shown[key] = version
         self.saved.add(key)
         self.parents[key] = (key[0], parent or "")
 
-    def save_forgotten(self) -> None:
+    def save_erased(self) -> None:
         """Save a checkpoint of which only the digest is left: any that something waits for, for all that is known."""
         self.saved.update(self.writes)
 
@@ -79,45 +79,45 @@ class _Rows:
                 del self.writes[key]
             for key in [key for key in self.shown if key[1] > point.last_id]:
                 del self.shown[key]
-        for adopted in point.adopted:
-            if not adopted.shown:  # a DeltaChannel is replayed through it
+        for taken_over in point.taken_over:
+            if not taken_over.shown:  # a DeltaChannel is replayed through it
                 continue
-            key = (adopted.namespace, adopted.checkpoint)
-            if adopted.version is not None:
-                self.save(key, adopted.version, adopted.parent)
+            key = (taken_over.namespace, taken_over.checkpoint)
+            if taken_over.version is not None:
+                self.save(key, taken_over.version, taken_over.parent)
                 self.writes[key] = set()
-            elif point.last_id is not None and adopted.checkpoint <= point.last_id:
+            elif point.last_id is not None and taken_over.checkpoint <= point.last_id:
                 self.saved.add(key)  # also if a prune has erased the event that saved it
-            for version in adopted.writes:
+            for version in taken_over.writes:
                 self.write(key, version)
 
     def keep(self, kept: Collection[Key]) -> None:
-        self.forgotten |= {*self.parents.values()}.difference(kept)
+        self.hidden |= {*self.parents.values()}.difference(kept)
         self.hide(self.shown.keys() - set(kept))
 
     def hide(self, keys: Collection[Key]) -> None:
-        self.forgotten.update(keys)
+        self.hidden.update(keys)
         for key in keys:
             self.shown.pop(key, None)
-            # Also where it was saved on a line that this one does not show: what arrived before it went with it.
+            # Also where it was saved on a branch that this one does not show: what arrived before it went with it.
             self.writes.pop(key, None)
         for key in [key for key in self.writes if key in self.saved and key not in self.shown]:
             del self.writes[key]
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """A line: since when it has been, and what it goes on from, up to a version."""
+class _Branch:
+    """A branch: the version since which it has been, and the branch that it goes on from, up to a version."""
 
     since: int
-    source: _Line | None = None
+    source: _Branch | None = None
     upto: int = 0
 
-    def holds(self, line: _Line | None, version: int) -> bool:
-        """Return whether this line shows an event of a line (`None`: of all lines) at a version."""
-        at: _Line | None = self
+    def holds(self, branch: _Branch | None, version: int) -> bool:
+        """Return whether this branch shows an event of a branch (`None`: of all branches) at a version."""
+        at: _Branch | None = self
         while at is not None:
-            if line is None or line is at:
+            if branch is None or branch is at:
                 return True
             if version > at.upto:
                 return False
@@ -138,16 +138,16 @@ class Expected:
     events: dict[int, Logged] = field(default_factory=dict)
     shown: dict[Key, int] = field(default_factory=dict)
     writes: dict[Key, set[int]] = field(default_factory=dict)
-    # On which line the thread was, from which version on.
-    _moves: list[tuple[int, _Line]] = field(default_factory=lambda: [(-1, _Line(0))])
-    _effects: list[tuple[int, _Line | None, Callable[[_Rows], None]]] = field(default_factory=list)
+    # On which branch the thread was, from which version on.
+    _reflog: list[tuple[int, _Branch]] = field(default_factory=lambda: [(-1, _Branch(0))])
+    _effects: list[tuple[int, _Branch | None, Callable[[_Rows], None]]] = field(default_factory=list)
     _rows: _Rows = field(default_factory=_Rows)
 
     def erased(self, version: int, topic: str) -> None:
         """Take note of an event of which only the digest is left: nothing needs it."""
         self.events[version] = Logged(topic, None)
         if topic == CHECKPOINT_SAVED:
-            self._effects.append((version, self._line, _Rows.save_forgotten))
+            self._effects.append((version, self._branch, _Rows.save_erased))
 
     def apply(self, version: int, topic: str, cause: Cause, data: bytes) -> None:
         """Take note of what an event does to the rows.
@@ -159,18 +159,18 @@ class Expected:
         if topic == CHECKPOINT_SAVED:
             parent = CheckpointRecord.unpack(data).parent
             self.events[version] = Logged(topic, key, parent, cause.run)
-            self._effects.append((version, self._line, lambda rows: rows.save(key, version, parent)))
+            self._effects.append((version, self._branch, lambda rows: rows.save(key, version, parent)))
         elif topic == WRITES_SAVED:
             self.events[version] = Logged(topic, key)
-            self._effects.append((version, self._line, lambda rows: rows.write(key, version)))
+            self._effects.append((version, self._branch, lambda rows: rows.write(key, version)))
         elif topic == THREAD_PRUNED:
             kept = PruneRecord.unpack(data).kept or ()
-            self._effects.append((version, self._line, lambda rows: rows.keep(kept)))
+            self._effects.append((version, self._branch, lambda rows: rows.keep(kept)))
         elif topic in (RUNS_DELETED, BRANCH_DELETED):
             dropped = PruneRecord.unpack(data).dropped
             self._effects.append((version, None, lambda rows: rows.hide(dropped)))
         elif topic == FORKED:
-            # The fork's own first line: what its moves call the one since 0.
+            # The fork's own first branch: the one since version 0, as its moves name it.
             self._begin(version, 0, shown_by_fork(data) or Point(version - 1))
         elif topic in MOVES:
             self._move(version, MoveRecord.unpack(data))
@@ -178,8 +178,8 @@ class Expected:
     def finish(self) -> None:
         """Tell what the thread shows now."""
         rows = _Rows()
-        for version, line, effect in self._effects:
-            if self._line.holds(line, version):
+        for version, branch, effect in self._effects:
+            if self._branch.holds(branch, version):
                 effect(rows)
         self.shown, self.writes = rows.shown, rows.writes
         self._rows = rows
@@ -193,31 +193,33 @@ class Expected:
             upto: and up to this one.
         """
         dropped = PruneRecord.unpack(data).dropped
-        self._rows.forgotten.update(dropped)
+        self._rows.hidden.update(dropped)
         self._rows.hide([key for key in dropped if after < self.shown.get(key, 0) <= upto])
 
     def shows_parent(self, key: Key) -> bool:
         """Tell whether a checkpoint's parent is shown, and always was. After `finish`."""
         parent = self._rows.parents.get(key)
-        return parent in self.shown and parent not in self._rows.forgotten
+        return parent in self.shown and parent not in self._rows.hidden
 
     @property
-    def _line(self) -> _Line:
-        return self._moves[-1][1]
+    def _branch(self) -> _Branch:
+        return self._reflog[-1][1]
 
     def _move(self, version: int, move: MoveRecord) -> None:
         if move.point is not None:
             self._begin(version, version, move.point)
         else:
-            before = next((line for _, line in reversed(self._moves) if line.since == move.returns_to), None)
+            before = next((branch for _, branch in reversed(self._reflog) if branch.since == move.returns_to), None)
             if before is None:
-                raise CorruptionError(f"the thread returns to a line of version {move.returns_to}, which never was")
-            self._moves.append((version, before))
+                raise CorruptionError(
+                    f"the thread returns to a branch of version {move.returns_to}, which it has not been on"
+                )
+            self._reflog.append((version, before))
 
     def _begin(self, version: int, since: int, point: Point) -> None:
-        """Put the thread on a new line, which goes on from what it showed at a point."""
-        source = next((line for moved_at, line in reversed(self._moves) if moved_at <= point.upto), None)
+        """Put the thread on a new branch, which goes on from what it showed at a point."""
+        source = next((branch for moved_at, branch in reversed(self._reflog) if moved_at <= point.upto), None)
         if source is None or point.upto >= version:
-            raise CorruptionError(f"the thread goes on from version {point.upto}, where it never was")
-        self._moves.append((version, _Line(since, source, point.upto)))
-        self._effects.append((version, self._line, lambda rows: rows.go_back(point)))
+            raise CorruptionError(f"the thread goes on from version {point.upto}, which is not in its past")
+        self._reflog.append((version, _Branch(since, source, point.upto)))
+        self._effects.append((version, self._branch, lambda rows: rows.go_back(point)))

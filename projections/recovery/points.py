@@ -91,13 +91,13 @@ class StalledThread:
         thread: The thread's id.
         why: Why; several reasons if tasks beside each other came to different ends.
         since: When its last event was recorded, UTC.
-        head: Its latest checkpoint, which a run would go on from; `None` if it cannot be read.
+        latest: Its latest checkpoint, which a run would go on from; `None` if it cannot be read.
     """
 
     thread: str
     why: tuple[Why, ...]
     since: datetime
-    head: RecoveryPoint | None
+    latest: RecoveryPoint | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,13 @@ from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from typing import Any, TypeVar
 
-from eventstore import BadInputError, BusyError, CorruptionError, NotFoundError, TypeNotAllowedError
+from eventstore import BadInputError, BusyError, CorruptionError, EventStore, NotFoundError, TypeNotAllowedError
 from eventstore.arguments import checked
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
+from eventstore.workers import twin
 from projections.checkpoints.checkpoints import Checkpoints
+from projections.checkpoints.companion import Companion
 from projections.pregel import Step, Task, Written
 from projections.reading.channels import Values
 from projections.reading.due import Steps
@@ -38,20 +40,16 @@ _ATTEMPTS = 20
 
 
 @checked
-class Recovery:
+class Recovery(Companion):
     """Tells what can be recovered. It changes nothing.
 
     What comes next at a checkpoint is what LangGraph's `get_state` shows, and known without the graph as
     `projections.pregel` describes it: for all graphs that LangGraph's `StateGraph` makes.
-
-    Args:
-        checkpoints: The checkpoints of a store.
     """
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
-        self._checkpoints = checkpoints
-        self._store = checkpoints.store
-        self._tables = checkpoints.tables
+    def __init__(self, checkpoints: Checkpoints | EventStore, *, migrate: bool = True) -> None:
+        super().__init__(checkpoints, migrate=migrate)
+        self._tables = self.checkpoints.tables
 
     def points(
         self,
@@ -66,16 +64,16 @@ class Recovery:
 
         Args:
             thread: The thread's id; of one that does not exist there are none.
-            namespace: Of which namespace.
+            namespace: The namespace.
             before: Only those whose id is smaller.
-            limit: At most so many.
+            limit: The most that are returned.
             serializer: Reads questions, errors and packets. What it cannot read is left out.
         """
         check_stream(thread)
         _check_limit(limit)
 
         def read(view: View) -> list[RecoveryPoint]:
-            found = islice(self._checkpoints.finder.of_thread(view, namespace, before), limit)
+            found = islice(self.checkpoints.finder.of_thread(view, namespace, before), limit)
             batches = _batches(found)
             return [point for batch in batches for point in self._points(view, namespace, batch, serializer)]
 
@@ -97,7 +95,7 @@ class Recovery:
             older_than: A thread of which something is due is taken to have died if its last event is at least so old,
                 and to be at work otherwise: then it is not listed. `None`: all are listed, as `"pending"`. One that
                 asks, or has failed, is listed in any case.
-            limit: At most so many.
+            limit: The most that are returned.
             cursor: `next_cursor` of the page before, with the other arguments unchanged.
             serializer: Reads questions, errors and packets. What it cannot read is left out.
         """
@@ -108,15 +106,15 @@ class Recovery:
         looked_at = 0
         while len(found) < limit and looked_at < _LOOKED_AT:
             size = min(limit - len(found), _BATCH)
-            page = self._store.streams(prefix=prefix, limit=size, cursor=cursor)
+            page = self.store.streams(prefix=prefix, limit=size, cursor=cursor)
             for stream in page.streams:
                 try:
-                    head = self._head(stream.name, serializer)
+                    latest = self._latest(stream.name, serializer)
                 except CorruptionError:
                     found.append(StalledThread(stream.name, ("damaged",), stream.active_at, None))
                     continue
-                if head and (why := _why(head, stream.active_at, older_than)):
-                    found.append(StalledThread(stream.name, why, stream.active_at, head))
+                if latest and (why := _why(latest, stream.active_at, older_than)):
+                    found.append(StalledThread(stream.name, why, stream.active_at, latest))
             looked_at += size
             cursor = page.next_cursor
             if cursor is None:
@@ -143,56 +141,28 @@ class Recovery:
         tell = progress or (lambda _: None)
         found: set[tuple[Damage, int, str | None]] | None = None
         for _ in range(_ATTEMPTS):
-            head = self._store.head(thread)
-            view = self._checkpoints.finder.view(thread)
+            head = self.store.head(thread)
+            view = self.checkpoints.finder.view(thread)
             if head is None or view is None:
                 raise NotFoundError(f"there is no thread {thread!r} to check")
-            report = Check(self._store, self._tables, view, head.version, serializer, tell).run()
+            report = Check(self.store, self._tables, view, head.version, serializer, tell).run()
             if report.ok:
                 return report
-            # What was forgotten meanwhile looks as if it were lost. By whom, the thread's own log may not tell: an
-            # ancestor may have forgotten it, or the thread may have got another's name. But damage stays.
+            # What was erased meanwhile looks as if it were lost. By whom, the thread's own log may not tell: an
+            # ancestor may have erased it, or the thread may have got another's name. But damage stays.
             before, found = found, {(each.kind, each.version, each.channel) for each in report.findings}
-            stood_still = self._store.head(thread) == head
+            stood_still = self.store.head(thread) == head
             if found == before and (stood_still or not self._forgotten_since(thread, head.version)):
                 return report
         raise BusyError(f"thread {thread!r} is changed all the time: try again")
 
-    async def apoints(
-        self,
-        thread: str,
-        *,
-        namespace: str = "",
-        before: str | None = None,
-        limit: int = 50,
-        serializer: Serializer | None = None,
-    ) -> list[RecoveryPoint]:
-        """`points`."""
-        return await self._store.workers.run(
-            self.points, thread, namespace=namespace, before=before, limit=limit, serializer=serializer
-        )
+    apoints = twin(points)
+    astalled = twin(stalled)
+    acheck = twin(check)
 
-    async def astalled(
-        self,
-        *,
-        prefix: str = "",
-        older_than: timedelta | None = None,
-        limit: int = 100,
-        cursor: str | None = None,
-        serializer: Serializer | None = None,
-    ) -> StalledPage:
-        """`stalled`."""
-        return await self._store.workers.run(
-            self.stalled, prefix=prefix, older_than=older_than, limit=limit, cursor=cursor, serializer=serializer
-        )
-
-    async def acheck(self, thread: str, serializer: Serializer, *, progress: ProgressCallback | None = None) -> Report:
-        """`check`; `progress` is called on a thread of the store's own."""
-        return await self._store.workers.run(self.check, thread, serializer, progress=progress)
-
-    def _head(self, thread: str, serializer: Serializer | None) -> RecoveryPoint | None:
+    def _latest(self, thread: str, serializer: Serializer | None) -> RecoveryPoint | None:
         def read(view: View) -> RecoveryPoint | None:
-            located = self._checkpoints.finder.locate(view, "", None)
+            located = self.checkpoints.finder.locate(view, "", None)
             return next(self._points(view, "", [located], serializer)) if located else None
 
         return self._of_thread(thread, read)
@@ -201,34 +171,34 @@ class Recovery:
         """Return the result of `read` for a thread's view, `None` if there is no such thread."""
 
         def attempt() -> T | None:
-            view = self._checkpoints.finder.view(thread)
+            view = self.checkpoints.finder.view(thread)
             return read(view) if view else None
 
-        return again(attempt, self._store, thread)
+        return again(attempt, self.store, thread)
 
     def _forgotten_since(self, thread: str, version: int) -> bool:
         kept = {CHECKPOINT_SAVED, WRITES_SAVED}
-        head = self._store.head(thread)
+        head = self.store.head(thread)
         return (
             head is None
             or head.version < version
-            or any(event.topic not in kept for event in self._store.read(thread, after=version))
+            or any(event.topic not in kept for event in self.store.read(thread, after=version))
         )
 
     def _points(
         self, view: View, namespace: str, batch: Sequence[Located], serializer: Serializer | None
     ) -> Iterator[RecoveryPoint]:
         at = writes_rows(self._tables, view, namespace, [located.id for located in batch])
-        stored = payloads(self._store, view, {version for versions in at.values() for version in versions})
-        names = Names(self._checkpoints.finder, view)
+        stored = payloads(self.store, view, {version for versions in at.values() for version in versions})
+        names = Names(self.checkpoints.finder, view)
         names.know(batch)
 
         def written(located: Located) -> list[Written]:
             versions = [version for version in at.get(located.id, ()) if version in stored]
             return self._written(view, names, located, {version: stored[version] for version in versions})
 
-        values = Values(self._store, self._tables, view, serializer) if serializer else None
-        steps = Steps(self._checkpoints.finder, view, batch, written, values)
+        values = Values(self.store, self._tables, view, serializer) if serializer else None
+        steps = Steps(self.checkpoints.finder, view, batch, written, values)
         for located in batch:
             step = steps.of(located)
             number = step_of(located)
@@ -250,7 +220,7 @@ class Recovery:
     def _written(self, view: View, names: Names, located: Located, stored: Mapping[int, bytes]) -> list[Written]:
         """Return what was written to a checkpoint, by the payloads of the events' versions."""
         read = [
-            opened(self._store, view.thread, version, payload, WritesRecord.unpack)
+            opened(self.store, view.thread, version, payload, WritesRecord.unpack)
             for version, payload in stored.items()
         ]
         nodes = names.nodes(located.namespace, located.id, read)
@@ -277,11 +247,11 @@ def _said(write: Write | None, serializer: Serializer | None) -> Any:
         return None  # of a type that may not be made again, for one
 
 
-def _why(head: RecoveryPoint, active_at: datetime, older_than: timedelta | None) -> tuple[Why, ...]:
-    if head.clean:
+def _why(latest: RecoveryPoint, active_at: datetime, older_than: timedelta | None) -> tuple[Why, ...]:
+    if latest.clean:
         return ()
     # What a function failed with that a task called, the task may have caught.
-    reached = {task.status for task in (*head.tasks, *head.beside) if not task.called}
+    reached = {task.status for task in (*latest.tasks, *latest.beside) if not task.called}
     why: list[Why] = []
     if "interrupted" in reached:
         why.append("interrupt")

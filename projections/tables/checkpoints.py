@@ -239,7 +239,7 @@ class CheckpointsTable(Table):
             Statement(self._blocks["save_checkpoint"], {**place, "parent_id": parent, "run_id": cause.run}),
         )
 
-    def adopt(self, branch_id: int, stream_id: int, row: PlacedRow) -> None:
+    def take_over(self, branch_id: int, stream_id: int, row: PlacedRow) -> None:
         """Take a checkpoint over from what a branch of a stream goes on from. The event stays where it is."""
         params = {
             **_key(branch_id, row),
@@ -249,7 +249,7 @@ class CheckpointsTable(Table):
             "run_id": row.run,
             "retired_at": row.retired_at,
         }
-        self._run("adopt_checkpoint", params)
+        self._run("take_over_checkpoint", params)
 
     def retire(self, branch_id: int, row: PlacedRow, version: int) -> None:
         """Keep a row that is shown no longer from a version on."""

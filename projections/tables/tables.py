@@ -44,12 +44,12 @@ class Tables(TableSet):
 
     @cached_property
     def checkpoints(self) -> CheckpointsTable:
-        """Where each checkpoint is in the log."""
+        """The checkpoints: the position of each in the log."""
         return self._table(CheckpointsTable)
 
     @cached_property
     def writes(self) -> WritesTable:
-        """Which events hold the pending writes of a checkpoint."""
+        """The events that hold the pending writes of each checkpoint."""
         return self._table(WritesTable)
 
     @cached_property
@@ -59,12 +59,12 @@ class Tables(TableSet):
 
     @cached_property
     def sources(self) -> SourcesTable:
-        """What branches go on from."""
+        """The branches that each branch goes on from."""
         return self._table(SourcesTable)
 
     @cached_property
     def reflog(self) -> ReflogTable:
-        """Which branch each thread was on, when."""
+        """The reflog: the branches that each thread was on, by version."""
         return self._table(ReflogTable)
 
     @cached_property

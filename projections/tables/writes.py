@@ -55,9 +55,9 @@ class WritesTable(Table):
         }
         return Statement(self._blocks["save_writes"], params)
 
-    def adopt(self, branch_id: int, row: WritesRow) -> None:
+    def take_over(self, branch_id: int, row: WritesRow) -> None:
         """Take an event over from what a branch goes on from."""
-        self._run("adopt_writes", {**_key(branch_id, row.namespace, row.checkpoint), "event_version": row.version})
+        self._run("take_over_writes", {**_key(branch_id, row.namespace, row.checkpoint), "event_version": row.version})
 
     def drop(self, branch_id: int, namespace: str, checkpoint: str, pinned: int) -> None:
         """Drop the writes to a checkpoint, but for those up to the version that forks show."""

@@ -13,9 +13,9 @@ from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.naming import Names
 from projections.reading.steps import (
-    Recorded,
     Writer,
     Writes,
+    WritesEvent,
     is_of_many_steps,
     nodes_between,
     nodes_maybe_between,
@@ -85,7 +85,7 @@ class Attribution:
         """Return the values that tasks wrote to the channel for a checkpoint, and their writers, in applied order."""
         return [(value, event.writer()) for event in self._applied(step) for value in self._values(event)]
 
-    def _applied(self, step: Located) -> list[Recorded]:
+    def _applied(self, step: Located) -> list[WritesEvent]:
         parent = self._parent(step)
         return self._writes.applied(step, parent, nodes_between(parent, step) if source_of(step) == "update" else ())
 
@@ -98,7 +98,7 @@ class Attribution:
             self._parents[key] = self._finder.locate(self._view, *key)
         return self._parents[key]
 
-    def _values(self, event: Recorded) -> Iterator[Any]:
+    def _values(self, event: WritesEvent) -> Iterator[Any]:
         for write in event.results:
             if write.channel == self._channel:
                 if checksum(write.encoding, write.data) != write.checksum:

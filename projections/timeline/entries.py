@@ -22,9 +22,9 @@ from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.naming import Names
 from projections.reading.steps import (
-    Recorded,
     Writer,
     Writes,
+    WritesEvent,
     failed,
     nodes_between,
     source_of,
@@ -212,7 +212,7 @@ class Entries:
             found = written_between(places_of(parent.record, parent.version) if parent else {}, after)
         return [each for each in found if not _is_consumed(each)]
 
-    def _changes(self, located: Located, parent: Located | None, applied: Sequence[Recorded]) -> list[ChannelChange]:
+    def _changes(self, located: Located, parent: Located | None, applied: Sequence[WritesEvent]) -> list[ChannelChange]:
         folded = self._folded[located.namespace, located.id]
         replayed = {
             channel: said for channel, said in self._replayed(located, parent, applied).items() if channel not in folded
@@ -273,7 +273,7 @@ class Entries:
         told = _told(before, values.change((before, channel)), values.change((after, channel)), values.serializer)
         return in_short(told or diff(values.get(before, channel), values.get(after, channel)))
 
-    def _replayed(self, located: Located, parent: Located | None, applied: Sequence[Recorded]) -> dict[str, str]:
+    def _replayed(self, located: Located, parent: Located | None, applied: Sequence[WritesEvent]) -> dict[str, str]:
         """The channels that are replayed from their writes: what was written to them."""
         stored = {channel for each in (located, parent) if each for channel in places_of(each.record, each.version)}
         found = {each.channel: "" for each in self._written[located.namespace, located.id] if self._is_snapshot(each)}
@@ -307,12 +307,12 @@ def _is_consumed(written: Written) -> bool:
     return steers(written.channel) or (written.after is None and written.channel.startswith("__"))
 
 
-def _told(place: int, before: Change, after: Change, serializer: Serializer) -> Difference | None:
+def _told(base: int, before: Change, after: Change, serializer: Serializer) -> Difference | None:
     """The difference that a recorded change tells by itself: it adds parts to all that its base has, at its end.
 
     The base is not read. So what was added is not held against a checksum, which covers the whole value.
     """
-    if after.operation != before.operation or after.trail[-1:] != (place,):
+    if after.operation != before.operation or after.path[-1:] != (base,):
         return None
     recipe, inserted = unpack(after.encoding, after.data)
     length = sum(unpack(before.encoding, before.data)[0][1::2])

@@ -27,7 +27,7 @@ class _Unknown(Enum):
 UNKNOWN: Final = _Unknown.UNKNOWN
 """There may have been a value before: the checkpoint that would tell was pruned."""
 
-# How many events are read at once where a trail tells which come next.
+# How many events are read at once where a merge path names the next ones.
 _AHEAD = 200
 
 
@@ -78,10 +78,10 @@ class Generations:
     def _before(self, version: int) -> int | _Unknown | None:
         event = self.located(version)
         change = event.record.changes[self._channel]
-        if trail := change.trail:
-            # What a change builds upon is the value at the parent. The trail tells what comes next, too.
-            self._read([each for each in trail[-_AHEAD:] if each not in self._events])
-            return trail[-1]
+        if path := change.path:
+            # What a change builds upon is the value at the parent. Its merge path names the ones before that, too.
+            self._read([each for each in path[-_AHEAD:] if each not in self._events])
+            return path[-1]
         if event.record.parent is None:
             return None
         parent = self._finder.locate(self._view, event.namespace, event.record.parent)
@@ -93,7 +93,7 @@ class Generations:
         """Return a test for the places that a value adds to the one before; `None` if it does not only append."""
         after = self.located(version).record.changes[self._channel]
         before = self.located(older).record.changes[self._channel]
-        if after.operation not in (LIST, DICT) or after.operation != before.operation or after.trail[-1:] != (older,):
+        if after.operation not in (LIST, DICT) or after.operation != before.operation or after.path[-1:] != (older,):
             return None
         recipe, inserted = unpack(after.encoding, after.data)
         length = sum(unpack(before.encoding, before.data)[0][1::2])

@@ -11,7 +11,7 @@ from projections.diffing.content import ABSENT, same
 from projections.diffing.tracing import Path, places, steps_to, trace, value_at
 from projections.pregel.paths import later_step, step_in_id
 from projections.reading.located import Located
-from projections.reading.steps import Recorded, Writer, is_of_many_steps, nodes_maybe_between, step_of, writers_of
+from projections.reading.steps import Writer, WritesEvent, is_of_many_steps, nodes_maybe_between, step_of, writers_of
 from projections.timeline.replayed import Replayed, Written, alike, difference_of
 from projections.timeline.rules import EMPTY, Folded, overwritten
 
@@ -59,7 +59,7 @@ class _Change:
     before: Folded
     after: Folded
     located: Located
-    events: Sequence[Recorded] = field(default=())
+    events: Sequence[WritesEvent] = field(default=())
     gone: bool = False
 
 
@@ -233,8 +233,8 @@ class Provenance:
             return later
         parent = self._replayed.parent(change.located)
         since = step_of(parent) if parent else None
-        its = step_in_id(event.cause.task or "")
-        return its if its is not None and since is not None and since < its < step else step
+        named = step_in_id(event.cause.task or "")
+        return named if named is not None and since is not None and since < named < step else step
 
 
 def _new_at(change: _Change, sought: dict[Path, Path]) -> dict[Path, Any]:

@@ -23,7 +23,7 @@ from projections.reading.channels import Values, places_of
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.naming import Names
-from projections.reading.steps import Recorded, Writes, nodes_between
+from projections.reading.steps import Writes, WritesEvent, nodes_between
 from projections.reading.view import View
 from projections.records import HERE, Write
 from projections.tables import Tables
@@ -48,7 +48,7 @@ class Written(NamedTuple):
         value: What was written.
     """
 
-    event: Recorded
+    event: WritesEvent
     slot: int
     value: Any
 
@@ -172,7 +172,7 @@ class Replayed:
         parent = located.record.parent
         return [] if parent is None else self._at((located.namespace, parent), channel)
 
-    def applied(self, located: Located) -> list[Recorded]:
+    def applied(self, located: Located) -> list[WritesEvent]:
         """Return what a checkpoint applied, of all channels, told by what it says of itself: see `Writes.applied`."""
         parent = located.record.parent
         if parent is None:
@@ -218,7 +218,7 @@ class Replayed:
             if write.channel == channel
         ]
 
-    def _load(self, event: Recorded, write: Write) -> Any:
+    def _load(self, event: WritesEvent, write: Write) -> Any:
         if checksum(write.encoding, write.data) != write.checksum:
             raise ChecksumError(self._view.thread, write.channel, event.version)
         return load(write.encoding, write.data, self._values.serializer)

@@ -6,18 +6,20 @@ import base64
 import binascii
 import heapq
 import json
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from eventstore import BadInputError, ErasedError, NotFoundError, OvertakenError
+from eventstore import BadInputError, ErasedError, EventStore, NotFoundError, OvertakenError
 from eventstore.arguments import checked
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
+from eventstore.workers import twin, twin_iterator
 from projections.checkpoints.checkpoints import Checkpoints
+from projections.checkpoints.companion import Companion
 from projections.model import SavedCheckpoint
 from projections.reading.channels import Values
 from projections.reading.finding import PAGE
@@ -59,23 +61,19 @@ class _Listed(NamedTuple):
 
 
 @checked
-class Timeline:
+class Timeline(Companion):
     """Tells the history of threads.
 
     Nothing of it writes. Values go through the serializer that is passed with each call, and what is returned may share
     objects: it is there to be looked at. A method whose name begins with `a` is the same for `async` code.
-
-    Args:
-        checkpoints: The checkpoints of the store.
     """
 
-    def __init__(self, checkpoints: Checkpoints) -> None:
-        self._checkpoints = checkpoints
-        self._store = checkpoints.store
-        self._tables = checkpoints.tables
-        self._finder = checkpoints.finder
-        self._comparison = Comparison(self._store, self._tables, self._finder)
-        self._blame = Blame(self._store, self._tables, self._finder)
+    def __init__(self, checkpoints: Checkpoints | EventStore, *, migrate: bool = True) -> None:
+        super().__init__(checkpoints, migrate=migrate)
+        self._tables = self.checkpoints.tables
+        self._finder = self.checkpoints.finder
+        self._comparison = Comparison(self.store, self._tables, self._finder)
+        self._blame = Blame(self.store, self._tables, self._finder)
 
     def page(
         self,
@@ -92,13 +90,13 @@ class Timeline:
         Args:
             threads: A thread, or several, whose checkpoints are merged. Those that do not exist have none.
             serializer: Turns bytes into values.
-            namespace: Of which namespace; `None`: of all.
+            namespace: The namespace; `None`: all of them.
             before: `next_cursor` of the page before, with the same threads and namespace.
             limit: The size of the page.
             fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
-            BadInputError: The limit or the cursor is none.
+            BadInputError: The limit or the cursor is not valid.
         """
         names = _checked(threads, namespace)
         if type(limit) is not int or limit < 1:
@@ -146,7 +144,7 @@ class Timeline:
             thread: The thread.
             time: The time (without a zone, in UTC), or a checkpoint's id.
             serializer: Turns bytes into values.
-            namespace: Of which namespace.
+            namespace: The namespace.
             fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
@@ -157,7 +155,7 @@ class Timeline:
             _checked([thread], namespace, checkpoint)
             return again(
                 lambda: self._whole(self._standing_at(thread, namespace, checkpoint), serializer, fold),
-                self._store,
+                self.store,
                 thread,
             )
         _checked([thread], namespace)
@@ -165,7 +163,7 @@ class Timeline:
             raise BadInputError(f"time is {time!r}: use a datetime, or a checkpoint's id")
         moment = to_microseconds(time)
         return again(
-            lambda: self._whole(self._finder.as_of(thread, namespace, moment), serializer, fold), self._store, thread
+            lambda: self._whole(self._finder.as_of(thread, namespace, moment), serializer, fold), self.store, thread
         )
 
     def state(
@@ -193,7 +191,7 @@ class Timeline:
             located = self._finder.locate(view, namespace, checkpoint) if view else None
             return self._whole((view, located) if view and located else None, serializer, fold)
 
-        return again(attempt, self._store, thread)
+        return again(attempt, self.store, thread)
 
     def diff(
         self,
@@ -227,7 +225,7 @@ class Timeline:
             lambda: self._comparison.of(
                 (thread, a), (thread_b or thread, b), serializer, namespace=namespace, channels=channels, fold=fold
             ),
-            self._store,
+            self.store,
             *dict.fromkeys([thread, thread_b or thread]),
         )
 
@@ -262,44 +260,18 @@ class Timeline:
             lambda: self._blame.of(
                 thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=namespace, fold=fold
             ),
-            self._store,
+            self.store,
             thread,
         )
 
-    # --- the same for async code: on a thread of the store's own -----------------------------------------------------
+    # --- the same for async code -------------------------------------------------------------------------------------
 
-    async def apage(self, threads: str | Sequence[str], serializer: Serializer, **options: Any) -> TimelinePage:
-        """`page`, with the same arguments."""
-        return await self._store.workers.run(self.page, threads, serializer, **options)
-
-    async def aentries(
-        self, threads: str | Sequence[str], serializer: Serializer, **options: Any
-    ) -> AsyncIterator[TimelineEntry]:
-        """`entries`, with the same arguments."""
-        found = self.entries(threads, serializer, **options)
-        while batch := await self._store.workers.run(lambda: [*islice(found, PAGE)]):
-            for entry in batch:
-                yield entry
-
-    async def aat(
-        self, thread: str, time: datetime | str, serializer: Serializer, **options: Any
-    ) -> SavedCheckpoint | None:
-        """`at`, with the same arguments."""
-        return await self._store.workers.run(self.at, thread, time, serializer, **options)
-
-    async def astate(self, thread: str, serializer: Serializer, **options: Any) -> SavedCheckpoint | None:
-        """`state`, with the same arguments."""
-        return await self._store.workers.run(self.state, thread, serializer, **options)
-
-    async def adiff(
-        self, thread: str, a: str | None, b: str | None, serializer: Serializer, **options: Any
-    ) -> CheckpointDiff:
-        """`diff`, with the same arguments."""
-        return await self._store.workers.run(self.diff, thread, a, b, serializer, **options)
-
-    async def ablame(self, thread: str, channel: str, serializer: Serializer, **options: Any) -> list[Origin]:
-        """`blame`, with the same arguments."""
-        return await self._store.workers.run(self.blame, thread, channel, serializer, **options)
+    apage = twin(page)
+    aentries = twin_iterator(entries, at_once=PAGE)
+    aat = twin(at)
+    astate = twin(state)
+    adiff = twin(diff)
+    ablame = twin(blame)
 
     # -----------------------------------------------------------------------------------------------------------------
 
@@ -324,7 +296,7 @@ class Timeline:
         view = self._finder.view(thread)
         if view is None:
             raise NotFoundError(f"there is no thread {thread!r}")
-        return self._checkpoints.mover.at(view, namespace, checkpoint)
+        return self.checkpoints.mover.at(view, namespace, checkpoint)
 
     def _whole(
         self, found: tuple[View, Located] | None, serializer: Serializer, fold: Fold | None
@@ -332,9 +304,9 @@ class Timeline:
         if found is None:
             return None
         view, located = found
-        saved = self._checkpoints.loader.complete(view, located, serializer)
-        values = Values(self._store, self._tables, view, serializer)
-        return completed(saved, located, Replayed(self._store, self._tables, self._finder, view, values, fold))
+        saved = self.checkpoints.loader.complete(view, located, serializer)
+        values = Values(self.store, self._tables, view, serializer)
+        return completed(saved, located, Replayed(self.store, self._tables, self._finder, view, values, fold))
 
     def _described(self, batch: Sequence[_Listed], serializer: Serializer, fold: Fold | None) -> list[TimelineEntry]:
         """The entries of some checkpoints, the latest first."""
@@ -347,12 +319,12 @@ class Timeline:
     def _described_of_thread(
         self, view: View, batch: list[Located], serializer: Serializer, fold: Fold | None
     ) -> list[TimelineEntry]:
-        """The entries of some checkpoints, but for those that are forgotten meanwhile."""
+        """The entries of some checkpoints, but for those that are erased meanwhile."""
 
         def attempt() -> list[TimelineEntry]:
             nonlocal view, batch
             try:
-                entries = Entries(self._store, self._tables, self._finder, view, batch, serializer, fold)
+                entries = Entries(self.store, self._tables, self._finder, view, batch, serializer, fold)
                 return [entries.of(located) for located in batch]
             except ErasedError as error:
                 before = batch
@@ -361,7 +333,7 @@ class Timeline:
                     raise OvertakenError from error
                 raise
 
-        return again(attempt, self._store, view.thread)
+        return again(attempt, self.store, view.thread)
 
 
 def _checked(threads: str | Sequence[str], namespace: str | None, *checkpoints: str | None) -> Sequence[str]:

@@ -35,11 +35,11 @@ Encoding = str | int
 
 
 class Change(NamedTuple):
-    """How a value came to be.
+    """A recorded change of a value.
 
     Attributes:
         operation: What `data` does to the base.
-        base: The trail that leads to the base, packed (see `pack_trail`); 0 if there is none.
+        base: The merge path to the base, packed (see `pack_path`); 0 if there is none.
         checksum: Of the result; how it is computed depends on the operation.
         encoding: The encoding of `data`, or of all parts in it; `None` if each part names its own.
         data: The serializer's bytes; or, of an operation on parts, what `parts.pack` gave.
@@ -52,13 +52,13 @@ class Change(NamedTuple):
     data: bytes
 
     @property
-    def trail(self) -> tuple[int, ...]:
+    def path(self) -> tuple[int, ...]:
         """The versions that the base is read from, the oldest first; the last one is the base itself."""
-        return unpack_trail(self.base)
+        return unpack_path(self.base)
 
 
-class Place(NamedTuple):
-    """The place of a value, for the error if it is damaged: thread, channel, and the version of its event."""
+class Location(NamedTuple):
+    """A value's thread, channel, and the version of its event: for the error if it is damaged."""
 
     thread: str
     channel: str
@@ -81,7 +81,7 @@ def _seed(encoding: Encoding) -> int:
     return crc32(repr(encoding).encode(errors="surrogatepass"))
 
 
-def restore(change: Change, serializer: Serializer, place: Place) -> Any:
+def restore(change: Change, serializer: Serializer, location: Location) -> Any:
     """The value of a change that replaces whatever was there.
 
     Raises:
@@ -91,7 +91,7 @@ def restore(change: Change, serializer: Serializer, place: Place) -> Any:
     if change.operation != WHOLE or change.encoding is None:
         raise UnknownFormatError(f"a value is stored by operation {change.operation}, which is unknown here: upgrade")
     if checksum(change.encoding, change.data) != change.checksum:
-        raise ChecksumError(*place)
+        raise ChecksumError(*location)
     return load(change.encoding, change.data, serializer)
 
 
@@ -115,13 +115,13 @@ def encoding_name(encoding: Encoding) -> str:
     raise UnknownFormatError(f"a value is stored in encoding {encoding!r}, which is unknown here: upgrade")
 
 
-def pack_trail(trail: Sequence[int]) -> list[int]:
+def pack_path(path: Sequence[int]) -> list[int]:
     """Ascending versions as small numbers: the last one, and the way back from each to the one before."""
-    return [trail[-1], *(after - before for before, after in zip(trail[-2::-1], trail[:0:-1], strict=True))]
+    return [path[-1], *(after - before for before, after in zip(path[-2::-1], path[:0:-1], strict=True))]
 
 
-def unpack_trail(packed: int | Sequence[int]) -> tuple[int, ...]:
-    """The versions that `pack_trail` packed.
+def unpack_path(packed: int | Sequence[int]) -> tuple[int, ...]:
+    """The versions that `pack_path` packed.
 
     Raises:
         CorruptionError: They are not ascending, or no versions.
@@ -131,7 +131,7 @@ def unpack_trail(packed: int | Sequence[int]) -> tuple[int, ...]:
     if packed and not (
         set(map(type, packed)) == {int} and min(packed) > 0 and sum(packed[1:]) < packed[0] <= _LAST_VERSION
     ):
-        raise CorruptionError("what a value builds upon is no trail of versions: it was damaged")
+        raise CorruptionError("the merge path of a value is not a list of ascending versions: it was damaged")
     found: list[int] = []
     for step in packed:
         found.append(found[-1] - step if found else step)

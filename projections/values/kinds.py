@@ -9,7 +9,7 @@ from typing import Any
 from eventstore import CorruptionError, UnknownFormatError
 from projections.values.change import DICT, LIST, TEXT, WHOLE
 
-# A long text is stored in pieces of so many characters: an edit stores the pieces that it touches.
+# A long text is stored in pieces of this many characters: an edit stores the pieces that it touches.
 PIECE_CHARACTERS = 1024
 
 
@@ -61,7 +61,7 @@ def join(kind: int, parts: Sequence[Any]) -> Any:
         if kind == TEXT:
             return "".join(parts)
     except TypeError as error:
-        raise CorruptionError("what a value was put together from are no parts of one: it was damaged") from error
+        raise CorruptionError("the parts of a value are not parts of its type: it was damaged") from error
     raise unknown(kind)
 
 

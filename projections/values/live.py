@@ -1,6 +1,6 @@
 """The values that threads had last, within a budget of bytes: what changes build upon, and what reads give.
 
-Losing one costs time, never correctness. None ever is out of date: what an event holds does not change.
+Losing one costs time, never correctness. It is never out of date: what an event holds does not change.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LiveValues(Follower):
             return [value for slot, (value, _) in self._values.items() if slot.stream_id == stream_id]
 
     def put(self, slot: Slot, value: Value) -> None:
-        """Keep a value in the place of the one before, if it is not larger than the whole budget."""
+        """Keep a value instead of the one before, if it is not larger than the whole budget."""
         memory = value.memory
         with self._lock:
             self._drop(slot)
@@ -66,8 +66,8 @@ class LiveValues(Follower):
             while self._memory > self.budget:
                 self._drop(next(iter(self._values)))
 
-    def forget(self, stream_id: int | None = None) -> None:
-        """Drop the values of one stream, or all."""
+    def discard(self, stream_id: int | None = None) -> None:
+        """Discard the values of one stream, or all."""
         with self._lock:
             for slot in [slot for slot in self._values if stream_id in (None, slot.stream_id)]:
                 self._drop(slot)

@@ -58,7 +58,7 @@ def apply(base: Parts, recipe: Sequence[int], inserted: Parts, limit: int | None
         base: The base.
         recipe: The recipe.
         inserted: What it inserts.
-        limit: How many bytes the parts may take in memory besides their own, if that is not known to be well.
+        limit: How many bytes the parts may take in memory besides their own; `None`: the recipe is known to be sound.
 
     Raises:
         CorruptionError: It takes what is not there.
@@ -89,11 +89,11 @@ def is_append(recipe: Sequence[int], length: int) -> bool:
 
 
 class Alignment(NamedTuple):
-    """The places of new elements among the old ones that equal them.
+    """The indexes of new elements among the old ones that equal them.
 
     Attributes:
         prefix: The number of elements at the beginning that are where they were.
-        rest: The old place of each of the others, or `INSERT`.
+        rest: The old index of each of the others, or `INSERT`.
     """
 
     prefix: int
@@ -105,13 +105,13 @@ def align(old: Sequence[Hashable], new: Sequence[Hashable]) -> Alignment:
     prefix = _common_prefix(old, new)
     if prefix in (len(old), len(new)):
         return Alignment(prefix, [INSERT] * (len(new) - prefix))
-    places: dict[Hashable, int] = {}
-    for place in range(len(old) - 1, -1, -1):
-        places[old[place]] = place
+    indexes: dict[Hashable, int] = {}
+    for index in range(len(old) - 1, -1, -1):
+        indexes[old[index]] = index
     expected = prefix
     rest = []
     for each in new[prefix:]:
-        found = expected if expected < len(old) and old[expected] == each else places.get(each, INSERT)
+        found = expected if expected < len(old) and old[expected] == each else indexes.get(each, INSERT)
         rest.append(found)
         # What stands after something that was replaced is likely to have stayed.
         expected = (expected if found == INSERT else found) + 1
@@ -165,7 +165,7 @@ def unpack(encoding: Encoding | None, data: bytes, limit: int = MAX_VALUE_BYTES)
 
 
 def check_count(count: int, limit: int) -> None:
-    """Hold that so many parts may be in memory.
+    """Check that a number of parts may be in memory.
 
     Raises:
         TooLargeError: They would take more than `limit` bytes, whatever they are.
@@ -192,4 +192,4 @@ def _common_prefix(old: Sequence[Hashable], new: Sequence[Hashable]) -> int:
     shorter = min(len(old), len(new))
     if old[:shorter] == new[:shorter]:  # the usual case, at the speed of C
         return shorter
-    return next(place for place in range(shorter) if old[place] != new[place])
+    return next(index for index in range(shorter) if old[index] != new[index])

@@ -81,7 +81,7 @@ def load_typed(serializer: Serializer, encoding: str, data: bytes) -> Any:
 
 
 class Refusals:
-    """The types that several values are refused for, in one error: whoever allows them does it once."""
+    """The types that several values are refused for, in one error, so that they can be allowed at once."""
 
     def __init__(self) -> None:
         self._not_allowed: dict[tuple[str, str], None] = {}

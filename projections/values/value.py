@@ -19,13 +19,19 @@ from projections.values.change import (
     encoding_name,
     encoding_number,
     load,
-    pack_trail,
+    pack_path,
     whole,
 )
+from projections.values.copiers import Copier, copied, copier_of
+from projections.values.fingerprints import (
+    NO_FINGERPRINTS,
+    Fingerprints,
+    fingerprints_of,
+    fingerprints_of_pairs,
+    fingerprints_of_text,
+)
 from projections.values.kinds import TAKEN_APART, join, kind_of, split
-from projections.values.ladder import DEFAULT_POLICY, Ladder, SnapshotPolicy, climb, segments_due
-from projections.values.marks import NO_MARKS, Marks, marks_of, marks_of_pairs, marks_of_text
-from projections.values.molds import Mold, copied, mold_of
+from projections.values.merging import DEFAULT_POLICY, Levels, SnapshotPolicy, levels_after, merges_at
 from projections.values.parts import (
     INSERT,
     NOTHING,
@@ -46,8 +52,8 @@ from projections.values.serializer import Serializer, dump, for_each
 _SMALL_BYTES = 128
 # What a change may cost beyond the bytes that the policy allows: with small values, the frames count for more.
 _SLACK_BYTES = 256
-# What a part takes in memory besides its bytes, which it holds up to four times: as bytes, as a mark, as an object
-# (roughly twice).
+# What a part takes in memory besides its bytes, which it holds up to four times: as bytes, as a fingerprint, as an
+# object (roughly twice).
 _PART_MEMORY = 1_200
 _COPIES_IN_MEMORY = 4
 
@@ -62,13 +68,13 @@ class Seen:
 
     Attributes:
         serializer: The serializer that wrote the parts, and reads them.
-        marks: The marks of the parts as they were recorded or read; empty if these are not known.
-        molds: The molds that make the parts, anew for each reader; `None` for one that is not made yet.
+        fingerprints: The fingerprints of the parts as they were recorded or read; empty if these are not known.
+        copiers: The copiers that make the parts, anew for each reader; `None` for one that is not made yet.
     """
 
     serializer: Serializer | None = None
-    marks: Marks = NO_MARKS
-    molds: Sequence[Mold | None] = ()
+    fingerprints: Fingerprints = NO_FINGERPRINTS
+    copiers: Sequence[Copier | None] = ()
 
 
 @dataclass(slots=True)
@@ -79,7 +85,7 @@ class Value:
         kind: The operation that it is recorded by.
         parts: Its parts in bytes; of a value that is recorded whole, the one.
         version: The version of the event that holds it.
-        ladder: Which changes it builds upon.
+        levels: The changes and segments that it builds upon, by level.
         read_bytes: How many bytes of changes are read to restore it from the log alone.
         size: How many bytes its parts take.
         seen: What is known of its parts besides.
@@ -88,7 +94,7 @@ class Value:
     kind: int
     parts: Parts
     version: int = 0
-    ladder: Ladder = ()
+    levels: Levels = ()
     read_bytes: int = 0
     size: int = 0
     seen: Seen = Seen()
@@ -99,7 +105,7 @@ class Value:
         return _COPIES_IN_MEMORY * self.size + _PART_MEMORY * (1 + len(self.parts.stored))
 
     def restore(self, serializer: Serializer) -> Any:
-        """The value, made for one reader: whoever changes it changes nobody else's."""
+        """The value, made for one reader, who may change it: nobody else has the same objects."""
         if self.kind == WHOLE:
             [(encoding, data)] = self.parts.stored
             return load(encoding, data, serializer)
@@ -109,47 +115,47 @@ class Value:
 
     def made(self, serializer: Serializer) -> list[Any]:
         """The parts as objects, made for one reader."""
-        molds, _ = self.fill(serializer)
-        return [mold() for mold in molds]
+        copiers, _ = self.fill(serializer)
+        return [copier() for copier in copiers]
 
-    def lend(self, molds: Mapping[Part, Mold], serializer: Serializer) -> None:
-        """Use molds that others have made."""
+    def use_copiers(self, copiers: Mapping[Part, Copier], serializer: Serializer) -> None:
+        """Use copiers that were made for other values, if this one has none."""
         seen = self._seen_by(serializer)
-        if not seen.molds:
-            self.seen = replace(seen, molds=[*map(molds.get, self.parts.stored)])
+        if not seen.copiers:
+            self.seen = replace(seen, copiers=[*map(copiers.get, self.parts.stored)])
 
-    def lending(self, serializer: Serializer) -> dict[Part, Mold]:
-        """The molds of the parts, as far as they are made."""
-        molds = self._seen_by(serializer).molds
-        return {part: mold for part, mold in zip(self.parts.stored, molds, strict=False) if mold}
+    def copiers(self, serializer: Serializer) -> dict[Part, Copier]:
+        """The copiers of the parts, as far as they are made."""
+        copiers = self._seen_by(serializer).copiers
+        return {part: copier for part, copier in zip(self.parts.stored, copiers, strict=False) if copier}
 
-    def fill(self, serializer: Serializer) -> tuple[Sequence[Mold], Mapping[Part, Mold]]:
-        """The molds of all parts, and of those the ones that are made now, since there were none."""
+    def fill(self, serializer: Serializer) -> tuple[Sequence[Copier], Mapping[Part, Copier]]:
+        """The copiers of all parts, and of those the ones that are made now, since there were none."""
         stored, seen = self.parts.stored, self._seen_by(serializer)
-        molds = seen.molds or [None] * len(stored)
-        parts = [part for part, mold in zip(stored, molds, strict=True) if mold is None]
+        copiers = seen.copiers or [None] * len(stored)
+        parts = [part for part, copier in zip(stored, copiers, strict=True) if copier is None]
         loaded = load_parts(self.kind, parts, serializer) if parts else []
-        made = {part: _mold(self.kind, each, part, serializer) for part, each in zip(parts, loaded, strict=True)}
-        filled = [mold or made[part] for part, mold in zip(stored, molds, strict=True)]
+        made = {part: _copier(self.kind, each, part, serializer) for part, each in zip(parts, loaded, strict=True)}
+        filled = [copier or made[part] for part, copier in zip(stored, copiers, strict=True)]
         if made:
-            self.seen = replace(seen, molds=filled)
+            self.seen = replace(seen, copiers=filled)
         return filled, made
 
-    def marks_for(self, serializer: Serializer) -> Marks:
-        """The marks of the parts as this serializer wrote and reads them; none if that would cost to read them."""
+    def fingerprints_for(self, serializer: Serializer) -> Fingerprints:
+        """The fingerprints of the parts as this serializer reads them; none if it would have to read them first."""
         seen = self._seen_by(serializer)
-        molds = [mold for mold in seen.molds if mold]
-        if seen.marks or not molds or len(molds) < len(seen.molds):
-            return seen.marks
-        marks = _marks(self.kind, [mold() for mold in molds])
-        self.seen = replace(seen, marks=marks)
-        return marks
+        copiers = [copier for copier in seen.copiers if copier]
+        if seen.fingerprints or not copiers or len(copiers) < len(seen.copiers):
+            return seen.fingerprints
+        fingerprints = _fingerprints(self.kind, [copier() for copier in copiers])
+        self.seen = replace(seen, fingerprints=fingerprints)
+        return fingerprints
 
     def _read_once(self, serializer: Serializer) -> list[Any]:
-        """The parts as objects, for the first reader: most values have no second one, for whom molds would be made."""
+        """The parts as objects, without copiers, for the first reader: most values have no second one."""
         made = load_parts(self.kind, self.parts.stored, serializer)
         # What they are is noted before the reader can change them.
-        self.seen = Seen(serializer, _marks(self.kind, made))
+        self.seen = Seen(serializer, _fingerprints(self.kind, made))
         return made
 
     def _seen_by(self, serializer: Serializer) -> Seen:
@@ -158,12 +164,12 @@ class Value:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class NewValue:
     """A value that is about to be recorded.
 
     Attributes:
-        value: What is kept of it; its version is that of the event to come.
-        change: What the event holds.
+        value: The value as it is kept; its version is that of the event to come.
+        change: The change that the event holds.
         segments: The segments that end with it, as level and change.
         base: The version that the change builds upon, 0 for none.
     """
@@ -173,18 +179,18 @@ class Recorded:
     segments: Sequence[tuple[int, Change]] = ()
     base: int = 0
 
-    def standing_alone(self) -> Recorded:
+    def standing_alone(self) -> NewValue:
         """The same value recorded so that it builds upon nothing."""
         return alone(self.value) if self.base else self
 
 
-def recorded(
+def new_value(
     value: Any,
     channel: str,
     serializer: Serializer,
     policy: SnapshotPolicy = DEFAULT_POLICY,
     base: Value | None = None,
-) -> Recorded:
+) -> NewValue:
     """Record a value: as a change of its base, if there is one of its kind and that takes less.
 
     Args:
@@ -203,14 +209,14 @@ def recorded(
     base = base if base and base.kind == kind else None
     parts = split(kind, value, base.made(serializer) if base and kind == TEXT else ())
     old = base.parts if base else NOTHING
-    known = base.marks_for(serializer) if base else NO_MARKS
+    known = base.fingerprints_for(serializer) if base else NO_FINGERPRINTS
     if known.begin(parts):
         alignment = Alignment(len(known), [INSERT] * (len(parts) - len(known)))
     elif known:
-        alignment = align(known.each(), _marks(kind, parts).each())
+        alignment = align(known.each(), _fingerprints(kind, parts).each())
     else:
         alignment = Alignment(0, [INSERT] * len(parts))
-    behind, marks = _held_still(kind, parts, alignment, known)
+    behind, fingerprints = _held_still(kind, parts, alignment, known)
     try:
         # Serializers may treat what stands alone in a way of their own, LangGraph's does so with bytes: an item of a
         # list is written as an item of a list.
@@ -226,27 +232,27 @@ def recorded(
     size = base.size + length_of(inserted) if base and appended else length_of(made.stored)
     if size <= _SMALL_BYTES:
         return _whole(value, channel, serializer)
-    molds = _inherited(base.seen, recipe, serializer) if base else ()
-    kept = Value(kind, made, size=size, seen=Seen(serializer, marks, molds))
+    copiers = _copiers_kept(base.seen, recipe, serializer) if base else ()
+    kept = Value(kind, made, size=size, seen=Seen(serializer, fingerprints, copiers))
     if base is None:
         return alone(kept)
     encoding, data = pack(recipe, inserted)
     kept.read_bytes = base.read_bytes + len(data)
     if len(data) >= size or kept.read_bytes > policy.bytes * size + _SLACK_BYTES:
         return alone(kept)
-    kept.ladder = climb(base.ladder, base.version, base.parts, policy.rows)
-    change = Change(kind, pack_trail(kept.ladder[0].trail), made.checksum(data), encoding, data)
-    return Recorded(kept, change, segments_of(kept, policy), base.version)
+    kept.levels = levels_after(base.levels, base.version, base.parts, policy.rows)
+    change = Change(kind, pack_path(kept.levels[0].path), made.checksum(data), encoding, data)
+    return NewValue(kept, change, segments_of(kept, policy), base.version)
 
 
-def alone(value: Value) -> Recorded:
+def alone(value: Value) -> NewValue:
     """Record a value so that it builds upon nothing."""
     if value.kind == WHOLE:
         [(encoding, data)] = value.parts.stored
-        return Recorded(value, whole(encoding_name(encoding), data))
+        return NewValue(value, whole(encoding_name(encoding), data))
     change = _beginning(value)
-    kept = replace(value, ladder=(), read_bytes=len(change.data))
-    return Recorded(kept, change)
+    kept = replace(value, levels=(), read_bytes=len(change.data))
+    return NewValue(kept, change)
 
 
 def as_read(change: Change, version: int) -> Value:
@@ -266,7 +272,7 @@ def load_parts(kind: int, stored: Sequence[Part], serializer: Serializer) -> lis
     except (TypeError, ValueError, LookupError) as error:
         if isinstance(error, EventStoreError):
             raise
-        raise CorruptionError("what a value was put together from are no parts of one: it was damaged") from error
+        raise CorruptionError("the parts of a value are not parts of its type: it was damaged") from error
 
 
 def _load_parts(kind: int, stored: Sequence[Part], serializer: Serializer) -> list[Any]:
@@ -286,20 +292,20 @@ def _load_part(kind: int, part: Part, serializer: Serializer) -> Any:
     return loaded[0] if kind == LIST else loaded
 
 
-def _whole(value: Any, channel: str, serializer: Serializer) -> Recorded:
+def _whole(value: Any, channel: str, serializer: Serializer) -> NewValue:
     encoding, data = dump(serializer, channel, value)
     number = encoding_number(encoding)
     kept = Value(WHOLE, Parts([(number, data)], b""), read_bytes=len(data), size=len(data))
-    return Recorded(kept, Change(WHOLE, 0, checksum(number, data), number, data))
+    return NewValue(kept, Change(WHOLE, 0, checksum(number, data), number, data))
 
 
 def _serialized(
     behind: Sequence[Any], alignment: Alignment, old: Parts, channel: str, serializer: Serializer
 ) -> tuple[list[Part], Alignment]:
-    """The parts behind the common prefix that no mark has found in the base, as bytes, unless these are in the base."""
+    """The parts behind the common prefix that are new by their fingerprints, as bytes, unless the base has these."""
     prefix, rest = alignment
     inserted: list[Part] = []
-    places: dict[Part, int] | None = None
+    indexes: dict[Part, int] | None = None
     lost_from = prefix < len(old.stored)  # otherwise all of the base is where it was
     expected = prefix
     found = list(rest)
@@ -313,20 +319,22 @@ def _serialized(
             if expected < len(old.stored) and old.stored[expected] == part:
                 found[index] = expected
             else:
-                if places is None:
-                    places = {known: place for place, known in reversed([*enumerate(old.stored)])}
-                found[index] = places.get(part, INSERT)
+                if indexes is None:
+                    indexes = {known: i for i, known in reversed([*enumerate(old.stored)])}
+                found[index] = indexes.get(part, INSERT)
             expected = (expected if found[index] == INSERT else found[index]) + 1
         if found[index] == INSERT:
             inserted.append(part)
     return inserted, Alignment(prefix, found)
 
 
-def _held_still(kind: int, parts: Sequence[Any], alignment: Alignment, known: Marks) -> tuple[list[Any], Marks]:
-    """The parts behind the common prefix, and the marks of all.
+def _held_still(
+    kind: int, parts: Sequence[Any], alignment: Alignment, known: Fingerprints
+) -> tuple[list[Any], Fingerprints]:
+    """The parts behind the common prefix, and the fingerprints of all.
 
-    Those that no mark has found in the base are copies. A node may change a message while it is being saved: what is
-    marked and what is serialized have to be the same, or a passing state would be taken for the lasting one.
+    Those that no fingerprint has found in the base are copies. A node may change a message while it is being saved: the
+    fingerprint and the bytes have to be of the same content, or a passing state would be taken for the lasting one.
     """
     prefix, rest = alignment
     behind = [*parts[prefix:]]
@@ -338,27 +346,29 @@ def _held_still(kind: int, parts: Sequence[Any], alignment: Alignment, known: Ma
             except (TypeError, RuntimeError, AttributeError):
                 loose.add(index)
     fresh = [index for index, origin in enumerate(rest) if origin == INSERT]
-    new = _marks(kind, [behind[index] for index in fresh])
+    new = _fingerprints(kind, [behind[index] for index in fresh])
     if loose:  # it cannot be held still, so nothing vouches for it: it is serialized again to be compared
-        new = Marks(others=[object() if i in loose else mark for i, mark in zip(fresh, new.each(), strict=True)])
+        new = Fingerprints(
+            others=[object() if i in loose else fingerprint for i, fingerprint in zip(fresh, new.each(), strict=True)]
+        )
     if prefix == len(known) and len(fresh) == len(rest):
         return behind, known.followed_by(new) if known else new
-    return behind, known.with_places([*range(prefix), *rest], new)
+    return behind, known.rearranged([*range(prefix), *rest], new)
 
 
-def _inherited(seen: Seen, recipe: Sequence[int], serializer: Serializer) -> Sequence[Mold | None]:
-    """The molds of the parts that a recipe copies; those of inserted ones are not made yet."""
-    if seen.serializer is not serializer or not seen.molds:
+def _copiers_kept(seen: Seen, recipe: Sequence[int], serializer: Serializer) -> Sequence[Copier | None]:
+    """The copiers of the parts that a recipe copies; those of inserted ones are not made yet."""
+    if seen.serializer is not serializer or not seen.copiers:
         return ()
-    molds: list[Mold | None] = []
+    copiers: list[Copier | None] = []
     for start, count in zip(recipe[::2], recipe[1::2], strict=True):
-        molds += [None] * count if start == INSERT else seen.molds[start : start + count]
-    return molds
+        copiers += [None] * count if start == INSERT else seen.copiers[start : start + count]
+    return copiers
 
 
-def _mold(kind: int, made: Any, part: Part, serializer: Serializer) -> Mold:
+def _copier(kind: int, made: Any, part: Part, serializer: Serializer) -> Copier:
     try:
-        return mold_of(made)
+        return copier_of(made)
     except TypeError:  # it cannot be copied: it is read again each time
         return partial(_load_part, kind, part, serializer)
 
@@ -366,10 +376,10 @@ def _mold(kind: int, made: Any, part: Part, serializer: Serializer) -> Mold:
 def segments_of(value: Value, policy: SnapshotPolicy) -> list[tuple[int, Change]]:
     """The segments that end with a value, as level and change."""
     segments = []
-    for due in segments_due(value.ladder, policy.rows):
-        encoding, data = pack(*difference(due.anchor, value.parts))
-        merged = Change(value.kind, pack_trail(due.trail), value.parts.checksum(data), encoding, data)
-        segments.append((due.level, merged if len(data) < value.size else _beginning(value)))
+    for merge in merges_at(value.levels, policy.rows):
+        encoding, data = pack(*difference(merge.anchor, value.parts))
+        merged = Change(value.kind, pack_path(merge.path), value.parts.checksum(data), encoding, data)
+        segments.append((merge.level, merged if len(data) < value.size else _beginning(value)))
     return segments
 
 
@@ -379,7 +389,7 @@ def _beginning(value: Value) -> Change:
     return Change(value.kind, 0, value.parts.checksum(data), encoding, data)
 
 
-def _marks(kind: int, parts: Sequence[Any]) -> Marks:
+def _fingerprints(kind: int, parts: Sequence[Any]) -> Fingerprints:
     if kind == TEXT:
-        return marks_of_text(parts)
-    return marks_of_pairs(parts) if kind == DICT else marks_of(parts)
+        return fingerprints_of_text(parts)
+    return fingerprints_of_pairs(parts) if kind == DICT else fingerprints_of(parts)

@@ -10,7 +10,7 @@ import pytest
 from eventstore import ConflictError
 from eventstore_cli.commands import moving
 from eventstore_cli.output import Output
-from eventstore_cli.session import Session
+from eventstore_views.session import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.cli.conftest import answer
 from tests.support.histories import config
@@ -91,18 +91,18 @@ def test_a_person_is_asked_and_may_decline(shell: Shell, agent: Any, ids: list[s
     ran = shell.terminal("rollback", "t", "~1", typed="n\n")
     assert ran.code == 8
     assert "Put 't' back to" in ran.out
-    assert "set 1 later checkpoint aside? [y/N]" in ran.out
+    assert "make 1 later checkpoint unreachable? [y/N]" in ran.out
     assert "nothing was changed" in ran.out
     assert stands(agent) == ids[-1]
     assert shell.terminal("rollback", "t", "~1", typed="y\n").code == 0
     assert stands(agent) == ids[-2]
 
 
-def test_what_was_set_aside_can_be_switched_to_and_forked(shell: Shell, agent: Any, ids: list[str]) -> None:
+def test_what_is_unreachable_can_be_switched_to_and_forked(shell: Shell, agent: Any, ids: list[str]) -> None:
     shell.ok("rollback", "t", "~2", "-y")
     ran = shell("show", "t", ids[-1])
     assert ran.code == 3
-    assert "set aside by a rollback" in ran.err
+    assert "unreachable since a rollback" in ran.err
     shell.ok("fork", "t", "fork", "--at", ids[-1][-6:])
     assert stands(agent, "fork") == ids[-1]
     shell.ok("switch", "t", ids[-1][-6:], "-y")

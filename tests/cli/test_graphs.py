@@ -158,7 +158,7 @@ def test_nothing_is_imported_unless_it_is_named(told: None, shell: Shell) -> Non
         ("needy_graphs:graph", "cannot be imported here: No module named 'a_package_that_is_not_there'"),
         ("broken_graphs:graph", "importing 'broken_graphs' raised ValueError: no key"),
         ("some_graphs:grph", "has no 'grph'; it has counter, graph"),
-        ("some_graphs:number", "a int is no graph"),
+        ("some_graphs:number", "a int is not a graph"),
         ("some_graphs:builder", "not compiled"),
         ("some_graphs:make_for", "takes 'user'"),
         ("some_graphs:make_later", "asynchronous"),

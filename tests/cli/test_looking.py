@@ -217,18 +217,18 @@ def test_the_tree_shows_forks_branches_and_heads(
     saver.checkpoints.rollback("t", back=1)
     ran = shell.ok("tree", "t").out
     assert ran.splitlines()[0].startswith("t  3 checkpoints")
-    assert "● head" in ran.splitlines()[0]
+    assert "● HEAD" in ran.splitlines()[0]
     assert "fork “what if”" in ran
     assert "to see" in ran
     [trunk] = shell.ok("tree", "t", "--json").document
     [fork] = trunk["children"]
-    assert (trunk["thread"], trunk["tip"], trunk["head"]) == ("t", ids[-2], True)
+    assert (trunk["thread"], trunk["tip"], trunk["current"]) == ("t", ids[-2], True)
     assert (fork["thread"], fork["name"], fork["reason"], fork["forked"]) == ("fork", "what if", "to see", True)
 
 
-def test_the_tree_shows_what_was_set_aside(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:
+def test_the_tree_shows_what_is_unreachable(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:
     saver.checkpoints.rollback("t", back=1)
-    assert "set aside" in shell.ok("tree", "t").out
+    assert "unreachable" in shell.ok("tree", "t").out
     [trunk] = shell.ok("tree", "t", "--json").document
     assert [child["shown"] for child in trunk["children"]] == [False]
 

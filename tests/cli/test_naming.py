@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eventstore import BadInputError, NotFoundError
-from eventstore_cli import times
-from eventstore_cli.naming import SHORTEST, Name, Short, find, parse
-from tests.support.histories import ident
+from eventstore_views import times
+from eventstore_views.naming import SHORTEST, Name, Short, find, parse
+from tests.support.histories import id_of
 
 IDS = st.sets(st.text("0123456789abcdef-", min_size=1, max_size=40), min_size=1, max_size=40)
 
@@ -28,7 +28,7 @@ def test_a_short_name_leads_back_to_its_id(ids: set[str]) -> None:
 def test_a_short_name_is_as_long_as_it_must_be() -> None:
     short = Short(["aaa111111", "bbb111111", "ccc222222"])
     assert [short("aaa111111"), short("bbb111111"), short("ccc222222")] == ["a111111", "b111111", "222222"]
-    assert short(ident(9)) == ident(9)[-SHORTEST:]
+    assert short(id_of(9)) == id_of(9)[-SHORTEST:]
 
 
 def test_an_id_that_is_the_end_of_another_is_named_by_itself() -> None:

@@ -20,8 +20,8 @@ from langgraph.types import Interrupt, Send
 from pydantic import BaseModel
 
 from eventstore import BadInputError
-from eventstore_cli.showing import Sealed, Showing
 from eventstore_cli.values import described, kind_of, size
+from eventstore_views.showing import Sealed, Showing
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.diffing.content import same
 from projections.diffing.glance import glance

@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from eventstore import ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.model import Kept, Model, child_of, saved_again
-from tests.support.saving import Calls, Flavour, at, ident
+from tests.support.saving import Calls, Flavour, at, id_of
 
 THREADS = st.sampled_from(["one", "two", "three", "four"])
 SPACES = st.sampled_from(["", "", "inner", "inner|deeper"])
@@ -118,7 +118,7 @@ class SaverAndModel(RuleBasedStateMachine):
         config = at(thread, kept.parent, space, **({"run_id": kept.run} if kept.run else {}))
         new = {
             "v": 4,
-            "id": ident(kept.number),
+            "id": id_of(kept.number),
             "ts": "2026-01-01T00:00:00+00:00",
             "channel_values": kept.values,
             "channel_versions": kept.versions,

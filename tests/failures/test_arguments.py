@@ -17,7 +17,7 @@ import pytest
 from eventstore import BadInputError, EventStore, EventStoreError, InvalidIdError, InvalidUrlError, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, Checkpoints, Recovery, Timeline
-from tests.support.saving import ident, save
+from tests.support.saving import id_of, save
 
 HOSTILE: list[Any] = [
     *(
@@ -104,7 +104,7 @@ def prepared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 GOOD: dict[str, Any] = {
     **dict.fromkeys(("thread", "threads", "source", "stream", "one", "other", "branch", "over"), "t"),
-    **dict.fromkeys(("checkpoint", "at", "a", "b"), ident(2)),
+    **dict.fromkeys(("checkpoint", "at", "a", "b"), id_of(2)),
     "target": "new",
     "channels": ["count"],
     "channel": "count",
@@ -112,8 +112,8 @@ GOOD: dict[str, Any] = {
     "time": datetime.now(UTC),
     "moment": 1,
     "events": [NewEvent("x")],
-    "to": ident(2),
-    "checkpoints": [ident(2)],
+    "to": id_of(2),
+    "checkpoints": [id_of(2)],
 }
 VERSIONS = {("EventStore", "at"): 1}
 

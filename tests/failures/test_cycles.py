@@ -14,7 +14,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branch, Damage
 from tests.support.counted import Bench
 from tests.support.counted import Flavour as BenchFlavour
-from tests.support.saving import Calls, at, checkpoint, ident, numbers, save
+from tests.support.saving import Calls, Flavour, at, checkpoint, id_of, numbers, save
 from tests.support.tables import execute
 from tests.values.test_damage import damage
 
@@ -38,8 +38,8 @@ def put(calls: Calls, number: int, parent: int | None, thread: str = "thread") -
 
 def bend(calls: Calls, url: str, number: int, parent: int) -> Calls:
     """Let a checkpoint follow another one, past our own code: the log and the rows say so. A saver that reads it."""
-    damage(url, lambda record: replace(record, parent=ident(parent)), number)
-    execute(url, f"UPDATE checkpoints SET parent_id = '{ident(parent)}' WHERE checkpoint_id = '{ident(number)}'")
+    damage(url, lambda record: replace(record, parent=id_of(parent)), number)
+    execute(url, f"UPDATE checkpoints SET parent_id = '{id_of(parent)}' WHERE checkpoint_id = '{id_of(number)}'")
     calls.saver.checkpoints.drop_cache()
     return calls
 
@@ -65,10 +65,13 @@ def test_a_checkpoint_that_is_saved_again_on_one_that_descends_from_it_is_refuse
     assert ran.get_tuple(at(number=1)).parent_config is None
 
 
-def test_a_ring_of_two_is_refused_whichever_is_saved_last(calls: Calls) -> None:
+def test_a_ring_of_two_is_refused_whichever_is_saved_last(
+    calls: Calls, make_saver: Callable[..., EventStoreSaver]
+) -> None:
     put(calls, 1, 2)
-    with pytest.raises(BadInputError, match="descends from it"):
-        put(calls, 2, 1)
+    for each in (calls, Calls(make_saver(), calls.flavour)):
+        with pytest.raises(BadInputError, match="descends from it"):
+            put(each, 2, 1)
     assert numbers(calls) == [1]
 
 
@@ -81,6 +84,32 @@ def test_a_longer_ring_is_refused_whichever_is_saved_last(calls: Calls, length: 
         put(calls, length, length - 1)
     assert numbers(calls) == [*range(length - 1, 0, -1)]
     put(calls, length + 1, length - 1)
+
+
+@pytest.mark.parametrize("length", [3, 4, 7])
+def test_a_ring_that_no_process_could_see_is_reported_and_every_walk_ends(
+    make_saver: Callable[..., EventStoreSaver], flavour: Flavour, length: int
+) -> None:
+    """Each of its links is saved by another process: which of them leads forward, only the first one knows."""
+    put(Calls(make_saver(), flavour), 1, length)
+    for number in range(2, length):
+        put(Calls(make_saver(), flavour), number, number - 1)
+    last = Calls(make_saver(), flavour)
+    put(last, length, length - 1)
+    history = last.saver.history
+    save(last, 99, thread="apart")
+    for method, arguments, options in WALKS.values():
+        with pytest.raises(CycleError, match="'thread'"):
+            Bench(last.saver, BenchFlavour[flavour.name]).call(history, method, *arguments, **options)
+    with pytest.raises(CycleError, match="'thread'"):
+        last.get_delta_channel_history(config=at(), channels=["replayed"])
+    report = history.check("thread")
+    assert [finding.kind for finding in report.findings] == [Damage.CYCLE]
+    assert numbers(last) == [*range(length, 0, -1)]
+    assert counted(history.tree("thread")) == length
+    put(last, 1, None)
+    assert history.check("thread").ok
+    assert history.rollback("thread", step=1).checkpoint == id_of(1)
 
 
 def test_a_ring_through_a_checkpoint_that_is_saved_again_is_refused(ran: Calls) -> None:
@@ -131,7 +160,7 @@ def test_a_walk_over_a_ring_ends_with_an_error_that_names_the_place(
     with pytest.raises(CycleError, match="'thread'") as ended:
         Bench(ran.saver, BenchFlavour[ran.flavour.name]).call(ran.saver.history, method, *arguments, **options)
     assert (ended.value.thread, ended.value.namespace) == ("thread", "")
-    assert ended.value.checkpoint in {ident(number) for number in range(1, parent + 1)}
+    assert ended.value.checkpoint in {id_of(number) for number in range(1, parent + 1)}
 
 
 @RINGS
@@ -168,7 +197,7 @@ def test_a_ring_is_mended_by_saving_again_with_the_true_parent_and_can_be_pruned
     bend(ran, url, 1, 3)
     ran.saver.copy_thread("thread", "pruned")
     put(ran, 1, None)
-    assert ran.saver.history.rollback("thread", step=2).checkpoint == ident(2)
+    assert ran.saver.history.rollback("thread", step=2).checkpoint == id_of(2)
     assert not [each for each in ran.saver.history.check("thread").findings if each.kind is Damage.CYCLE]
     ran.prune(["pruned"])
     assert numbers(ran, "pruned") == [STEPS]

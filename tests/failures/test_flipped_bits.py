@@ -19,7 +19,7 @@ from eventstore import Cause, ChainError, EventStoreError, NewEvent, NotFoundErr
 from eventstore.codec.envelope import seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
-from tests.support.saving import at, ident, save
+from tests.support.saving import at, id_of, save
 from tests.support.tables import path_of
 
 MakeSaver = Callable[..., EventStoreSaver]
@@ -52,7 +52,7 @@ def fill(saver: EventStoreSaver) -> None:
     for number in range(1, 7):
         save(saver, number, values(number), thread="t", parent=number - 1 or None, metadata={"run_id": f"run {number}"})
         saver.put_writes(at("t", number), [("text", f"written {number}"), ("__error__", "gone")], f"task {number}")
-    saver.history.rollback("t", ident(4))
+    saver.history.rollback("t", id_of(4))
     save(saver, 7, values(7), thread="t", parent=4)
     saver.copy_thread("t", "fork")
     save(saver, 8, values(8), thread="fork", parent=7)
@@ -85,7 +85,7 @@ READERS: Mapping[str, Callable[[EventStoreSaver], object]] = {
     "history": lambda saver: saver.get_delta_channel_history(config=at("t"), channels=["text", "none"]),
     "timeline": lambda saver: len(list(saver.history.timeline(THREADS))),
     "at": lambda saver: saver.history.at("t", datetime.now(UTC)),
-    "diff": lambda saver: saver.history.diff("t", ident(1), ident(7)),
+    "diff": lambda saver: saver.history.diff("t", id_of(1), id_of(7)),
     "blame": lambda saver: [saver.history.blame("t", channel) for channel in values(1)],
     "tree": lambda saver: saver.history.tree("t"),
     "compare": lambda saver: saver.history.compare("t", "fork"),

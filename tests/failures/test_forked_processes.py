@@ -259,34 +259,51 @@ def test_the_workers_of_a_pool_share_a_store_however_they_are_started(
 
 
 @contextmanager
-def served(url: str, workers: int) -> Iterator[int]:
-    """The application under uvicorn, with several workers; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        options = ["--workers", str(workers), "--fd", str(listener.fileno()), "--log-level", "warning"]
-        with subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", "tests.support.application:app", *options],
+def served(url: str, *command: str) -> Iterator[tuple[int, int]]:
+    """The application under a web server, whose command may name the socket `{fd}`; its process and its port."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        subprocess.Popen(
+            [sys.executable, "-m", *(part.format(fd=listener.fileno()) for part in command)],
             env={**os.environ, "STORE_URL": url, "PYTHONPATH": os.pathsep.join(sys.path)},
             pass_fds=[listener.fileno()],
-        ) as server:
-            try:
-                yield int(listener.getsockname()[1])
-            finally:
-                server.terminate()
+        ) as server,
+    ):
+        try:
+            yield server.pid, int(listener.getsockname()[1])
+        finally:
+            server.terminate()
 
 
-def test_workers_of_a_web_server_share_a_store(url: str) -> None:
-    with EventStoreSaver.from_conn_string(url) as saver, served(url, workers=3) as port:
+def use_a_server(saver: EventStoreSaver, port: int) -> set[tuple[int, int]]:
+    """Save through a server from several threads, hold that nothing is lost; who opened the store, and who saved."""
 
-        def use(number: int) -> set[str]:
-            answers = set()
-            for step in range(1, 11):
-                with closing(HTTPConnection("127.0.0.1", port)) as client:
-                    client.request("POST", f"/thread{number}/{step}")
-                    answers.add(client.getresponse().read().decode())
-            return answers
+    def use(number: int) -> set[tuple[int, int]]:
+        answers = set()
+        for step in range(1, 11):
+            with closing(HTTPConnection("127.0.0.1", port)) as client:
+                client.request("POST", f"/thread{number}/{step}")
+                opened_by, saved_by = client.getresponse().read().split()
+                answers.add((int(opened_by), int(saved_by)))
+        return answers
 
-        answered = set[str]().union(*in_threads(use, 6))
-        assert all(pid.isdigit() for pid in answered)
-        assert [numbers(saver, f"thread{number}") for number in range(6)] == [[*range(10, 0, -1)]] * 6
-        assert [entry.position for entry in saver.store.feed()] == [*range(1, 61)]
-        saver.store.verify()
+    answered = set[tuple[int, int]]().union(*in_threads(use, 6))
+    assert [numbers(saver, f"thread{number}") for number in range(6)] == [[*range(10, 0, -1)]] * 6
+    assert [entry.position for entry in saver.store.feed()] == [*range(1, 61)]
+    saver.store.verify()
+    return answered
+
+
+def test_workers_of_a_web_server_share_a_store(saver: EventStoreSaver, url: str) -> None:
+    uvicorn = ["uvicorn", "tests.support.application:app", "--workers=3", "--fd={fd}", "--log-level=warning"]
+    with served(url, *uvicorn) as (_, port):
+        assert all(opened_by == saved_by for opened_by, saved_by in use_a_server(saver, port))
+
+
+@pytest.mark.parametrize("workers", [["--workers=3"], ["--workers=2", "--threads=3"]], ids=["processes", "threads"])
+def test_workers_of_a_web_server_go_on_with_a_store_that_was_opened_before_they_were_forked(
+    saver: EventStoreSaver, url: str, workers: list[str]
+) -> None:
+    gunicorn = ["gunicorn", "tests.support.application:wsgi", "--preload", *workers]
+    with served(url, *gunicorn, "--bind=fd://{fd}", "--log-level=warning") as (server, port):
+        assert all(opened_by == server != saved_by for opened_by, saved_by in use_a_server(saver, port))

@@ -14,7 +14,7 @@ import pytest
 
 from eventstore import BadInputError, EventStore, InvalidIdError, NewEvent, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.support.saving import Calls, at, checkpoint, ident, numbers, save, shown
+from tests.support.saving import Calls, at, checkpoint, id_of, numbers, save, shown
 from tests.support.tables import rows
 
 
@@ -112,7 +112,7 @@ def test_namespaces_and_checkpoint_ids_that_cannot_be_stored_are_refused(calls: 
         for wrong in ("a\0b", "a\udfffb", 7, {"$gt": ""}, "x" * 10_240):
             odd: Any = {kind: wrong}
             config = at(**odd)
-            writes = at(**{"checkpoint_id": ident(1), **odd})
+            writes = at(**{"checkpoint_id": id_of(1), **odd})
             for call in (
                 partial(calls.get_tuple, config),
                 partial(calls.list, config),

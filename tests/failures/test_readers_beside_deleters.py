@@ -25,7 +25,7 @@ from eventstore import BadInputError, BusyError, ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, Recovery, Timeline, checkpoint_ids, statistics_of
 from tests.support.races import in_threads
-from tests.support.saving import assert_true, at, ident, number_of, step
+from tests.support.saving import assert_true, at, id_of, number_of, step
 
 READS = int(os.environ.get("EVENTSTORE_READS", "1500"))
 ROUNDS = max(round(READS / 1500), 1)
@@ -207,7 +207,7 @@ class Reads:
 
     def named(self, thread: str) -> None:
         self.saver.checkpoints.latest_id(thread)
-        self.saver.checkpoints.exists(thread, ident(2))
+        self.saver.checkpoints.exists(thread, id_of(2))
         self.saver.store.head(thread)
         self.saver.store.streams()
 

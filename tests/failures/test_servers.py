@@ -27,6 +27,8 @@ from eventstore import (
     UnavailableError,
 )
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.counted import Bench
+from tests.support.counted import Flavour as BenchFlavour
 from tests.support.races import in_threads
 from tests.support.saving import Calls, Flavour, at, numbers, save, shown
 from tests.support.servers import Proxy, proxied
@@ -347,4 +349,55 @@ def test_when_the_servers_disk_is_full_nothing_is_stored_and_afterwards_the_stor
         calls.put_writes(at(number=3), [("count", 3)], "task")
         calls.copy_thread("thread", "copy")
         assert numbers(calls, "copy") == [3, 2, 1]
+        saver.store.verify()
+
+
+# The events behind a view, whose rows cannot be read, and a table that takes none, as long as `disk` says so.
+FAILING_DISK = """
+CREATE TABLE disk (broken boolean NOT NULL);
+CREATE FUNCTION io() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+    IF EXISTS (SELECT FROM eventstore.disk) THEN
+        RAISE EXCEPTION 'could not read block 7: Input/output error' USING ERRCODE = 'io_error';
+    END IF;
+    RETURN true;
+END $$;
+CREATE FUNCTION io_of_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM eventstore.io(); RETURN new; END $$;
+ALTER TABLE events RENAME TO stored;
+CREATE TRIGGER io BEFORE INSERT ON stored FOR EACH ROW EXECUTE FUNCTION io_of_row();
+CREATE VIEW events AS SELECT * FROM stored WHERE io();
+"""
+
+
+def test_what_the_servers_disk_cannot_read_or_write_just_now_is_no_damage(postgres_url: str, flavour: Flavour) -> None:
+    with EventStoreSaver.from_conn_string(postgres_url) as saver:
+        calls = Calls(saver, flavour)
+        for number in (1, 2):
+            save(calls, number, parent=number - 1 or None)
+        execute(postgres_url, FAILING_DISK)
+        assert numbers(calls) == [2, 1]
+        history = Bench(saver, BenchFlavour[flavour.name])
+        failing: list[Callable[[], Any]] = [
+            lambda: save(calls, 3, parent=2),
+            lambda: calls.put_writes(at(number=2), [("count", 3)], "task"),
+            lambda: calls.get_tuple(at()),
+            lambda: numbers(calls),
+            lambda: calls.prune(["thread"]),
+            lambda: history.call(saver.history, "check", "thread"),
+            lambda: history.call(saver.history, "stalled"),
+            lambda: [*saver.history.timeline("thread")],
+            lambda: history.call(saver.history, "blame", "thread", "count"),
+            lambda: history.call(saver.store, "verify"),
+            saver.checkpoints.rebuild,
+        ]
+        for fails in failing:
+            saver.checkpoints.drop_cache()
+            execute(postgres_url, "INSERT INTO disk VALUES (true)")
+            with pytest.raises(UnavailableError, match="try again") as refused:
+                fails()
+            assert "backup" not in str(refused.value)
+            execute(postgres_url, "DELETE FROM disk")
+            assert numbers(calls) == [2, 1]
+        save(calls, 3, parent=2)
+        assert numbers(calls) == [3, 2, 1]
+        assert saver.history.check("thread").ok
         saver.store.verify()

@@ -16,7 +16,7 @@ from langgraph.graph import START, StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import Command, StateSnapshot, interrupt
 
-from eventstore_cli.session import SERIALIZER
+from eventstore_views.session import SERIALIZER
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery, RecoveryPoint, StalledThread, TaskState
 from tests.support.processes import Pipe, child
@@ -59,7 +59,7 @@ def assert_told_alike(saver: EventStoreSaver, name: str, latest: StateSnapshot, 
             task.id: task.name for task in state.tasks
         }.items()
     stalled = saver.history.stalled(prefix=name).threads
-    assert [found.head for found in stalled] == [point for point in points[:1] if not point.clean]
+    assert [found.latest for found in stalled] == [point for point in points[:1] if not point.clean]
     if points and latest.tasks:
         assert ("interrupt" in stalled[0].why) >= any(task.status == "interrupted" for task in points[0].tasks)
         assert not points[0].clean

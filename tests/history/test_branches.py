@@ -12,7 +12,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branch
 from tests.support.histories import an_agent, config, hello
 from tests.support.pace import in_each_durability
-from tests.support.saving import assert_true, at, ident, number_of, numbers, save, shown, step
+from tests.support.saving import assert_true, at, id_of, number_of, numbers, save, shown, step
 
 Make = Callable[..., EventStoreSaver]
 
@@ -22,8 +22,8 @@ def drawn(branches: Iterable[Branch], depth: int = 0) -> list[str]:
     lines = []
     for branch in branches:
         marks = [
-            *(["head"] if branch.head else []),
-            *([] if branch.shown else ["aside"]),
+            *(["current"] if branch.current else []),
+            *([] if branch.shown else ["unreachable"]),
             *([f"fork {branch.name or ''}".strip()] if branch.forked else []),
         ]
         tip = int(branch.tip[-4:], 16)
@@ -45,7 +45,7 @@ def five(saver: EventStoreSaver) -> EventStoreSaver:
 
 
 def test_a_fork_at_a_checkpoint_begins_as_the_thread_was_when_that_was_saved(five: EventStoreSaver) -> None:
-    five.history.fork("thread", "fork", at=ident(3))
+    five.history.fork("thread", "fork", at=id_of(3))
     assert [assert_true(item) for item in shown(five, "fork")] == [3, 2, 1]
     latest, before, _ = shown(five, "fork")
     assert latest.pending_writes == []  # they came after it
@@ -66,7 +66,7 @@ def test_a_fork_at_the_head_has_what_is_pending(five: EventStoreSaver) -> None:
 
 def test_forks_are_found_by_what_their_thread_is_found_by(saver: EventStoreSaver) -> None:
     save(saver, 1, metadata={"user": "ann"})
-    saver.history.fork("thread", "fork", at=ident(1), name="try", reason="to see", by={"by": "bob"})
+    saver.history.fork("thread", "fork", at=id_of(1), name="try", reason="to see", by={"by": "bob"})
     saver.copy_thread("fork", "copy")
     found = {
         stream.name: stream.metadata for stream in saver.store.streams(metadata={"user": "ann"}, prefix="").streams
@@ -94,10 +94,10 @@ def test_both_run_on_independently(saver: EventStoreSaver) -> None:
 
 
 def test_no_fork_is_changed_by_what_becomes_of_its_parent(five: EventStoreSaver) -> None:
-    five.history.fork("thread", "fork", at=ident(3))
+    five.history.fork("thread", "fork", at=id_of(3))
     before = shown(five, "fork")
-    five.history.rollback("thread", ident(2))
-    five.history.fork("thread", "second", at=ident(5))  # of what was rolled back
+    five.history.rollback("thread", id_of(2))
+    five.history.fork("thread", "second", at=id_of(5))  # of what was rolled back
     second = shown(five, "second")
     step(five, 3)
     five.prune(["thread"])
@@ -106,26 +106,26 @@ def test_no_fork_is_changed_by_what_becomes_of_its_parent(five: EventStoreSaver)
     five.checkpoints.rebuild()
     assert (shown(five, "fork"), shown(five, "second")) == (before, second)
     assert [number_of(item) for item in second] == [5, 4, 3, 2, 1]
-    five.history.fork("fork", "third", at=ident(1))
+    five.history.fork("fork", "third", at=id_of(1))
     assert numbers(five, "third") == [1]
 
 
 def test_a_pruned_thread_is_forked_as_far_as_it_was_kept(five: EventStoreSaver) -> None:
     five.prune(["thread"])
     step(five, 6)
-    five.history.fork("thread", "fork", at=ident(5))
+    five.history.fork("thread", "fork", at=id_of(5))
     assert [assert_true(item) for item in shown(five, "fork")] == [5]
-    with pytest.raises(NotFoundError, match=ident(3)):
-        five.history.fork("thread", "other", at=ident(3))
+    with pytest.raises(NotFoundError, match=id_of(3)):
+        five.history.fork("thread", "other", at=id_of(3))
 
 
 def test_forks_that_make_no_sense_are_refused(five: EventStoreSaver) -> None:
     with pytest.raises(ConflictError, match="use another name"):
-        five.history.fork("thread", "thread", at=ident(2))
+        five.history.fork("thread", "thread", at=id_of(2))
     with pytest.raises(NotFoundError, match="'nobody'"):
-        five.history.fork("nobody", "fork", at=ident(2))
-    with pytest.raises(NotFoundError, match=ident(9)):
-        five.history.fork("thread", "fork", at=ident(9))
+        five.history.fork("nobody", "fork", at=id_of(2))
+    with pytest.raises(NotFoundError, match=id_of(9)):
+        five.history.fork("thread", "fork", at=id_of(9))
     assert [stream.name for stream in five.store.streams().streams] == ["thread"]
 
 
@@ -134,19 +134,19 @@ def test_forks_that_make_no_sense_are_refused(five: EventStoreSaver) -> None:
 
 def test_the_tree_has_the_branches_within_a_thread_and_its_forks(five: EventStoreSaver) -> None:
     save(five, 6, parent=2)  # somebody went back in time, and now the thread stands there
-    five.history.fork("thread", "fork", at=ident(4), name="try")
+    five.history.fork("thread", "fork", at=id_of(4), name="try")
     save(five, 7, thread="fork", parent=4)
     five.copy_thread("fork", "fork of fork")
-    five.history.rollback("thread", ident(6))
+    five.history.rollback("thread", id_of(6))
     save(five, 8, parent=6)
-    five.history.rollback("thread", ident(6))
+    five.history.rollback("thread", id_of(6))
     save(five, 9, parent=6)
     tree = [
-        "thread@9 4 head",
-        "  fork@7 3 from 2 head fork try",
-        "    fork of fork@7 0 from 7 head fork",
+        "thread@9 4 current",
+        "  fork@7 3 from 2 current fork try",
+        "    fork of fork@7 0 from 7 current fork",
         "    thread@5 1 from 4",
-        "  thread@8 1 from 6 aside",
+        "  thread@8 1 from 6 unreachable",
     ]
     for thread in ("thread", "fork", "fork of fork"):
         assert drawn(five.history.tree(thread)) == tree
@@ -161,20 +161,20 @@ def test_racing_runs_are_branches(saver: EventStoreSaver, make_saver: Make) -> N
     save(other, 3, parent=1)
     save(saver, 4, parent=2)
     save(other, 5, parent=3)
-    assert drawn(saver.history.tree("thread")) == ["thread@5 3 head", "  thread@4 2 from 1"]
+    assert drawn(saver.history.tree("thread")) == ["thread@5 3 current", "  thread@4 2 from 1"]
 
 
 def test_the_tree_of_a_deleted_threads_forks_stays(five: EventStoreSaver) -> None:
-    five.history.fork("thread", "fork", at=ident(3))
+    five.history.fork("thread", "fork", at=id_of(3))
     save(five, 6, thread="fork", parent=3)
     five.delete_thread("thread")
-    assert drawn(five.history.tree("fork")) == ["fork@6 4 head fork"]
+    assert drawn(five.history.tree("fork")) == ["fork@6 4 current fork"]
     with pytest.raises(NotFoundError):
         five.history.tree("thread")
 
 
 def test_a_tree_says_when_and_why(five: EventStoreSaver) -> None:
-    five.history.fork("thread", "fork", at=ident(3), reason="to see")
+    five.history.fork("thread", "fork", at=id_of(3), reason="to see")
     [trunk] = five.history.tree("thread")
     [fork] = trunk.children
     assert (trunk.step, fork.step, fork.reason, trunk.reason) == (5, 3, "to see", None)
@@ -206,11 +206,11 @@ def test_two_branches_are_compared_since_they_parted(saver: EventStoreSaver) -> 
 def test_branches_within_a_thread_are_compared(five: EventStoreSaver) -> None:
     save(five, 6, {"count": 60}, parent=2)
     found = five.history.compare(at("thread", 5), at("thread", 6))
-    assert (found.ancestor, found.one.ahead, found.other.ahead) == (ident(2), 3, 1)
+    assert (found.ancestor, found.one.ahead, found.other.ahead) == (id_of(2), 3, 1)
     same = five.history.compare("thread", at("thread", 4))
-    assert same.ancestor == ident(2)
+    assert same.ancestor == id_of(2)
     behind = five.history.compare(at("thread", 3), at("thread", 5))
-    assert (behind.ancestor, behind.one.ahead, behind.one.changes, behind.conflicts) == (ident(3), 0, None, ())
+    assert (behind.ancestor, behind.one.ahead, behind.one.changes, behind.conflicts) == (id_of(3), 0, None, ())
 
 
 def test_what_has_nothing_in_common_says_so(five: EventStoreSaver) -> None:
@@ -227,7 +227,7 @@ def test_what_has_nothing_in_common_says_so(five: EventStoreSaver) -> None:
 def test_a_thread_is_switched_to_another_branch_and_back(five: EventStoreSaver) -> None:
     save(five, 6, parent=2)
     before = shown(five)
-    five.history.switch("thread", ident(5), reason="the first was better")
+    five.history.switch("thread", id_of(5), reason="the first was better")
     assert [assert_true(item) for item in shown(five)] == [5, 4, 3, 2, 1]
     save(five, 7, parent=5)
     five.history.undo("thread")
@@ -236,16 +236,16 @@ def test_a_thread_is_switched_to_another_branch_and_back(five: EventStoreSaver) 
 
 def test_what_was_rolled_back_can_be_switched_to_whole_or_in_part(five: EventStoreSaver) -> None:
     whole = shown(five)
-    five.history.rollback("thread", ident(2))
+    five.history.rollback("thread", id_of(2))
     save(five, 6, parent=2)
-    five.history.switch("thread", ident(5))
+    five.history.switch("thread", id_of(5))
     assert shown(five) == whole
     five.history.undo("thread")
     assert numbers(five) == [6, 2, 1]
-    five.history.switch("thread", ident(4))
+    five.history.switch("thread", id_of(4))
     assert numbers(five) == [4, 3, 2, 1]
     with pytest.raises(NotFoundError):
-        five.history.switch("thread", ident(99))
+        five.history.switch("thread", id_of(99))
     with pytest.raises(BadInputError):
         five.history.switch("thread", at("thread"))
 
@@ -255,7 +255,7 @@ def test_what_was_rolled_back_can_be_switched_to_whole_or_in_part(five: EventSto
 
 def test_a_fork_takes_its_parents_place(five: EventStoreSaver, make_saver: Make) -> None:
     other = make_saver()
-    five.history.fork("thread", "fork", at=ident(3))
+    five.history.fork("thread", "fork", at=id_of(3))
     save(other, 6, thread="fork", parent=3)
     numbers(other)
     promoted = five.history.promote("fork", "thread", keep_as="old", reason="it was better", by={"user": "ann"})
@@ -280,7 +280,7 @@ def test_a_run_of_another_process_on_the_old_thread_does_not_write_to_the_new_on
 ) -> None:
     other = make_saver()
     step(other, 6)  # it remembers the thread's head
-    five.history.fork("thread", "fork", at=ident(3))
+    five.history.fork("thread", "fork", at=id_of(3))
     five.history.promote("fork", "thread")
     with pytest.raises(ConflictError, match="promoted"):
         step(other, 7)
@@ -314,12 +314,12 @@ def test_promotions_that_make_no_sense_are_refused(five: EventStoreSaver) -> Non
 
 def test_a_branch_within_a_thread_is_deleted_with_its_content(five: EventStoreSaver) -> None:
     save(five, 6, parent=2)
-    save(five, 7, parent=4, namespace="inner", metadata={"parents": {"": ident(4)}})
+    save(five, 7, parent=4, namespace="inner", metadata={"parents": {"": id_of(4)}})
     save(five, 8, parent=6)
-    report = five.history.delete_branch("thread", ident(5), reason="wrong", by={"user": "ann"})
+    report = five.history.delete_branch("thread", id_of(5), reason="wrong", by={"user": "ann"})
     assert report.checkpoints == 4
     assert numbers(five) == [8, 6, 2, 1]
-    assert drawn(five.history.tree("thread")) == ["thread@8 4 head"]
+    assert drawn(five.history.tree("thread")) == ["thread@8 4 current"]
     assert sum(event.erased for event in five.store.read("thread")) == 7  # their own, and what was written to them
     *_, event = five.store.read("thread")
     assert (event.topic, event.cause.metadata) == ("branch.deleted", {"user": "ann", "reason": "wrong"})
@@ -329,9 +329,9 @@ def test_a_branch_within_a_thread_is_deleted_with_its_content(five: EventStoreSa
     five.store.verify()
 
 
-def test_what_was_set_aside_is_deleted_and_does_not_come_back(five: EventStoreSaver) -> None:
-    five.history.rollback("thread", ident(3))
-    five.history.delete_branch("thread", ident(5))
+def test_what_is_unreachable_is_deleted_and_does_not_come_back(five: EventStoreSaver) -> None:
+    five.history.rollback("thread", id_of(3))
+    five.history.delete_branch("thread", id_of(5))
     five.history.undo("thread")
     assert [assert_true(item) for item in shown(five)] == [3, 2, 1]
 
@@ -340,10 +340,10 @@ def test_a_branch_that_a_fork_shares_is_not_deleted(five: EventStoreSaver) -> No
     five.history.fork("thread", "fork")
     save(five, 6, parent=2)
     with pytest.raises(ConflictError, match="delete the fork first"):
-        five.history.delete_branch("thread", ident(5))
+        five.history.delete_branch("thread", id_of(5))
     assert (numbers(five), numbers(five, "fork")) == ([6, 5, 4, 3, 2, 1], [5, 4, 3, 2, 1])
     five.delete_thread("fork")
-    five.history.delete_branch("thread", ident(5))
+    five.history.delete_branch("thread", id_of(5))
     assert numbers(five) == [6, 2, 1]
 
 
@@ -357,9 +357,9 @@ def test_a_forked_thread_is_deleted_whole(five: EventStoreSaver) -> None:
 
 def test_the_branch_that_a_thread_stands_on_is_not_deleted(five: EventStoreSaver) -> None:
     with pytest.raises(BadInputError, match="switch"):
-        five.history.delete_branch("thread", ident(5))
+        five.history.delete_branch("thread", id_of(5))
     with pytest.raises(NotFoundError, match="tree"):
-        five.history.delete_branch("thread", ident(3))
+        five.history.delete_branch("thread", id_of(3))
     assert numbers(five) == [5, 4, 3, 2, 1]
 
 
@@ -367,14 +367,42 @@ def test_the_branch_that_a_thread_stands_on_is_not_deleted(five: EventStoreSaver
 
 
 async def test_async_code_has_the_same(five: EventStoreSaver) -> None:
-    await five.history.afork("thread", "fork", at=ident(3), name="try")
+    await five.history.afork("thread", "fork", at=id_of(3), name="try")
     save(five, 6, thread="fork", parent=3)
-    assert drawn(await five.history.atree("fork")) == ["thread@5 5 head", "  fork@6 1 from 3 head fork try"]
-    assert (await five.history.acompare("thread", "fork")).ancestor == ident(3)
-    await five.history.aswitch("thread", ident(4))
+    assert drawn(await five.history.atree("fork")) == ["thread@5 5 current", "  fork@6 1 from 3 current fork try"]
+    assert (await five.history.acompare("thread", "fork")).ancestor == id_of(3)
+    await five.history.aswitch("thread", id_of(4))
     assert numbers(five) == [4, 3, 2, 1]
-    assert (await five.history.adelete_branch("thread", ident(5))).checkpoints == 1
+    assert (await five.history.adelete_branch("thread", id_of(5))).checkpoints == 1
     await five.history.apromote("fork", "thread", keep_as="old")
     assert (numbers(five), numbers(five, "old")) == ([6, 3, 2, 1], [4, 3, 2, 1])
     await five.history.adelete_branch("old")
     assert numbers(five, "old") == []
+
+
+@pytest.mark.parametrize("rebuilt", [False, True])
+@pytest.mark.parametrize("forget", ["prune", "delete"])
+def test_a_branch_that_its_thread_has_forgotten_is_that_of_the_fork_that_shows_it(
+    five: EventStoreSaver, forget: str, rebuilt: bool
+) -> None:
+    step(five, 6)
+    save(five, 7, parent=3)  # time travel: 4 to 6 stand beside it
+    five.copy_thread("thread", "fork")
+    assert drawn(five.history.tree("fork")) == ["thread@7 4 head", "  fork@7 0 from 7 head fork", "  thread@6 3 from 3"]
+    if forget == "prune":
+        five.prune(["thread"])
+    else:
+        five.delete_thread("thread")
+    if rebuilt:
+        five.checkpoints.rebuild()
+    beside = "  fork@6 3 from 3"
+    if forget == "prune":
+        assert drawn(five.history.tree("thread")) == ["thread@7 4 head", "  fork@7 0 from 7 head fork", beside]
+    else:
+        assert drawn(five.history.tree("fork")) == ["fork@7 4 head fork", beside]
+    with pytest.raises(NotFoundError):
+        five.history.switch("thread", id_of(6))
+    with pytest.raises(NotFoundError, match="has saved no branch"):
+        five.history.delete_branch("fork", id_of(6))
+    five.history.switch("fork", id_of(6))
+    assert numbers(five, "fork") == [6, 5, 4, 3, 2, 1]

@@ -16,7 +16,7 @@ from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import CheckpointDiff, Checkpoints, Timeline
 from projections.diffing.content import same
-from tests.support.histories import Counting, an_agent, chain, config, hello, ident, save, timeline
+from tests.support.histories import Counting, an_agent, chain, config, hello, id_of, save, timeline
 from tests.support.pace import in_each_durability, where_each_step_is_saved
 from tests.support.patching import patch
 from tests.support.stories import counting, delta_state
@@ -122,7 +122,7 @@ def test_what_is_stored_in_the_same_place_is_not_read(saver: EventStoreSaver, fo
         )
         other = "fork"
     serializer = Counting(saver.serde)
-    difference = timeline(saver).diff("t", ident(1), None, serializer, thread_b=other)
+    difference = timeline(saver).diff("t", id_of(1), None, serializer, thread_b=other)
     assert [channel.channel for channel in difference.channels] == ["b"]
     assert serializer.read
     assert not [data for data in serializer.read if b"untouched" in data]
@@ -230,7 +230,7 @@ def test_the_differences_lead_from_one_checkpoint_to_the_other(
         checkpoints, serializer = Checkpoints(store), EventStoreSaver(store).serde
         chain(checkpoints, serializer, states)
         a, b = (data.draw(st.integers(1, len(states))) for _ in range(2))
-        difference = Timeline(checkpoints).diff("t", ident(a), ident(b), serializer)
+        difference = Timeline(checkpoints).diff("t", id_of(a), id_of(b), serializer)
         made: dict[str, Any] = dict(states[a - 1])
         for channel in difference.channels:
             assert channel.difference is not None

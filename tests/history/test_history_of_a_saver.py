@@ -70,8 +70,8 @@ def test_threads_that_wait_are_told(saver: EventStoreSaver) -> None:
     an_agent(saver).invoke(hello(), config())
     [stalled] = saver.history.stalled(older_than=timedelta(hours=1)).threads
     assert (stalled.thread, stalled.why) == ("t", ("interrupt",))
-    assert stalled.head
-    assert [task.status for task in stalled.head.tasks if task.node == "ask"] == ["interrupted"]
+    assert stalled.latest
+    assert [task.status for task in stalled.latest.tasks if task.node == "ask"] == ["interrupted"]
 
 
 @where_each_step_is_saved

@@ -130,7 +130,7 @@ def test_a_graph_that_is_none_or_not_of_the_thread_is_refused(saver: EventStoreS
     number: Any = 3
     with pytest.raises(BadInputError, match="not compiled"):
         saver.history.state("t", graph=uncompiled)
-    with pytest.raises(BadInputError, match="a int is no graph"):
+    with pytest.raises(BadInputError, match="a int is not a graph"):
         saver.history.diff("t", graph=number)
     other: Any = create_deep_agent(model=ScriptedChatModel(scripts=DEEP))
     with pytest.raises(BadInputError, match="no channel 'script'"):

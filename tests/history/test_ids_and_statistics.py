@@ -10,7 +10,7 @@ import pytest
 from eventstore import NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branches, CheckpointId, checkpoint_ids, statistics_of
-from tests.support.histories import chain, ident, save
+from tests.support.histories import chain, id_of, save
 
 STATES: list[dict[str, Any]] = [{"n": number} for number in range(4)]
 
@@ -26,30 +26,30 @@ def ids(saver: EventStoreSaver, thread: str = "t") -> dict[str, bool]:
 
 
 def test_all_checkpoints_are_listed_without_being_read(saver: EventStoreSaver) -> None:
-    assert checkpoint_ids(saver.checkpoints, "t") == [CheckpointId("", ident(number), True) for number in range(1, 5)]
+    assert checkpoint_ids(saver.checkpoints, "t") == [CheckpointId("", id_of(number), True) for number in range(1, 5)]
     with pytest.raises(NotFoundError):
         checkpoint_ids(saver.checkpoints, "nobody")
 
 
-def test_what_a_rollback_set_aside_is_told_apart(saver: EventStoreSaver) -> None:
-    saver.checkpoints.rollback("t", to=ident(2))
-    assert ids(saver) == {ident(1): True, ident(2): True, ident(3): False, ident(4): False}
+def test_what_a_rollback_made_unreachable_is_told_apart(saver: EventStoreSaver) -> None:
+    saver.checkpoints.rollback("t", to=id_of(2))
+    assert ids(saver) == {id_of(1): True, id_of(2): True, id_of(3): False, id_of(4): False}
     save(saver.checkpoints, saver.serde, 5, {"n": 5}, parent=2)
-    assert ids(saver)[ident(5)]
+    assert ids(saver)[id_of(5)]
     saver.checkpoints.undo("t")
-    assert ids(saver) == {ident(number): number != 5 for number in range(1, 6)}
+    assert ids(saver) == {id_of(number): number != 5 for number in range(1, 6)}
 
 
 def test_a_fork_has_what_it_inherits(saver: EventStoreSaver) -> None:
-    Branches(saver.checkpoints).fork("t", "fork", at=ident(2))
-    assert ids(saver, "fork") == {ident(1): True, ident(2): True}
+    Branches(saver.checkpoints).fork("t", "fork", at=id_of(2))
+    assert ids(saver, "fork") == {id_of(1): True, id_of(2): True}
     saver.delete_thread("t")
-    assert ids(saver, "fork") == {ident(1): True, ident(2): True}
+    assert ids(saver, "fork") == {id_of(1): True, id_of(2): True}
 
 
 def test_what_was_pruned_is_gone(saver: EventStoreSaver) -> None:
     saver.prune(["t"])
-    assert ids(saver) == {ident(4): True}
+    assert ids(saver) == {id_of(4): True}
 
 
 def test_the_store_is_counted(saver: EventStoreSaver) -> None:
@@ -67,7 +67,7 @@ def test_the_store_is_counted(saver: EventStoreSaver) -> None:
 
 
 def test_a_thread_is_counted_with_the_past_that_it_shares(saver: EventStoreSaver) -> None:
-    Branches(saver.checkpoints).fork("t", "fork", at=ident(2))
+    Branches(saver.checkpoints).fork("t", "fork", at=id_of(2))
     for thread in ("t", "fork"):
         events = [*saver.store.read(thread)]
         found = statistics_of(saver.store, thread)

@@ -20,7 +20,7 @@ from eventstore import ConflictError, NotFoundError
 from projections import Branches
 from tests.failures.test_against_a_model import RUNS, SaverAndModel
 from tests.support.model import Kept, Model, Place, Thread, Written, child_of, pending
-from tests.support.saving import Calls, Flavour, at, ident
+from tests.support.saving import Calls, Flavour, at, id_of
 
 THREADS = st.sampled_from(["one", "one", "one", "two", "two", "three"])
 SPACES = st.sampled_from(["", "", "", "inner"])
@@ -145,7 +145,7 @@ class ModelWithMoves(Model):
         self.moves.pop(thread, None)
 
     def forget_the_past(self, thread: str) -> None:
-        """What a prune does besides: nothing of what was set aside, or was shown before, can come back."""
+        """What a prune does besides: nothing of what was unreachable, or was shown before, can come back."""
         line = self.threads[thread]
         self.moves[thread] = Moves()
         line.calls = self.calls
@@ -187,7 +187,7 @@ class ModelWithMoves(Model):
         self.move(thread, self.moves[thread].undoable.pop())
 
     def hidden(self, thread: str) -> list[Place]:
-        """The checkpoints that a thread has set aside."""
+        """The checkpoints of a thread that are unreachable."""
         moves = self.moves.get(thread, Moves())
         shown = self.shown(thread)
         return sorted({place for line in moves.left for place in line.own if place not in shown})
@@ -271,8 +271,8 @@ class History(SaverAndModel):
         if numbers := self.numbers(thread, space):
             number = numbers[-1 - which % len(numbers)]
             before = self.savers[0].store.head(thread)
-            moved = self.checkpoints(caller).rollback(thread, to=ident(number), namespace=space, reason="to see")
-            assert (moved.thread, moved.checkpoint) == (thread, ident(number))
+            moved = self.checkpoints(caller).rollback(thread, to=id_of(number), namespace=space, reason="to see")
+            assert (moved.thread, moved.checkpoint) == (thread, id_of(number))
             if before and moved.version > before.version:
                 self.model.rollback(thread, (space, number))
             else:  # it stands there: nothing was recorded, and nothing is different
@@ -295,7 +295,7 @@ class History(SaverAndModel):
             checkpoints = self.checkpoints(caller)
             before = self.by(caller).list({"configurable": {"thread_id": thread}})
             head = self.savers[0].store.head(thread)
-            moved = checkpoints.rollback(thread, to=ident(numbers[-1 - which % len(numbers)]), namespace=space)
+            moved = checkpoints.rollback(thread, to=id_of(numbers[-1 - which % len(numbers)]), namespace=space)
             if head and moved.version > head.version:
                 checkpoints.undo(thread)
             assert self.by(caller).list({"configurable": {"thread_id": thread}}) == before
@@ -304,7 +304,7 @@ class History(SaverAndModel):
     def switch(self, caller: tuple[int, Flavour], thread: str, which: int) -> None:
         if hidden := self.model.hidden(thread):
             space, number = hidden[-1 - which % len(hidden)]
-            self.branches(caller).switch(thread, ident(number), namespace=space)
+            self.branches(caller).switch(thread, id_of(number), namespace=space)
             self.model.switch(thread, (space, number))
 
     @rule(caller=calls, thread=THREADS, which=st.integers(0, 5))
@@ -322,14 +322,14 @@ class History(SaverAndModel):
         if hidden := self.model.hidden(thread):
             space, number = hidden[-1 - which % len(hidden)]
             with pytest.raises(NotFoundError, match="undo"):
-                self.checkpoints(caller).rollback(thread, to=ident(number), namespace=space)
+                self.checkpoints(caller).rollback(thread, to=id_of(number), namespace=space)
 
     @rule(caller=calls, source=THREADS, name=THREADS, space=SPACES, which=st.integers(0, 5))
     def fork(self, caller: tuple[int, Flavour], source: str, name: str, space: str, which: int) -> None:
         numbers = self.numbers(source, space)
         if numbers and name not in self.model.threads:
             number = numbers[-1 - which % len(numbers)]
-            self.branches(caller).fork(source, name, at=ident(number), namespace=space, reason="to try")
+            self.branches(caller).fork(source, name, at=id_of(number), namespace=space, reason="to try")
             self.model.threads[name] = self.model.threads[source].back_at((space, number))
             self.model.moves[name] = Moves()
 

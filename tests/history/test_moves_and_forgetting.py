@@ -15,7 +15,7 @@ from projections.records import WRITES_SAVED, Point
 from tests.graphs.test_delta_channels import writing
 from tests.support.histories import config
 from tests.support.pace import in_each_durability
-from tests.support.saving import at, ident, numbers, save, shown, step
+from tests.support.saving import at, id_of, numbers, save, shown, step
 from tests.support.tables import rows
 from tests.values.test_damage import _payloads
 
@@ -54,10 +54,10 @@ def test_a_fork_of_a_fork_goes_back_to_what_the_one_between_has_forgotten(
     forget(saver, "between")
     if rebuilt:
         saver.checkpoints.rebuild()
-    saver.history.rollback("fork", ident(4))
+    saver.history.rollback("fork", id_of(4))
     assert numbers(saver, "fork") == [4, 3, 2, 1]
     saver.history.undo("fork")
-    saver.history.fork("fork", "another", at=ident(5))
+    saver.history.fork("fork", "another", at=id_of(5))
     assert numbers(saver, "another") == [5, 4, 3, 2, 1]
     assert [item.checkpoint["channel_values"]["count"] for item in shown(saver, "another")] == [5, 4, 3, 2, 1]
     assert saver.history.check("another").ok
@@ -65,12 +65,12 @@ def test_a_fork_of_a_fork_goes_back_to_what_the_one_between_has_forgotten(
 
 
 def test_a_fork_of_a_moved_thread_goes_back_when_that_is_deleted(five: EventStoreSaver) -> None:
-    five.history.rollback("thread", ident(3))
+    five.history.rollback("thread", id_of(3))
     save(five, 6, parent=3)
     five.history.fork("thread", "fork")
     save(five, 7, thread="fork", parent=6)
     five.delete_thread("thread")
-    five.history.rollback("fork", ident(6))
+    five.history.rollback("fork", id_of(6))
     assert numbers(five, "fork") == [6, 3, 2, 1]
     five.history.undo("fork")
     assert five.history.check("fork").ok
@@ -78,9 +78,9 @@ def test_a_fork_of_a_moved_thread_goes_back_when_that_is_deleted(five: EventStor
     assert numbers(five, "fork") == [7, 6, 3, 2, 1]
 
 
-def test_a_prune_forgets_what_was_set_aside_though_a_fork_needs_all_of_it(five: EventStoreSaver) -> None:
+def test_a_prune_removes_what_is_unreachable_though_a_fork_needs_all_of_it(five: EventStoreSaver) -> None:
     five.copy_thread("thread", "fork")
-    five.history.rollback("thread", ident(1))
+    five.history.rollback("thread", id_of(1))
     assert five.prune(["thread"], dry_run=True).threads == 1
     assert five.prune(["thread"]).threads == 1
     with pytest.raises(NotFoundError, match="nothing to undo"):
@@ -109,23 +109,23 @@ def test_deleted_runs_leave_what_delta_channels_replay_if_a_rollback_is_undone(s
 
 def test_a_run_on_a_fork_that_is_rolled_back_behind_its_beginning_fails(five: EventStoreSaver) -> None:
     five.history.fork("thread", "fork")
-    five.history.rollback("fork", ident(2))
+    five.history.rollback("fork", id_of(2))
     with pytest.raises(ConflictError, match="rolled back"):
         save(five, 6, thread="fork", parent=5)
     with pytest.raises(NotFoundError, match="undo"):
-        five.history.rollback("fork", ident(4))
-    five.history.switch("fork", ident(4))
+        five.history.rollback("fork", id_of(4))
+    five.history.switch("fork", id_of(4))
     assert numbers(five, "fork") == [4, 3, 2, 1]
 
 
 def test_what_was_pruned_does_not_come_back_though_a_fork_has_it(five: EventStoreSaver) -> None:
-    five.history.fork("thread", "fork", at=ident(4))
-    five.history.rollback("thread", ident(2))
+    five.history.fork("thread", "fork", at=id_of(4))
+    five.history.rollback("thread", id_of(2))
     five.prune(["thread"])
     for back in (
         lambda: five.history.undo("thread"),
-        lambda: five.history.switch("thread", ident(4)),
-        lambda: five.history.fork("thread", "other", at=ident(4)),
+        lambda: five.history.switch("thread", id_of(4)),
+        lambda: five.history.fork("thread", "other", at=id_of(4)),
     ):
         with pytest.raises(NotFoundError):
             back()
@@ -140,19 +140,19 @@ def test_a_prune_keeps_the_nearest_of_a_checkpoint_that_was_saved_again(saver: E
     saver.copy_thread("b", "c")
     save(saver, 1, {"c": "first"})
     for _ in range(2):
-        saver.history.rollback("thread", ident(1))
+        saver.history.rollback("thread", id_of(1))
         save(saver, 1, {"c": "again"})
-    saver.history.rollback("thread", ident(1))
+    saver.history.rollback("thread", id_of(1))
     for thread in ("c", "thread"):
         saver.prune([thread])
         assert saver.get_tuple(at(thread)).checkpoint["channel_values"] == {"c": "again"}
 
 
 def test_forks_of_moved_threads_are_sound_after_moves_of_their_own(five: EventStoreSaver) -> None:
-    five.history.rollback("thread", ident(3))
+    five.history.rollback("thread", id_of(3))
     five.history.undo("thread")
     five.history.fork("thread", "fork")
-    five.history.rollback("fork", ident(4))
+    five.history.rollback("fork", id_of(4))
     assert five.history.check("fork").ok
     five.history.undo("fork")
     report = five.history.check("fork")
@@ -167,13 +167,13 @@ def test_what_a_pruned_fork_forgot_is_no_state_of_any_time(five: EventStoreSaver
     found = {version: five.history.at("fork", time) for version, time in times.items()}
     known = {version: item.checkpoint["id"] for version, item in found.items() if item}
     # The prune has kept what was the latest since it was saved, with version 9.
-    assert known == dict.fromkeys(range(9, max(times) + 1), ident(5))
+    assert known == dict.fromkeys(range(9, max(times) + 1), id_of(5))
 
 
 def test_undo_brings_back_what_was_there_though_the_thread_went_on_there_since(five: EventStoreSaver) -> None:
     before = shown(five)
-    five.history.rollback("thread", ident(2))
-    five.history.switch("thread", ident(5))
+    five.history.rollback("thread", id_of(2))
+    five.history.switch("thread", id_of(5))
     save(five, 6, parent=5)
     five.history.undo("thread")
     five.history.undo("thread")
@@ -183,7 +183,7 @@ def test_undo_brings_back_what_was_there_though_the_thread_went_on_there_since(f
 
 
 def test_deleting_a_branch_passes_over_what_was_erased_before(saver: EventStoreSaver) -> None:
-    under: Any = {"namespace": "inner", "metadata": {"parents": {"": ident(3)}}}
+    under: Any = {"namespace": "inner", "metadata": {"parents": {"": id_of(3)}}}
     for number in (1, 2, 3):
         step(saver, number)
     save(saver, 10, **under)
@@ -197,8 +197,8 @@ def test_deleting_a_branch_passes_over_what_was_erased_before(saver: EventStoreS
     saver.delete_for_runs(["run"])
     save(saver, 22, parent=5)
     save(saver, 23, parent=22)
-    saver.history.rollback("thread", ident(22))
-    assert saver.history.delete_branch("thread", ident(23)).checkpoints == 1
+    saver.history.rollback("thread", id_of(22))
+    assert saver.history.delete_branch("thread", id_of(23)).checkpoints == 1
 
 
 @pytest.mark.parametrize("empty", ["", at("thread")])
@@ -219,7 +219,7 @@ def test_an_empty_checkpoint_is_not_taken_for_the_whole_thread(five: EventStoreS
 def test_a_thread_that_is_promoted_over_while_it_is_forked_is_not_mistaken(
     five: EventStoreSaver, make_saver: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    five.history.fork("thread", "better", at=ident(1))
+    five.history.fork("thread", "better", at=id_of(1))
     for number in range(20, 40):
         save(five, number, thread="better", parent=1 if number == 20 else number - 1)
     mover, other = five.checkpoints.mover, make_saver()
@@ -232,7 +232,7 @@ def test_a_thread_that_is_promoted_over_while_it_is_forked_is_not_mistaken(
 
     monkeypatch.setattr(mover, "point_of", and_promote)
     with pytest.raises(Exception, match="was replaced while it was forked"):
-        five.history.fork("thread", "fork", at=ident(5))
+        five.history.fork("thread", "fork", at=id_of(5))
     assert numbers(five, "fork") == []
 
 
@@ -246,7 +246,7 @@ def test_what_waits_for_a_checkpoint_outlives_a_rollback_and_a_prune(
     saver.put_writes(at("thread", 9), [("count", 9)], "task")
     save(saver, 2, parent=1)
     save(saver, 3, parent=2)
-    saver.history.rollback("thread", ident(target))
+    saver.history.rollback("thread", id_of(target))
     if forgets:
         saver.prune(["thread"])
     assert saver.history.check("thread").ok
@@ -264,7 +264,7 @@ def test_a_later_prune_erases_what_was_written_after_a_rollback_though_a_fork_ne
 ) -> None:
     for number in (1, 2):
         step(saver, number)
-    saver.history.rollback("thread", ident(1))
+    saver.history.rollback("thread", id_of(1))
     saver.put_writes(at("thread", 1), [("count", "what is to be forgotten")], "task")
     step(saver, 2)
     saver.copy_thread("thread", "fork")
@@ -287,11 +287,11 @@ def test_no_row_leads_to_writes_that_were_erased(
     for number in (1, 2, 3):
         step(saver, number)
     saver.put_writes(at("thread", 5), [("count", 5)], "task")
-    saver.history.rollback("thread", ident(2))  # it waits
+    saver.history.rollback("thread", id_of(2))  # it waits
     for number in (3, 4, 5, 6):
         step(saver, number)
     if moves_again:
-        saver.history.rollback("thread", ident(6))
+        saver.history.rollback("thread", id_of(6))
     saver.put_writes(at("thread", 6), [("count", 6)], "task")
     step(saver, 7)
     saver.prune(["thread"])
@@ -311,7 +311,7 @@ def test_runs_are_deleted_also_from_forks_of_what_their_thread_has_forgotten(sav
     saver.prune(["pruned"])
     for thread in ("thread", "pruned"):
         save(saver, 2, thread=thread, parent=1, run_id="other")
-        saver.history.fork(thread, f"fork of {thread}", at=ident(1))
+        saver.history.fork(thread, f"fork of {thread}", at=id_of(1))
     saver.prune(["thread", "pruned"])
     saver.delete_for_runs(["run"])
     for thread in ("thread", "pruned"):
@@ -322,9 +322,9 @@ def test_runs_are_deleted_also_from_forks_of_what_their_thread_has_forgotten(sav
 def test_runs_are_deleted_also_of_a_thread_that_gets_another_name_meanwhile(
     five: EventStoreSaver, make_saver: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    five.history.fork("thread", "better", at=ident(1))
+    five.history.fork("thread", "better", at=id_of(1))
     save(five, 6, parent=5, run_id="run")
-    other, planner = make_saver(), five.checkpoints._planner
+    other, planner = make_saver(), five.checkpoints._forgetter._planner
     without_runs = planner.without_runs
 
     def and_promote(*args: Any) -> Any:

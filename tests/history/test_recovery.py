@@ -51,8 +51,8 @@ def points(bench: Bench, name: str = "thread", **options: Any) -> list[RecoveryP
 
 def head_of(found: StalledThread) -> RecoveryPoint:
     """Where a thread stands."""
-    assert found.head is not None
-    return found.head
+    assert found.latest is not None
+    return found.latest
 
 
 def statuses(point: RecoveryPoint) -> dict[str | None, str]:
@@ -377,7 +377,7 @@ def test_a_thread_whose_head_is_damaged_is_listed_as_that(bench: Bench, url: str
     running(bench, line(("ask", ask)))
     forge(url, lambda content: b"")
     found = stalled(bench)["thread"]
-    assert (found.why, found.head) == (("damaged",), None)
+    assert (found.why, found.latest) == (("damaged",), None)
 
 
 # Points ---------------------------------------------------------------------------------------------------------------

@@ -24,7 +24,7 @@ from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
 from projections.values.change import WHOLE, Change, checksum
 from tests.support.counted import Bench, Flavour
 from tests.support.pace import in_each_durability
-from tests.support.saving import at, ident, save, step
+from tests.support.saving import at, id_of, save, step
 from tests.support.stage import Durability, Stage, thread
 from tests.support.stage import Flavour as StageFlavour
 from tests.support.stories import Story, each_story, tell
@@ -180,7 +180,7 @@ def run_of(saver: EventStoreSaver, first: int, last: int, name: str = "thread") 
 
 
 def arrives_early(saver: EventStoreSaver, number: int) -> None:
-    """Let what a task wrote arrive before its checkpoint, or after that was set aside."""
+    """Let what a task wrote arrive before its checkpoint, or after that became unreachable."""
     saver.put_writes(at(number=number), [("count", number), ("third", -number)], "task")
 
 
@@ -197,7 +197,7 @@ def test_what_waited_for_a_checkpoint_is_not_missed_when_that_was_saved_and_prun
     assert check(saver).ok
 
 
-def test_what_waited_for_a_checkpoint_is_not_missed_when_that_was_set_aside_and_its_run_deleted(
+def test_what_waited_for_a_checkpoint_is_not_missed_when_that_became_unreachable_and_its_run_deleted(
     saver: EventStoreSaver,
 ) -> None:
     arrives_early(saver, 4)
@@ -216,7 +216,7 @@ def test_what_a_fork_shares_of_a_deleted_run_does_not_wait_to_be_saved_by_the_fo
     step(saver, 5, thread="fork")
     latest = saver.get_tuple(at("fork"))
     assert latest
-    assert (latest.config["configurable"]["checkpoint_id"], latest.pending_writes) == (ident(5), [])
+    assert (latest.config["configurable"]["checkpoint_id"], latest.pending_writes) == (id_of(5), [])
     run_of(saver, 6, 6, "fork")
     saver.prune(["fork"])
     assert check(saver, "fork").ok
@@ -297,7 +297,7 @@ def test_rows_that_are_missing_are_named_until_they_are_rebuilt(
     saver = make_saver()
     report = check(saver, flavour=flavour)
     assert found(report) == [(Damage.MISSING_ROW, version, None) for version in (3, 7, STEPS + 2)]
-    assert ident(3) in report.findings[0].message
+    assert id_of(3) in report.findings[0].message
     saver.checkpoints.rebuild()
     assert check(saver).ok
 
@@ -305,7 +305,7 @@ def test_rows_that_are_missing_are_named_until_they_are_rebuilt(
 def test_rows_past_the_end_of_the_log_are_named_until_they_are_rebuilt(
     ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str, flavour: Flavour
 ) -> None:
-    execute(url, f"UPDATE checkpoints SET version = 900, shown_from = 900 WHERE checkpoint_id = '{ident(8)}'")
+    execute(url, f"UPDATE checkpoints SET version = 900, shown_from = 900 WHERE checkpoint_id = '{id_of(8)}'")
     execute(url, f"UPDATE writes SET version = 901 WHERE version = {STEPS + 2}")
     report = check(saver := make_saver(), flavour=flavour)
     assert {(Damage.EXTRA_ROW, 900, None), (Damage.EXTRA_ROW, 901, None)} <= {*found(report)}
@@ -316,7 +316,7 @@ def test_rows_past_the_end_of_the_log_are_named_until_they_are_rebuilt(
 def test_a_parent_that_is_shown_no_longer_though_nothing_was_forgotten_is_named_until_rows_are_rebuilt(
     ran: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str, flavour: Flavour
 ) -> None:
-    execute(url, f"UPDATE checkpoints SET orphaned_at = 3 WHERE checkpoint_id IN ('{ident(8)}', '{ident(1)}')")
+    execute(url, f"UPDATE checkpoints SET orphaned_at = 3 WHERE checkpoint_id IN ('{id_of(8)}', '{id_of(1)}')")
     report = check(saver := make_saver(), flavour=flavour)
     assert found(report) == [(Damage.MISSING_ROW, 8, None)]
     saver.checkpoints.rebuild()
@@ -354,12 +354,29 @@ def test_rows_of_what_is_not_in_the_log_are_named_until_they_are_rebuilt(
         url, f"INSERT INTO checkpoints ({named}, shown_from, origin_id) {new}, 5, 5, branch_id FROM checkpoints LIMIT 1"
     )
     execute(url, f"INSERT INTO writes ({named}) {new}, 6 FROM writes LIMIT 1")
-    execute(url, f"UPDATE checkpoints SET run_id = 'somebody' WHERE checkpoint_id = '{ident(8)}'")
-    execute(url, f"UPDATE checkpoints SET parent_id = 'somebody' WHERE checkpoint_id = '{ident(9)}'")
+    execute(url, f"UPDATE checkpoints SET run_id = 'somebody' WHERE checkpoint_id = '{id_of(8)}'")
+    execute(url, f"UPDATE checkpoints SET parent_id = 'somebody' WHERE checkpoint_id = '{id_of(9)}'")
     saver = make_saver()
     assert found(check(saver)) == [(Damage.EXTRA_ROW, version, None) for version in (5, 6, 8, 9)]
     saver.checkpoints.rebuild()
     assert check(saver).ok
+
+
+def test_a_row_of_writes_that_leads_to_what_was_erased_is_named_until_it_is_rebuilt(
+    saver: EventStoreSaver, make_saver: Callable[..., EventStoreSaver], url: str, flavour: Flavour
+) -> None:
+    step(saver, 1, writes=True)
+    step(saver, 2)
+    saver.prune(["thread"])
+    assert rows(url)["writes"] == []
+    for number in (2, 3):  # one that is shown, and one to come
+        named = "branch_id, namespace, checkpoint_id, version"
+        execute(url, f"INSERT INTO writes ({named}) SELECT branch_id, '', '{id_of(number)}', 2 FROM checkpoints")
+        again = make_saver()
+        assert found(check(again, flavour=flavour)) == [(Damage.ERASED, 2, None)]
+        again.checkpoints.rebuild()
+        assert check(again).ok
+        assert rows(url)["writes"] == []
 
 
 def test_rows_that_show_what_was_forgotten_are_named(

@@ -15,8 +15,8 @@ from langgraph.types import Command, Send, interrupt
 
 from eventstore import BadInputError, ConflictError, InvalidIdError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from langgraph.checkpoint.eventstore._planning import Reason
-from langgraph.checkpoint.eventstore._recorded import path_text
+from langgraph.checkpoint.eventstore.replay.planning import Reason
+from langgraph.checkpoint.eventstore.replay.recorded import path_text
 from tests.support.counted import Bench, Counted, Flavour, Left, Number, Question, Right, State, at, nodes
 from tests.support.pace import where_each_step_is_saved
 from tests.support.stories import append

@@ -20,7 +20,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints
 from tests.support.histories import an_agent, config, hello
 from tests.support.pace import in_each_durability, where_each_step_is_saved
-from tests.support.saving import at, ident, number_of, numbers, save, shown, step
+from tests.support.saving import at, id_of, number_of, numbers, save, shown, step
 from tests.support.tables import rows
 
 Make = Callable[..., EventStoreSaver]
@@ -138,11 +138,11 @@ def test_what_came_later_stays_in_the_log(saver: EventStoreSaver) -> None:
     for number in range(1, 6):
         step(saver, number)
     before = list(saver.store.read("thread"))
-    saver.history.rollback("thread", ident(2), reason="it went wrong", by={"user": "ann"})
+    saver.history.rollback("thread", id_of(2), reason="it went wrong", by={"user": "ann"})
     *same, event = saver.store.read("thread")
     assert same == before
     assert numbers(saver) == [2, 1]
-    assert (event.topic, event.cause.checkpoint) == ("thread.rolled_back", ident(2))
+    assert (event.topic, event.cause.checkpoint) == ("thread.rolled_back", id_of(2))
     assert event.cause.metadata == {"user": "ann", "reason": "it went wrong"}
     saver.history.undo("thread", reason="it was right", by={"user": "bob"})
     *_, undone = saver.store.read("thread")
@@ -155,18 +155,18 @@ def test_one_can_go_back_to_a_checkpoint_a_step_a_time_or_by_a_number(saver: Eve
         step(saver, number)
     saved_at = {item.id: item.saved_at for item in saver.history.timeline("thread")}
     ways: list[tuple[dict[str, Any], int]] = [
-        ({"to": ident(7)}, 7),
+        ({"to": id_of(7)}, 7),
         ({"step": 6}, 6),
-        ({"time": saved_at[ident(5)]}, 5),
-        ({"time": saved_at[ident(5)].replace(tzinfo=None)}, 5),
-        ({"time": saved_at[ident(5)] - timedelta(microseconds=1)}, 4),
+        ({"time": saved_at[id_of(5)]}, 5),
+        ({"time": saved_at[id_of(5)].replace(tzinfo=None)}, 5),
+        ({"time": saved_at[id_of(5)] - timedelta(microseconds=1)}, 4),
         ({"back": 1}, 3),
         ({"back": 0}, 3),
         ({"to": at("thread", 2)}, 2),
     ]
     for way, expected in ways:
         moved = saver.history.rollback("thread", **way)
-        assert (moved.checkpoint, numbers(saver)[0]) == (ident(expected), expected)
+        assert (moved.checkpoint, numbers(saver)[0]) == (id_of(expected), expected)
 
 
 def test_steps_and_numbers_are_counted_on_the_way_that_led_to_the_latest(saver: EventStoreSaver) -> None:
@@ -174,13 +174,13 @@ def test_steps_and_numbers_are_counted_on_the_way_that_led_to_the_latest(saver: 
         step(saver, number)
     save(saver, 4, parent=1, metadata={"step": 2})  # somebody went back in time
     save(saver, 5, parent=4, metadata={"step": 3})
-    assert saver.checkpoints.rollback("thread", step=2).checkpoint == ident(4)
+    assert saver.checkpoints.rollback("thread", step=2).checkpoint == id_of(4)
     saver.checkpoints.undo("thread")
-    assert saver.checkpoints.rollback("thread", back=2).checkpoint == ident(1)
+    assert saver.checkpoints.rollback("thread", back=2).checkpoint == id_of(1)
 
 
 @where_each_step_is_saved
-def test_undo_after_a_run_sets_that_aside_and_brings_back_all_that_was(saver: EventStoreSaver) -> None:
+def test_undo_after_a_run_makes_that_unreachable_and_brings_back_all_that_was(saver: EventStoreSaver) -> None:
     graph = an_agent(saver)
     graph.invoke(hello(), config())
     before = everything(saver)
@@ -199,7 +199,7 @@ def test_rollbacks_are_undone_one_after_the_other(saver: EventStoreSaver) -> Non
     for number in range(1, 7):
         step(saver, number)
     for number in (5, 3, 2):
-        saver.history.rollback("thread", ident(number))
+        saver.history.rollback("thread", id_of(number))
     seen = [numbers(saver)[0]]
     for _ in range(3):
         saver.history.undo("thread")
@@ -214,7 +214,7 @@ def test_a_listing_of_all_threads_ends_before_its_bound_also_on_lines_that_a_rol
 ) -> None:
     for number in range(1, 4):
         step(saver, number)
-    saver.history.rollback("thread", ident(2))
+    saver.history.rollback("thread", id_of(2))
     for number in (4, 5):
         save(saver, number, parent=2 if number == 4 else 4)
     assert [number_of(item) for item in saver.list(None, before=at(number=4))] == [2, 1]
@@ -224,9 +224,9 @@ def test_a_rollback_to_where_a_thread_stands_records_nothing(saver: EventStoreSa
     for number in range(1, 6):
         step(saver, number)
     saver.history.rollback("thread", back=0)
-    saver.history.rollback("thread", ident(3))
+    saver.history.rollback("thread", id_of(3))
     for _ in range(2):
-        saver.history.rollback("thread", ident(3))
+        saver.history.rollback("thread", id_of(3))
     assert [event.topic for event in saver.store.read("thread", after=5)] == ["thread.rolled_back"]
     saver.history.undo("thread")
     assert numbers(saver) == [5, 4, 3, 2, 1]
@@ -269,7 +269,7 @@ def test_a_thread_that_moves_on_meanwhile_is_not_rolled_back(
 
     monkeypatch.setattr(finder, "locate", and_meanwhile)
     with pytest.raises(ConflictError, match="is writing"):
-        saver.checkpoints.rollback("thread", to=ident(2))
+        saver.checkpoints.rollback("thread", to=id_of(2))
     assert numbers(saver) == [4, 3, 2, 1]
     assert [event.topic for event in saver.store.read("thread")] == ["checkpoint.saved"] * 4
 
@@ -294,7 +294,7 @@ def test_it_writes_as_much_whatever_the_length(make_saver: Make, url: str) -> No
     grown = []
     for thread in ("short", "long"):
         before = rows(url)
-        saver.checkpoints.rollback(thread, to=ident(3))
+        saver.checkpoints.rollback(thread, to=id_of(3))
         saver.checkpoints.undo(thread)
         after = rows(url)
         changed = {table: sum(row not in before[table] for row in after[table]) for table in after}
@@ -308,7 +308,7 @@ def test_other_processes_see_it_at_once(saver: EventStoreSaver, make_saver: Make
     other = make_saver()
     for number in (1, 2, 3):
         step(saver if number % 2 else other, number)
-    saver.checkpoints.rollback("thread", to=ident(1))
+    saver.checkpoints.rollback("thread", to=id_of(1))
     assert numbers(other) == [1]
     step(other, 2)
     step(saver, 3)
@@ -321,23 +321,23 @@ def test_other_processes_see_it_at_once(saver: EventStoreSaver, make_saver: Make
 def test_another_checkpoints_object_on_the_same_store_notices(saver: EventStoreSaver) -> None:
     for number in (1, 2, 3):
         step(saver, number)
-    Checkpoints(saver.store).rollback("thread", to=ident(1))
+    Checkpoints(saver.store).rollback("thread", to=id_of(1))
     with pytest.raises(ConflictError, match="rolled back"):
         step(saver, 4)
     step(saver, 2)
     assert numbers(saver) == [2, 1]
 
 
-def test_a_prune_forgets_what_was_set_aside(saver: EventStoreSaver) -> None:
+def test_a_prune_removes_what_is_unreachable(saver: EventStoreSaver) -> None:
     for number in range(1, 6):
         step(saver, number)
-    saver.checkpoints.rollback("thread", to=ident(3))
+    saver.checkpoints.rollback("thread", to=id_of(3))
     report = saver.prune(["thread"])
     assert (report.checkpoints, numbers(saver)) == (2, [3])
     with pytest.raises(NotFoundError, match="pruned"):
         saver.checkpoints.undo("thread")
     step(saver, 4)
-    saver.checkpoints.rollback("thread", to=ident(3))
+    saver.checkpoints.rollback("thread", to=id_of(3))
     assert numbers(saver) == [3]
     before = everything(saver, "thread")
     saver.checkpoints.rebuild()
@@ -347,7 +347,7 @@ def test_a_prune_forgets_what_was_set_aside(saver: EventStoreSaver) -> None:
 def test_runs_that_are_deleted_do_not_come_back_with_an_undo(saver: EventStoreSaver) -> None:
     for number, its in ((1, "a"), (2, "a"), (3, "b"), (4, "a")):
         save(saver, number, parent=number - 1 or None, run_id=f"run {its}")
-    saver.checkpoints.rollback("thread", to=ident(2))
+    saver.checkpoints.rollback("thread", to=id_of(2))
     saver.delete_for_runs(["run b"])
     saver.checkpoints.undo("thread")
     assert numbers(saver) == [4, 2, 1]
@@ -359,7 +359,7 @@ def test_a_fork_goes_back_past_the_point_where_it_was_forked(saver: EventStoreSa
         step(saver, number)
     saver.copy_thread("thread", "fork")
     step(saver, 4, thread="fork")
-    saver.history.rollback("fork", ident(2))
+    saver.history.rollback("fork", id_of(2))
     assert (numbers(saver, "fork"), numbers(saver, "thread")) == ([2, 1], [3, 2, 1])
     saver.history.undo("fork")
     assert numbers(saver, "fork") == [4, 3, 2, 1]
@@ -370,7 +370,7 @@ def test_a_fork_goes_back_past_the_point_where_it_was_forked(saver: EventStoreSa
 def test_a_state_as_of_a_time_is_what_the_thread_showed_then(saver: EventStoreSaver) -> None:
     for number in (1, 2, 3):
         step(saver, number)
-    rolled_back = saver.history.rollback("thread", ident(1))
+    rolled_back = saver.history.rollback("thread", id_of(1))
     step(saver, 2)
     times = {event.version: event.recorded_at for event in saver.store.read("thread")}
 
@@ -388,7 +388,7 @@ def test_a_state_as_of_a_time_is_what_the_thread_showed_then(saver: EventStoreSa
     "options",
     [
         {},
-        {"to": ident(1), "back": 1},
+        {"to": id_of(1), "back": 1},
         {"back": -1},
         {"back": True},
         {"step": "2"},
@@ -410,11 +410,11 @@ def test_what_is_not_there_is_named(saver: EventStoreSaver) -> None:
     for number in (1, 2):
         step(saver, number)
     for options, named in (
-        ({"to": ident(9)}, ident(9)),
+        ({"to": id_of(9)}, id_of(9)),
         ({"step": 9}, "step 9"),
         ({"back": 9}, "9 before"),
         ({"time": datetime(2000, 1, 1, tzinfo=UTC)}, "2000-01-01"),
-        ({"to": ident(1), "namespace": "inner"}, ident(1)),
+        ({"to": id_of(1), "namespace": "inner"}, id_of(1)),
     ):
         with pytest.raises(NotFoundError, match=named):
             saver.checkpoints.rollback("thread", **options)
@@ -428,15 +428,15 @@ def test_what_is_not_there_is_named(saver: EventStoreSaver) -> None:
 async def test_async_code_has_the_same(saver: EventStoreSaver) -> None:
     for number in (1, 2, 3):
         step(saver, number)
-    moved = await saver.history.arollback("thread", ident(2), reason="so")
-    assert (moved.checkpoint, numbers(saver)) == (ident(2), [2, 1])
+    moved = await saver.history.arollback("thread", id_of(2), reason="so")
+    assert (moved.checkpoint, numbers(saver)) == (id_of(2), [2, 1])
     assert (await saver.history.aundo("thread")).undoes == moved.version
     again = await saver.checkpoints.arollback("thread", back=2, cause=Cause(metadata={"user": "ann"}))
-    assert again.checkpoint == ident(1)
+    assert again.checkpoint == id_of(1)
     await saver.checkpoints.aundo("thread")
     times = {event.version: event.recorded_at for event in saver.store.read("thread")}
     found = await saver.history.aat("thread", times[2])
-    assert found.checkpoint["id"] == ident(2)
+    assert found.checkpoint["id"] == id_of(2)
 
 
 async def test_of_two_that_roll_back_at_once_both_or_one_succeeds(saver: EventStoreSaver, make_saver: Make) -> None:
@@ -444,13 +444,13 @@ async def test_of_two_that_roll_back_at_once_both_or_one_succeeds(saver: EventSt
     for number in range(1, 6):
         step(saver, number)
     outcomes = await asyncio.gather(
-        saver.checkpoints.arollback("thread", to=ident(2)),
-        other.checkpoints.arollback("thread", to=ident(3)),
+        saver.checkpoints.arollback("thread", to=id_of(2)),
+        other.checkpoints.arollback("thread", to=id_of(3)),
         return_exceptions=True,
     )
     moved = [each for each in outcomes if not isinstance(each, BaseException)]
     assert moved
     assert all(isinstance(each, ConflictError | NotFoundError) for each in outcomes if isinstance(each, BaseException))
     last = max(moved, key=lambda each: each.version)
-    assert ident(numbers(saver)[0]) == last.checkpoint
+    assert id_of(numbers(saver)[0]) == last.checkpoint
     saver.store.verify()

@@ -20,7 +20,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, NewWrites, Timeline, TimelineEntry
 from projections.diffing.difference import diff
 from projections.diffing.summary import in_short
-from tests.support.histories import Counting, an_agent, chain, config, hello, ident, save, timeline, write
+from tests.support.histories import Counting, an_agent, chain, config, hello, id_of, save, timeline, write
 from tests.support.making import Liar
 from tests.support.pace import in_each_durability, where_each_step_is_saved
 from tests.support.stage import Durability, Flavour, Stage
@@ -460,7 +460,7 @@ def test_a_task_whose_node_nobody_noted_has_that_of_the_packet_in_its_checkpoint
     sent = [Send("tools", 1), Send("search", 2)]
     for number, task in enumerate(("one", "two", "three")):
         path, writes = f"~__pregel_push, {number:010d}, 0000000000", [("log", 0, task)]
-        checkpoints.save_writes(NewWrites("t", "", ident(1), task, path, writes), serde)
+        checkpoints.save_writes(NewWrites("t", "", id_of(1), task, path, writes), serde)
     save(checkpoints, serde, 1, {"log": ["a"], "__pregel_tasks": sent})
     save(checkpoints, serde, 2, {"log": ["a", "one", "two"]}, parent=1, seen={"tools": {}, "search": {}})
     latest = next(timeline(saver).entries("t", serde))

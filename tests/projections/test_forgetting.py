@@ -15,12 +15,12 @@ from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
 from langgraph.checkpoint.eventstore import EventStoreSaver
 
 
-def ident(number: int) -> str:
+def id_of(number: int) -> str:
     return str(UUID(int=number))
 
 
 def at(thread: str, number: int | None = None) -> RunnableConfig:
-    chosen = {} if number is None else {"checkpoint_id": ident(number)}
+    chosen = {} if number is None else {"checkpoint_id": id_of(number)}
     return {"configurable": {"thread_id": thread, "checkpoint_ns": "", **chosen}}
 
 
@@ -37,7 +37,7 @@ def put(
     versions = versions or dict.fromkeys(values, number)
     checkpoint = Checkpoint(
         v=4,
-        id=ident(number),
+        id=id_of(number),
         ts="2026-01-01T00:00:00+00:00",
         channel_values=dict(values),
         channel_versions=dict(versions),
@@ -67,7 +67,7 @@ def test_deleting_runs_leaves_the_delta_channels_of_forks_whole(saver: EventStor
     saver.delete_for_runs(["old"])
     assert saver.get_delta_channel_history(config=at("fork", 3), channels=["log"]) == before
     [left] = saver.list(at("fork"))
-    assert (left.config["configurable"]["checkpoint_id"], left.parent_config) == (ident(3), None)
+    assert (left.config["configurable"]["checkpoint_id"], left.parent_config) == (id_of(3), None)
     assert list(saver.list(at("main"))) == []
 
 
@@ -149,7 +149,7 @@ def test_a_pruned_fork_lists_each_of_its_checkpoints_once(saver: EventStoreSaver
     put(saver, "fork", 2, {"n": 2}, parent=1)
     saver.prune(["fork"])
     shown = [(item.config["configurable"]["thread_id"], item.checkpoint["id"]) for item in saver.list(None)]
-    assert shown == [("fork", ident(2)), ("main", ident(1))]
+    assert shown == [("fork", id_of(2)), ("main", id_of(1))]
 
 
 def test_a_prune_keeps_the_latest_checkpoint_also_where_it_was_saved_twice(saver: EventStoreSaver) -> None:
@@ -232,7 +232,7 @@ def test_what_follows_a_checkpoint_that_was_just_forgotten_holds_its_values_itse
     # The run goes on: of its channels only one is new.
     following = Checkpoint(
         v=4,
-        id=ident(9),
+        id=id_of(9),
         ts="2026-01-01T00:00:00+00:00",
         channel_values={"word": "inherited", "log": ["seed", "more"]},
         channel_versions={"word": 1, "log": 9},

@@ -28,7 +28,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from projections.reading.finding import PAGE
 from tests.conftest import fresh_database
-from tests.support.saving import at, ident, save
+from tests.support.saving import at, id_of, save
 from tests.support.tables import blocks_of, path_of
 
 # In one thread; how many threads there are besides, each of them with forks, and with a fork of a fork.
@@ -76,7 +76,7 @@ OPERATIONS: dict[str, Callable[[EventStoreSaver], object]] = {
     ),
     "copy_thread": lambda saver: saver.copy_thread(LONG, "another fork"),
     "copy_thread, of a fork": lambda saver: saver.copy_thread("fork 3 of 3", "another fork of a fork"),
-    "rollback": lambda saver: saver.checkpoints.rollback("changes 2", to=ident(30)),
+    "rollback": lambda saver: saver.checkpoints.rollback("changes 2", to=id_of(30)),
     "rollback, again": lambda saver: saver.checkpoints.rollback("changes 3", back=2),
     "undo": lambda saver: (saver.checkpoints.rollback("changes 4", back=1), saver.checkpoints.undo("changes 4")),
     "get_tuple, after rollbacks": lambda saver: saver.get_tuple(at("changes 5")),
@@ -285,7 +285,7 @@ def test_a_listing_reads_a_page_ahead_at_most(filled: str, config: Any, monkeypa
 def test_no_checkpoint_of_a_listing_is_missing(filled: str) -> None:
     with EventStoreSaver.from_conn_string(filled) as saver:
         thread = [item.config["configurable"]["checkpoint_id"] for item in saver.list(WHOLE)]
-        assert [each for each in thread if each <= ident(LENGTH)] == [ident(number) for number in range(LENGTH, 0, -1)]
+        assert [each for each in thread if each <= id_of(LENGTH)] == [id_of(number) for number in range(LENGTH, 0, -1)]
         forks = [
             item.config["configurable"]["thread_id"]
             for item in islice(saver.list(None, before=at(number=2)), THREADS * (FORKS + 2) + 5)

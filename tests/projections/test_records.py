@@ -13,10 +13,10 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import ChecksumError, CorruptionError, UnknownFormatError
 from projections.reading.pending import fold
-from projections.records import Adopted, CheckpointRecord, Entry, PruneRecord, Write, WritesRecord
-from projections.values.change import Change, Place, restore, whole
+from projections.records import CheckpointRecord, Entry, PruneRecord, TakenOver, Write, WritesRecord
+from projections.values.change import Change, Location, restore, whole
 
-PLACE = Place("thread", "channel", 7)
+PLACE = Location("thread", "channel", 7)
 
 texts = st.text(st.characters(codec="utf-8"), max_size=20)
 ids = st.one_of(st.uuids().map(str), st.uuids().map(lambda uuid: str(uuid).upper()), texts.filter(bool))
@@ -63,13 +63,13 @@ def test_a_tasks_record_is_read_as_it_was_written(record: WritesRecord) -> None:
         PruneRecord,
         kept=st.one_of(st.none(), st.lists(keys, max_size=3)),
         dropped=st.lists(keys, max_size=3),
-        walked=st.lists(keys, max_size=3),
+        replayed_through=st.lists(keys, max_size=3),
         pinned=st.integers(0, 2**40),
-        adopted=st.one_of(
+        taken_over=st.one_of(
             st.none(),
             st.lists(
                 st.builds(
-                    Adopted,
+                    TakenOver,
                     texts,
                     ids,
                     st.integers(1, 2**40),

@@ -11,7 +11,7 @@ import pytest
 
 from eventstore import BadInputError, BusyError, Cause, CorruptionError, Decision, EventStore, Head, NewEvent
 from eventstore.erasing import OpenLog
-from eventstore.reading import Segment
+from eventstore.reading import Span
 
 T = TypeVar("T")
 SAID, DONE = "said", "done"
@@ -120,7 +120,7 @@ def test_a_family_is_a_root_with_all_that_descends_from_it(store: EventStore) ->
     assert [stream.name for stream in family] == ["main", "child", "grandchild"]
     assert [stream.parent_version for stream in family] == [None, 1, 2]
     child, grandchild = family[1].stream_id, family[2].stream_id
-    assert store.log.lineage(grandchild) == [Segment(root, -1, 1), Segment(child, 1, 2), Segment(grandchild, 2, None)]
+    assert store.log.lineage(grandchild) == [Span(root, -1, 1), Span(child, 1, 2), Span(grandchild, 2, None)]
 
 
 def test_a_stream_is_pinned_up_to_its_last_living_fork(store: EventStore) -> None:
@@ -245,7 +245,7 @@ def test_a_batch_of_the_feed_has_at_least_one_event_and_no_more_than_fit(store: 
     assert batch(0, 2, 3, 1_000) == [1, 2]
     assert batch(1, 4, 9, 2 * size) == [2, 3]
     assert batch(3, 4, 9, 0) == [4]
-    with pytest.raises(CorruptionError, match="nothing behind position 4"):
+    with pytest.raises(CorruptionError, match="gap after position 4"):
         batch(4, 5, 9, 0)
 
 

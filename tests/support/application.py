@@ -1,14 +1,16 @@
 """A web application that saves: its module opens the store, as the modules of applications do.
 
     STORE_URL=… uvicorn tests.support.application:app --workers 3
+    STORE_URL=… gunicorn tests.support.application:wsgi --workers 3 --preload
 
-POST /thread/5 saves the checkpoint 5 of a thread; what comes back is the number of the process.
+POST /thread/5 saves the checkpoint 5 of a thread; what comes back are the numbers of two processes: the one that opened
+the store, and the one that saved.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from eventstore import EventStore
@@ -18,6 +20,7 @@ from tests.support.saving import at, checkpoint
 Message = MutableMapping[str, Any]
 
 saver = EventStoreSaver(EventStore.open(os.environ["STORE_URL"]))
+opened_by = os.getpid()
 
 
 async def app(
@@ -30,10 +33,25 @@ async def app(
         await saver.store.aclose()
         await send({"type": "lifespan.shutdown.complete"})
         return
-    _, thread, text = scope["path"].split("/")
+    await saver.aput(*_asked(scope["path"]))
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": _answer()})
+
+
+def wsgi(environ: Message, start_response: Callable[[str, list[tuple[str, str]]], object]) -> Iterable[bytes]:
+    """See the module."""
+    saver.put(*_asked(environ["PATH_INFO"]))
+    start_response("200 OK", [("Content-Length", str(len(_answer())))])
+    return [_answer()]
+
+
+def _asked(path: str) -> tuple[Any, Any, Any, Any]:
+    """What `put` takes."""
+    _, thread, text = path.split("/")
     number = int(text)
     new = checkpoint(number, {"count": number})
-    described: Any = {"source": "loop", "step": number}
-    await saver.aput(at(thread, number - 1 or None), new, described, new["channel_versions"])
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+    return at(thread, number - 1 or None), new, {"source": "loop", "step": number}, new["channel_versions"]
+
+
+def _answer() -> bytes:
+    return f"{opened_by} {os.getpid()}".encode()

@@ -14,8 +14,8 @@ from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from langgraph.checkpoint.eventstore._replay import SelectiveReplay
-from langgraph.checkpoint.eventstore._replayed import Replayed
+from langgraph.checkpoint.eventstore.replay.replayed import Replayed
+from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
 from tests.support.pace import pace
 
 Flavour = StrEnum("Flavour", ["SYNC", "ASYNC"])

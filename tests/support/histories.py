@@ -59,7 +59,7 @@ def hello(number: int = 1) -> dict[str, Any]:
     return {"messages": [HumanMessage("Hello", id=f"hello-{number}")]}
 
 
-def ident(number: int) -> str:
+def id_of(number: int) -> str:
     """A checkpoint's id; later numbers have greater ones."""
     return str(UUID(int=number))
 
@@ -85,8 +85,8 @@ def save(
         NewCheckpoint(
             thread=thread,
             namespace="",
-            id=ident(number),
-            parent=None if parent is None else ident(parent),
+            id=id_of(number),
+            parent=None if parent is None else id_of(parent),
             format=4,
             ts="2026-01-01T00:00:00+00:00",
             channel_versions=versions,
@@ -124,7 +124,7 @@ def write(
     """Save what a task wrote at a checkpoint."""
     writes = [(channel, slot, value) for slot, (channel, value) in enumerate(values.items())]
     checkpoints.save_writes(
-        NewWrites("t", "", ident(number), f"task {task}", f"~__pregel_pull, {task}", writes, node=task, run=run),
+        NewWrites("t", "", id_of(number), f"task {task}", f"~__pregel_pull, {task}", writes, node=task, run=run),
         serializer,
     )
 

@@ -141,11 +141,11 @@ def _dict(chance: Random, depth: int = 2) -> dict[Any, Any]:
     return {key(chance): value(chance, depth) for _ in range(chance.randrange(5))}
 
 
-def _ai(chance: Random, ident: str) -> BaseMessage:
+def _ai(chance: Random, id_: str) -> BaseMessage:
     count = chance.randrange(100)
     return AIMessage(
         content=[{"type": "text", "text": text(chance)}] if count % 2 else text(chance),
-        id=ident,
+        id=id_,
         additional_kwargs={"nested": {"deep": [leaf(chance)]}},
         response_metadata={"model": "m", "scores": [0.5, NAN]},
         tool_calls=[{"name": "search", "args": {"q": [leaf(chance)]}, "id": f"call {count}"}],
@@ -153,18 +153,18 @@ def _ai(chance: Random, ident: str) -> BaseMessage:
     )
 
 
-def _tool(chance: Random, ident: str) -> BaseMessage:
+def _tool(chance: Random, id_: str) -> BaseMessage:
     return ToolMessage(
         content=text(chance),
-        id=ident,
+        id=id_,
         tool_call_id="call",
         artifact=value(chance, 1),
         status=chance.choice(["success", "error"]),
     )
 
 
-def _human(chance: Random, ident: str) -> BaseMessage:
-    return HumanMessage(content=text(chance), id=ident, additional_kwargs={"list": [leaf(chance)]}, name="someone")
+def _human(chance: Random, id_: str) -> BaseMessage:
+    return HumanMessage(content=text(chance), id=id_, additional_kwargs={"list": [leaf(chance)]}, name="someone")
 
 
 _LEAVES: list[Callable[[Random], Any]] = [
@@ -199,10 +199,10 @@ _MESSAGES: list[Callable[[Random, str], BaseMessage]] = [
     _ai,
     _tool,
     _ai,
-    lambda chance, ident: SystemMessage(content=text(chance), id=ident),
-    lambda chance, ident: ChatMessage(content=text(chance), role="critic", id=ident),
-    lambda chance, ident: RemoveMessage(id=ident),
-    lambda chance, ident: HumanMessage(content=text(chance)),
+    lambda chance, id_: SystemMessage(content=text(chance), id=id_),
+    lambda chance, id_: ChatMessage(content=text(chance), role="critic", id=id_),
+    lambda chance, id_: RemoveMessage(id=id_),
+    lambda chance, id_: HumanMessage(content=text(chance)),
 ]
 
 _HUGE: list[Callable[[Random, int], Any]] = [

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from langgraph.checkpoint.base import WRITES_IDX_MAP, CheckpointTuple
 
-from tests.support.saving import at, ident
+from tests.support.saving import at, id_of
 
 Place = tuple[str, int]
 """A namespace and the number of a checkpoint."""
@@ -138,7 +138,7 @@ class Model:
             config=at(thread, number, namespace),
             checkpoint={
                 "v": 4,
-                "id": ident(number),
+                "id": id_of(number),
                 "ts": "2026-01-01T00:00:00+00:00",
                 "channel_values": deepcopy(kept.values),
                 "channel_versions": dict(kept.versions),

@@ -63,8 +63,8 @@ class Bouncer:
 
 
 @contextmanager
-def running_pgbouncer(server: str, mode: PoolMode) -> Iterator[Bouncer]:
-    """A PgBouncer before a server, given by the URL of one that may do everything."""
+def running_pgbouncer(server: str, mode: PoolMode, **changes: str) -> Iterator[Bouncer]:
+    """A PgBouncer before a server, given by the URL of one that may do everything; `changes` are its own settings."""
     parts = urlsplit(server)
     with tempfile.TemporaryDirectory(prefix="eventstore-pgbouncer-") as name:
         folder = Path(name)
@@ -73,7 +73,7 @@ def running_pgbouncer(server: str, mode: PoolMode) -> Iterator[Bouncer]:
         target = (
             f"host={parts.hostname} port={parts.port or 5432} user={parts.username} password={parts.password or ''}"
         )
-        settings = {**_SETTINGS, "listen_port": str(port), "pool_mode": mode}
+        settings = {**_SETTINGS, "listen_port": str(port), "pool_mode": mode, **changes}
         lines = [
             "[databases]",
             f"* = {target}",

@@ -40,14 +40,14 @@ async def _awaited(result: Any) -> Any:
     return [item async for item in result] if hasattr(result, "__anext__") else await result
 
 
-def ident(number: int) -> str:
+def id_of(number: int) -> str:
     """The id of the checkpoint of that number: ids sort as their numbers do."""
     return str(UUID(int=number))
 
 
 def at(thread: Any = "thread", number: int | None = None, namespace: str = "", **more: Any) -> RunnableConfig:
     """The config of a thread, or of one of its checkpoints."""
-    named = {} if number is None else {"checkpoint_id": ident(number)}
+    named = {} if number is None else {"checkpoint_id": id_of(number)}
     return {"configurable": {"thread_id": thread, "checkpoint_ns": namespace, **named, **more}}
 
 
@@ -55,7 +55,7 @@ def checkpoint(number: int, values: Mapping[str, Any], versions: Mapping[str, in
     """A checkpoint whose channels are at the versions given, or at that of its own number."""
     return Checkpoint(
         v=4,
-        id=ident(number),
+        id=id_of(number),
         ts="2026-01-01T00:00:00+00:00",
         channel_values=dict(values),
         channel_versions=dict(versions or dict.fromkeys(values, number)),

@@ -1,4 +1,4 @@
-"""Parts, marks, molds and ladders, as functions of values."""
+"""Parts, fingerprints, copiers and merge levels, as functions of values."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import BadInputError, CorruptionError
 from projections import SnapshotPolicy
-from projections.values.change import Encoding, pack_trail, unpack_trail
+from projections.values.change import Encoding, pack_path, unpack_path
+from projections.values.copiers import copier_of
+from projections.values.fingerprints import fingerprints_of
 from projections.values.kinds import PIECE_CHARACTERS, join, kind_of, split
-from projections.values.ladder import Due, Ladder, climb, segments_due
 from projections.values.live import LiveValues, Slot
-from projections.values.marks import marks_of
-from projections.values.molds import mold_of
+from projections.values.merging import Levels, Merge, levels_after, merges_at
 from projections.values.parts import INSERT, NOTHING, Parts, apply, difference, pack, parts_of, unpack
-from projections.values.value import recorded
+from projections.values.value import new_value
 from tests.support.sameness import mutable_parts, same
 
 SERIALIZER = JsonPlusSerializer()
@@ -72,8 +72,8 @@ def test_a_recipe_that_takes_what_is_not_there_is_refused(recipe: list[int]) -> 
 
 
 @given(st.sets(st.integers(1, 10_000), min_size=1).map(sorted))
-def test_a_trail_is_read_as_it_was_packed(trail: list[int]) -> None:
-    assert unpack_trail(pack_trail(trail)) == tuple(trail)
+def test_a_path_is_read_as_it_was_packed(path: list[int]) -> None:
+    assert unpack_path(pack_path(path)) == tuple(path)
 
 
 @given(st.lists(plain) | st.dictionaries(st.text(), plain) | st.text(max_size=3 * PIECE_CHARACTERS))
@@ -90,7 +90,7 @@ def test_an_edit_of_a_long_text_touches_few_of_its_pieces() -> None:
     assert len(set(edited) - set(pieces)) <= 2
 
 
-# Marks ----------------------------------------------------------------------------------------------------------------
+# Fingerprints ---------------------------------------------------------------------------------------------------------
 
 
 class Liar:
@@ -113,17 +113,17 @@ class Text(str):
 
 
 @given(plain | messages, plain | messages)
-def test_equal_marks_mean_equal_bytes(one: Any, other: Any) -> None:
-    [mark, another] = marks_of([one, other]).each()
-    if mark == another:
+def test_equal_fingerprints_mean_equal_bytes(one: Any, other: Any) -> None:
+    [fingerprint, another] = fingerprints_of([one, other]).each()
+    if fingerprint == another:
         assert SERIALIZER.dumps_typed([one]) == SERIALIZER.dumps_typed([other])
 
 
 @given(plain | messages)
-def test_a_mark_is_the_same_as_long_as_the_content_is(value: Any) -> None:
+def test_a_fingerprint_is_the_same_as_long_as_the_content_is(value: Any) -> None:
     again = SERIALIZER.loads_typed(SERIALIZER.dumps_typed(value))
     if same(again, value):
-        assert marks_of([value]) == marks_of([again])
+        assert fingerprints_of([value]) == fingerprints_of([again])
 
 
 @pytest.mark.parametrize(
@@ -139,31 +139,31 @@ def test_a_mark_is_the_same_as_long_as_the_content_is(value: Any) -> None:
     ],
 )
 def test_what_python_takes_for_equal_is_told_apart(one: Any, other: Any, wrap: Any) -> None:
-    [mark, another] = marks_of([wrap(one), wrap(other)]).each()
-    assert mark != another
+    [fingerprint, another] = fingerprints_of([wrap(one), wrap(other)]).each()
+    assert fingerprint != another
 
 
 @pytest.mark.parametrize("odd", [Liar(), Point(1), {1: 2}, {1, 2}, 2**70, [Liar()], object(), math.inf.__class__])
-def test_what_is_not_plain_has_a_mark_that_equals_no_other(odd: Any) -> None:
-    assert marks_of([odd]) != marks_of([odd])
+def test_what_is_not_plain_has_a_fingerprint_that_equals_no_other(odd: Any) -> None:
+    assert fingerprints_of([odd]) != fingerprints_of([odd])
 
 
-def test_a_message_that_was_changed_in_place_has_another_mark() -> None:
+def test_a_message_that_was_changed_in_place_has_another_fingerprint() -> None:
     message = AIMessage("a", tool_calls=[{"name": "t", "args": {"x": [1]}, "id": "1"}], response_metadata={"n": 1})
-    before = marks_of([message])
+    before = fingerprints_of([message])
     message.tool_calls[0]["args"]["x"][0] = True
-    changed = marks_of([message])
+    changed = fingerprints_of([message])
     message.custom = "extra"  # type: ignore[attr-defined]
-    assert before != changed != marks_of([message]) != before
+    assert before != changed != fingerprints_of([message]) != before
 
 
-# Molds ----------------------------------------------------------------------------------------------------------------
+# Copiers --------------------------------------------------------------------------------------------------------------
 
 
 @given(plain | messages | st.tuples(plain, plain) | st.frozensets(st.integers()) | st.datetimes() | st.uuids())
-def test_a_mold_makes_copies_that_share_nothing(value: Any) -> None:
-    mold = mold_of(value)
-    one, other = mold(), mold()
+def test_a_copier_makes_copies_that_share_nothing(value: Any) -> None:
+    copier = copier_of(value)
+    one, other = copier(), copier()
     assert same(one, value)
     assert same(other, value)
     parts = [id(part) for each in (value, one, other) for part in mutable_parts(each)]
@@ -173,32 +173,32 @@ def test_a_mold_makes_copies_that_share_nothing(value: Any) -> None:
 @pytest.mark.parametrize("value", [Liar(), [Point(1)], {"a": object()}, Text("a"), {Text("a"): 1}, {(Liar(),): 1}])
 def test_what_cannot_be_copied_is_refused(value: Any) -> None:
     with pytest.raises(TypeError):
-        mold_of(value)
+        copier_of(value)
 
 
-# Ladders --------------------------------------------------------------------------------------------------------------
+# Merge levels ---------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("rows", [2, 3, 32])
 def test_a_value_of_n_changes_is_read_from_log_n_rows(rows: int) -> None:
-    ladder: Ladder = ()
-    trails: dict[int, tuple[int, ...]] = {1: ()}
-    segments: dict[int, list[Due]] = {}
+    levels: Levels = ()
+    paths: dict[int, tuple[int, ...]] = {1: ()}
+    segments: dict[int, list[Merge]] = {}
     for version in range(2, 3000):
-        ladder = climb(ladder, version - 1, NOTHING, rows)
-        trails[version] = ladder[0].trail
-        assert trails[version][-1] == version - 1
-        segments[version] = segments_due(ladder, rows)
+        levels = levels_after(levels, version - 1, NOTHING, rows)
+        paths[version] = levels[0].path
+        assert paths[version][-1] == version - 1
+        segments[version] = merges_at(levels, rows)
         if version % 97 == 0:
-            assert _rows_read(version, trails, segments) <= rows * (math.log(version, rows) + 1)
+            assert _rows_read(version, paths, segments) <= rows * (math.log(version, rows) + 1)
 
 
-def _rows_read(version: int, trails: dict[int, tuple[int, ...]], segments: dict[int, list[Due]]) -> int:
-    count, at, trail = 1, version, trails[version]
-    while trail:
-        at = trail[-1]
-        due = segments.get(at)
-        trail = due[-1].trail if due else trails[at]
+def _rows_read(version: int, paths: dict[int, tuple[int, ...]], segments: dict[int, list[Merge]]) -> int:
+    count, at, path = 1, version, paths[version]
+    while path:
+        at = path[-1]
+        merges = segments.get(at)
+        path = merges[-1].path if merges else paths[at]
         count += 1
     return count
 
@@ -223,11 +223,11 @@ def test_ten_thousand_live_threads_take_no_more_than_the_budget() -> None:
     history: Sequence[BaseMessage] = [
         ToolMessage(f"result {number} " * 20, tool_call_id=str(number)) for number in range(5)
     ]
-    recorded(list(history), "warm", SERIALIZER)
+    new_value(list(history), "warm", SERIALIZER)
     tracemalloc.start()
     try:
         for thread in range(10_000):
-            value = recorded([HumanMessage(f"thread {thread}"), *history], "messages", SERIALIZER).value
+            value = new_value([HumanMessage(f"thread {thread}"), *history], "messages", SERIALIZER).value
             value.restore(SERIALIZER)
             live.put(Slot(thread, "", "messages"), value)
             assert live.memory <= budget
@@ -242,5 +242,5 @@ def test_ten_thousand_live_threads_take_no_more_than_the_budget() -> None:
 
 def test_a_value_larger_than_the_budget_is_not_kept() -> None:
     live = LiveValues(1000)
-    live.put(Slot(1, "", "a"), recorded(["a" * 500], "a", SERIALIZER).value)
+    live.put(Slot(1, "", "a"), new_value(["a" * 500], "a", SERIALIZER).value)
     assert live.memory == 0

@@ -111,7 +111,7 @@ def test_after_a_node_of_the_policy_values_are_whole(make_saver: MakeSaver) -> N
             "updated_channels": None,
         }
         saver.put(at(number=number - 1 or None), new, {}, {CHANNEL: number})  # type: ignore[arg-type]
-    assert [number for number, change in enumerate(changes(saver), 1) if not change.trail] == [1, 4]
+    assert [number for number, change in enumerate(changes(saver), 1) if not change.path] == [1, 4]
 
 
 def test_a_cache_of_no_bytes_changes_nothing_but_time(make_saver: MakeSaver) -> None:

@@ -14,9 +14,9 @@ from langchain_core.messages import AIMessage, HumanMessage
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from pydantic import BaseModel, RootModel
 
-from projections.values.marks import marks_of
-from projections.values.molds import mold_of
-from projections.values.value import Seen, recorded
+from projections.values.copiers import copier_of
+from projections.values.fingerprints import fingerprints_of
+from projections.values.value import Seen, new_value
 
 
 class Short(BaseModel):
@@ -57,10 +57,10 @@ def test_a_passing_change_is_not_taken_for_the_lasting_state() -> None:
         message.content = "REDACTED" * 40
 
     serializer.meanwhile = redact
-    first = recorded([message], "messages", serializer).value
+    first = new_value([message], "messages", serializer).value
     first.version = 1
     message.content = "original" * 40
-    second = recorded([message, HumanMessage("more", id="2")], "messages", serializer, base=first).value
+    second = new_value([message, HumanMessage("more", id="2")], "messages", serializer, base=first).value
     assert [each.content for each in second.restore(serializer)] == ["original" * 40, "more"]
 
 
@@ -68,10 +68,10 @@ def test_a_passing_change_is_not_taken_for_the_lasting_state() -> None:
 def test_what_is_put_around_an_unchanged_content_is_a_change(count: int) -> None:
     serializer = Slow()
     models = [Short(a="x" * 300) for _ in range(count)]
-    base = recorded(models, "models", serializer).value
+    base = new_value(models, "models", serializer).value
     base.version = 1
     models[0] = Short(a={"a": "x" * 300})
-    assert recorded(models, "models", serializer, base=base).value.restore(serializer) == models
+    assert new_value(models, "models", serializer, base=base).value.restore(serializer) == models
 
 
 short = st.builds(Short, a=st.none() | st.text(max_size=3) | st.dictionaries(st.just("a"), st.text(max_size=3)))
@@ -81,39 +81,39 @@ short = st.builds(Short, a=st.none() | st.text(max_size=3) | st.dictionaries(st.
 def test_parts_begin_with_others_if_their_bytes_do(old: list[Short], new: list[Short]) -> None:
     serializer = Slow()
     dumped = [serializer.dumps_typed(each) for each in new[: len(old)]]
-    assert marks_of(old).begin(new) == (dumped == [serializer.dumps_typed(each) for each in old])
-    assert marks_of(old).followed_by(marks_of(new)) == marks_of([*old, *new])
+    assert fingerprints_of(old).begin(new) == (dumped == [serializer.dumps_typed(each) for each in old])
+    assert fingerprints_of(old).followed_by(fingerprints_of(new)) == fingerprints_of([*old, *new])
 
 
 @pytest.mark.parametrize("count", [15, 16, 65_535, 65_536])
 def test_any_number_of_models_is_known_again(count: int) -> None:
     models = [Short(a=number) for number in range(count)]
-    marks = marks_of(models)
-    assert marks.begin(models)
-    assert marks.begin([*models, Short()])
-    assert not marks.begin(models[:-1])
-    assert not marks.begin([Short(a=-1), *models[1:]])
+    fingerprints = fingerprints_of(models)
+    assert fingerprints.begin(models)
+    assert fingerprints.begin([*models, Short()])
+    assert not fingerprints.begin(models[:-1])
+    assert not fingerprints.begin([Short(a=-1), *models[1:]])
 
 
-def test_edits_keep_the_marks_in_one_piece() -> None:
+def test_edits_keep_the_fingerprints_in_one_piece() -> None:
     serializer = Slow()
     models = [Short(a=f"{number}" * 50) for number in range(20)]
-    base = recorded(models, "models", serializer).value
+    base = new_value(models, "models", serializer).value
     base.version = 1
     edited = [models[3], *models[5:], Short(a="new")]
-    value = recorded(edited, "models", serializer, base=base).value
-    assert value.seen.marks == marks_of(edited)
-    assert not value.seen.marks.others
+    value = new_value(edited, "models", serializer, base=base).value
+    assert value.seen.fingerprints == fingerprints_of(edited)
+    assert not value.seen.fingerprints.others
 
 
 def test_a_model_that_was_never_initialized_is_no_obstacle() -> None:
-    assert marks_of([Short.__new__(Short)]) != marks_of([Short.__new__(Short)])
-    assert not marks_of([Short()]).begin([Short.__new__(Short)])
+    assert fingerprints_of([Short.__new__(Short)]) != fingerprints_of([Short.__new__(Short)])
+    assert not fingerprints_of([Short()]).begin([Short.__new__(Short)])
 
 
 def test_a_root_model_is_not_copied_by_its_fields() -> None:
     with pytest.raises(TypeError):
-        mold_of(Root([1]))
+        copier_of(Root([1]))
 
 
 # While a value is read ------------------------------------------------------------------------------------------------
@@ -121,14 +121,14 @@ def test_a_root_model_is_not_copied_by_its_fields() -> None:
 
 def test_the_first_two_readers_share_nothing_and_leave_nothing_behind() -> None:
     serializer = Slow()
-    value = recorded([HumanMessage("a" * 300, id="1")], "messages", serializer).value
+    value = new_value([HumanMessage("a" * 300, id="1")], "messages", serializer).value
     value.version = 1
     for _ in range(3):
         [message] = value.restore(serializer)
         message.content = "changed"
         message.additional_kwargs["x"] = 1
     assert value.restore(serializer) == [HumanMessage("a" * 300, id="1")]
-    again = recorded([HumanMessage("a" * 300, id="1")], "messages", serializer, base=value)
+    again = new_value([HumanMessage("a" * 300, id="1")], "messages", serializer, base=value)
     assert len(again.change.data) < 20  # nothing but the recipe
 
 
@@ -142,7 +142,7 @@ def test_readers_with_different_serializers_get_their_own() -> None:
             return [f"{self.name}: {each}" for each in super().loads_typed(data)]
 
     one, other = Signing("one"), Signing("other")
-    value = recorded(["x" * 300, "y" * 300], "texts", one).value
+    value = new_value(["x" * 300, "y" * 300], "texts", one).value
     value.seen = Seen()  # as it is when it was read from the log
     began, go_on = threading.Event(), threading.Event()
 

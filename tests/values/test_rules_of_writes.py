@@ -12,7 +12,7 @@ from langgraph.channels.delta import DeltaChannel
 from langgraph.graph.message import REMOVE_ALL_MESSAGES
 from langgraph.types import Overwrite
 
-from eventstore_cli.showing import Showing
+from eventstore_views.showing import Showing
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from projections.diffing.content import ABSENT
 from projections.timeline.rules import EMPTY, Folded, applied_at_once, folded, overwritten

@@ -29,7 +29,7 @@ from tests.support.editing import Way, edited, grown, spoil
 from tests.support.making import ALLOWED, LyingHandle, anything, conversation, huge, larger_than_a_megabyte, value
 from tests.support.model import Kept, Model, Place, saved_again
 from tests.support.sameness import difference, mutable_parts
-from tests.support.saving import Calls, Flavour, at, ident
+from tests.support.saving import Calls, Flavour, at, id_of
 
 PLAIN = StrictSerializer(ALLOWED)
 ENCIPHERING = EncryptedSerializer.from_pycryptodome_aes(PLAIN, key=b"0123456789abcdef")
@@ -433,14 +433,14 @@ class ValuesAndModel(RuleBasedStateMachine):
         run: str | None,
     ) -> None:
         """Put a checkpoint. Only named channels are stored anew; of the others the parent has the values."""
-        lent = {
+        inherited = {
             channel: stored
             for channel, stored in (parent.values.items() if parent else ())
             if channel not in named | dropped
         }
-        stored = self.stored({channel: each for channel, each in state.items() if channel not in lent})
+        stored = self.stored({channel: each for channel, each in state.items() if channel not in inherited})
         versions = dict(parent.versions) if parent else {}
-        for channel in named | (state.keys() - lent.keys()):
+        for channel in named | (state.keys() - inherited.keys()):
             versions[channel] = versions.get(channel, 0) + 1
         for channel in dropped:
             versions.pop(channel, None)
@@ -453,7 +453,7 @@ class ValuesAndModel(RuleBasedStateMachine):
             with pytest.raises(UnserializableError):
                 self.put_checkpoint(caller, thread, space, kept, state, new)
             return
-        kept.values = {**lent, **stored}
+        kept.values = {**inherited, **stored}
         note(f"checkpoint {kept.number} after {kept.parent}: {sorted(named)}")
         self.put_checkpoint(caller, thread, space, kept, state, new)
         self.model.put(thread, space, kept)
@@ -479,7 +479,7 @@ class ValuesAndModel(RuleBasedStateMachine):
         config = at(thread, kept.parent, space, **({"run_id": kept.run} if kept.run else {}))
         checkpoint = {
             "v": 4,
-            "id": ident(kept.number),
+            "id": id_of(kept.number),
             "ts": "2026-01-01T00:00:00+00:00",
             "channel_values": dict(state),
             "channel_versions": dict(kept.versions),

@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 from eventstore import BadInputError
-from eventstore_cli import completion, times
+from eventstore_cli import completion
 from eventstore_cli.filtering import Where, where
 from eventstore_cli.options import Yes, on_a_store
 from eventstore_cli.output import Cell, Output, Text, columns
-from eventstore_cli.session import Session
 from eventstore_cli.values import counted, size
+from eventstore_views import times
+from eventstore_views.session import Session
 from projections import AuditEntry
 from projections.audit.exporting import plain
 from projections.audit.wanted import Filters
@@ -69,7 +70,7 @@ def audit(
     since: Since = None,
     until: Until = None,
     oldest_first: OldestFirst = False,
-    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 50,
+    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 50,
 ) -> None:
     """Show who did what, when: the events of all threads, the last first.
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import ConsoleRenderable, Group
 from rich.tree import Tree
 
 from eventstore import NotFoundError
-from eventstore_cli import completion, times
+from eventstore_cli import completion
+from eventstore_cli.caller import cause
 from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
 from eventstore_cli.output import Output, Text
-from eventstore_cli.session import Session, cause
 from eventstore_cli.values import counted, size
+from eventstore_views import documents
+from eventstore_views.session import Session
 from projections import Branch
 
 At = Annotated[
@@ -38,7 +40,7 @@ def add_to(program: typer.Typer) -> None:
 def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = "") -> None:
     """Draw all that has branched from a thread, and what it branched from.
 
-    ● is where a thread stands. What a rollback has set aside is dim; `eventstore switch` leads there.
+    ● is where a thread stands. What a rollback has made unreachable is dim; `eventstore switch` leads there.
 
     Examples:
       eventstore tree thread-1
@@ -47,7 +49,7 @@ def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = "
     session.ids(thread)  # says if there is no such thread
     trunks = session.branches.tree(thread, namespace=namespace)
     if out.json:
-        out.document([_json(trunk) for trunk in trunks])
+        out.document([documents.branch(trunk) for trunk in trunks])
         return
     shown = _Shown(session, out, namespace)
     drawn = []
@@ -76,7 +78,7 @@ def fork(
       eventstore fork thread-1 what-if
       eventstore fork thread-1 what-if --at step:4 --name "other model" --reason "try it"
     """
-    checkpoint = None if at is None else session.find(source, at, namespace=namespace, set_aside=True)
+    checkpoint = None if at is None else session.find(source, at, namespace=namespace, unreachable=True)
     if checkpoint is None:
         session.ids(source)  # says if there is no such thread
     made = session.branches.fork(
@@ -137,7 +139,7 @@ def delete(
       eventstore delete what-if
       eventstore delete thread-1 a3f9c1 --reason "it was a mistake"
     """
-    tip = None if checkpoint is None else session.find(thread, checkpoint, set_aside=True)
+    tip = None if checkpoint is None else session.find(thread, checkpoint, unreachable=True)
     shown = sum(each.shown for each in session.ids(thread))
     what = (
         f"the thread {thread!r} with its {counted(shown, 'checkpoint')}"
@@ -167,17 +169,17 @@ class _Shown:
 
     def label(self, branch: Branch) -> ConsoleRenderable:
         """Describe a branch in a line or two."""
-        aside = not branch.shown
-        line = Text(style="dim" if aside else "")
+        unreachable = not branch.shown
+        line = Text(style="dim" if unreachable else "")
         line.append(self._kind(branch), "bold" if branch.base is None or branch.forked else "")
         line.append(f"  {counted(branch.checkpoints, 'checkpoint')}", "dim")
         if branch.base is not None:
             line.append(f" from {self._id(branch.thread, branch.base)}{self._step(branch)}", "dim")
-        line.append(" → ", "dim").append(self._id(branch.thread, branch.tip), "dim" if aside else "yellow")
+        line.append(" → ", "dim").append(self._id(branch.thread, branch.tip), "dim" if unreachable else "yellow")
         line.append(f"  step {branch.step}" if branch.step is not None else "")
         line.append(f"  {self._out.time(branch.saved_at)}", "dim")
-        line.append("  ● head" if branch.head else "", "green bold")
-        line.append("  set aside" if aside else "", "dim italic")
+        line.append("  ● HEAD" if branch.current else "", "green bold")
+        line.append("  unreachable" if unreachable else "", "dim italic")
         return Group(line, Text(branch.reason, "dim italic")) if branch.reason else line
 
     def _kind(self, branch: Branch) -> str:
@@ -198,20 +200,3 @@ class _Shown:
             return self._session.short(thread)(checkpoint)
         except NotFoundError:  # a deleted thread, of which forks are left
             return checkpoint[-12:]
-
-
-def _json(branch: Branch) -> dict[str, Any]:
-    return {
-        "thread": branch.thread,
-        "tip": branch.tip,
-        "base": branch.base,
-        "checkpoints": branch.checkpoints,
-        "head": branch.head,
-        "shown": branch.shown,
-        "step": branch.step,
-        "saved_at": times.iso(branch.saved_at),
-        "forked": branch.forked,
-        "name": branch.name,
-        "reason": branch.reason,
-        "children": [_json(child) for child in branch.children],
-    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict
 from datetime import timedelta
 from itertools import islice
 from typing import Annotated, Any
@@ -11,18 +10,18 @@ from typing import Annotated, Any
 import typer
 
 from eventstore import ChainError
-from eventstore_cli import completion, times
+from eventstore_cli import completion
 from eventstore_cli.exits import Exit
 from eventstore_cli.options import on_a_store
 from eventstore_cli.output import Advance, Cell, Output, Text, columns
-from eventstore_cli.session import SERIALIZER, Session
 from eventstore_cli.values import counted
-from projections import StalledThread, TaskState
+from eventstore_views import documents, times
+from eventstore_views.session import SERIALIZER, Session
+from projections import StalledThread
 from projections.diffing.content import fields_of
 from projections.diffing.glance import glance
-from projections.diffing.plain import plain
 from projections.pregel import INTERRUPT
-from projections.recovery.report import Finding, Report
+from projections.recovery.report import Report
 
 _PAGE = 100
 _STYLES = {"interrupt": "yellow", "error": "red", "died": "red", "damaged": "red bold", "pending": ""}
@@ -42,7 +41,7 @@ def stalled(
         str | None,
         typer.Option(metavar="DURATION", help="Taken to have died if nothing was recorded for so long: 10m."),
     ] = None,
-    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 100,
+    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 100,
 ) -> None:
     """List threads that stopped in the middle, and why.
 
@@ -57,7 +56,7 @@ def stalled(
     listed = islice(found, number) if number else found
     if out.json:
         for thread in listed:
-            out.document(_stalled_json(session, thread))
+            out.document(documents.stalled(thread, _questions(session, thread)))
         return
     rows = [_stalled_row(session, thread, out) for thread in listed]
     if not rows:
@@ -88,7 +87,7 @@ def verify(
         reports = [] if quick and not threads else [*_reports(session, threads, advance)]
     findings = sum(len(report.findings) for report in reports) + (log is not None and "damage" in log)
     if out.json:
-        out.document({"ok": not findings, "log": log, "threads": [_report_json(report) for report in reports]})
+        out.document({"ok": not findings, "log": log, "threads": [documents.report(report) for report in reports]})
     else:
         out.say([*_of_log(log), *(line for report in reports for line in _of_report(report, bool(threads)))])
         if not findings and reports and not threads:
@@ -111,10 +110,10 @@ def _stalled(session: Session, prefix: str, older_than: timedelta | None) -> Ite
 
 def _questions(session: Session, thread: StalledThread) -> list[Any]:
     """Return what the thread's tasks ask, and nobody has answered."""
-    if "interrupt" not in thread.why or thread.head is None:
+    if "interrupt" not in thread.why or thread.latest is None:
         return []
-    saved = session.checkpoints.get(thread.thread, SERIALIZER, checkpoint=thread.head.id)
-    waiting = {task.id for task in (*thread.head.tasks, *thread.head.beside) if task.status == "interrupted"}
+    saved = session.checkpoints.get(thread.thread, SERIALIZER, checkpoint=thread.latest.id)
+    waiting = {task.id for task in (*thread.latest.tasks, *thread.latest.beside) if task.status == "interrupted"}
     pending = saved.pending if saved else ()
     asked = [value for task, channel, value in pending if task in waiting and channel == INTERRUPT]
     flat = [each for value in asked for each in (value if type(value) is list else [value])]
@@ -122,7 +121,7 @@ def _questions(session: Session, thread: StalledThread) -> list[Any]:
 
 
 def _stalled_row(session: Session, thread: StalledThread, out: Output) -> tuple[Cell, ...]:
-    head = thread.head
+    head = thread.latest
     why = Text()
     for number, reason in enumerate(thread.why):
         why.append(", " if number else "").append(reason, _STYLES[reason])
@@ -140,33 +139,13 @@ def _stalled_row(session: Session, thread: StalledThread, out: Output) -> tuple[
     )
 
 
-def _stalled_json(session: Session, thread: StalledThread) -> dict[str, Any]:
-    head = thread.head
-    return {
-        "thread": thread.thread,
-        "why": [*thread.why],
-        "since": times.iso(thread.since),
-        "checkpoint": head and head.id,
-        "step": head and head.step,
-        "next": [*head.next] if head else [],
-        "questions": [plain(question) for question in _questions(session, thread)],
-        "tasks": [_task_json(task) for task in head.tasks] if head else [],
-        "beside": [_task_json(task) for task in head.beside] if head else [],
-    }
-
-
-def _task_json(task: TaskState) -> dict[str, Any]:
-    return asdict(task) | {"interrupts": [*task.interrupts]}
-
-
 def _log(session: Session, advance: Advance) -> dict[str, Any]:
     """Check all hash chains, and return the result in types that JSON has."""
     advance("the log's hashes", 0, 0)
     try:
-        return asdict(session.store.verify())
+        return documents.verification(session.store.verify())
     except ChainError as error:
-        others = [{"damage": str(each), "stream": each.stream, "version": each.version} for each in error.others]
-        return {"damage": str(error), "stream": error.stream, "version": error.version, "others": others}
+        return documents.broken_chain(error)
 
 
 def _reports(session: Session, threads: list[str] | None, advance: Advance) -> Iterator[Report]:
@@ -217,11 +196,3 @@ def _of_report(report: Report, each: bool) -> Iterator[Text]:
     for finding in report.findings:
         channel = f", channel {finding.channel}" if finding.channel else ""
         yield Text(f"    {finding.kind}, event {finding.version}{channel}: {finding.message}", overflow="fold")
-
-
-def _report_json(report: Report) -> dict[str, Any]:
-    return {**asdict(report), "ok": report.ok, "findings": [_finding_json(each) for each in report.findings]}
-
-
-def _finding_json(finding: Finding) -> dict[str, Any]:
-    return {**asdict(finding), "kind": finding.kind.value}

@@ -10,11 +10,11 @@ from eventstore import NotFoundError
 from eventstore_cli import completion
 from eventstore_cli.exits import Exit
 from eventstore_cli.graphs import Reading, reading
-from eventstore_cli.naming import Short
 from eventstore_cli.options import Full, Graph, Namespace, Thread, on_a_store
 from eventstore_cli.output import Cell, Output, Text, columns
-from eventstore_cli.session import Session
 from eventstore_cli.values import folded_by
+from eventstore_views.naming import Short
+from eventstore_views.session import Session
 from projections import ABSENT, ComparedCheckpoint, Line, Origin
 from projections.diffing.glance import glance
 

@@ -9,16 +9,16 @@ from typing import Annotated, Any
 import typer
 
 from eventstore import NotFoundError
-from eventstore_cli import completion, times
+from eventstore_cli import completion
 from eventstore_cli.graphs import Reading, reading
-from eventstore_cli.naming import Short
 from eventstore_cli.options import Full, Graph, Namespace, Thread, on_a_store
 from eventstore_cli.output import Cell, Output, Text, columns
-from eventstore_cli.session import SERIALIZER, Session
 from eventstore_cli.values import described, folded_by, size
+from eventstore_views import documents, times
+from eventstore_views.naming import Short
+from eventstore_views.session import SERIALIZER, Session
 from projections import ChannelChange, RecoveryPoint, SavedCheckpoint, TimelineEntry
 from projections.diffing.glance import glance
-from projections.diffing.plain import plain
 
 # Sorts right behind an id.
 _BEHIND = "\x01"
@@ -42,7 +42,7 @@ def log(
     namespace: Namespace = "",
     all_: Annotated[bool, typer.Option("--all", "-a", help="Of all namespaces: of subgraphs, too.")] = False,
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Only what was saved since.")] = None,
-    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 30,
+    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 30,
     graph: Graph = None,
 ) -> None:
     """Show the checkpoints of a thread, the latest first, with what each changed.
@@ -100,7 +100,7 @@ def show(
     point = _point(session, saved)
     values = _chosen(saved, channel)
     if out.json:
-        out.document(_json(saved, point, values))
+        out.document(documents.checkpoint(saved, point, values))
         return
     lines = [] if channel else [*_about(saved, point, session.short(thread), out), Text()]
     for name, value in values.items():
@@ -225,24 +225,3 @@ def _pending(saved: SavedCheckpoint, point: RecoveryPoint | None) -> list[Text]:
         line = Text(f"  {node or task} ", "cyan").append(f"{status} " if status else "", "dim")
         lines.append(line.append(f"{channel} = {glance(value, 120)}", "default"))
     return lines
-
-
-def _json(saved: SavedCheckpoint, point: RecoveryPoint | None, values: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "thread": saved.thread,
-        "namespace": saved.namespace,
-        "id": saved.id,
-        "parent": saved.parent,
-        "version": saved.version,
-        "saved_at": times.iso(saved.saved_at),
-        "size": saved.size,
-        "run": point.run if point else None,
-        "next": [*point.next] if point else [],
-        "metadata": plain(dict(saved.metadata)),
-        "channels": {name: plain(value) for name, value in values.items()},
-        "folded": {name: rule for name, rule in saved.folded.items() if name in values},
-        "replayed": [*saved.replayed],
-        "pending": [
-            {"task": task, "channel": channel, "value": plain(value)} for task, channel, value in saved.pending
-        ],
-    }

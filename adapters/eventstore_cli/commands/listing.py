@@ -9,13 +9,14 @@ from typing import Annotated
 import typer
 
 from eventstore import StreamInfo
-from eventstore_cli import completion, times
+from eventstore_cli import completion
 from eventstore_cli.filtering import Where, where
 from eventstore_cli.options import on_a_store
 from eventstore_cli.output import Output, Text, columns
-from eventstore_cli.session import Session
 from eventstore_cli.values import size
-from projections import Statistics, statistics_of
+from eventstore_views import documents, times
+from eventstore_views.session import Session
+from projections import statistics_of
 from projections.diffing.glance import glance
 
 _PAGE = 100
@@ -35,7 +36,7 @@ def threads(
     since: Annotated[str | None, typer.Option(metavar="TIME", help="Active since then.")] = None,
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Not active since then.")] = None,
     by_name: Annotated[bool, typer.Option("--by-name", help="By name, not the last active first.")] = False,
-    number: Annotated[int, typer.Option("-n", min=0, help="At most so many; 0: all.")] = 50,
+    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 50,
 ) -> None:
     """List threads, the last active first.
 
@@ -48,7 +49,7 @@ def threads(
     listed = islice(found, number) if number else found
     if out.json:
         for stream in listed:
-            out.document(_stream_json(stream))
+            out.document(documents.thread(stream))
         return
     rows = [_row(stream, out) for stream in listed]
     if not rows:
@@ -72,7 +73,7 @@ def stats(
     found = statistics_of(session.store, thread)
     shown = None if thread is None else sum(each.shown for each in session.ids(thread))
     if out.json:
-        out.document(_stats_json(found, thread, shown))
+        out.document(documents.statistics(found, thread, shown))
         return
     rows: list[tuple[str, str]] = [("thread", thread or "")]
     if thread is None:
@@ -117,31 +118,3 @@ def _row(stream: StreamInfo, out: Output) -> tuple[str, ...]:
     forked = f"{stream.parent} at {stream.parent_version}" if stream.parent else ""
     begun, active = out.time(stream.created_at), out.time(stream.active_at)
     return stream.name, f"{stream.version:,}", active, begun, forked, described
-
-
-def _stream_json(stream: StreamInfo) -> dict[str, object]:
-    return {
-        "thread": stream.name,
-        "version": stream.version,
-        "created_at": times.iso(stream.created_at),
-        "active_at": times.iso(stream.active_at),
-        "parent": stream.parent,
-        "parent_version": stream.parent_version,
-        "metadata": dict(stream.metadata),
-    }
-
-
-def _stats_json(found: Statistics, thread: str | None, shown: int | None) -> dict[str, object]:
-    counted: dict[str, object] = (
-        {"threads": found.threads, "forks": found.forks, "deleted": found.deleted, "disk": found.disk}
-        if thread is None
-        else {"thread": thread, "checkpoints": shown}
-    )
-    return {
-        **counted,
-        "events": found.events,
-        "bytes": found.bytes,
-        "first": times.iso(found.first),
-        "last": times.iso(found.last),
-        "topics": {topic.topic: {"events": topic.events, "bytes": topic.bytes} for topic in found.topics},
-    }

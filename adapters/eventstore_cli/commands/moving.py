@@ -9,10 +9,11 @@ import typer
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
+from eventstore_cli.caller import cause
 from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
 from eventstore_cli.output import Output, Text
-from eventstore_cli.session import Session, cause
 from eventstore_cli.values import counted
+from eventstore_views.session import Session
 from projections import Moved
 
 Checkpoint = Annotated[str, typer.Argument(help="Which; see `eventstore help`.", autocompletion=completion.checkpoints)]
@@ -46,7 +47,7 @@ def rollback(
     id_ = session.find(thread, checkpoint, namespace=namespace)
     later = sum(each.shown and each.namespace == namespace and each.id > id_ for each in session.ids(thread))
     where = f"{session.short(thread)(id_)}{_step(session, thread, namespace, id_)}"
-    out.confirm(f"Put {thread!r} back to {where}, and set {counted(later, 'later checkpoint')} aside?", yes=yes)
+    out.confirm(f"Put {thread!r} back to {where}, and make {counted(later, 'later checkpoint')} unreachable?", yes=yes)
     moved = session.checkpoints.rollback(
         thread, to=id_, namespace=namespace, reason=reason, cause=cause("rollback"), expected_version=version
     )
@@ -84,13 +85,13 @@ def switch(
 ) -> None:
     """Put a thread on another of its branches.
 
-    Also on one that a rollback has set aside: see `eventstore tree`. `eventstore undo` leads back.
+    Also on one that a rollback has made unreachable: see `eventstore tree`. `eventstore undo` leads back.
 
     Example:
       eventstore switch thread-1 a3f9c1
     """
     version = _version(session, thread)
-    id_ = session.find(thread, checkpoint, namespace=namespace, set_aside=True)
+    id_ = session.find(thread, checkpoint, namespace=namespace, unreachable=True)
     where = f"{session.short(thread)(id_)}{_step(session, thread, namespace, id_)}"
     out.confirm(f"Put {thread!r} on {where}?", yes=yes)
     moved = session.branches.switch(

@@ -12,9 +12,10 @@ from eventstore import EventStore, SchemaError, migration_sql
 from eventstore.address import SQLiteAddress, parse
 from eventstore.migrations import load_migrations
 from eventstore.queries import Dialect
+from eventstore_cli.caller import named
 from eventstore_cli.options import Yes, without_a_store
 from eventstore_cli.output import Output, Text
-from eventstore_cli.session import existing, named
+from eventstore_views.session import existing
 from projections import Checkpoints
 
 _COMPONENTS = ("eventstore", "projections")
@@ -54,7 +55,7 @@ def migrate(
         _print_sql(store, schema, dialect, out)
         return
     if check:
-        _open(existing(store), schema, allowed=False)
+        _open(existing(named(store)), schema, allowed=False)
         _tell(out, "up to date", changed=False)
         return
     if _is_up_to_date(store, schema):

@@ -24,7 +24,7 @@ _NOTIFY_PAUSE_SECONDS, _NOBODY_LISTENS_SECONDS = 0.02, 1.0
 
 
 def channel(schema: str) -> dict[str, str | int]:
-    """The channel of a schema, and the advisory lock that whoever listens to it holds."""
+    """The channel of a schema, and the advisory lock that its listener holds."""
     number = int.from_bytes(blake2b(schema.encode(), digest_size=4).digest()) >> 1
     return {"channel": f"eventstore_{number}", "class_id": 1_702_257_011, "object_id": number}
 
@@ -207,7 +207,7 @@ def _alarm() -> tuple[socket, socket]:
 
 
 def _readable(timeout: float, *files: int) -> list[int]:
-    """Those of the files that can be read from, within so many seconds."""
+    """Return the files that can be read from, after waiting for one for at most `timeout` seconds."""
     # Not `select`, which knows no file above 1,023: a server with that many connections is none too large.
     with DefaultSelector() as selector:
         for file in files:

@@ -71,7 +71,7 @@ def use_wal(connection: sqlite3.Connection, where: str, *, patience: float) -> N
 
 
 def identity(path: str) -> tuple[int, int] | None:
-    """The device and the number of the file that stands at a path; `None`: there is none."""
+    """The device and the number of the file at a path; `None` if there is no file."""
     # It is asked in each operation: 1.5 µs, a fraction of what a `Path` takes.
     try:
         status = os.stat(path)  # noqa: PTH116

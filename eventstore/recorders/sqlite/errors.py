@@ -66,5 +66,5 @@ def translate(error: Exception, where: str) -> errors.EventStoreError:
         return kind(message.format(where=where))
     if type(error) is sqlite3.OperationalError and not hasattr(error, "sqlite_errorcode"):
         # Not SQLite says so, but the driver, who makes texts of what it gives.
-        return errors.CorruptionError(f"{where} is damaged, it holds a text that is none: restore it from a backup")
+        return errors.CorruptionError(f"{where} is damaged: a text in it is not UTF-8; restore it from a backup")
     return errors.StorageError(f"SQLite refused the operation on {where}: {error}")

@@ -124,7 +124,7 @@ class GroupCommit:
                 self._wake_next()
 
     def pause(self, timeout: float) -> bool:
-        """Let nobody write until `resume`; whether the one who writes now came to an end within so many seconds."""
+        """Let nobody write until `resume`; return `False` if the present writer goes on for `timeout` seconds."""
         return self._turn.acquire(timeout=timeout)
 
     def resume(self) -> None:

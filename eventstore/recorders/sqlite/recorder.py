@@ -278,7 +278,7 @@ class SQLiteRecorder(Follower):
         return connection
 
     def _open_writer(self) -> sqlite3.Connection:
-        """The connection that writes, for whoever has the turn."""
+        """Return the connection that writes, open; only the writer whose turn it is may use it."""
         self._check_usable()
         if self._writer is None:
             self._writer = self._connect()
@@ -306,7 +306,7 @@ class SQLiteRecorder(Follower):
 
     @contextmanager
     def _permitted(self) -> Iterator[None]:
-        """For whoever reads on a connection of its own: a fork waits for it, too."""
+        """Hold a permit, for reads on a connection of their own: a fork of the process waits for these, too."""
         self._permits.get()
         try:
             with translated(self._where):

@@ -58,7 +58,7 @@ DELETE FROM {schema}.sources;
 SELECT version, topic, left_since, branch_since, undoes FROM {schema}.reflog WHERE stream_id = :stream_id;
 
 -- name: moved_since
--- Whether a thread has moved to another branch, or has forgotten something, after a version.
+-- Whether a thread has moved to another branch, or has pruned or deleted something, after a version.
 SELECT 1 FROM {schema}.reflog WHERE stream_id = :stream_id AND version > :after LIMIT 1;
 
 -- name: pruned_at

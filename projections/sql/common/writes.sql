@@ -22,7 +22,7 @@ WHERE w.branch_id = :branch_id AND w.namespace = '' AND w.checkpoint_id > :lates
     )
 ORDER BY w.checkpoint_id, w.version;
 
--- name: adopt_writes
+-- name: take_over_writes
 INSERT INTO {schema}.writes (branch_id, namespace, checkpoint_id, version)
 VALUES (:branch_id, :namespace, :checkpoint_id, :event_version)
 ON CONFLICT (branch_id, namespace, checkpoint_id, version) DO NOTHING;

@@ -52,7 +52,7 @@ SELECT
     :stream_id::bigint, :parent_id::text, :run_id::text
 FROM appended;
 
--- name: adopt_checkpoint
+-- name: take_over_checkpoint
 -- A branch takes over a checkpoint of those that it goes on from, or went on from until it was pruned. The event stays where it is.
 INSERT INTO {schema}.checkpoints (branch_id, namespace, checkpoint_id, version, shown_from, origin_id, parent_id, run_id, retired_at)
 SELECT :branch_id::bigint, :namespace::text, :checkpoint_id::text, :event_version::bigint, :shown_from::bigint, coalesce(

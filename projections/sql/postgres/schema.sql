@@ -72,7 +72,7 @@ CREATE TABLE eventstore.sources (
 CREATE INDEX sources_source ON eventstore.sources (source_id, branch_id, upto) INCLUDE (last_id) WHERE cut_at IS NULL;
 
 -- The events that changed what a thread shows: those that moved it to another branch (`branch_since`, from `left_since`;
--- `undoes`: the event that was undone by it), and those that made it forget.
+-- `undoes`: the event that was undone by it), and its prunes and deletions.
 CREATE TABLE eventstore.reflog (
     stream_id bigint NOT NULL,
     version bigint NOT NULL,
@@ -84,7 +84,7 @@ CREATE TABLE eventstore.reflog (
 );
 
 -- Changes of a channel's value merged into larger ones, so that a value of many updates is read from few rows: see
--- `projections.values.ladder`. A row leads to the value that the event at `version` holds. All of it can be dropped, and
+-- `projections.values.merging`. A row leads to the value that the event at `version` holds. All of it can be dropped, and
 -- made again from the log.
 CREATE TABLE eventstore.segments (
     stream_id bigint NOT NULL,

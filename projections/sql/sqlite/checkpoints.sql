@@ -46,7 +46,7 @@ VALUES (
     :namespace, :checkpoint_id, :event_version, :event_version, :stream_id, :parent_id, :run_id
 );
 
--- name: adopt_checkpoint
+-- name: take_over_checkpoint
 -- A branch takes over a checkpoint of those that it goes on from, or went on from until it was pruned. The event stays where it is.
 INSERT INTO checkpoints (branch_id, namespace, checkpoint_id, version, shown_from, origin_id, parent_id, run_id, retired_at)
 SELECT :branch_id, :namespace, :checkpoint_id, :event_version, :shown_from, coalesce(

@@ -68,7 +68,7 @@ CREATE TABLE sources (
 CREATE INDEX sources_source ON sources (source_id, branch_id, upto, last_id) WHERE cut_at IS NULL;
 
 -- The events that changed what a thread shows: those that moved it to another branch (`branch_since`, from `left_since`;
--- `undoes`: the event that was undone by it), and those that made it forget.
+-- `undoes`: the event that was undone by it), and its prunes and deletions.
 CREATE TABLE reflog (
     stream_id INTEGER NOT NULL,
     version INTEGER NOT NULL,
@@ -80,7 +80,7 @@ CREATE TABLE reflog (
 ) STRICT, WITHOUT ROWID;
 
 -- Changes of a channel's value merged into larger ones, so that a value of many updates is read from few rows: see
--- `projections.values.ladder`. A row leads to the value that the event at `version` holds. All of it can be dropped, and
+-- `projections.values.merging`. A row leads to the value that the event at `version` holds. All of it can be dropped, and
 -- made again from the log.
 CREATE TABLE segments (
     stream_id INTEGER NOT NULL,

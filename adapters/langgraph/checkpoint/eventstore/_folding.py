@@ -53,14 +53,14 @@ class Reducers:
         graph: The compiled graph.
 
     Raises:
-        BadInputError: It is none.
+        BadInputError: The object is not a compiled graph.
     """
 
     def __init__(self, graph: object) -> None:
         if isinstance(graph, StateGraph):
             raise BadInputError("the graph is not compiled: pass what its compile() gives")
         if not isinstance(graph, Pregel):
-            raise BadInputError(f"a {type(graph).__name__} is no graph: pass what builder.compile() gives")
+            raise BadInputError(f"a {type(graph).__name__} is not a graph: pass what builder.compile() gives")
         self._graph = graph
         self._subgraphs: Mapping[str, Graph] | None = None
 

@@ -2,16 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.runnables import RunnableConfig
-
-from eventstore import BadInputError, Cause
 from eventstore.arguments import checked
-from langgraph.checkpoint.eventstore import _config
+from eventstore.workers import Workers, twin, twin_iterator
+from langgraph.checkpoint.eventstore._arguments import (
+    Checkpoint,
+    Thread,
+    cause_of,
+    checkpoint_id,
+    checkpoint_in,
+    fold_of,
+    namespace_in,
+    required_id,
+    thread_id,
+    thread_ids,
+)
+from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._translation import CheckpointThen, to_tuple_then
 from projections import (
     Audit,
@@ -34,17 +44,13 @@ from projections import (
 )
 
 if TYPE_CHECKING:
-    from langgraph.checkpoint.eventstore._folding import Reducers
-    from langgraph.checkpoint.eventstore._planning import ReplayPlan
-    from langgraph.checkpoint.eventstore._replay import SelectiveReplay
-    from langgraph.checkpoint.eventstore._replayed import Replayed
-    from langgraph.checkpoint.eventstore._replaying import Graph
-    from langgraph.checkpoint.eventstore._saver import EventStoreSaver
+    from langgraph.checkpoint.eventstore.replay.planning import ReplayPlan
+    from langgraph.checkpoint.eventstore.replay.replayed import Replayed
+    from langgraph.checkpoint.eventstore.replay.replaying import Graph
+    from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
 
-Thread = str | RunnableConfig
-"""A thread: its id, or a config that names it."""
-Checkpoint = str | RunnableConfig
-"""A checkpoint: its id, or a config that names it, such as that of a `StateSnapshot`."""
+# How many checkpoints an async timeline fetches per visit to a worker.
+_AT_ONCE = 50
 
 
 @checked
@@ -64,23 +70,27 @@ class History:
         audit: The audit trail: see `projections.Audit`.
     """
 
-    def __init__(self, saver: EventStoreSaver) -> None:
+    def __init__(self, saver: SaverParts) -> None:
         self._saver = saver
         self._checkpoints = saver.checkpoints
-        self._run = saver.store.workers.run
         self._branches = Branches(saver.checkpoints)
         self._timeline = Timeline(saver.checkpoints)
         self._recovery = Recovery(saver.checkpoints)
 
+    @property
+    def workers(self) -> Workers:
+        """The threads of the store, which carry out async calls."""
+        return self._saver.store.workers
+
     @cached_property
     def audit(self) -> Audit:
         """The audit trail, which says who did what and when."""
-        return Audit(self._saver.store)
+        return Audit(self._checkpoints)
 
     @cached_property
     def _replaying(self) -> SelectiveReplay:
         # It takes LangGraph itself, which a saver does without.
-        from langgraph.checkpoint.eventstore._replay import SelectiveReplay  # noqa: PLC0415
+        from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay  # noqa: PLC0415
 
         return SelectiveReplay(self._saver)
 
@@ -100,19 +110,19 @@ class History:
     ) -> Moved:
         """Put a thread back to where it was when a checkpoint was saved; see `Checkpoints.rollback`."""
         return self._checkpoints.rollback(
-            _thread(thread),
-            to=_checkpoint(to),
+            thread_id(thread),
+            to=checkpoint_id(to),
             step=step,
             time=time,
             back=back,
-            namespace=_namespace(namespace, to, thread),
+            namespace=namespace_in(namespace, to, thread),
             reason=reason,
-            cause=_cause(by),
+            cause=cause_of(by),
         )
 
     def undo(self, thread: Thread, *, reason: str | None = None, by: Mapping[str, Any] | None = None) -> Moved:
         """Undo the last rollback or switch; see `Checkpoints.undo`."""
-        return self._checkpoints.undo(_thread(thread), reason=reason, cause=_cause(by))
+        return self._checkpoints.undo(thread_id(thread), reason=reason, cause=cause_of(by))
 
     # --- branches ----------------------------------------------------------------------------------------------------
 
@@ -128,18 +138,18 @@ class History:
     ) -> Forked:
         """Begin a new thread with the past of another, up to its head or a checkpoint; see `Branches.fork`."""
         return self._branches.fork(
-            _thread(source),
-            _thread(target),
-            at=_checkpoint(at),
-            namespace=_namespace(None, at),
+            thread_id(source),
+            thread_id(target),
+            at=checkpoint_id(at),
+            namespace=namespace_in(None, at),
             name=name,
             reason=reason,
-            cause=_cause(by),
+            cause=cause_of(by),
         )
 
     def tree(self, thread: Thread) -> tuple[Branch, ...]:
         """All that has branched, between threads and within them; see `Branches.tree`."""
-        return self._branches.tree(_thread(thread))
+        return self._branches.tree(thread_id(thread))
 
     def compare(self, one: Thread, other: Thread, *, graph: Graph | None = None) -> BranchDiff:
         """Compare two branches: find their common past, and the changes of each since then; see `Branches.compare`.
@@ -150,12 +160,12 @@ class History:
             graph: The graph of the threads, for its reducers.
         """
         return self._branches.compare(
-            _thread(one),
-            _thread(other),
+            thread_id(one),
+            thread_id(other),
             self._saver.serde,
-            at=_checkpoint_of(one),
-            other_at=_checkpoint_of(other),
-            fold=_fold(graph),
+            at=checkpoint_in(one),
+            other_at=checkpoint_in(other),
+            fold=fold_of(graph),
         )
 
     def switch(
@@ -163,7 +173,7 @@ class History:
     ) -> Moved:
         """Put a thread on another of its branches; see `Branches.switch`."""
         return self._branches.switch(
-            _thread(thread), _required(to), namespace=_namespace(None, to), reason=reason, cause=_cause(by)
+            thread_id(thread), required_id(to), namespace=namespace_in(None, to), reason=reason, cause=cause_of(by)
         )
 
     def promote(
@@ -176,7 +186,9 @@ class History:
         by: Mapping[str, Any] | None = None,
     ) -> Promoted:
         """Let a forked thread take another's place; see `Branches.promote`."""
-        return self._branches.promote(_thread(branch), _thread(over), keep_as=keep_as, reason=reason, cause=_cause(by))
+        return self._branches.promote(
+            thread_id(branch), thread_id(over), keep_as=keep_as, reason=reason, cause=cause_of(by)
+        )
 
     def delete_branch(
         self,
@@ -187,7 +199,7 @@ class History:
         by: Mapping[str, Any] | None = None,
     ) -> PruneReport:
         """Delete a forked thread, or the branch of a thread that ends at a checkpoint; see `Branches.delete`."""
-        return self._branches.delete(_thread(thread), _checkpoint(tip), reason=reason, cause=_cause(by))
+        return self._branches.delete(thread_id(thread), checkpoint_id(tip), reason=reason, cause=cause_of(by))
 
     # --- what happened -----------------------------------------------------------------------------------------------
 
@@ -195,7 +207,7 @@ class History:
         self, threads: Thread | Sequence[Thread], *, namespace: str | None = None, graph: Graph | None = None
     ) -> Iterator[TimelineEntry]:
         """The checkpoints of a thread or of several, the latest first, and what each changed; see `Timeline`."""
-        return self._timeline.entries(_threads(threads), self._saver.serde, namespace=namespace, fold=_fold(graph))
+        return self._timeline.entries(thread_ids(threads), self._saver.serde, namespace=namespace, fold=fold_of(graph))
 
     def page(
         self,
@@ -208,7 +220,7 @@ class History:
     ) -> TimelinePage:
         """One page of a timeline; see `Timeline.page`."""
         return self._timeline.page(
-            _threads(threads), self._saver.serde, namespace=namespace, before=before, limit=limit, fold=_fold(graph)
+            thread_ids(threads), self._saver.serde, namespace=namespace, before=before, limit=limit, fold=fold_of(graph)
         )
 
     def at(
@@ -220,10 +232,10 @@ class History:
         graph: Graph | None = None,
     ) -> CheckpointThen | None:
         """The state of a thread at a time, or at a checkpoint; see `Timeline.at`."""
-        when = time if isinstance(time, datetime) else _required(time)
+        when = time if isinstance(time, datetime) else required_id(time)
         of = (thread,) if isinstance(time, datetime) else (time, thread)
         saved = self._timeline.at(
-            _thread(thread), when, self._saver.serde, namespace=_namespace(namespace, *of), fold=_fold(graph)
+            thread_id(thread), when, self._saver.serde, namespace=namespace_in(namespace, *of), fold=fold_of(graph)
         )
         return to_tuple_then(saved) if saved else None
 
@@ -240,15 +252,15 @@ class History:
         Args:
             thread: The thread; a config may name one of its checkpoints.
             checkpoint: Which; `None`: the latest.
-            namespace: Of which namespace, if no config says.
+            namespace: The namespace, if no config says.
             graph: The graph of the thread, for its reducers.
         """
         saved = self._timeline.state(
-            _thread(thread),
+            thread_id(thread),
             self._saver.serde,
-            checkpoint=_checkpoint(checkpoint) or _checkpoint_of(thread),
-            namespace=_namespace(namespace, checkpoint, thread),
-            fold=_fold(graph),
+            checkpoint=checkpoint_id(checkpoint) or checkpoint_in(thread),
+            namespace=namespace_in(namespace, checkpoint, thread),
+            fold=fold_of(graph),
         )
         return to_tuple_then(saved) if saved else None
 
@@ -270,15 +282,15 @@ class History:
             channels: Which channels; `None`: all but those by which a graph leads itself on.
             graph: The graph of the thread, for its reducers.
         """
-        namespace = _namespace(None, after, before)
+        namespace = namespace_in(None, after, before)
         return self._timeline.diff(
-            _thread(thread),
-            _checkpoint(before),
-            _checkpoint(after),
+            thread_id(thread),
+            checkpoint_id(before),
+            checkpoint_id(after),
             self._saver.serde,
             namespace=namespace,
             channels=channels,
-            fold=_fold(graph, namespace, [] if channels is None or isinstance(channels, str) else channels),
+            fold=fold_of(graph, namespace, [] if channels is None or isinstance(channels, str) else channels),
         )
 
     def blame(
@@ -291,22 +303,22 @@ class History:
         graph: Graph | None = None,
     ) -> list[Origin]:
         """Return the origins of a channel's value, item by item; see `Timeline.blame`."""
-        namespace = _namespace(None, checkpoint)
+        namespace = namespace_in(None, checkpoint)
         return self._timeline.blame(
-            _thread(thread),
+            thread_id(thread),
             channel,
             self._saver.serde,
             item=item,
-            checkpoint=_checkpoint(checkpoint),
+            checkpoint=checkpoint_id(checkpoint),
             namespace=namespace,
-            fold=_fold(graph, namespace, [channel]),
+            fold=fold_of(graph, namespace, [channel]),
         )
 
     # --- what can be resumed -----------------------------------------------------------------------------------------
 
     def points(self, thread: Thread, *, namespace: str = "", limit: int = 50) -> list[RecoveryPoint]:
         """The checkpoints that a run can be resumed from; see `Recovery.points`."""
-        return self._recovery.points(_thread(thread), namespace=namespace, limit=limit, serializer=self._saver.serde)
+        return self._recovery.points(thread_id(thread), namespace=namespace, limit=limit, serializer=self._saver.serde)
 
     def stalled(
         self,
@@ -323,7 +335,7 @@ class History:
 
     def check(self, thread: Thread) -> Report:
         """Check that a thread is sound: its chain, its rows, its values; see `Recovery.check`."""
-        return self._recovery.check(_thread(thread), self._saver.serde)
+        return self._recovery.check(thread_id(thread), self._saver.serde)
 
     # --- what a changed node concerns --------------------------------------------------------------------------------
 
@@ -337,170 +349,38 @@ class History:
         only: Callable[[Any], bool] | None = None,
     ) -> ReplayPlan:
         """Find the later tasks that read what a changed node wrote; nothing is run. See `SelectiveReplay.affected`."""
-        return self._replaying.affected(graph, _thread(thread), _required(checkpoint), node, only=only)
+        return self._replaying.affected(graph, thread_id(thread), required_id(checkpoint), node, only=only)
 
     def replay(self, graph: Graph, thread: Thread, checkpoint: Checkpoint, node: str, **options: Any) -> Replayed:
         """Run again what a changed node concerns, in a fork; of all else, use the recorded results.
 
         See `SelectiveReplay.replay` for the options: `only`, `target`, `reason`, `config`, `context`.
         """
-        return self._replaying.replay(graph, _thread(thread), _required(checkpoint), node, **options)
+        return self._replaying.replay(graph, thread_id(thread), required_id(checkpoint), node, **options)
 
-    async def aaffected(
-        self,
-        graph: Graph,
-        thread: Thread,
-        checkpoint: Checkpoint,
-        node: str,
-        *,
-        only: Callable[[Any], bool] | None = None,
-    ) -> ReplayPlan:
-        """`affected`."""
-        return await self._replaying.aaffected(graph, _thread(thread), _required(checkpoint), node, only=only)
+    # --- the same for async code -------------------------------------------------------------------------------------
+
+    arollback = twin(rollback)
+    aundo = twin(undo)
+    afork = twin(fork)
+    atree = twin(tree)
+    acompare = twin(compare)
+    aswitch = twin(switch)
+    apromote = twin(promote)
+    adelete_branch = twin(delete_branch)
+    atimeline = twin_iterator(timeline, at_once=_AT_ONCE)
+    apage = twin(page)
+    aat = twin(at)
+    astate = twin(state)
+    adiff = twin(diff)
+    ablame = twin(blame)
+    apoints = twin(points)
+    astalled = twin(stalled)
+    acheck = twin(check)
+    aaffected = twin(affected)
 
     async def areplay(
         self, graph: Graph, thread: Thread, checkpoint: Checkpoint, node: str, **options: Any
     ) -> Replayed:
         """`replay`; the nodes run in the caller's event loop."""
-        return await self._replaying.areplay(graph, _thread(thread), _required(checkpoint), node, **options)
-
-    # --- the same for async code: on a thread of the store's own -----------------------------------------------------
-
-    async def arollback(self, thread: Thread, to: Checkpoint | None = None, **options: Any) -> Moved:
-        """`rollback`, with the same arguments."""
-        return await self._run(self.rollback, thread, to, **options)
-
-    async def aundo(self, thread: Thread, **options: Any) -> Moved:
-        """`undo`, with the same arguments."""
-        return await self._run(self.undo, thread, **options)
-
-    async def afork(self, source: Thread, target: Thread, **options: Any) -> Forked:
-        """`fork`, with the same arguments."""
-        return await self._run(self.fork, source, target, **options)
-
-    async def atree(self, thread: Thread) -> tuple[Branch, ...]:
-        """`tree`."""
-        return await self._run(self.tree, thread)
-
-    async def acompare(self, one: Thread, other: Thread, **options: Any) -> BranchDiff:
-        """`compare`, with the same arguments."""
-        return await self._run(self.compare, one, other, **options)
-
-    async def aswitch(self, thread: Thread, to: Checkpoint, **options: Any) -> Moved:
-        """`switch`, with the same arguments."""
-        return await self._run(self.switch, thread, to, **options)
-
-    async def apromote(self, branch: Thread, over: Thread, **options: Any) -> Promoted:
-        """`promote`, with the same arguments."""
-        return await self._run(self.promote, branch, over, **options)
-
-    async def adelete_branch(self, thread: Thread, tip: Checkpoint | None = None, **options: Any) -> PruneReport:
-        """`delete_branch`, with the same arguments."""
-        return await self._run(self.delete_branch, thread, tip, **options)
-
-    async def atimeline(
-        self, threads: Thread | Sequence[Thread], *, namespace: str | None = None, graph: Graph | None = None
-    ) -> AsyncIterator[TimelineEntry]:
-        """`timeline`."""
-        found = self._timeline.aentries(_threads(threads), self._saver.serde, namespace=namespace, fold=_fold(graph))
-        async for entry in found:
-            yield entry
-
-    async def apage(self, threads: Thread | Sequence[Thread], **options: Any) -> TimelinePage:
-        """`page`, with the same arguments."""
-        return await self._run(self.page, threads, **options)
-
-    async def aat(self, thread: Thread, time: datetime | Checkpoint, **options: Any) -> CheckpointThen | None:
-        """`at`, with the same arguments."""
-        return await self._run(self.at, thread, time, **options)
-
-    async def astate(
-        self, thread: Thread, checkpoint: Checkpoint | None = None, **options: Any
-    ) -> CheckpointThen | None:
-        """`state`, with the same arguments."""
-        return await self._run(self.state, thread, checkpoint, **options)
-
-    async def adiff(
-        self, thread: Thread, before: Checkpoint | None = None, after: Checkpoint | None = None, **options: Any
-    ) -> CheckpointDiff:
-        """`diff`, with the same arguments."""
-        return await self._run(self.diff, thread, before, after, **options)
-
-    async def ablame(self, thread: Thread, channel: str, item: Any = None, **options: Any) -> list[Origin]:
-        """`blame`, with the same arguments."""
-        return await self._run(self.blame, thread, channel, item, **options)
-
-    async def apoints(self, thread: Thread, *, namespace: str = "", limit: int = 50) -> list[RecoveryPoint]:
-        """`points`."""
-        return await self._run(self.points, thread, namespace=namespace, limit=limit)
-
-    async def astalled(self, **options: Any) -> StalledPage:
-        """`stalled`, with the same arguments."""
-        return await self._run(self.stalled, **options)
-
-    async def acheck(self, thread: Thread) -> Report:
-        """`check`."""
-        return await self._run(self.check, thread)
-
-
-def _thread(thread: Thread) -> str:
-    return _config.address(thread).thread if isinstance(thread, Mapping) else _config.thread_id(thread)
-
-
-def _threads(threads: Thread | Sequence[Thread]) -> list[str]:
-    several = threads if isinstance(threads, Sequence) and not isinstance(threads, str) else [threads]
-    return [_thread(thread) for thread in several]
-
-
-def _checkpoint(checkpoint: Checkpoint | None) -> str | None:
-    if checkpoint is None:
-        return None
-    # What is empty is no checkpoint, and not the latest one either, nor the whole thread.
-    named = (
-        _config.address(checkpoint).checkpoint
-        if isinstance(checkpoint, Mapping)
-        else _config.checkpoint_id(checkpoint) or None
-    )
-    if named is None:
-        raise BadInputError("this names no checkpoint: take the config of a StateSnapshot, or give a checkpoint's id")
-    return named
-
-
-def _required(checkpoint: Checkpoint) -> str:
-    named = _checkpoint(checkpoint)
-    if named is None:
-        raise BadInputError("say which checkpoint is meant: by its id, or by a config that names it")
-    return named
-
-
-def _checkpoint_of(thread: Thread) -> str | None:
-    return _config.address(thread).checkpoint if isinstance(thread, Mapping) else None
-
-
-def _namespace(given: str | None, *named: Thread | Checkpoint | None) -> str:
-    """The namespace that was given, or that a config names."""
-    if given is not None:
-        return _config.address({"configurable": {"thread_id": "-", "checkpoint_ns": given}}).namespace
-    return next((_config.address(each).namespace for each in named if isinstance(each, Mapping)), "")
-
-
-def _fold(graph: Graph | None, namespace: str = "", channels: Collection[str] = ()) -> Reducers | None:
-    """The reducers of a graph, if one was given.
-
-    Raises:
-        BadInputError: It is no compiled graph, or has no such channel.
-    """
-    if graph is None:
-        return None
-    # It takes LangGraph itself, which a saver does without.
-    from langgraph.checkpoint.eventstore._folding import Reducers  # noqa: PLC0415
-
-    reducers = Reducers(graph)
-    reducers.check(namespace, channels)
-    return reducers
-
-
-def _cause(by: Mapping[str, Any] | None) -> Cause:
-    if by is not None and not isinstance(by, Mapping):
-        raise BadInputError(f'by is {by!r}: say who as a mapping, such as {{"user": "ann"}}')
-    return Cause(metadata=dict(by or {}))
+        return await self._replaying.areplay(graph, thread_id(thread), required_id(checkpoint), node, **options)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 import ormsgpack
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
+from langgraph.checkpoint.eventstore._fields import aliased, aliases, make_model
 from langgraph.checkpoint.eventstore._packing import (
     ARGUMENTS,
     ARRAY,
@@ -118,15 +118,6 @@ def _make_as_left(kind: Any, code: int, held: Any) -> Any:
         return made
 
 
-def fits(kind: Any, held: Any) -> bool:
-    """Tell whether a model can be made of its fields."""
-    try:
-        _model(kind, held)
-    except Exception:  # noqa: BLE001 (whatever a foreign class raises)
-        return False
-    return True
-
-
 def _make(kind: Any, code: int, held: Any) -> Any:  # noqa: PLR0911 (one for each kind)
     """An object of a type, from what it was taken apart into."""
     if kind is re.compile:
@@ -146,29 +137,16 @@ def _make(kind: Any, code: int, held: Any) -> Any:  # noqa: PLR0911 (one for eac
     return kind(**held)
 
 
-def _model(kind: Any, held: Any) -> Any:
-    if getattr(kind, "__pydantic_root_model__", False):
-        return kind(root=held["root"]) if isinstance(held, dict) and held.keys() == {"root"} else kind(held)
-    if not isinstance(held, dict):
-        raise TypeError(f"it was dumped as a {type(held).__name__}")
-    if _has_paths(kind):
-        return kind.__pydantic_validator__.validate_python(held, by_alias=False, by_name=True)
-    named = _aliased(held, _aliases(kind))
-    if kind.model_config.get("strict"):  # of a tuple a list is stored, which only a lenient reading takes
-        return kind.__pydantic_validator__.validate_python(named, strict=False)
-    return kind(**named)
-
-
 def _model_1(kind: Any, held: Any) -> Any:
     if kind.__config__.allow_population_by_field_name:
         return kind(**held)
-    return kind(**_aliased(held, {name: field.alias for name, field in kind.__fields__.items()}))
+    return kind(**aliased(held, {name: field.alias for name, field in kind.__fields__.items()}))
 
 
 def _dataclass(kind: Any, held: Any) -> Any:
     later = [field.name for field in dataclasses.fields(kind) if not field.init and field.name in held]
     given = {name: value for name, value in held.items() if name not in later}
-    made = kind(**_aliased(given, _aliases(kind)))
+    made = kind(**aliased(given, aliases(kind)))
     for name in later:
         object.__setattr__(made, name, held[name])
     return made
@@ -195,30 +173,8 @@ def _hashable(member: Any) -> Any:
     return tuple(map(_hashable, member)) if type(member) is list else member
 
 
-def _aliased(held: Mapping[str, Any], aliases: Mapping[str, str]) -> Mapping[str, Any]:
-    return {aliases.get(name, name): value for name, value in held.items()} if aliases else held
-
-
-@lru_cache(1024)
-def _aliases(kind: Any) -> Mapping[str, str]:
-    """Return how the fields are called that a class takes under another name only."""
-    config = getattr(kind, "model_config", None) or getattr(kind, "__pydantic_config__", None) or {}
-    if config.get("populate_by_name") or config.get("validate_by_name"):
-        return {}
-    fields = getattr(kind, "__pydantic_fields__", {})
-    return {name: field.validation_alias for name, field in fields.items() if isinstance(field.validation_alias, str)}
-
-
-@lru_cache(1024)
-def _has_paths(kind: Any) -> bool:
-    """Tell whether a model takes a field from several names, or from within another one."""
-    return not all(
-        isinstance(field.validation_alias, str | None) for field in getattr(kind, "__pydantic_fields__", {}).values()
-    )
-
-
 _WAYS: dict[Kind, Callable[[Any, Any], Any]] = {
-    Kind.PYDANTIC: _model,
+    Kind.PYDANTIC: make_model,
     Kind.PYDANTIC_1: _model_1,
     Kind.DATACLASS: _dataclass,
     Kind.ENUM: _enum,

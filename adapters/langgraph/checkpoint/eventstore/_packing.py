@@ -19,6 +19,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from langgraph.store.base import Item
 
+from langgraph.checkpoint.eventstore._fields import fits
 from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Name, Types, is_send, kind_of, name_of
 
 ONE_ARGUMENT, ARGUMENTS, FIELDS, METHOD, PYDANTIC_1, PYDANTIC_2, ARRAY, SNAPSHOT = range(8)
@@ -207,8 +208,6 @@ def _serializes_itself(kind: Any) -> bool:
 
 def _fits(kind: Any, held: Any) -> bool:
     """Tell whether a model can be made of its fields: if not when it is read, then the class is another."""
-    from langgraph.checkpoint.eventstore._making import fits  # noqa: PLC0415 (which needs this module)
-
     return _serializes_itself(kind) or fits(kind, held)
 
 

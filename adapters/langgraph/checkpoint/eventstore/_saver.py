@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from langchain_core.runnables import RunnableConfig
@@ -22,9 +20,12 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BadInputError, Cause, EventStore
+from eventstore.workers import Workers, twin, twin_iterator
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._branches_read import BranchesRead
+from langgraph.checkpoint.eventstore._listing import listed
 from langgraph.checkpoint.eventstore._nodes import Nodes
+from langgraph.checkpoint.eventstore._opening import OpeningSaver
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer
 from langgraph.checkpoint.eventstore._translation import (
     as_of_now,
@@ -57,7 +58,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
     return from is on disk. Reads see it at once, from every process.
 
     Args:
-        store: An open store; whoever opened it closes it.
+        store: An open store; the saver does not close it.
         serde: How values become bytes and back. It may be replaced at any time (`saver.serde = …`). By default one that
             writes as LangGraph's does, and makes again LangGraph's and LangChain's plain types, the standard library's,
             and those of `allowed_types`. Anything else is refused by an error that names it; what is stored stays as it
@@ -120,7 +121,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         cache_bytes: int = CACHE_BYTES,
         snapshots: SnapshotPolicy | None = None,
         **options: Any,
-    ) -> OpeningSaver:
+    ) -> OpeningSaver[EventStoreSaver]:
         """Open a store and a saver on it, for `with` or `async with`; both are closed at the end of the block.
 
         Args:
@@ -151,6 +152,11 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
                 raise
 
         return OpeningSaver(open_saver)
+
+    @property
+    def workers(self) -> Workers:
+        """The threads of the store, which carry out async calls."""
+        return self.store.workers
 
     @cached_property
     def history(self) -> History:
@@ -191,18 +197,17 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         that one listing gives; another call gives others.
 
         Args:
-            config: Of which thread, and, if it says so, of which namespace; `None`: of all threads.
+            config: The thread, and, if it says so, the namespace; `None`: all threads.
             filter: What their metadata has to contain: any keys, any plain values.
             before: Only checkpoints older than this one.
-            limit: At most so many.
+            limit: The most that are returned.
         """
         wanted = plain_filter(filter)
         if limit is not None and limit < 0:
             raise BadInputError(f"limit is {limit}: it cannot be negative")
         where = _config.address(config) if config else None
-        ticket = self._ticket(config, where, self._head(where)) if config and where else None
-        found = self._listed(config, before, lambda metadata: matches(metadata, wanted))
-        return (to_tuple(saved, ticket) for saved in islice(found, limit))
+        found = listed(self.checkpoints, self.serde, config, before, lambda metadata: matches(metadata, wanted))
+        return self._told(config, where, islice(found, limit))
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
@@ -319,33 +324,25 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             return f"{int(current.split('.')[0]) + 1:032}.{random.random():016}"  # noqa: S311 (LangGraph's own form)
         return 1 if current is None else current + 1
 
-    # --- the same for async code: on a thread of the store's own -----------------------------------------------------
+    # --- the same for async code -------------------------------------------------------------------------------------
 
-    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
-        """`get_tuple`."""
-        return await self.store.workers.run(self.get_tuple, config)
+    aget_tuple = twin(get_tuple)
+    alist = twin_iterator(list, at_once=_LISTED_AT_ONCE)  # noqa: A003 (the method)
+    aget_delta_channel_history = twin(get_delta_channel_history)
+    aput_writes = twin(put_writes)
+    adelete_thread = twin(delete_thread)
+    adelete_for_runs = twin(delete_for_runs)
+    acopy_thread = twin(copy_thread)
 
-    async def alist(
+    async def aprune(  # type: ignore[override]  # as `prune`
         self,
-        config: RunnableConfig | None,
+        thread_ids: Sequence[str],
         *,
-        filter: dict[str, Any] | None = None,  # noqa: A002 (LangGraph's name)
-        before: RunnableConfig | None = None,
-        limit: int | None = None,
-    ) -> AsyncIterator[CheckpointTuple]:
-        """`list`."""
-        found = self.list(config, filter=filter, before=before, limit=limit)
-        size = 1  # whoever wants only the first does not wait for more
-        while batch := await self.store.workers.run(lambda size: [*islice(found, size)], size):
-            for item in batch:
-                yield item
-            size = _LISTED_AT_ONCE
-
-    async def aget_delta_channel_history(
-        self, *, config: RunnableConfig, channels: Sequence[str]
-    ) -> Mapping[str, DeltaChannelHistory]:
-        """`get_delta_channel_history`."""
-        return await self.store.workers.run(self.get_delta_channel_history, config=config, channels=channels)
+        strategy: Literal["keep_latest", "delete"] = "keep_latest",
+        dry_run: bool = False,
+    ) -> PruneReport:
+        """`prune`, for async code."""
+        return await self.workers.run(self.prune, thread_ids, strategy=strategy, dry_run=dry_run)
 
     async def aput(
         self,
@@ -354,62 +351,20 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         metadata: CheckpointMetadata,
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
-        """`put`. A cancelled task leaves the checkpoint whole, or nothing of it."""
+        """`put`, for async code. A cancelled task leaves the checkpoint whole, or nothing of it."""
+        # As it is at the call: the next node may change it before a worker is free.
         now = as_of_now(checkpoint, new_versions)
-        return await self.store.workers.run(self.put, config, now, metadata, new_versions)
-
-    async def aput_writes(
-        self,
-        config: RunnableConfig,
-        writes: Sequence[tuple[str, Any]],
-        task_id: str,
-        task_path: str = "",
-    ) -> None:
-        """`put_writes`. A cancelled task leaves the writes whole, or nothing of them."""
-        await self.store.workers.run(self.put_writes, config, writes, task_id, task_path)
-
-    async def adelete_thread(self, thread_id: str) -> None:
-        """`delete_thread`."""
-        await self.store.workers.run(self.delete_thread, thread_id)
-
-    async def adelete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """`delete_for_runs`."""
-        await self.store.workers.run(self.delete_for_runs, run_ids)
-
-    async def acopy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """`copy_thread`."""
-        await self.store.workers.run(self.copy_thread, source_thread_id, target_thread_id)
-
-    async def aprune(  # type: ignore[override]  # the base returns nothing; a report is more
-        self,
-        thread_ids: Sequence[str],
-        *,
-        strategy: Literal["keep_latest", "delete"] = "keep_latest",
-        dry_run: bool = False,
-    ) -> PruneReport:
-        """`prune`."""
-        return await self.store.workers.run(self.prune, thread_ids, strategy=strategy, dry_run=dry_run)
+        return await self.workers.run(self.put, config, now, metadata, new_versions)
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    def _listed(
-        self,
-        config: RunnableConfig | None,
-        before: RunnableConfig | None,
-        matching: Callable[[Mapping[str, Any]], bool],
-    ) -> Iterator[SavedCheckpoint]:
-        bound = _config.before(before)
-        if config is None:
-            return self.checkpoints.list(self.serde, before=bound, matching=matching)
-        where, namespace = _config.address(config), _config.namespace_of_list(config)
-        if where.checkpoint is None:
-            return self.checkpoints.list(
-                self.serde, thread=where.thread, namespace=namespace, before=bound, matching=matching
-            )
-        if bound is not None and where.checkpoint >= bound:
-            return iter(())
-        saved = self.checkpoints.get(where.thread, self.serde, namespace=where.namespace, checkpoint=where.checkpoint)
-        return iter([saved] if saved and matching(saved.metadata) else [])
+    def _told(
+        self, config: RunnableConfig | None, where: _config.Address | None, found: Iterator[SavedCheckpoint]
+    ) -> Iterator[CheckpointTuple]:
+        """Checkpoints in LangGraph's words. Nothing is read before the first is asked for."""
+        ticket = self._ticket(config, where, self._head(where)) if config and where else None
+        for saved in found:
+            yield to_tuple(saved, ticket)
 
     def _head(self, where: _config.Address) -> str | None:
         """Return the id of a namespace's latest checkpoint, if runs take turns; otherwise `None`."""
@@ -430,32 +385,6 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         run = own or Run()
         self._turns.loads(run, where.thread, where.namespace, head)
         return None if own else Ticket.of(run)
-
-
-class OpeningSaver:
-    """A saver that is about to be opened, by `with` or by `async with`."""
-
-    def __init__(self, open_saver: Any) -> None:
-        self._open = open_saver
-        self._saver: EventStoreSaver | None = None
-
-    def __enter__(self) -> EventStoreSaver:
-        self._saver = self._open()
-        return self._saver
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._saver:
-            self._saver.store.close()
-
-    async def __aenter__(self) -> EventStoreSaver:
-        return await asyncio.to_thread(self.__enter__)
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await asyncio.to_thread(self.__exit__, kind, error, trace)
 
 
 def _several(name: str, values: Sequence[str]) -> Sequence[str]:

@@ -1,9 +1,10 @@
-"""Marks, which tell whether a part is still as it was recorded, without serializing it or running its code.
+"""Fingerprints, which tell whether a part is still as it was recorded, without serializing it or running its code.
 
 A part may have been changed in place since; it may be another object of the same content; its `__eq__` may lie; and
-`1 == True == 1.0`. A mark is therefore made of the part's content, by the packer that serializers use, in its
-strictest mode: marks are equal only if LangGraph's serializers would write the same. A part that is not made of plain
-data, or of models that are nothing but their fields, has a mark that equals no other: it is serialized to be compared.
+`1 == True == 1.0`. A fingerprint is therefore made of the part's content, by the packer that serializers use, in its
+strictest mode: fingerprints are equal only if LangGraph's serializers would write the same. A part that is not made of
+plain data, or of models that are nothing but their fields, has a fingerprint that equals no other: it is serialized to
+be compared.
 """
 
 from __future__ import annotations
@@ -35,14 +36,14 @@ _extra = attrgetter("__pydantic_extra__")
 # What they raise: it is not plain, is being changed by another thread, or was never initialized.
 _REFUSED = (TypeError, ValueError, RuntimeError, AttributeError)
 
-Mark = Hashable
+Fingerprint = Hashable
 
 
 _NAME_BYTES = 8
 
 
-# A name of eight bytes for each class: marks are bytes, since a garbage collector would look at tuples. Two threads may
-# name a class at once: then what one of them marks is serialized once more.
+# A name of eight bytes for each class: fingerprints are bytes, since a garbage collector would look at tuples. Two
+# threads may name a class at once: then the parts that one of them takes the fingerprints of are serialized once more.
 _names: WeakKeyDictionary[type, bytes] = WeakKeyDictionary()
 _numbers = count()
 
@@ -55,28 +56,28 @@ def _name_of(kind: type) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
-class Marks:
-    """The marks of all parts of a value.
+class Fingerprints:
+    """The fingerprints of all parts of a value.
 
-    Of models, those are kept in one piece: many are marked, and compared, in the time of a few.
+    Those of models are kept in one piece: many are taken, and compared, in the time of a few.
 
     Attributes:
         kinds: The names of the models' classes, one after the other.
         content: What the models hold, packed, one after the other.
         lengths: How many bytes of `content` each has.
-        others: The mark of each part, if they are not all such models.
+        others: The fingerprint of each part, if they are not all such models.
     """
 
     kinds: bytes = b""
     content: bytes = b""
     lengths: Sequence[int] = ()
-    others: Sequence[Mark] = ()
+    others: Sequence[Fingerprint] = ()
 
     def __len__(self) -> int:
         return len(self.others) or len(self.lengths)
 
-    def each(self) -> Sequence[Mark]:
-        """The mark of each part."""
+    def each(self) -> Sequence[Fingerprint]:
+        """The fingerprint of each part."""
         if self.others:
             return self.others
         ends = [*accumulate(self.lengths, initial=0)]
@@ -86,7 +87,7 @@ class Marks:
         ]
 
     def begin(self, parts: Sequence[Any]) -> bool:
-        """Return whether parts begin with those that these marks are of; `False`, too, if a quick look cannot tell."""
+        """Return whether parts begin with those of these fingerprints; `False`, too, if a quick look cannot tell."""
         length = len(self.lengths)
         first = parts[:length]
         if not length or len(first) < length or _kinds_of(first) != self.kinds:
@@ -99,47 +100,50 @@ class Marks:
             return False
         return len(packed) == _header_bytes(length) + len(self.content) and packed.endswith(self.content)
 
-    def followed_by(self, more: Marks) -> Marks:
-        """The marks of all these parts and of more."""
+    def followed_by(self, more: Fingerprints) -> Fingerprints:
+        """The fingerprints of all these parts and of more."""
         if self.others or more.others:
-            return Marks(others=[*self.each(), *more.each()])
-        return Marks(self.kinds + more.kinds, self.content + more.content, (*self.lengths, *more.lengths))
+            return Fingerprints(others=[*self.each(), *more.each()])
+        return Fingerprints(self.kinds + more.kinds, self.content + more.content, (*self.lengths, *more.lengths))
 
-    def with_places(self, places: Sequence[int], more: Marks) -> Marks:
-        """The marks of parts of which each is at a place here, or, where that is negative, is the next of `more`."""
+    def rearranged(self, origins: Sequence[int], more: Fingerprints) -> Fingerprints:
+        """The fingerprints at these indexes, in this order; a negative index takes the next of `more`."""
         own, new = self.each(), iter(more.each())
-        each = [next(new) if place < 0 else own[place] for place in places]
+        taken = [next(new) if origin < 0 else own[origin] for origin in origins]
         if self.others or more.others:
-            return Marks(others=each)
-        models = cast("list[bytes]", each)
-        kinds, content = [mark[:_NAME_BYTES] for mark in models], [mark[_NAME_BYTES:] for mark in models]
-        return Marks(b"".join(kinds), b"".join(content), tuple(map(len, content)))
+            return Fingerprints(others=taken)
+        models = cast("list[bytes]", taken)
+        kinds, content = (
+            [fingerprint[:_NAME_BYTES] for fingerprint in models],
+            [fingerprint[_NAME_BYTES:] for fingerprint in models],
+        )
+        return Fingerprints(b"".join(kinds), b"".join(content), tuple(map(len, content)))
 
 
-NO_MARKS = Marks()
+NO_FINGERPRINTS = Fingerprints()
 
 
-def marks_of(parts: Sequence[Any]) -> Marks:
-    """The marks of parts."""
+def fingerprints_of(parts: Sequence[Any]) -> Fingerprints:
+    """The fingerprints of parts."""
     if all(map(is_plain_model, set(map(type, parts)))):
         try:
             if not any(map(_extra, parts)):
                 packed = [*map(_packed, map(_fields, parts))]
-                return Marks(_kinds_of(parts), b"".join(packed), tuple(map(len, packed)))
+                return Fingerprints(_kinds_of(parts), b"".join(packed), tuple(map(len, packed)))
         except _REFUSED:
             pass  # one of them holds something else: each for itself, then
-    return Marks(others=[*map(_mark, parts)])
+    return Fingerprints(others=[*map(_fingerprint, parts)])
 
 
-def marks_of_pairs(pairs: Sequence[Sequence[Any]]) -> Marks:
-    """The marks of `[key, item]` pairs."""
-    items = marks_of([item for _, item in pairs])
-    return Marks(others=[*zip((key for key, _ in pairs), items.each(), strict=True)])
+def fingerprints_of_pairs(pairs: Sequence[Sequence[Any]]) -> Fingerprints:
+    """The fingerprints of `[key, item]` pairs."""
+    items = fingerprints_of([item for _, item in pairs])
+    return Fingerprints(others=[*zip((key for key, _ in pairs), items.each(), strict=True)])
 
 
-def marks_of_text(pieces: Sequence[str]) -> Marks:
-    """The marks of pieces of text: they are their own."""
-    return Marks(others=pieces)
+def fingerprints_of_text(pieces: Sequence[str]) -> Fingerprints:
+    """The fingerprints of pieces of text: they are their own."""
+    return Fingerprints(others=pieces)
 
 
 def _kinds_of(parts: Sequence[Any]) -> bytes:
@@ -169,7 +173,7 @@ def _is_plain_model(kind: type) -> bool:
 is_plain_model: Callable[[type], bool] = lru_cache(1024)(_is_plain_model)
 
 
-def _mark(part: Any) -> Mark:
+def _fingerprint(part: Any) -> Fingerprint:
     kind = type(part)
     if kind is str:
         return part  # type: ignore[no-any-return]  # exactly a str

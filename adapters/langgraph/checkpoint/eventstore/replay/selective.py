@@ -9,18 +9,17 @@ not run again.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
 from eventstore import EventStoreError
-from langgraph.checkpoint.eventstore._planning import ReplayPlan, plan
-from langgraph.checkpoint.eventstore._recorded import stand
-from langgraph.checkpoint.eventstore._replayed import Replayed
-from langgraph.checkpoint.eventstore._replaying import Graph, Replaying, Step, Steps
-
-if TYPE_CHECKING:
-    from langgraph.checkpoint.eventstore._saver import EventStoreSaver
+from eventstore.workers import Workers, twin
+from langgraph.checkpoint.eventstore._parts import SaverParts
+from langgraph.checkpoint.eventstore.replay.planning import ReplayPlan, plan
+from langgraph.checkpoint.eventstore.replay.recorded import frontier_at
+from langgraph.checkpoint.eventstore.replay.replayed import Replayed
+from langgraph.checkpoint.eventstore.replay.replaying import Graph, Replaying, Step, Steps
 
 # An empty list would stand for the graph's own breakpoints, which a replay sees to.
 _NO_NODE = ["__none__"]
@@ -39,8 +38,13 @@ class SelectiveReplay:
         saver: The saver that the graphs were compiled with.
     """
 
-    def __init__(self, saver: EventStoreSaver) -> None:
+    def __init__(self, saver: SaverParts) -> None:
         self._saver = saver
+
+    @property
+    def workers(self) -> Workers:
+        """The threads of the store, which carry out async calls."""
+        return self._saver.store.workers
 
     def affected(
         self, graph: Graph, thread: str, checkpoint: str, node: str, *, only: Callable[[Any], bool] | None = None
@@ -63,14 +67,10 @@ class SelectiveReplay:
         replaying = Replaying(self._saver, graph, thread, checkpoint, node, only)
         changed = replaying.changed()
         record = replaying.record(changed)
-        tasks = tuple(plan([stand(graph, saved) for saved in record], changed))
+        tasks = tuple(plan([frontier_at(graph, saved) for saved in record], changed))
         return ReplayPlan(record[0].thread, record[0].id, node, tasks)
 
-    async def aaffected(
-        self, graph: Graph, thread: str, checkpoint: str, node: str, *, only: Callable[[Any], bool] | None = None
-    ) -> ReplayPlan:
-        """`affected`."""
-        return await self._saver.store.workers.run(self.affected, graph, thread, checkpoint, node, only=only)
+    aaffected = twin(affected)
 
     def replay(  # noqa: PLR0913 (what, from where, and how)
         self,
@@ -135,7 +135,7 @@ class SelectiveReplay:
         context: Any = None,
     ) -> Replayed:
         """`replay`; the nodes run in the caller's event loop."""
-        run = self._saver.store.workers.run
+        run = self.workers.run
         steps = Replaying(self._saver, graph, thread, checkpoint, node, only, target, reason, config).steps()
         outcome = await run(_advance, steps, None)
         while isinstance(outcome, Step):

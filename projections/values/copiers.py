@@ -1,6 +1,6 @@
 """Copies of values that are given away more than once: nobody who changes one changes another's.
 
-A mold is made of a value once, and makes a copy at each call: faster than reading the value again, or than looking
+A copier is made of a value once, and makes a copy at each call: faster than reading the value again, or than looking
 through it each time.
 """
 
@@ -13,9 +13,9 @@ from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
-from projections.values.marks import is_plain_model
+from projections.values.fingerprints import is_plain_model
 
-Mold = Callable[[], Any]
+Copier = Callable[[], Any]
 
 # Nobody can change these; subclasses of them are another matter.
 _FIXED = frozenset(
@@ -25,7 +25,7 @@ _new = object.__new__
 _set = object.__setattr__
 
 
-def mold_of(value: Any) -> Mold:  # noqa: PLR0911 (one for each kind)
+def copier_of(value: Any) -> Copier:  # noqa: PLR0911 (one for each kind)
     """Return a function that makes copies of a value which share nothing mutable. The value itself must not change.
 
     Raises:
@@ -37,16 +37,16 @@ def mold_of(value: Any) -> Mold:  # noqa: PLR0911 (one for each kind)
     if kind in (list, dict, set) and not value:
         return kind  # a call of it makes an empty one
     if kind is list:
-        return partial(_list, [mold_of(item) for item in value])
+        return partial(_list, [copier_of(item) for item in value])
     if kind is dict:
-        return partial(_dict, [(_checked(key), mold_of(item)) for key, item in value.items()])
+        return partial(_dict, [(_checked(key), copier_of(item)) for key, item in value.items()])
     if kind is tuple:
-        return partial(_tuple, [mold_of(item) for item in value])
+        return partial(_tuple, [copier_of(item) for item in value])
     if kind in (set, frozenset):
         return partial(kind, [_checked(item) for item in value])
     if is_plain_model(kind) and value.__pydantic_private__ is None:
         extra = value.__pydantic_extra__
-        extras = _nothing if extra is None else mold_of(extra)
+        extras = _nothing if extra is None else copier_of(extra)
         fields_set = _once(frozenset(value.__pydantic_fields_set__))
         return partial(_model, kind, *_taken_apart(value.__dict__), fields_set, extras)
     raise TypeError(f"a {kind.__name__} cannot be copied here")
@@ -66,7 +66,7 @@ def copied(value: Any) -> Any:
         return [*map(copied, value)]
     if kind is dict:
         return {_checked(key): copied(item) for key, item in value.items()}
-    return mold_of(value)()
+    return copier_of(value)()
 
 
 def _checked(key: Any) -> Any:
@@ -78,16 +78,16 @@ def _checked(key: Any) -> Any:
     return key
 
 
-def _taken_apart(fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, Mold], ...]]:
-    """The fields that cannot be changed, in the places of all, and what makes the others.
+def _taken_apart(fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[str, Copier], ...]]:
+    """Split fields into those that cannot be changed, beside `None` for the others, and the copiers of these.
 
-    What many models have alike is kept once, and a dict of texts is nothing to a garbage collector: the molds of ten
+    What many models have alike is kept once, and a dict of texts is nothing to a garbage collector: the copiers of ten
     thousand messages would be a hundred thousand objects for it otherwise, which it looks at again and again.
     """
-    molds = tuple((name, mold_of(field)) for name, field in fields.items() if type(field) not in _FIXED)
+    copiers = tuple((name, copier_of(field)) for name, field in fields.items() if type(field) not in _FIXED)
     fixed = dict.fromkeys(fields)
     fixed.update((name, field) for name, field in fields.items() if type(field) in _FIXED)
-    return fixed, _once(molds) if all(mold in (list, dict, set) for _, mold in molds) else molds
+    return fixed, _once(copiers) if all(copier in (list, dict, set) for _, copier in copiers) else copiers
 
 
 @lru_cache(1024)
@@ -103,25 +103,25 @@ def _nothing() -> None:
     return None
 
 
-def _list(molds: Sequence[Mold]) -> list[Any]:
-    return [mold() for mold in molds]
+def _list(copiers: Sequence[Copier]) -> list[Any]:
+    return [copier() for copier in copiers]
 
 
-def _tuple(molds: Sequence[Mold]) -> tuple[Any, ...]:
-    return tuple([mold() for mold in molds])
+def _tuple(copiers: Sequence[Copier]) -> tuple[Any, ...]:
+    return tuple([copier() for copier in copiers])
 
 
-def _dict(molds: Sequence[tuple[Any, Mold]]) -> dict[Any, Any]:
-    return {key: mold() for key, mold in molds}
+def _dict(copiers: Sequence[tuple[Any, Copier]]) -> dict[Any, Any]:
+    return {key: copier() for key, copier in copiers}
 
 
 def _model(
-    kind: type, fields: dict[str, Any], molds: Sequence[tuple[str, Mold]], fields_set: frozenset[str], extra: Mold
+    kind: type, fields: dict[str, Any], copiers: Sequence[tuple[str, Copier]], fields_set: frozenset[str], extra: Copier
 ) -> Any:
     model: Any = _new(kind)
     own = fields.copy()
-    for name, mold in molds:
-        own[name] = mold()
+    for name, copier in copiers:
+        own[name] = copier()
     # The four slots of every Pydantic model.
     _set(model, "__dict__", own)
     _set(model, "__pydantic_fields_set__", set(fields_set))

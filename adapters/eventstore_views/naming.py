@@ -13,10 +13,10 @@ from datetime import datetime
 from itertools import pairwise
 
 from eventstore import BadInputError, NotFoundError
-from eventstore_cli import times
+from eventstore_views import times
 
 SHORTEST = 6
-"""An id is shown by at least so many characters, so that it stays unique for a while."""
+"""The least characters that an id is shown by, so that it stays unique for a while."""
 _CANDIDATES = 5
 
 _BACK = re.compile(r"(?P<of>.*?)~(?P<back>\d{0,9})")
@@ -111,7 +111,7 @@ class Short:
 
 def _unique_ends(turned: Sequence[str]) -> Iterable[tuple[str, int]]:
     """Each id with the length of its unique end, from all of them turned around and sorted."""
-    # Whoever shares most of an end with an id stands right beside it.
+    # The id that shares the longest end with another stands right beside it.
     shared = [0, *(_common(*pair) for pair in pairwise(turned)), 0]
     for place, id_ in enumerate(turned):
         yield id_[::-1], max(SHORTEST, 1 + max(shared[place], shared[place + 1]))

@@ -17,22 +17,22 @@ FORMS = "use 2026-11-21, 2026-11-21T17:55 (local, or with Z or +01:00), 17:55 (t
 
 
 def duration(text: str) -> timedelta:
-    """A duration such as `90s`, `10m`, `2h`, `3d` or `1w`.
+    """Return a duration such as `90s`, `10m`, `2h`, `3d` or `1w`.
 
     Raises:
-        BadInputError: It is none.
+        BadInputError: The text is not a duration.
     """
     found = _DURATION.fullmatch(text.strip())
     if found is None:
-        raise BadInputError(f"{text!r} is no duration: use 90s, 10m, 2h, 3d or 1w")
+        raise BadInputError(f"{text!r} is not a duration: use 90s, 10m, 2h, 3d or 1w")
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def moment(text: str) -> datetime:
-    """A time, with its zone.
+    """Return a time, with its zone.
 
     Raises:
-        BadInputError: It is none.
+        BadInputError: The text is not a time.
     """
     given = text.strip()
     if ago := _AGO.fullmatch(given):

@@ -10,8 +10,8 @@ from typing import Any
 from langgraph.checkpoint.serde.types import TASKS
 
 from langgraph.checkpoint.eventstore._packing import Packing
-from langgraph.checkpoint.eventstore._recorded import Stand, Task
 from langgraph.checkpoint.eventstore._types import Types
+from langgraph.checkpoint.eventstore.replay.recorded import Frontier, Task
 
 
 class Reason(StrEnum):
@@ -130,20 +130,20 @@ class Changed:
         return self.only(task.packet.arg if task.sent else values)
 
 
-def plan(stands: Sequence[Stand], changed: Changed) -> Iterator[PlannedTask]:
+def plan(frontiers: Sequence[Frontier], changed: Changed) -> Iterator[PlannedTask]:
     """Yield the plan for each task of a run, from its first step on.
 
     Args:
-        stands: The run, step by step.
+        frontiers: The states of the run, step by step.
         changed: The change.
     """
     different: set[str] = set()
-    for stand in stands:
+    for frontier in frontiers:
         kept: set[str] = set()
         again: set[str] = set()
-        for task in stand.tasks:
-            verdict = _foreseen(task, stand, changed, different)
-            yield PlannedTask(stand.step, task.node, task.id, stand.checkpoint, verdict)
+        for task in frontier.tasks:
+            verdict = _foreseen(task, frontier, changed, different)
+            yield PlannedTask(frontier.step, task.node, task.id, frontier.checkpoint, verdict)
             if task.result is None:
                 again.update(changed.channels)  # whatever it will write
             else:
@@ -153,8 +153,8 @@ def plan(stands: Sequence[Stand], changed: Changed) -> Iterator[PlannedTask]:
         different |= again
 
 
-def _foreseen(task: Task, stand: Stand, changed: Changed, different: Collection[str]) -> Verdict:
-    if own := _own(task, task, stand.values, changed):
+def _foreseen(task: Task, frontier: Frontier, changed: Changed, different: Collection[str]) -> Verdict:
+    if own := _own(task, task, frontier.values, changed):
         return own
     if task.sent and TASKS in different:
         return Verdict(Reason.SENT)
@@ -162,7 +162,7 @@ def _foreseen(task: Task, stand: Stand, changed: Changed, different: Collection[
     return Verdict(Reason.READS, tuple(read)) if read else Verdict(Reason.SAME)
 
 
-def judge(task: Task, here: Stand, recorded: Stand | None, counterpart: Task | None, changed: Changed) -> Verdict:
+def judge(task: Task, here: Frontier, recorded: Frontier | None, counterpart: Task | None, changed: Changed) -> Verdict:
     """Judge whether the recorded result of a task's counterpart holds for the task: it does if both read the same.
 
     Args:
@@ -184,7 +184,7 @@ def judge(task: Task, here: Stand, recorded: Stand | None, counterpart: Task | N
     return Verdict(Reason.READS, tuple(read)) if read else Verdict(Reason.SAME)
 
 
-def counterparts(here: Stand, recorded: Stand) -> dict[str, Task]:
+def counterparts(here: Frontier, recorded: Frontier) -> dict[str, Task]:
     """Return the tasks of the recorded step that correspond to the tasks due, by the ids of the latter.
 
     Packets correspond if they are the same, wherever they are in line; each is taken once.

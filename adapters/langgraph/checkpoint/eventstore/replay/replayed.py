@@ -8,7 +8,7 @@ from typing import Literal
 
 from langchain_core.runnables import RunnableConfig
 
-from langgraph.checkpoint.eventstore._planning import Verdict
+from langgraph.checkpoint.eventstore.replay.planning import Verdict
 
 Ended = Literal["end", "interrupt", "error"]
 

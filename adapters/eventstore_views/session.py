@@ -1,21 +1,18 @@
-"""The store that a command works on, and what is asked of it."""
+"""The store that somebody looks at, and what is asked of it."""
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
-from eventstore import BadInputError, Cause, EventStore, NotFoundError, UnavailableError
+from eventstore import EventStore, NotFoundError, UnavailableError
 from eventstore.address import SQLiteAddress, parse
-from eventstore_cli import naming
-from eventstore_cli.showing import Showing
-from projections import Audit, Branches, CheckpointId, Checkpoints, Timeline, checkpoint_ids
+from eventstore_views import naming
+from eventstore_views.showing import Showing
+from projections import Audit, Branches, CheckpointId, Checkpoints, Recovery, Timeline, checkpoint_ids
 from projections.reading.located import Located
-from projections.recovery.recovery import Recovery
 
 SERIALIZER = Showing()
 """How every value is read here."""
@@ -55,7 +52,7 @@ class Session:
     @cached_property
     def audit(self) -> Audit:
         """The audit of the store's events."""
-        return Audit(self.store, migrate=False)
+        return Audit(self.checkpoints)
 
     def ids(self, thread: str) -> list[CheckpointId]:
         """All checkpoints of a thread.
@@ -73,27 +70,27 @@ class Session:
         """Short names for the checkpoints of a thread."""
         return naming.Short(each.id for each in self.ids(thread))
 
-    def find(self, thread: str, text: str, *, namespace: str = "", set_aside: bool = False) -> str:
+    def find(self, thread: str, text: str, *, namespace: str = "", unreachable: bool = False) -> str:
         """The id of the checkpoint that a text names; see `naming.FORMS`.
 
         Args:
             thread: The thread.
             text: What a person wrote.
             namespace: The namespace of the checkpoint.
-            set_aside: Whether it may be one that a rollback has set aside.
+            unreachable: Whether it may be one that a rollback has made unreachable.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: There is no such checkpoint.
             BadInputError: There are several.
         """
         name = naming.parse(text)
         ids = {each.id: each.shown for each in self.ids(thread) if each.namespace == namespace}
         id_ = None if name.id is None else naming.find(name.id, ids, thread)
         if id_ is not None and not ids[id_]:
-            if set_aside and not name.back:
+            if unreachable and not name.back:
                 return id_
             raise NotFoundError(
-                f"checkpoint {id_!r} of thread {thread!r} was set aside by a rollback: eventstore undo or switch "
+                f"checkpoint {id_!r} of thread {thread!r} is unreachable since a rollback: eventstore undo or switch "
                 "brings it back, and eventstore fork --at makes a thread of it"
             )
         for number, located in enumerate(self._ancestors(thread, namespace, id_, name)):
@@ -117,7 +114,7 @@ class Session:
 
 
 @contextmanager
-def opened(url: str | None, schema: str) -> Iterator[Session]:
+def opened(url: str, schema: str) -> Iterator[Session]:
     """The store of that address, which is there and up to date; nothing is created.
 
     Raises:
@@ -128,45 +125,19 @@ def opened(url: str | None, schema: str) -> Iterator[Session]:
         yield Session(store)
 
 
-def existing(url: str | None) -> str:
+def existing(url: str) -> str:
     """The address of a store; if it is a file, of one that is there.
 
     Raises:
-        BadInputError: None was given.
         UnavailableError: There is no such file.
     """
-    address = parse(named(url))
+    address = parse(url)
     if isinstance(address, SQLiteAddress) and address.path and not _holds_something(address.path):
         raise UnavailableError(
             f"there is no store in {address.path}: check --store, or make one with eventstore migrate"
         )
-    return named(url)
-
-
-def named(url: str | None) -> str:
-    """The address that was given.
-
-    Raises:
-        BadInputError: None was given.
-    """
-    if not url:
-        raise BadInputError(
-            "which store? Name it by --store sqlite:///agents.db (or postgresql://…), or by EVENTSTORE_URL"
-        )
     return url
-
-
-def cause(command: str) -> Cause:
-    """Return the cause of a command's events: the user, and the command."""
-    return Cause(metadata={**_user(), "via": f"eventstore {command}"})
 
 
 def _holds_something(path: Path) -> bool:
     return path.is_file() and path.stat().st_size > 0
-
-
-def _user() -> dict[str, str]:
-    try:
-        return {"by": getpass.getuser()}
-    except (OSError, KeyError, ImportError):  # a user without a name, in a container for one
-        return {"by": f"uid {os.getuid()}"} if hasattr(os, "getuid") else {}

@@ -1,7 +1,7 @@
 """How a replay goes: the fork, and then step by step what is reused, until nothing is left to run.
 
-It is a generator that touches the store, but never calls a node: it stops wherever the graph has to take a step, for
-whoever drives it, sync or async.
+It is a generator that touches the store, but never calls a node: it stops wherever the graph has to take a step, and
+its driver takes it, sync or async.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import uuid4
 
 from langchain_core.runnables import RunnableConfig
@@ -20,15 +20,14 @@ from langgraph.errors import GraphRecursionError
 from langgraph.pregel import Pregel
 
 from eventstore import BadInputError, Cause, NotFoundError
-from langgraph.checkpoint.eventstore import _config, _reads
-from langgraph.checkpoint.eventstore._planning import Changed, counterparts, judge
-from langgraph.checkpoint.eventstore._recorded import Stand, Task, Writes, run_from, stand
-from langgraph.checkpoint.eventstore._replayed import Ended, Replayed, ReplayedTask
+from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._parts import SaverParts
+from langgraph.checkpoint.eventstore.replay import reads
+from langgraph.checkpoint.eventstore.replay.planning import Changed, counterparts, judge
+from langgraph.checkpoint.eventstore.replay.recorded import Frontier, Task, Writes, frontier_at, run_from
+from langgraph.checkpoint.eventstore.replay.replayed import Ended, Replayed, ReplayedTask
 from projections import Branches, NewCheckpoint, NewWrites, SavedCheckpoint
 from projections.pregel import NOBODY
-
-if TYPE_CHECKING:
-    from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 
 Graph = Pregel[Any, Any, Any, Any]
 
@@ -65,7 +64,7 @@ class Replaying:
         config: What else nodes expect in their config.
     """
 
-    saver: EventStoreSaver
+    saver: SaverParts
     graph: Graph
     thread: str
     checkpoint: str
@@ -84,18 +83,19 @@ class Replaying:
         graph = self.graph
         if not isinstance(graph, Pregel):
             raise BadInputError("a replay needs the compiled graph: pass what builder.compile(checkpointer=saver) gave")
-        if graph.checkpointer is not self.saver:
+        own: object = self.saver
+        if graph.checkpointer is not own:
             raise BadInputError("the graph saves elsewhere: compile it with this saver as its checkpointer")
         if self.node not in graph.nodes:
             raise BadInputError(f"the graph has no node {self.node!r}: it has {', '.join(sorted(graph.nodes))}")
-        if lost := _reads.unrecorded(graph):
+        if lost := reads.unrecorded(graph):
             raise BadInputError(f"channel {lost[0]!r} is untracked: what it held is in no record to be replayed")
         return Changed(
             self.node,
             self.only,
-            lambda node, sent: _reads.channels_read(graph, node, sent=sent),
-            _reads.overwritten(graph),
-            {node for node in graph.nodes if _reads.keeps_state(graph, node)},
+            lambda node, sent: reads.channels_read(graph, node, sent=sent),
+            reads.overwritten(graph),
+            {node for node in graph.nodes if reads.keeps_state(graph, node)},
             frozenset(graph.stream_channels_list),
         )
 
@@ -109,7 +109,7 @@ class Replaying:
         checkpoint = _config.checkpoint_id(self.checkpoint) or ""
         run = run_from(self.saver.checkpoints, self.saver.serde, thread, checkpoint)
         for index, saved in enumerate(run):
-            here = stand(self.graph, saved)
+            here = frontier_at(self.graph, saved)
             if any(changed.concerns(task, here.values) for task in here.tasks):
                 return run[index:]
         raise NotFoundError(
@@ -151,10 +151,10 @@ class Replaying:
 
     def _due(
         self, fork: str, record: Mapping[int, SavedCheckpoint], changed: Changed
-    ) -> tuple[Stand, list[ReplayedTask], list[tuple[Task, Task]]]:
+    ) -> tuple[Frontier, list[ReplayedTask], list[tuple[Task, Task]]]:
         """Return the fork's state, the tasks due there, and those whose recorded results hold, with counterparts."""
         here = self._latest(fork)
-        then = stand(self.graph, record[here.step]) if here.step in record else None
+        then = frontier_at(self.graph, record[here.step]) if here.step in record else None
         if then and then.given and {task.node for task in here.tasks} == {task.node for task in then.tasks}:
             # An update that came with an answer.
             self._write(here, fork, NOBODY, "", then.given, None, {})
@@ -205,20 +205,27 @@ class Replaying:
         return fork
 
     def _whole(self, at: SavedCheckpoint) -> Mapping[str, Any]:
-        channels = _reads.replayed_from_writes(self.graph) & at.channel_versions.keys()
+        channels = reads.replayed_from_writes(self.graph) & at.channel_versions.keys()
         if not channels:
             return {}
-        values = stand(self.graph, at).values
+        values = frontier_at(self.graph, at).values
         return {channel: _DeltaSnapshot(values[channel]) for channel in channels if channel in values}
 
-    def _latest(self, fork: str) -> Stand:
+    def _latest(self, fork: str) -> Frontier:
         saved = self.saver.checkpoints.get(fork, self.saver.serde)
         if saved is None:
             raise NotFoundError(f"thread {fork!r} was deleted before it was complete: replay once more")
-        return stand(self.graph, saved)
+        return frontier_at(self.graph, saved)
 
     def _write(
-        self, here: Stand, fork: str, task: str, path: str, writes: Writes, node: str | None, about: Mapping[str, str]
+        self,
+        here: Frontier,
+        fork: str,
+        task: str,
+        path: str,
+        writes: Writes,
+        node: str | None,
+        about: Mapping[str, str],
     ) -> None:
         """Record what a task is to have written: LangGraph takes the task for finished."""
         slots = [(channel, WRITES_IDX_MAP.get(channel, at), value) for at, (channel, value) in enumerate(writes)]
@@ -231,7 +238,7 @@ def _step_after(saved: SavedCheckpoint) -> int:
 
 
 def _for_one_step(config: RunnableConfig | None, fork: str, left: int) -> RunnableConfig:
-    """The caller's config, for one step of the fork of which so many are left."""
+    """The caller's config for one step of the fork, with the number of steps that are left."""
     given = _config.configurable(config)
     addressed = {"thread_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
     configurable = {key: value for key, value in given.items() if key not in addressed}

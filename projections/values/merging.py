@@ -1,12 +1,12 @@
-"""The earlier changes that a value is read from: a few of each rung, whatever the number of updates.
+"""Merge levels: changes, segments of changes, segments of these, so that a value is read from a few rows of each.
 
 A value of n updates is a chain of n changes. Every 32nd update merges the changes since the 32nd before it into one
 *segment*; every 32nd segment, those since the 32nd before it into a larger one; and so on. So a value is read from at
-most 31 changes, 31 segments of each size, and its beginning. Segments are a projection: a value can be read without
+most 31 changes, 31 segments of each level, and its beginning. Segments are a projection: a value can be read without
 them, from more rows.
 
-A change and a segment alike carry their *trail*: the versions of their like since the last place where a larger
-segment ends, the oldest first, which is that place; the last is what they build upon.
+A change and a segment alike carry their *merge path*: the versions of the earlier ones of the same level, the oldest
+first, back to the one where a segment of the level above ends. The last of them is what they build upon.
 """
 
 from __future__ import annotations
@@ -50,53 +50,53 @@ DEFAULT_POLICY = SnapshotPolicy()
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
-    """The position of the latest among changes, or among segments of one size.
+class Level:
+    """The position of the latest among changes, or among segments of one level.
 
     Attributes:
-        trail: The versions of the earlier ones, the oldest first.
+        path: The versions of the earlier ones, the oldest first.
         anchor: The parts as they were at the oldest of these.
     """
 
-    trail: tuple[int, ...]
+    path: tuple[int, ...]
     anchor: Parts
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """A segment to be made: it leads from the `anchor` to the present, and has this `trail` and size (`level`)."""
+class Merge:
+    """A segment to be made: it leads from the `anchor` to the present, and has this `path` and number of a `level`."""
 
     level: int
-    trail: tuple[int, ...]
+    path: tuple[int, ...]
     anchor: Parts
 
 
-Ladder = tuple[Rung, ...]
-"""First the rung of the changes, then that of the segments which end where the first one's trail begins, and so on. A
+Levels = tuple[Level, ...]
+"""First the level of the changes, then that of the segments which end where the first one's path begins, and so on. A
 value that builds upon nothing has none."""
 
 
-def climb(ladder: Ladder, version: int, parts: Parts, rows: int) -> Ladder:
-    """The ladder of a change that builds upon the value at `version`."""
-    if not ladder:
-        return (Rung((version,), parts),)
-    first = ladder[0]
-    if len(first.trail) < rows:
-        return (Rung((*first.trail, version), first.anchor), *ladder[1:])
-    return (Rung((version,), parts), *_above(ladder, rows))
+def levels_after(levels: Levels, version: int, parts: Parts, rows: int) -> Levels:
+    """The levels of a change that builds upon the value at `version`, which has the given `levels` and `parts`."""
+    if not levels:
+        return (Level((version,), parts),)
+    first = levels[0]
+    if len(first.path) < rows:
+        return (Level((*first.path, version), first.anchor), *levels[1:])
+    return (Level((version,), parts), *_above(levels, rows))
 
 
-def segments_due(ladder: Ladder, rows: int) -> list[Due]:
-    """The segments that end at the value which has this ladder."""
-    due: list[Due] = []
-    while ladder and len(ladder[0].trail) >= rows:
-        above = _above(ladder, rows)
-        due.append(Due(len(due) + 1, above[0].trail, ladder[0].anchor))
-        ladder = above
-    return due
+def merges_at(levels: Levels, rows: int) -> list[Merge]:
+    """The segments that end at the value which has these levels."""
+    merges: list[Merge] = []
+    while levels and len(levels[0].path) >= rows:
+        above = _above(levels, rows)
+        merges.append(Merge(len(merges) + 1, above[0].path, levels[0].anchor))
+        levels = above
+    return merges
 
 
-def _above(ladder: Ladder, rows: int) -> Ladder:
-    """The ladder of the segment that a full first rung is merged into."""
-    first, *rest = ladder
-    return climb(tuple(rest), first.trail[0], first.anchor, rows)
+def _above(levels: Levels, rows: int) -> Levels:
+    """The levels of the segment that a full first level is merged into."""
+    first, *rest = levels
+    return levels_after(tuple(rest), first.path[0], first.anchor, rows)

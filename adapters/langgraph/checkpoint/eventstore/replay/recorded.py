@@ -43,7 +43,7 @@ class Task:
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
+class Frontier:
     """The state of a run at one checkpoint.
 
     Attributes:
@@ -87,7 +87,7 @@ def run_from(
     return _one_run(way[::-1])
 
 
-def stand(graph: Pregel[Any, Any, Any, Any], saved: SavedCheckpoint) -> Stand:
+def frontier_at(graph: Pregel[Any, Any, Any, Any], saved: SavedCheckpoint) -> Frontier:
     """Return the state of a run of `graph` at a checkpoint."""
     snapshot = graph.get_state(_config.to_config(saved.thread, saved.namespace, saved.id))
     packets = saved.values.get(TASKS) or ()
@@ -105,7 +105,7 @@ def stand(graph: Pregel[Any, Any, Any, Any], saved: SavedCheckpoint) -> Stand:
     # An answer is for the question that was asked. One that is asked again is answered again.
     given = [(channel, value) for task, channel, value in saved.pending if task == NOBODY and channel != RESUME]
     values = snapshot.values if isinstance(snapshot.values, dict) else {"__root__": snapshot.values}
-    return Stand(saved.id, int(saved.metadata.get("step", -2)) + 1, values, tasks, given)
+    return Frontier(saved.id, int(saved.metadata.get("step", -2)) + 1, values, tasks, given)
 
 
 def path_text(path: Any) -> str:

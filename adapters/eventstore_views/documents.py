@@ -1,0 +1,127 @@
+"""Results as JSON documents, in types that JSON has. docs/command-line.md lists their fields.
+
+Entries of a timeline, diffs and origins have `to_json`; results of commands that change something are dataclasses of
+plain values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from eventstore import ChainError, StreamInfo, Verification
+from eventstore_views import times
+from projections import Branch, RecoveryPoint, SavedCheckpoint, StalledThread, Statistics, TaskState
+from projections.diffing.plain import plain
+from projections.recovery.report import Finding, Report
+
+
+def thread(stream: StreamInfo) -> dict[str, Any]:
+    """A thread in a list of them."""
+    return {
+        "thread": stream.name,
+        "version": stream.version,
+        "created_at": times.iso(stream.created_at),
+        "active_at": times.iso(stream.active_at),
+        "parent": stream.parent,
+        "parent_version": stream.parent_version,
+        "metadata": dict(stream.metadata),
+    }
+
+
+def statistics(found: Statistics, name: str | None, shown: int | None) -> dict[str, Any]:
+    """The counts of a store, or of one thread with the number of its checkpoints."""
+    counted: dict[str, Any] = (
+        {"threads": found.threads, "forks": found.forks, "deleted": found.deleted, "disk": found.disk}
+        if name is None
+        else {"thread": name, "checkpoints": shown}
+    )
+    return {
+        **counted,
+        "events": found.events,
+        "bytes": found.bytes,
+        "first": times.iso(found.first),
+        "last": times.iso(found.last),
+        "topics": {topic.topic: {"events": topic.events, "bytes": topic.bytes} for topic in found.topics},
+    }
+
+
+def checkpoint(saved: SavedCheckpoint, point: RecoveryPoint | None, values: dict[str, Any]) -> dict[str, Any]:
+    """A checkpoint, as far as it is known what comes next, with some of its values."""
+    return {
+        "thread": saved.thread,
+        "namespace": saved.namespace,
+        "id": saved.id,
+        "parent": saved.parent,
+        "version": saved.version,
+        "saved_at": times.iso(saved.saved_at),
+        "size": saved.size,
+        "run": point.run if point else None,
+        "next": [*point.next] if point else [],
+        "metadata": plain(dict(saved.metadata)),
+        "channels": {name: plain(value) for name, value in values.items()},
+        "folded": {name: rule for name, rule in saved.folded.items() if name in values},
+        "replayed": [*saved.replayed],
+        "pending": [
+            {"task": task, "channel": channel, "value": plain(value)} for task, channel, value in saved.pending
+        ],
+    }
+
+
+def branch(found: Branch) -> dict[str, Any]:
+    """A branch, with all that left it."""
+    return {
+        "thread": found.thread,
+        "tip": found.tip,
+        "base": found.base,
+        "checkpoints": found.checkpoints,
+        "current": found.current,
+        "shown": found.shown,
+        "step": found.step,
+        "saved_at": times.iso(found.saved_at),
+        "forked": found.forked,
+        "name": found.name,
+        "reason": found.reason,
+        "children": [branch(child) for child in found.children],
+    }
+
+
+def stalled(thread: StalledThread, questions: Sequence[Any]) -> dict[str, Any]:
+    """A thread that stopped in the middle, with what its tasks ask."""
+    head = thread.latest
+    return {
+        "thread": thread.thread,
+        "why": [*thread.why],
+        "since": times.iso(thread.since),
+        "checkpoint": head and head.id,
+        "step": head and head.step,
+        "next": [*head.next] if head else [],
+        "questions": [plain(question) for question in questions],
+        "tasks": [_task(task) for task in head.tasks] if head else [],
+        "beside": [_task(task) for task in head.beside] if head else [],
+    }
+
+
+def _task(task: TaskState) -> dict[str, Any]:
+    return asdict(task) | {"interrupts": [*task.interrupts]}
+
+
+def verification(found: Verification) -> dict[str, Any]:
+    """A log whose chains are whole."""
+    return asdict(found)
+
+
+def broken_chain(error: ChainError) -> dict[str, Any]:
+    """A log with a chain that is broken."""
+    others = [{"damage": str(each), "stream": each.stream, "version": each.version} for each in error.others]
+    return {"damage": str(error), "stream": error.stream, "version": error.version, "others": others}
+
+
+def report(found: Report) -> dict[str, Any]:
+    """A thread that was checked."""
+    return {**asdict(found), "ok": found.ok, "findings": [_finding(each) for each in found.findings]}
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {**asdict(finding), "kind": finding.kind.value}

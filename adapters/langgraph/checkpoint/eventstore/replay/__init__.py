@@ -1,0 +1,1 @@
+"""Selective replay: a recorded run once more with a changed node, of which only what depends on it runs again."""
