@@ -34,8 +34,8 @@ from eventstore.errors import (
     UnserializableError,
 )
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamInfo, StreamPage
-from eventstore.migrations import migration_sql
 from eventstore.reading.verifying import Verification
+from eventstore.recorders.migrating import migration_sql
 from eventstore.store import EventStore
 from eventstore.subscription import Subscription
 from eventstore.writing.deciding import Decision

@@ -12,15 +12,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from eventstore.codec import Codec
 from eventstore.errors import BadInputError, BusyError
 from eventstore.reading.log import LogReader
 from eventstore.recorders import Params, Recorder, Rows, Session, Statement
+from eventstore.recorders.tables import END, LogTables
 
-_END = 2**63 - 1
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.05
 
 
@@ -29,12 +29,13 @@ class Log(LogReader):
 
     Args:
         recorder: The database.
-        queries: The blocks of this package.
+        tables: Its tables.
         codec: Opens payloads.
     """
 
-    def __init__(self, recorder: Recorder, queries: Mapping[str, str], codec: Codec) -> None:
-        super().__init__(recorder, queries, codec)
+    def __init__(self, recorder: Recorder, tables: LogTables, codec: Codec) -> None:
+        super().__init__(tables, codec)
+        self._recorder = recorder
 
     def within(self, session: Session, changes: Changes | None = None) -> OpenLog:
         """Return the log as an open transaction sees it, and can change it. It costs nothing.
@@ -46,7 +47,7 @@ class Log(LogReader):
         """
         if isinstance(session, OpenLog):
             return session
-        return OpenLog(self._recorder, self._queries, self._codec, session, changes)
+        return OpenLog(self._tables.within(session), self._codec, session, changes)
 
     def feed_end(self, *, patience: float = 10.0) -> int:
         """Return the feed's last position, when all that is committed by now has its place in it.
@@ -60,12 +61,12 @@ class Log(LogReader):
         Raises:
             BusyError: An older transaction of the server stays open, and what is younger has no place in the feed yet.
         """
-        youngest, deadline, pause = _END, time.monotonic() + patience, _FIRST_PAUSE_SECONDS
+        youngest, deadline, pause = END, time.monotonic() + patience, _FIRST_PAUSE_SECONDS
         while True:
             self._recorder.sequence()
-            [(end, waiting)] = self._read(self._queries["feed_waiting"], {"upto": youngest})
+            end, waiting = self._tables.feed.end(youngest)
             if waiting is None:
-                return int(end)
+                return end
             if time.monotonic() > deadline:
                 raise BusyError(
                     f"a transaction on this server has been open for more than {patience:.0f} s, and what was "
@@ -97,15 +98,8 @@ class OpenLog(LogReader):
     It is a `Session`, too, for all else that belongs into the transaction.
     """
 
-    def __init__(
-        self,
-        recorder: Recorder,
-        queries: Mapping[str, str],
-        codec: Codec,
-        session: Session,
-        changes: Changes | None = None,
-    ) -> None:
-        super().__init__(recorder, queries, codec, session)
+    def __init__(self, tables: LogTables, codec: Codec, session: Session, changes: Changes | None = None) -> None:
+        super().__init__(tables, codec)
         self.session = session
         self._changes = changes
 
@@ -123,11 +117,7 @@ class OpenLog(LogReader):
         To be called before anything is read that an erasure is decided on: a fork must not begin to read what is being
         erased, and of two relatives that are erased at once, the second has to see that the first is gone.
         """
-        self.session.execute(self._queries["lock_family"], {"stream_id": stream_id})
-
-    def share(self, stream_id: int) -> None:
-        """Keep erasure and closing of a stream waiting until the transaction is over; forks may go on."""
-        self.session.execute(self._queries["share_stream"], {"stream_id": stream_id})
+        self._tables.streams.lock_family(stream_id)
 
     def close(self, stream_id: int) -> None:
         """Close a stream: its name is free for a new one. Its rows stay, since forks may read them.
@@ -139,7 +129,7 @@ class OpenLog(LogReader):
             BadInputError: This is no append's transaction.
         """
         self._noted().closed.add(stream_id)
-        self.session.execute(self._queries["close_stream"], {"stream_id": stream_id})
+        self._tables.streams.close(stream_id)
 
     def rename(self, name: str, new_name: str) -> None:
         """Give the stream that has a name another one, which no stream may have. Its hash chain goes on.
@@ -150,7 +140,7 @@ class OpenLog(LogReader):
             BadInputError: This is no append's transaction.
         """
         self._noted().renamed.update((name, new_name))
-        self.session.execute(self._queries["rename_stream"], {"name": name, "new_name": new_name})
+        self._tables.streams.rename(name, new_name)
 
     def begin_epoch(self, stream_id: int) -> None:
         """Make invalid what is remembered of a stream by its `Head.epoch`, once this append to it is stored.
@@ -169,8 +159,7 @@ class OpenLog(LogReader):
             stream_id: The stream.
             versions: The versions; what is not there, or erased already, is passed over.
         """
-        params = {"stream_id": stream_id, "versions": self._recorder.list_of([*versions])}
-        self.session.execute(self._queries["erase_events"], params)
+        self._tables.events.erase(stream_id, versions)
 
     def erase_after(self, stream_id: int, after: int, topics: Sequence[str]) -> None:
         """Erase the content of all of a stream's own events behind a version that are of some kinds.
@@ -180,8 +169,7 @@ class OpenLog(LogReader):
             after: The version that they follow: `pinned_upto`, if forks are to keep what they need.
             topics: The kinds.
         """
-        params = {"stream_id": stream_id, "after": after, "topics": self._recorder.list_of(topics)}
-        self.session.execute(self._queries["erase_events_after"], params)
+        self._tables.events.erase_after(stream_id, after, topics)
 
     def _noted(self) -> Changes:
         if self._changes is None:

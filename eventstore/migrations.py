@@ -6,7 +6,6 @@ stands in `eventstore_migrations` with the file's digest.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,7 +13,7 @@ from hashlib import sha256
 from importlib.resources import files
 
 from eventstore.errors import SchemaError
-from eventstore.queries import Dialect, load_queries, plain, quote_schema
+from eventstore.queries import Dialect, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,36 +39,6 @@ def load_migrations(component: str, dialect: Dialect, schema: str = "") -> Seque
         statements = tuple(statement for part in text.split(";\n") if (statement := plain(part, dialect, schema)))
         found.append(Migration(component, int(number), name, statements, sha256(text.encode()).hexdigest()))
     return tuple(found)
-
-
-def migration_sql(component: str, dialect: Dialect, schema: str = "eventstore") -> str:
-    """All of a component's migrations as one script, for a DBA to read and run on a store that does not have it yet.
-
-    It creates the schema and the list of migrations too, and fills it in, so that the store then opens with
-    `migrate=False`.
-    """
-    blocks = load_queries("eventstore", dialect, schema)
-    lines = [] if dialect == "sqlite" else [f"CREATE SCHEMA IF NOT EXISTS {quote_schema(schema)};"]
-    lines.append(blocks["create_migrations"] + ";")
-    for migration in load_migrations(component, dialect, schema):
-        lines += ["", f"-- {component} {migration.number:04}: {migration.name}"]
-        lines += [statement + ";" for statement in migration.statements]
-        lines.append(_written_out(blocks["note_migration"], dialect, migration) + ";")
-    return "\n".join(lines) + "\n"
-
-
-def _written_out(block: str, dialect: Dialect, migration: Migration) -> str:
-    """The block that notes a migration, with its values in place: names and digests of this package's own files."""
-    values = {
-        "component": f"'{migration.component}'",
-        "number": str(migration.number),
-        "title": f"'{migration.name}'",
-        "digest": f"'{migration.digest}'",
-        "applied_at": str(time.time_ns() // 1000),
-    }
-    for name, value in values.items():
-        block = block.replace(f":{name}" if dialect == "sqlite" else f"%({name})s", value)
-    return block
 
 
 def migrate(

@@ -17,10 +17,10 @@ from eventstore.errors import BadInputError, ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
 from eventstore.opening import open_recorder
-from eventstore.queries import load_queries
 from eventstore.reading import Reader, Verification, Window, page, verify_all, verify_stream
 from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
+from eventstore.recorders.tables import LogTables
 from eventstore.subscription import Subscription
 from eventstore.workers import Workers, twin, twin_iterator
 from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, Storing, once
@@ -38,6 +38,7 @@ class EventStore:
     Attributes:
         codec: Opens stored payloads; its `upcasters` can be added to at any time.
         log: The log's rows, for projections: read as they are, and in a transaction erased, closed or renamed.
+        tables: The log's tables, for what is kept beside it: how far consumers have come, and snapshots of aggregates.
     """
 
     def __init__(
@@ -49,11 +50,11 @@ class EventStore:
         self.max_value_bytes = max_value_bytes
         self.codec = Codec(upcasters, max_value_bytes)
         self.workers = Workers(recorder.connections)
-        self.queries = load_queries("eventstore", recorder.dialect, recorder.schema)
-        self.log = Log(recorder, self.queries, self.codec)
-        self._appender = Appender(Storing(recorder, self.queries, self.log, max_value_bytes))
-        self._reader = Reader(recorder, self.queries, self.codec)
-        self._forker = Forker(recorder, self.queries, self.log, self._reader)
+        self.tables = LogTables.of(recorder)
+        self.log = Log(recorder, self.tables, self.codec)
+        self._appender = Appender(Storing(recorder, self.tables, self.log, max_value_bytes))
+        self._reader = Reader(recorder, self.tables, self.codec)
+        self._forker = Forker(recorder, self.tables, self.log, self._reader)
         self._closed = False
 
     @classmethod
@@ -142,9 +143,8 @@ class EventStore:
 
         if idempotency_key is not None and batch:
             check_id("idempotency_key", idempotency_key, longest=MAX_KEY_BYTES)
-            return self.commit(
-                name, once(append, batch, idempotency_key, self.recorder, self.queries), metadata=metadata
-            )
+            append_once = once(append, batch, idempotency_key, self.tables.idempotency)
+            return self.commit(name, append_once, metadata=metadata)
         return self.commit(name, append, metadata=metadata, joins=True)
 
     @checks_itself
@@ -260,7 +260,7 @@ class EventStore:
         """
         self._check_open()
         window = Window(prefix, metadata or {}, active_since, active_until, newest_first, limit, cursor)
-        return page(self.recorder, self.queries, window)
+        return page(self.tables.streams, window)
 
     def fork(
         self,
@@ -311,8 +311,8 @@ class EventStore:
         """
         self._check_open()
         if stream is None:
-            return verify_all(self.recorder, self.queries)
-        return verify_stream(self.recorder, self.queries, check_stream(stream))
+            return verify_all(self.tables)
+        return verify_stream(self.tables, check_stream(stream))
 
     def close(self) -> None:
         """Finish what is under way and let go of the database. Closing twice is allowed."""

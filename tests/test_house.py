@@ -44,6 +44,8 @@ SOURCES = {
     "eventstore_eventsourcing": ROOT / "adapters" / "eventstore_eventsourcing",
 }
 DRIVERS = {"aiosqlite", "psycopg", "psycopg_pool", "sqlite3"}
+# Who knows the statements of the `.sql` files; and where `load_queries` is defined.
+GATEWAYS = ("eventstore.recorders", "projections.tables", "eventstore.queries")
 SHAPELESS = re.compile(r"_?(utils?|helpers?|common|managers?|misc|tools)")
 SQL = re.compile(
     r"\b(SELECT\s.*\sFROM|INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|(CREATE|ALTER|DROP)\s+(TABLE|INDEX))\b",
@@ -97,6 +99,17 @@ def _names() -> frozenset[str]:
 
 def _within(name: str, package: str) -> bool:
     return name == package or name.startswith(f"{package}.")
+
+
+def _mentioned(tree: ast.Module) -> Iterator[str]:
+    """The names that are imported or used, attributes included."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            yield node.id
+        elif isinstance(node, ast.Attribute):
+            yield node.attr
+        elif isinstance(node, ast.alias):
+            yield node.name
 
 
 each_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
@@ -153,6 +166,13 @@ def test_only_recorders_put_sql_together(module: Module) -> None:
     """Elsewhere SQL is reviewed as SQL, in `.sql` files."""
     if not _within(module.name, "eventstore.recorders"):
         assert not [text for text in _strings(module.tree) if SQL.search(text)]
+
+
+@each_module
+def test_only_the_gateways_to_the_tables_load_sql(module: Module) -> None:
+    """All others call methods of tables, and know neither the names of statements nor the order of columns."""
+    if not any(_within(module.name, gateway) for gateway in GATEWAYS):
+        assert "load_queries" not in {name.rpartition(".")[2] for name in _mentioned(module.tree)}
 
 
 @each_module
@@ -350,7 +370,7 @@ def test_every_block_is_used(layer: str) -> None:
     assert not unused
 
 
-@pytest.mark.parametrize("layer", ["eventstore"])
+@each_owner
 def test_what_is_the_same_in_both_dialects_stands_once(layer: str) -> None:
     postgres, sqlite = (_statements(SOURCES[layer] / "sql" / dialect) for dialect in DIALECTS)
     assert not [name for name in postgres.keys() & sqlite.keys() if postgres[name] == sqlite[name]]

@@ -168,11 +168,10 @@ class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder, Follo
     def _look_up(self, parts: Sequence[_Part], count: int) -> list[int] | None:
         numbers = [0] * count
         for part in parts:
-            params = {"stream_id": part.stream_id, "first": part.versions[0], "last": part.versions[-1]}
-            found = self.store.recorder.read(self.store.queries["feed_positions"], params)
+            found = self.store.tables.feed.positions(part.stream_id, part.versions[0], part.versions[-1])
             if len(found) < len(part.versions):
                 return None
-            for place, (position,) in zip(part.places, found, strict=True):
+            for place, position in zip(part.places, found, strict=True):
                 numbers[place] = position
         return numbers
 

@@ -10,11 +10,9 @@ from eventsourcing import persistence as es
 
 from eventstore.codec import envelope
 from eventstore.recorders import Session
+from eventstore.recorders.tables import END, SnapshotRow
 from eventstore.store import EventStore
 from eventstore_eventsourcing.recorder import LogRecorder, OriginatorIdType, bounds, translated
-
-# Past every version that a 64 bit integer can count.
-_END = 2**63 - 1
 
 
 class LogSnapshotRecorder(LogRecorder, es.AggregateRecorder):
@@ -42,24 +40,22 @@ class LogSnapshotRecorder(LogRecorder, es.AggregateRecorder):
         Raises:
             IntegrityError: There is a snapshot of that aggregate and version.
         """
-        rows = [
-            {
-                "purpose": self.purpose,
-                "name": self.name_of(stored.originator_id),
-                "version": stored.originator_version,
-                "topic": stored.topic,
-                "payload": envelope.seal(stored.state),
-            }
+        snapshots = [
+            (
+                self.name_of(stored.originator_id),
+                SnapshotRow(stored.originator_version, stored.topic, envelope.seal(stored.state)),
+            )
             for stored in stored_events
         ]
 
         def add(session: Session) -> None:
+            table = self.store.tables.within(session).snapshots
             # In one order for all writers, or two could wait for each other.
-            for row in sorted(rows, key=lambda row: (row["name"], row["version"])):
-                if not session.execute(self.store.queries["add_snapshot"], row):
-                    raise es.IntegrityError(f"there is a snapshot of {row['name']!r} at version {row['version']}")
+            for name, snapshot in sorted(snapshots, key=lambda each: (each[0], each[1].version)):
+                if not table.add(self.purpose, name, snapshot):
+                    raise es.IntegrityError(f"there is a snapshot of {name!r} at version {snapshot.version}")
 
-        if rows:
+        if snapshots:
             with translated():
                 self.store.recorder.write(add)
         return None
@@ -76,21 +72,21 @@ class LogSnapshotRecorder(LogRecorder, es.AggregateRecorder):
         """The snapshots of one aggregate, after version `gt` and up to `lte`."""
         name = self.name_of(originator_id)
         after, before = bounds(gt, lte)
-        params = {
-            "purpose": self.purpose,
-            "name": name,
-            "after": after,
-            "before": _END if before is None else before,
-            "limit": _END if limit is None else limit,
-        }
         with translated():
-            query = self.store.queries["snapshots_backward" if desc else "snapshots_forward"]
+            snapshots = self.store.tables.snapshots.page(
+                self.purpose,
+                name,
+                after=after,
+                before=END if before is None else before,
+                limit=END if limit is None else limit,
+                backward=desc,
+            )
             return [
                 es.StoredEvent(
                     self.originator_of(name),
-                    version,
-                    topic,
-                    envelope.unseal(bytes(payload), self.store.max_value_bytes),
+                    each.version,
+                    each.topic,
+                    envelope.unseal(each.payload, self.store.max_value_bytes),
                 )
-                for version, topic, payload in self.store.recorder.read(query, params)
+                for each in snapshots
             ]

@@ -35,10 +35,9 @@ class LogTrackingRecorder(LogRecorder, es.TrackingRecorder):
     def max_tracking_id(self, application_name: str) -> int | None:
         """The last notification that was processed, or `None`."""
         with translated():
-            rows = self.store.recorder.read(self.store.queries["tracked"], {"consumer": application_name})
-        return int(rows[0][0]) if rows else None
+            return self.store.tables.tracking.position(application_name)
 
     def _track(self, tracking: es.Tracking, session: Session) -> None:
-        params = {"consumer": tracking.application_name, "new_position": tracking.notification_id}
-        if not session.execute(self.store.queries["track"], params):
+        table = self.store.tables.within(session).tracking
+        if not table.advance(tracking.application_name, tracking.notification_id):
             raise es.IntegrityError(f"{tracking} was passed already")

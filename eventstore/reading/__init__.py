@@ -2,18 +2,10 @@
 
 from eventstore.reading.lineage import Span, ancestors_at, lineage, spans
 from eventstore.reading.listing import Window, page
-from eventstore.reading.log import (
-    ContentSize,
-    EventRow,
-    FeedRow,
-    FeedSize,
-    LogReader,
-    StreamCounts,
-    StreamRow,
-    TopicCount,
-)
+from eventstore.reading.log import LogReader
 from eventstore.reading.reader import Reader
 from eventstore.reading.verifying import Verification, verify_all, verify_stream
+from eventstore.recorders.tables import ContentSize, EventRow, FeedRow, FeedSize, StreamCounts, StreamRow, TopicCount
 
 __all__ = [
     "ContentSize",

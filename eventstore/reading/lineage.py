@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from operator import attrgetter
 
-from eventstore.recorders import Recorder, Rows
+from eventstore.recorders.tables import Ancestor, LineageTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,29 +22,21 @@ class Span:
         return self.after < version and (self.upto is None or version <= self.upto)
 
 
-def lineage(recorder: Recorder, queries: Mapping[str, str], stream_id: int) -> list[Span]:
+def lineage(table: LineageTable, stream_id: int) -> list[Span]:
     """Return the spans of a stream, oldest first; the last one is the stream's own."""
-    return lineage_read_by(recorder.read, queries, stream_id)
+    return spans(stream_id, sorted(table.ancestors(stream_id), key=attrgetter("upto")))
 
 
-def lineage_read_by(
-    read: Callable[[str, Mapping[str, Any]], Rows], queries: Mapping[str, str], stream_id: int
-) -> list[Span]:
-    """`lineage`, by whatever reads: a recorder, or the session of an open transaction."""
-    ancestors = read(queries["lineage"], {"stream_id": stream_id})
-    return spans(stream_id, sorted(((int(ancestor), int(upto)) for ancestor, upto in ancestors), key=_upto))
-
-
-def ancestors_at(of: Sequence[Span], version: int) -> list[tuple[int, int]]:
+def ancestors_at(of: Sequence[Span], version: int) -> list[Ancestor]:
     """Return the streams that a fork at `version` reads, each with its last version, given the parent's spans."""
     return [
-        (span.stream_id, version if span.upto is None else min(span.upto, version))
+        Ancestor(span.stream_id, version if span.upto is None else min(span.upto, version))
         for span in of
         if span.after < version and version > 0
     ]
 
 
-def spans(stream_id: int, ancestors: Sequence[tuple[int, int]]) -> list[Span]:
+def spans(stream_id: int, ancestors: Sequence[Ancestor]) -> list[Span]:
     """The spans of a stream whose ancestors are known, with the version up to which each is read, ascending."""
     found: list[Span] = []
     after = -1  # versions begin at 1, or at 0 where a writer of eventsourcing chose that
@@ -52,7 +44,3 @@ def spans(stream_id: int, ancestors: Sequence[tuple[int, int]]) -> list[Span]:
         found.append(Span(ancestor, after, upto))
         after = upto
     return [*found, Span(stream_id, after, None)]
-
-
-def _upto(ancestor: tuple[int, int]) -> int:
-    return ancestor[1]

@@ -13,11 +13,9 @@ from typing import Any
 from eventstore.errors import BadInputError
 from eventstore.events import StreamInfo, StreamPage, from_microseconds, to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
-from eventstore.metadata import described_by, searchable
-from eventstore.recorders import Recorder
+from eventstore.metadata import searchable
+from eventstore.recorders.tables import END, ListedStream, Search, StreamsTable
 
-# More than any page can hold.
-_MOST = 2**63 - 1
 # The last code point, as often as it fits into a name: no name that begins with a prefix sorts behind prefix + this.
 _LAST_NAME = "\U0010ffff" * (MAX_STREAM_BYTES // 4)
 
@@ -35,7 +33,7 @@ class Window:
     cursor: str | None
 
 
-def page(recorder: Recorder, queries: Mapping[str, str], window: Window) -> StreamPage:
+def page(table: StreamsTable, window: Window) -> StreamPage:
     """One page of streams."""
     check_id("prefix", window.prefix, longest=MAX_STREAM_BYTES, empty=True)
     wanted = searchable(window.metadata)
@@ -44,34 +42,31 @@ def page(recorder: Recorder, queries: Mapping[str, str], window: Window) -> Stre
     if window.limit < 1:
         raise BadInputError(f"limit is {window.limit}: a page holds at least one stream")
     cursor_time, cursor_name = _from_cursor(window.cursor)
-    rows = recorder.read(
-        queries["streams_by_activity" if window.newest_first else "streams_by_name"],
-        {
-            "prefix": window.prefix,
-            "prefix_end": window.prefix + _LAST_NAME,
-            "cursor_name": cursor_name,
-            "cursor_time": cursor_time,
-            "since": _microseconds(window.active_since),
-            "until": _microseconds(window.active_until),
-            "metadata": json.dumps(wanted),
-            "limit": min(window.limit + 1, _MOST),  # one more, to know whether there is a next page
-        },
+    search = Search(
+        first_name=window.prefix,
+        last_name=window.prefix + _LAST_NAME,
+        since=_microseconds(window.active_since),
+        until=_microseconds(window.active_until),
+        metadata=wanted,
+        cursor_name=cursor_name,
+        cursor_time=cursor_time,
+        limit=min(window.limit + 1, END),  # one more, to know whether there is a next page
     )
+    rows = table.listed(search, newest_first=window.newest_first)
     streams = [_info(row) for row in rows[: window.limit]]
     more = len(rows) > window.limit
     return StreamPage(streams, _to_cursor(rows[window.limit - 1]) if more else None)
 
 
-def _info(row: tuple[Any, ...]) -> StreamInfo:
-    name, version, created_at, active_at, metadata, parent, parent_version = row
+def _info(row: ListedStream) -> StreamInfo:
     return StreamInfo(
-        name=name,
-        version=version,
-        created_at=from_microseconds(created_at),
-        active_at=from_microseconds(active_at),
-        metadata=described_by(metadata),
-        parent=parent,
-        parent_version=parent_version,
+        name=row.name,
+        version=row.version,
+        created_at=from_microseconds(row.created_at),
+        active_at=from_microseconds(row.active_at),
+        metadata=row.metadata,
+        parent=row.parent,
+        parent_version=row.parent_version,
     )
 
 
@@ -79,8 +74,8 @@ def _microseconds(moment: datetime | None) -> int | None:
     return None if moment is None else to_microseconds(moment)
 
 
-def _to_cursor(row: tuple[Any, ...]) -> str:
-    return base64.urlsafe_b64encode(json.dumps([row[3], row[0]]).encode()).decode()
+def _to_cursor(row: ListedStream) -> str:
+    return base64.urlsafe_b64encode(json.dumps([row.active_at, row.name]).encode()).decode()
 
 
 def _from_cursor(cursor: str | None) -> tuple[int | None, str]:
@@ -94,6 +89,6 @@ def _from_cursor(cursor: str | None) -> tuple[int | None, str]:
 
 
 def _checked(moment: int) -> int:
-    if abs(moment) > _MOST:
+    if abs(moment) > END:
         raise ValueError(moment)
     return moment

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from eventstore.codec import Codec, Row
 from eventstore.events import Event, FeedEvent, Head
 from eventstore.reading.lineage import Span, lineage
 from eventstore.recorders import Recorder
+from eventstore.recorders.tables import END, LogTables
 
 _PAGE = 256
-# Past every version and position that a 64 bit integer can count.
-_END = 2**63 - 1
 
 
 class Reader:
     """Reads from one recorder."""
 
-    def __init__(self, recorder: Recorder, queries: Mapping[str, str], codec: Codec) -> None:
+    def __init__(self, recorder: Recorder, tables: LogTables, codec: Codec) -> None:
         self._recorder = recorder
-        self._queries = queries
+        self._tables = tables
         self._codec = codec
 
     def stream_id(self, stream: str) -> int | None:
         """The number of the stream that has the name now, or `None`."""
-        rows = self._recorder.read(self._queries["stream_by_name"], {"name": stream})
-        return int(rows[0][0]) if rows else None
+        return self._tables.streams.id_of(stream)
 
     def head(self, stream: str) -> Head | None:
         """The head of a stream, or `None` if it does not exist or has no events."""
-        rows = self._recorder.read(self._queries["stream_head"], {"name": stream})
-        return Head(int(rows[0][1]), bytes(rows[0][2])) if rows and rows[0][1] is not None else None
+        found = self._tables.streams.head(stream)
+        return found.head if found else None
 
     def read(
         self, stream: str, *, after: int, before: int | None, backward: bool, limit: int | None
@@ -40,7 +37,7 @@ class Reader:
         stream_id = self.stream_id(stream)
         if stream_id is None:
             return
-        spans = lineage(self._recorder, self._queries, stream_id)
+        spans = lineage(self._tables.lineage, stream_id)
         for span in reversed(spans) if backward else spans:
             for rows in self._rows(span, after, before, backward, limit):
                 yield [self._codec.decode(stream, row) for row in rows]
@@ -52,18 +49,15 @@ class Reader:
     ) -> Iterator[list[FeedEvent]]:
         """See `EventStore.feed`. `upto` is the last position that is wanted, if it is known that it was given."""
         end = self._recorder.sequence() if upto is None else upto
-        name, params = (
-            ("feed_page_of_topics", {"topics": self._recorder.list_of(topics)}) if topics else ("feed_page", {})
-        )
         while limit is None or limit > 0:
             size = _PAGE if limit is None else min(limit, _PAGE)
-            rows = self._recorder.read(self._queries[name], {"after": after, "upto": end, "limit": size, **params})
+            rows = self._tables.feed.named(after=after, upto=end, limit=size, topics=topics)
             if not rows:
                 return
-            yield [FeedEvent(position, self._codec.decode(stream, _row(stored))) for position, stream, *stored in rows]
+            yield [FeedEvent(each.position, self._codec.decode(each.stream, each.row)) for each in rows]
             if len(rows) < size:
                 return
-            after = rows[-1][0]
+            after = rows[-1].position
             if limit is not None:
                 limit -= len(rows)
 
@@ -71,12 +65,10 @@ class Reader:
         self, span: Span, after: int, before: int | None, backward: bool, limit: int | None
     ) -> Iterator[list[Row]]:
         low = max(after, span.after)
-        high = min(_END if before is None else before, _END if span.upto is None else span.upto + 1)
-        query = self._queries["read_backward" if backward else "read_forward"]
+        high = min(END if before is None else before, END if span.upto is None else span.upto + 1)
         while low + 1 < high and (limit is None or limit > 0):
             size = _PAGE if limit is None else min(limit, _PAGE)
-            params = {"stream_id": span.stream_id, "after": low, "before": high, "limit": size}
-            rows = [_row(stored) for stored in self._recorder.read(query, params)]
+            rows = self._tables.events.page(span.stream_id, after=low, before=high, limit=size, backward=backward)
             if not rows:
                 return
             yield rows
@@ -88,8 +80,3 @@ class Reader:
                 low = rows[-1].version
             if limit is not None:
                 limit -= len(rows)
-
-
-def _row(stored: Sequence[Any]) -> Row:
-    version, topic, recorded_at, digest, payload = stored
-    return Row(version, topic, recorded_at, bytes(digest), bytes(payload))

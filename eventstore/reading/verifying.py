@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from struct import error as StructError  # noqa: N812 (as errors are called)
@@ -10,10 +10,9 @@ from struct import error as StructError  # noqa: N812 (as errors are called)
 from eventstore.codec import chain, envelope
 from eventstore.errors import ChainError, NotFoundError, UnknownFormatError
 from eventstore.reading.lineage import Span, lineage
-from eventstore.recorders import Recorder
+from eventstore.recorders.tables import END, LogTables, StreamRow
 
 _PAGE = 500
-_END = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,29 +33,29 @@ class Verification:
         return Verification(self.streams + other.streams, self.events + other.events, self.erased + other.erased)
 
 
-def verify_stream(recorder: Recorder, queries: Mapping[str, str], name: str) -> Verification:
+def verify_stream(tables: LogTables, name: str) -> Verification:
     """See `EventStore.verify`."""
-    rows = recorder.read(queries["stream_by_name"], {"name": name})
-    if not rows:
+    stream_id = tables.streams.id_of(name)
+    if stream_id is None:
         raise NotFoundError(f"there is no stream {name!r} to verify")
     found = _Found(Verification(1, 0, 0))
-    for span in lineage(recorder, queries, int(rows[0][0])):
+    for span in lineage(tables.lineage, stream_id):
         with found.noting():
-            found.sound += _verify_span(recorder, queries, name, span)
+            found.sound += _verify_span(tables, name, span)
     return found.in_the_end()
 
 
-def verify_all(recorder: Recorder, queries: Mapping[str, str]) -> Verification:
+def verify_all(tables: LogTables) -> Verification:
     """See `EventStore.verify`. Each event once: of a fork only what is its own."""
     found = _Found(Verification(0, 0, 0))
-    after = -_END
-    while page := recorder.read(queries["all_streams"], {"after": after, "limit": _PAGE}):
-        for stream_id, name, _ in page:
+    after = -END
+    while page := tables.streams.page(after, _PAGE):
+        for stream_id, name in page:
             with found.noting():
-                own = lineage(recorder, queries, int(stream_id))[-1]
-                found.sound += _verify_span(recorder, queries, name, own) + Verification(1, 0, 0)
-        after = page[-1][0]
-    for stream_id, version in recorder.read(queries["events_without_a_stream"], {}):
+                own = lineage(tables.lineage, stream_id)[-1]
+                found.sound += _verify_span(tables, name, own) + Verification(1, 0, 0)
+        after = page[-1].stream_id
+    for stream_id, version in tables.events.without_a_stream():
         with found.noting():
             raise ChainError(f"#{stream_id}", version, "the stream that it belongs to is missing")
     return found.in_the_end()
@@ -84,28 +83,27 @@ class _Found:
         return self.sound
 
 
-def _verify_span(recorder: Recorder, queries: Mapping[str, str], name: str, span: Span) -> Verification:
+def _verify_span(tables: LogTables, name: str, span: Span) -> Verification:
     events = erased = 0
-    previous, version = _origin(recorder, queries, span)
-    low, high = span.after, _END if span.upto is None else min(span.upto + 1, _END)
+    previous, version = _origin(tables, span)
+    low, high = span.after, END if span.upto is None else min(span.upto + 1, END)
     while True:
-        params = {"stream_id": span.stream_id, "after": low, "before": high, "limit": _PAGE}
-        page = recorder.read(queries["read_forward"], params)
+        page = tables.events.page(span.stream_id, after=low, before=high, limit=_PAGE)
         for low, topic, recorded_at, stored, payload in page:
             if version is not None and low != version + 1:
                 raise ChainError(name, version + 1, "the event is missing")
             try:
-                digest = envelope.digest(bytes(payload))
+                digest = envelope.digest(payload)
                 linked = chain.link(previous, low, topic, recorded_at, digest)
             except UnknownFormatError as error:
                 raise ChainError(name, low, "the payload is not one") from error
             except StructError as error:
                 raise ChainError(name, low, "the topic is longer than any that was stored") from error
-            if linked != bytes(stored):
+            if linked != stored:
                 raise ChainError(name, low, "the hash does not follow from the content and the event before")
-            previous, version = bytes(stored), low
+            previous, version = stored, low
             events += 1
-            erased += envelope.is_erased(bytes(payload))
+            erased += envelope.is_erased(payload)
         if len(page) < _PAGE:
             break
     if span.upto is not None and version != span.upto:
@@ -113,22 +111,20 @@ def _verify_span(recorder: Recorder, queries: Mapping[str, str], name: str, span
     return Verification(0, events, erased)
 
 
-def _origin(recorder: Recorder, queries: Mapping[str, str], span: Span) -> tuple[bytes, int | None]:
+def _origin(tables: LogTables, span: Span) -> tuple[bytes, int | None]:
     """The hash that the first event of a span follows, and its version, if one is before it."""
-    ancestors = lineage(recorder, queries, span.stream_id)[:-1]
+    ancestors = lineage(tables.lineage, span.stream_id)[:-1]
     if not ancestors:
-        return chain.genesis(_stream(recorder, queries, span.stream_id)[2]), None
+        return chain.genesis(_stream(tables, span.stream_id).begun_as), None
     parent = ancestors[-1]
-    rows = recorder.read(queries["hash_at"], {"stream_id": parent.stream_id, "version": parent.upto})
-    if not rows:
-        name = _stream(recorder, queries, parent.stream_id)[0]
-        raise ChainError(name, parent.upto or 0, "the event is missing")
-    return bytes(rows[0][0]), parent.upto
+    previous = tables.events.hash_at(parent.stream_id, parent.upto)
+    if previous is None:
+        raise ChainError(_stream(tables, parent.stream_id).name, parent.upto or 0, "the event is missing")
+    return previous, parent.upto
 
 
-def _stream(recorder: Recorder, queries: Mapping[str, str], stream_id: int) -> tuple[str, int, str]:
-    rows = recorder.read(queries["stream_by_id"], {"stream_id": stream_id})
-    if not rows:
+def _stream(tables: LogTables, stream_id: int) -> StreamRow:
+    stream = tables.streams.by_id(stream_id)
+    if stream is None:
         raise ChainError(f"#{stream_id}", 0, "the stream is missing, and forks read through it")
-    name, closed, begun_as, *_ = rows[0]
-    return name, closed, begun_as
+    return stream

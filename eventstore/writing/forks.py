@@ -8,12 +8,13 @@ from typing import Any
 import ormsgpack
 
 from eventstore.codec import chain, chained
-from eventstore.erasing import Log, OpenLog
-from eventstore.errors import BusyError, ConflictError, ConnectionLostError, NotFoundError, OvertakenError
+from eventstore.erasing import Log
+from eventstore.errors import BusyError, ChainError, ConflictError, ConnectionLostError, NotFoundError, OvertakenError
 from eventstore.events import Appended, Cause, Head, NewEvent
 from eventstore.reading.lineage import Span, ancestors_at
 from eventstore.reading.reader import Reader
 from eventstore.recorders import Recorder, Session
+from eventstore.recorders.tables import LogTables, NewStream, StreamsTable
 from eventstore.writing.storing import ATTEMPTS, new_stream, stand_back
 
 FORKED = "stream.forked"
@@ -32,9 +33,9 @@ It may raise `OvertakenError`: then the fork is made anew, on the parent's new h
 class Forker:
     """Forks streams of one recorder."""
 
-    def __init__(self, recorder: Recorder, queries: Mapping[str, str], log: Log, reader: Reader) -> None:
+    def __init__(self, recorder: Recorder, tables: LogTables, log: Log, reader: Reader) -> None:
         self._recorder = recorder
-        self._queries = queries
+        self._tables = tables
         self._log = log
         self._reader = reader
 
@@ -69,11 +70,10 @@ class Forker:
     ) -> Appended:
         # Read before the transaction writes: the fork's transaction id, by which the feed is ordered, is then younger
         # than that of every event that it shares.
-        rows = self._recorder.read(self._queries["stream_head"], {"name": source})
-        if not rows or rows[0][1] is None:
+        parent = self._tables.streams.head(source)
+        if parent is None or parent.head is None:
             raise NotFoundError(f"there is no stream or thread {source!r} that could be copied")
-        parent_id, version, digest = rows[0]
-        head = Head(version, bytes(digest))
+        parent_id, head = parent.stream_id, parent.head
         past = self._log.lineage(parent_id)
         point = head if at is None else self._point(source, target, at, head, past)
         data = {"parent": source, "version": point.version, **({} if shows is None else {SHOWS: shows})}
@@ -82,44 +82,20 @@ class Forker:
 
         def begin(session: Session) -> None:
             # From here on nobody deletes the source, or erases what is in it. But that may have happened already.
-            log = self._log.within(session)
-            log.share(parent_id)
-            if log.stream_id(source) != parent_id:
+            tables = self._tables.within(session)
+            tables.streams.share(parent_id)
+            if tables.streams.id_of(source) != parent_id:
                 raise OvertakenError
-            stream_id = self._create(log, target, new_stream(target, described, parent_id, point.version))
-            for ancestor, upto in ancestors_at(past, point.version):
-                session.execute(
-                    self._queries["add_ancestor"], {"stream_id": stream_id, "ancestor_id": ancestor, "upto": upto}
-                )
-            session.execute(
-                self._queries["append_first_event"],
-                {
-                    "stream_id": stream_id,
-                    "version": row.version,
-                    "topic": row.topic,
-                    "recorded_at": row.recorded_at,
-                    "hash": row.hash,
-                    "payload": row.payload,
-                },
-            )
+            stream_id = _create(tables.streams, new_stream(target, described, parent_id, point.version))
+            for ancestor in ancestors_at(past, point.version):
+                tables.lineage.add(stream_id, ancestor)
+            tables.events.add_first(stream_id, row)
             if work:
                 work(session, stream_id, parent_id, point.version)
 
         self._once(begin, target, Head(row.version, row.hash))
         self._recorder.signal()
         return Appended(row.version, row.version, row.hash)
-
-    def _create(self, log: OpenLog, target: str, stream: Mapping[str, Any]) -> int:
-        created = log.execute(self._queries["create_stream"], stream)
-        if not created:
-            # Locked first, so that a first append that is under way has ended, and shows.
-            if (taken := log.stream_id(target)) is not None:
-                log.lock_family(taken)
-            created = log.execute(self._queries["take_empty_stream"], stream)
-        if not created:
-            message = f"there is a stream or thread {target!r} already: use another name for the copy, or delete it"
-            raise ConflictError(target, 0, "a stream of that name", message)
-        return int(created[0][0])
 
     def _once(self, begin: Callable[[Session], None], target: str, made: Head) -> None:
         """Make the fork, and after a lost connection find out whether it was made; if not, try once more."""
@@ -142,5 +118,20 @@ class Forker:
         if at == 0:
             return Head(0, chain.genesis(target))  # it shares nothing
         span = next(part for part in past if part.holds(at))
-        rows = self._recorder.read(self._queries["hash_at"], {"stream_id": span.stream_id, "version": at})
-        return Head(at, bytes(rows[0][0]))
+        digest = self._tables.events.hash_at(span.stream_id, at)
+        if digest is None:
+            raise ChainError(source, at, "the event is missing")
+        return Head(at, digest)
+
+
+def _create(streams: StreamsTable, stream: NewStream) -> int:
+    created = streams.create(stream)
+    if created is None:
+        # Locked first, so that a first append that is under way has ended, and shows.
+        if (taken := streams.id_of(stream.name)) is not None:
+            streams.lock_family(taken)
+        created = streams.take_empty(stream)
+    if created is None:
+        message = f"there is a stream or thread {stream.name!r} already: use another name for the copy, or delete it"
+        raise ConflictError(stream.name, 0, "a stream of that name", message)
+    return created

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
 
 from eventstore.errors import IdempotencyError
 from eventstore.events import Appended, Head, NewEvent
-from eventstore.recorders import Recorder, Statement
+from eventstore.recorders.tables import IdempotencyTable
 from eventstore.writing.deciding import Decide, Decision
 
 
-def once(
-    decide: Decide, events: Sequence[NewEvent], key: str, recorder: Recorder, queries: Mapping[str, str]
-) -> Decide:
+def once(decide: Decide, events: Sequence[NewEvent], key: str, table: IdempotencyTable) -> Decide:
     """Return `decide`, but for a key that was used before: then the first append's result, if it had the same events.
 
     The key is noted beside all else that was decided.
@@ -22,27 +20,17 @@ def once(
     digest = _digest(events)
 
     def decide_once(stream_id: int, head: Head) -> Decision | Appended:
-        known = recorder.read(queries["find_idempotent"], {"stream_id": stream_id, "key": key})
+        known = table.find(stream_id, key)
         if known:
-            first, last, stored, last_hash = known[0]
-            if bytes(stored) != digest:
+            if known.digest != digest:
                 raise IdempotencyError(
                     f"idempotency key {key!r} was used for other events: give each append a key of its own"
                 )
-            return Appended(first, last, bytes(last_hash))
+            return Appended(known.first_version, known.last_version, known.last_hash)
         decision = decide(stream_id, head)
         if isinstance(decision, Appended):
             return decision
-        note = Statement(
-            queries["note_idempotent"],
-            {
-                "stream_id": stream_id,
-                "key": key,
-                "first_version": head.version + 1,
-                "last_version": head.version + len(decision.events),
-                "digest": digest,
-            },
-        )
+        note = table.noting(stream_id, key, head.version + 1, head.version + len(decision.events), digest)
         return replace(decision, then=[*decision.then, note])
 
     return decide_once

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import random
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from eventstore.codec import chain
@@ -14,7 +14,8 @@ from eventstore.erasing import Log
 from eventstore.errors import ConnectionLostError, UnavailableError
 from eventstore.events import Head
 from eventstore.metadata import searchable
-from eventstore.recorders import Append, Recorder, Statement
+from eventstore.recorders import Append, Recorder, Session, Statement
+from eventstore.recorders.tables import BEGINNING, END, LogTables, NewStream
 
 _log = logging.getLogger("eventstore")
 
@@ -31,16 +32,16 @@ class Storing:
 
     Args:
         recorder: The database.
-        queries: The blocks of this package.
+        tables: Its tables.
         log: The log's rows.
         limit: How many bytes an event may take.
     """
 
-    def __init__(self, recorder: Recorder, queries: Mapping[str, str], log: Log, limit: int) -> None:
+    def __init__(self, recorder: Recorder, tables: LogTables, log: Log, limit: int) -> None:
         self.recorder = recorder
         self.log = log
         self.limit = limit
-        self._queries = queries
+        self._tables = tables
 
     def append(self, appends: Sequence[Append]) -> bool:
         """Append, each to another stream, in one transaction; `False`, with nothing stored, if one moved on."""
@@ -75,35 +76,34 @@ class Storing:
         """Return whether this very append was carried out, with all that was in its transaction."""
         # The hash covers the content, the time and all that came before: only this very append can have stored it.
         row = append.rows[-1]
-        rows = self.recorder.read(self._queries["hash_at"], {"stream_id": append.stream_id, "version": row.version})
-        return bool(rows) and bytes(rows[0][0]) == row.hash
+        return self._tables.events.hash_at(append.stream_id, row.version) == row.hash
 
     def head(self, name: str) -> tuple[int, Head, bool]:
         """Return the number of a stream, its head, and whether it has events of its own; create it if need be."""
-        rows = self.recorder.read(self._queries["stream_head"], {"name": name})
-        if not rows:
-            create = Statement(self._queries["create_stream"], new_stream(name, {}))
+        found = self._tables.streams.head(name)
+        while found is None:
+            stream = new_stream(name, {})
             # A stream is created once, however often it is asked for.
-            self.recorder.write(lambda session: session.execute(*create), repeatable=True)
-            rows = self.recorder.read(self._queries["stream_head"], {"name": name})
-        stream_id, version, digest = rows[0]
-        if version is None:
-            return stream_id, Head(0, chain.genesis(name)), False
-        return stream_id, Head(version, bytes(digest)), True
+            self.recorder.write(partial(self._create, stream), repeatable=True)
+            found = self._tables.streams.head(name)
+        if found.head is None:
+            return found.stream_id, Head(0, chain.genesis(name)), False
+        return found.stream_id, found.head, True
 
     def last_of_closed(self, stream_id: int) -> Head:
         """Return the head of a stream that has no name any more."""
-        params = {"stream_id": stream_id, "after": -1, "before": 2**63 - 1, "limit": 1}
-        [(version, _, _, digest, _)] = self.recorder.read(self._queries["read_backward"], params)
-        return Head(version, bytes(digest))
+        [last] = self._tables.events.page(stream_id, after=BEGINNING, before=END, limit=1, backward=True)
+        return Head(last.version, last.hash)
 
     def described(self, stream_id: int, metadata: Mapping[str, Any]) -> Sequence[Statement]:
         """Return the statements that say by what a stream can be searched, to be carried out with its first event."""
         if not (found := searchable(metadata)):
             return ()
         # Not before the first event: an append that fails leaves nothing to be found by.
-        params = {"stream_id": stream_id, "metadata": json.dumps(found)}
-        return [Statement(self._queries["describe_stream"], params)]
+        return [self._tables.streams.describing(stream_id, found)]
+
+    def _create(self, stream: NewStream, session: Session) -> None:
+        self._tables.within(session).streams.create(stream)
 
 
 def stand_back() -> None:
@@ -113,12 +113,6 @@ def stand_back() -> None:
 
 def new_stream(
     name: str, metadata: Mapping[str, Any], parent_id: int | None = None, parent_version: int | None = None
-) -> dict[str, Any]:
-    """Return the parameters of the `create_stream` block."""
-    return {
-        "name": name,
-        "parent_id": parent_id,
-        "parent_version": parent_version,
-        "created_at": time.time_ns() // 1000,
-        "metadata": json.dumps(searchable(metadata)),
-    }
+) -> NewStream:
+    """Return a stream that begins now, with the part of some metadata that it can be searched by."""
+    return NewStream(name, searchable(metadata), time.time_ns() // 1000, parent_id, parent_version)

@@ -1,5 +1,6 @@
 """The tables of this package, and the only users of its SQL: a class for each, with a method for each statement."""
 
+from eventstore.recorders.tables import END
 from projections.tables.branches import BranchesTable, BranchRow, ForkRow, ReflogRow, ReflogTable, SourcesTable, ViewRow
 from projections.tables.checkpoints import (
     CheckpointRow,
@@ -11,7 +12,7 @@ from projections.tables.checkpoints import (
     RunStream,
     UnreachableRow,
 )
-from projections.tables.rows import END, LAST, Source
+from projections.tables.rows import LAST, Source
 from projections.tables.segments import SegmentRow, SegmentsTable
 from projections.tables.tables import Tables
 from projections.tables.writes import WritesRow, WritesTable

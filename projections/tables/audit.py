@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Self
 
 from eventstore import EventStore
 from eventstore.queries import load_queries
-from projections.tables.rows import Reads, Runner, Table
+from eventstore.recorders.tables import Reads, Runner, Table
 
 
 class AuditRow(NamedTuple):

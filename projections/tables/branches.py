@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from projections.tables.rows import END, Source, Table
+from eventstore.recorders.tables import END, Table
+from projections.tables.rows import Source
 
 
 class BranchRow(NamedTuple):

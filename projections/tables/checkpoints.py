@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from eventstore.events import Cause
 from eventstore.recorders import Statement
-from projections.tables.rows import END, LAST, Source, Table
+from eventstore.recorders.tables import END, Table
+from projections.tables.rows import LAST, Source
 
 
 class CheckpointRow(NamedTuple):

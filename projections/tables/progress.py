@@ -8,7 +8,7 @@ from typing import NamedTuple, Self
 from eventstore import EventStore
 from eventstore.queries import load_queries
 from eventstore.recorders import Recorder
-from projections.tables.rows import Reads, Runner, Table
+from eventstore.recorders.tables import Reads, Runner, Table
 
 
 class State(NamedTuple):

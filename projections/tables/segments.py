@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from eventstore.recorders import Statement
+from eventstore.recorders.tables import Table
 from projections.records import pack_channel, pack_segment, unpack_channel
-from projections.tables.rows import Table
 from projections.values.change import Change
 
 

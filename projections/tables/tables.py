@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
+from typing import Self
 
 from eventstore import EventStore
 from eventstore.queries import load_queries
-from eventstore.recorders import Recorder, Session, Statement
+from eventstore.recorders import Statement
+from eventstore.recorders.tables import TableSet
 from projections.tables.branches import BranchesTable, ReflogTable, SourcesTable
 from projections.tables.checkpoints import CheckpointsTable
-from projections.tables.rows import Reads
 from projections.tables.segments import SegmentsTable
 from projections.tables.writes import WritesTable
 
@@ -27,20 +27,14 @@ _CLEARING = (
 )
 
 
-class Tables:
+class Tables(TableSet):
     """The tables of one store. Each read is a transaction of its own, or all are of the one that they are `within`.
 
     What changes rows belongs into a transaction.
     """
 
-    def __init__(self, recorder: Recorder, blocks: Mapping[str, str], session: Session | None = None) -> None:
-        self._recorder = recorder
-        self._blocks = blocks
-        self._session = session
-        self._runner = session or Reads(recorder)
-
     @classmethod
-    def of(cls, store: EventStore) -> Tables:
+    def of(cls, store: EventStore) -> Self:
         """Return the tables of a store, as they are whenever they are read."""
         recorder = store.recorder
         blocks: dict[str, str] = {}
@@ -48,43 +42,35 @@ class Tables:
             blocks.update(load_queries("projections", recorder.dialect, recorder.schema, file=file))
         return cls(recorder, blocks)
 
-    def within(self, session: Session) -> Tables:
-        """Return the tables as an open transaction sees them, and changes them.
-
-        Args:
-            session: The transaction. What is returned must not be used once it is over.
-        """
-        return Tables(self._recorder, self._blocks, session)
-
     @cached_property
     def checkpoints(self) -> CheckpointsTable:
         """The checkpoints: the position of each in the log."""
-        return CheckpointsTable(self._blocks, self._runner, self._recorder)
+        return self._table(CheckpointsTable)
 
     @cached_property
     def writes(self) -> WritesTable:
         """The events that hold the pending writes of each checkpoint."""
-        return WritesTable(self._blocks, self._runner, self._recorder)
+        return self._table(WritesTable)
 
     @cached_property
     def branches(self) -> BranchesTable:
         """The branches of threads."""
-        return BranchesTable(self._blocks, self._runner, self._recorder)
+        return self._table(BranchesTable)
 
     @cached_property
     def sources(self) -> SourcesTable:
         """The branches that each branch goes on from."""
-        return SourcesTable(self._blocks, self._runner, self._recorder)
+        return self._table(SourcesTable)
 
     @cached_property
     def reflog(self) -> ReflogTable:
         """The reflog: the branches that each thread was on, by version."""
-        return ReflogTable(self._blocks, self._runner, self._recorder)
+        return self._table(ReflogTable)
 
     @cached_property
     def segments(self) -> SegmentsTable:
         """Changes merged into larger ones."""
-        return SegmentsTable(self._blocks, self._runner, self._recorder)
+        return self._table(SegmentsTable)
 
     def carry_out(self, *statements: Statement) -> None:
         """Run statements that are otherwise part of an append, in the open transaction."""

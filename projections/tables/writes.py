@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from eventstore.events import Cause
 from eventstore.recorders import Statement
-from projections.tables.rows import Source, Table
+from eventstore.recorders.tables import Table
+from projections.tables.rows import Source
 
 
 class WritesRow(NamedTuple):

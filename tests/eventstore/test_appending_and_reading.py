@@ -304,7 +304,7 @@ def test_what_a_fast_statement_cannot_bind_it_does_not_take(value: object) -> No
 def test_an_append_that_is_made_once_keeps_all_that_was_decided(store: EventStore) -> None:
     store.append("s", numbered(1, 1))
     decision = Decision(numbered(2, 2), work=lambda _: None)
-    made = once(lambda *_: decision, decision.events, "key", store.recorder, store.queries)(1, Head(1, b""))
+    made = once(lambda *_: decision, decision.events, "key", store.tables.idempotency)(1, Head(1, b""))
     assert isinstance(made, Decision)
     assert [statement.params["key"] for statement in made.then] == ["key"]
     assert replace(made, then=()) == decision

@@ -1,0 +1,57 @@
+"""The tables of the log, and the only users of their SQL beside the recorders: a class for each, a method a statement.
+
+How an append is put together, and how migrations are carried out, is in the recorders themselves.
+"""
+
+from eventstore.recorders.tables.events import ContentSize, EventRow, EventsTable, TopicCount
+from eventstore.recorders.tables.feed import FeedEnd, FeedRow, FeedSize, FeedTable, NamedEvent
+from eventstore.recorders.tables.idempotency import IdempotencyTable, KnownAppend
+from eventstore.recorders.tables.lineage import Ancestor, LineageTable
+from eventstore.recorders.tables.log import LogTables
+from eventstore.recorders.tables.snapshots import SnapshotRow, SnapshotsTable
+from eventstore.recorders.tables.streams import (
+    ListedStream,
+    NewStream,
+    Search,
+    StreamCounts,
+    StreamHead,
+    StreamName,
+    StreamRow,
+    StreamsTable,
+)
+from eventstore.recorders.tables.table import BEGINNING, END, Reads, Runner, Table, TableSet
+from eventstore.recorders.tables.tracking import TrackingTable
+
+__all__ = [
+    "BEGINNING",
+    "END",
+    "Ancestor",
+    "ContentSize",
+    "EventRow",
+    "EventsTable",
+    "FeedEnd",
+    "FeedRow",
+    "FeedSize",
+    "FeedTable",
+    "IdempotencyTable",
+    "KnownAppend",
+    "LineageTable",
+    "ListedStream",
+    "LogTables",
+    "NamedEvent",
+    "NewStream",
+    "Reads",
+    "Runner",
+    "Search",
+    "SnapshotRow",
+    "SnapshotsTable",
+    "StreamCounts",
+    "StreamHead",
+    "StreamName",
+    "StreamRow",
+    "StreamsTable",
+    "Table",
+    "TableSet",
+    "TopicCount",
+    "TrackingTable",
+]
