@@ -65,10 +65,16 @@ WHERE true
 ON CONFLICT (branch_id, namespace, checkpoint_id, shown_from) DO NOTHING;
 
 -- name: orphan_in_forks
--- Of what forks saved on checkpoints that no thread shows any longer.
-UPDATE {schema}.checkpoints SET orphaned_at = 0
+-- Of what forks saved on checkpoints that no thread shows any longer: of those that the forks showed, which are retired.
+UPDATE {schema}.checkpoints AS child SET orphaned_at = 0
 WHERE namespace = :namespace AND parent_id = ANY (:checkpoint_ids::text[]) AND (orphaned_at IS NULL OR orphaned_at > 0)
-    AND branch_id IN (SELECT branch_id FROM {schema}.sources WHERE source_id = :branch_id AND cut_at IS NULL);
+    AND branch_id IN (
+        SELECT s.branch_id
+        FROM {schema}.sources s JOIN {schema}.checkpoints c
+            ON c.branch_id = s.source_id AND c.namespace = :namespace AND c.checkpoint_id = child.parent_id
+            AND c.shown_from <= s.upto AND (s.last_id IS NULL OR c.checkpoint_id <= s.last_id)
+        WHERE s.source_id = :branch_id AND s.cut_at IS NULL
+    );
 
 -- name: lock_rows
 -- While the rows are made anew nobody adds to them: this waits for writers that have begun, and makes others wait.

@@ -59,10 +59,16 @@ WHERE true
 ON CONFLICT (branch_id, namespace, checkpoint_id, shown_from) DO NOTHING;
 
 -- name: orphan_in_forks
--- Of what forks saved on checkpoints that no thread shows any longer.
-UPDATE checkpoints SET orphaned_at = 0
+-- Of what forks saved on checkpoints that no thread shows any longer: of those that the forks showed, which are retired.
+UPDATE checkpoints AS child SET orphaned_at = 0
 WHERE namespace = :namespace AND parent_id IN (SELECT value FROM json_each(:checkpoint_ids)) AND (orphaned_at IS NULL OR orphaned_at > 0)
-    AND branch_id IN (SELECT branch_id FROM sources WHERE source_id = :branch_id AND cut_at IS NULL);
+    AND branch_id IN (
+        SELECT s.branch_id
+        FROM sources s JOIN checkpoints c
+            ON c.branch_id = s.source_id AND c.namespace = :namespace AND c.checkpoint_id = child.parent_id
+            AND c.shown_from <= s.upto AND (s.last_id IS NULL OR c.checkpoint_id <= s.last_id)
+        WHERE s.source_id = :branch_id AND s.cut_at IS NULL
+    );
 
 -- name: lock_rows
 -- While the rows are made anew nobody adds to them. Here the one writer at a time sees to that.

@@ -305,6 +305,27 @@ def test_no_row_leads_to_writes_that_were_erased(
         assert found.pending_writes == []
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_deleted_run_takes_the_parent_from_what_a_fork_has_saved_only_if_the_fork_showed_it(
+    saver: EventStoreSaver, shared: bool
+) -> None:
+    step(saver, 1)
+    if not shared:
+        saver.copy_thread("thread", "fork")
+    step(saver, 2, run_id="run")
+    if shared:
+        saver.copy_thread("thread", "fork")
+    step(saver, 3, thread="fork")
+    before = shown(saver, "fork")
+    saver.delete_for_runs(["run"])
+    after = shown(saver, "fork")
+    assert numbers(saver, "fork") == [3, 1]
+    assert after[0].parent_config == (None if shared else before[0].parent_config)
+    assert saver.history.check("fork").ok
+    saver.checkpoints.rebuild()
+    assert shown(saver, "fork") == after
+
+
 def test_runs_are_deleted_also_from_forks_of_what_their_thread_has_forgotten(saver: EventStoreSaver) -> None:
     save(saver, 1, run_id="run")
     saver.copy_thread("thread", "pruned")
