@@ -1,7 +1,7 @@
 """Public methods hold their callers to what their signatures say, before anything is done.
 
 An argument of another type, a number that no database can hold, or a string that is not text (with a lone surrogate)
-would else be refused somewhere below, by an error of Python's or of a driver's that tells nobody what to do.
+would otherwise be refused somewhere below, by an error of Python's or of a driver's that tells nobody what to do.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def check_events(events: Iterable[NewEvent]) -> list[NewEvent]:
     """Return the events that are to be appended, if they can be.
 
     Raises:
-        BadInputError: They are none.
+        BadInputError: They are not events.
         InvalidIdError: A topic cannot be stored.
     """
     if not isinstance(events, Iterable):
@@ -115,7 +115,7 @@ def _any_of(others: Sequence[tuple[type, Check]], last: Check, *, optional: bool
 
 
 def _text(name: str, value: object) -> None:
-    # Nothing, and texts that are longer than can be stored, are names of what is not there. (ASCII is soon looked at.)
+    # The empty string, and texts too long to be stored, are valid names of what is not there. (ASCII is checked fast.)
     if not (type(value) is str and value.isascii() and "\0" not in value):
         check_id(name, value, longest=sys.maxsize)
 

@@ -173,5 +173,7 @@ class OpenLog(LogReader):
 
     def _noted(self) -> Changes:
         if self._changes is None:
-            raise BadInputError("this is done in the work of an append to the stream: use EventStore.commit")
+            raise BadInputError(
+                "this belongs into the work of an append to the stream: use Decision.work with EventStore.commit"
+            )
         return self._changes

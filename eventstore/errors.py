@@ -131,7 +131,7 @@ class ConnectionLostError(UnavailableError):
 
 
 class BusyError(StorageError):
-    """Another writer held the store for longer than `busy_timeout`."""
+    """Others kept the store busy: a writer for longer than `busy_timeout`, an open transaction, or many appends."""
 
 
 class ReadOnlyError(StorageError):
@@ -225,7 +225,7 @@ class CycleError(CorruptionError):
     Attributes:
         thread: The thread's id.
         namespace: The namespace.
-        checkpoint: The id of the checkpoint that was come upon again.
+        checkpoint: The id of the checkpoint that was reached twice.
     """
 
     def __init__(self, thread: str, namespace: str, checkpoint: str) -> None:
@@ -305,7 +305,7 @@ class UnknownFormatError(CorruptionError):
 
 
 class TypeNotAllowedError(EventStoreError):
-    """Values are of types that may not be made again.
+    """Values are of types that may not be loaded.
 
     What is stored was neither imported nor made, and stays as it is; what was to be stored is not.
 
@@ -327,7 +327,7 @@ class TypeNotAllowedError(EventStoreError):
 
 
 class OvertakenError(EventStoreError):
-    """The ground of an append, or of a read, has changed meanwhile.
+    """What an append, or a read, was based on has changed meanwhile.
 
     A `Decision.work` raises it to undo the append and to have it decided anew; reads begin anew. Callers never see it.
     """

@@ -77,7 +77,7 @@ class HasWorkers(Protocol):
 def twin(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], Coroutine[Any, Any, T]]:
     """The same method for async code: with the same arguments, on one of the object's own threads.
 
-    A task that is cancelled leaves all that the method writes behind, or nothing of it.
+    A task that is cancelled leaves all or nothing of what the method writes.
     """
 
     @wraps(method)
@@ -94,7 +94,7 @@ def twin_iterator(
     """The same iteration for async code: each part of it is fetched on one of the object's own threads.
 
     The method itself is called at once, so that it can refuse its arguments: it reads nothing before the iterator is
-    used. The first item is fetched alone: who wants no more does not wait for more.
+    used. The first item is fetched alone, so that a caller who stops there does not wait for more.
 
     Args:
         method: Returns an iterator.

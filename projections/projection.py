@@ -1,7 +1,7 @@
 """The seam for projections: rows that are derived from the log, and can be derived from it again.
 
 A projection says which tables it has, how events change their rows, and whether it lives *inline*, in the transaction
-of each append, or *follows* the feed. Whatever it is, its rows are dropped and made anew by `rebuild`.
+of each append, or *follows* the feed. In either case its rows are dropped and made anew by `rebuild`.
 
 A projection that is inline is read without asking the feed. Who appends changes its rows with the append (see
 `Decision.then` and `Decision.work`), by what the projection itself says of the event. One that follows costs an append
@@ -53,14 +53,14 @@ class Projection(Protocol):
 
     @property
     def inline(self) -> bool:
-        """Whether its rows are changed in the transaction of each append; if not, it follows the feed."""
+        """`True` if its rows are changed in the transaction of each append; `False` if it follows the feed."""
         ...
 
     @property
     def at_once(self) -> bool:
-        """Whether an inline one is rebuilt in one transaction: readers see the old rows until the new are there.
+        """`True` if it is rebuilt in one transaction, so that readers see the old rows until the new are there.
 
-        If not, it is rebuilt in steps: `prepare` finds in the database what was entered by the steps before.
+        If `False`, it is rebuilt in steps: `prepare` finds in the database what was entered by the steps before.
         """
         ...
 
@@ -68,7 +68,7 @@ class Projection(Protocol):
         """Return how some events change the rows. They follow those that were entered before, in the feed's order.
 
         It is called outside of the transaction, which in SQLite keeps all writers waiting: what takes long is done
-        here. Of an event whose content was erased there is the row alone.
+        here. An erased event comes with its row only.
         """
         ...
 
@@ -78,7 +78,7 @@ class Projection(Protocol):
 
 
 class Forgetting(Protocol):
-    """What a projection that follows the feed has besides, if content may be erased that it has entered."""
+    """The extra method of a projection that follows the feed, if content that it has entered may be erased later."""
 
     def forget(self, events: Sequence[FeedRow], turn: Turn) -> None:
         """Drop what the rows still tell of content that was erased by the time when some events were appended.
@@ -93,7 +93,7 @@ class Forgetting(Protocol):
 
 
 class Turn:
-    """A follower's turn: its transactions are carried out for as long as nobody else goes on.
+    """A follower's turn: its transactions are carried out for as long as nobody else has advanced the projection.
 
     Args:
         store: The store.

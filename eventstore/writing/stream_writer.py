@@ -71,7 +71,7 @@ class StreamWriter:
         self.waiting: list[Pending] = []
         self._storing = storing
         self._has_rows = False
-        # What was about to be stored when its thread was interrupted, perhaps it was: the append that tells, the batch.
+        # The append and the batch that were being stored when the thread was interrupted: perhaps they were.
         self._unsettled: tuple[Append, Batch] | None = None
         # The last head that was seen, and since when nobody else has moved it.
         self._known: Head | None = None
@@ -180,7 +180,7 @@ class StreamWriter:
                     return
                 batch.take(pending, decision)
             except (ConflictError, OvertakenError):
-                return  # on a head that is not stored yet nothing can be refused
+                return  # a head that is not stored yet is no ground to refuse anything
             except Exception as error:  # noqa: BLE001 (whatever it is, it is who decided that hears of it)
                 pending.fail(error)
 
@@ -276,7 +276,7 @@ def store(storing: Storing, writers: Sequence[StreamWriter], batches: Sequence[B
 
 
 def wait_or_give_up(writers: Sequence[StreamWriter], overtaken: int) -> None:
-    """Let others go first, before it is decided anew what another process has overtaken.
+    """Let others go first, before a decision that another process overtook is made anew.
 
     Args:
         writers: The writers that take part, whose locks are held.

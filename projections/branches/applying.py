@@ -48,7 +48,7 @@ class Applying:
         """Drop a stream's rows, but for those up to the version that living forks show."""
         for branch in self._tables.branches.of_stream(stream_id):
             self._drop_after(branch.branch_id, pinned)
-            if not pinned:  # or what forks show of it goes on from there
+            if not pinned:  # otherwise forks still read through them
                 self._tables.sources.drop(branch.branch_id)
         self._tables.segments.drop_after(stream_id, pinned)
 
@@ -86,7 +86,7 @@ class Applying:
         self._take_over(stream_id, branch_id, version, point.taken_over)
 
     def note(self, stream_id: int, version: int, topic: str) -> None:
-        """Note an event after which what anybody remembers of the thread may not be shown by it any more."""
+        """Note an event that makes stale what anybody remembers of the thread."""
         self._tables.reflog.note(stream_id, ReflogRow(version, topic))
 
     def _go_on(self, branch_id: int, stream_id: int, point: Point) -> None:
@@ -141,5 +141,5 @@ class Applying:
                 self._tables.checkpoints.take_over(branch_id, stream_id, row)
             erased = {event.version for event in self._log.erased_among(stream_id, each.writes)} if each.writes else ()
             for written in each.writes:
-                if written not in erased:  # since then, where rows are made anew
+                if written not in erased:  # in a rebuild it may have been erased since
                     self._tables.writes.take_over(branch_id, WritesRow(*key, written))

@@ -88,7 +88,7 @@ def caused(cause: Cause | None, reason: str | None, **described: str | None) -> 
     cause = cause or Cause()
     for key, value in {"reason": reason, **described}.items():
         if not isinstance(value, str | None):
-            raise BadInputError(f"{key} is {value!r}: say it in words")
+            raise BadInputError(f"{key} is {value!r}: use a string")
         if value is not None:
             cause = replace(cause, metadata={**cause.metadata, key: value})
     return cause
@@ -148,7 +148,8 @@ class Mover:
                         return MoveRecord(Point(row.version - 1), undoes=row.version)
                     return MoveRecord(returns_to=row.left_since, undoes=row.version)
             raise NotFoundError(
-                f"there is nothing to undo in thread {thread!r}: it was not rolled back, or was pruned since"
+                f"there is nothing to undo in thread {thread!r}: every rollback and switch was undone already, "
+                "or came before the last prune"
             )
 
         return self._move(thread, ROLLBACK_UNDONE, find, cause, expected_version)
@@ -217,7 +218,7 @@ class Mover:
         return Moved(thread, appended.last, topic, record.namespace, record.checkpoint, record.undoes)
 
     def _is_at(self, view: View, point: Point, head: Head) -> bool:
-        """Tell whether a thread shows just what it would at a point: nothing happened since, but a move to there."""
+        """Tell whether a thread shows exactly what it would show at a point: only a move to there happened since."""
         if not self._points.stays_whole(view, point):
             return False
         if sum(version > point.upto for version in point.events) == head.version - point.upto:
@@ -229,6 +230,6 @@ class Mover:
 
 
 _IS_WRITING = (
-    "thread {!r} moved on while it was looked at: a run is writing to it; nothing was changed. "
+    "thread {!r} changed while this was decided: a run is writing to it; nothing was changed. "
     "Stop the run, or wait for its end, and try again"
 )

@@ -25,7 +25,7 @@ from projections.reading.view import View, writes_rows
 from projections.records import Point, TakenOver
 from projections.tables import Tables
 
-# The end of the namespaces that begin with one: behind "|", and before every other character that an id is followed by.
+# Bounds for the namespaces below one: behind "|", and before every other character that an id is followed by.
 _BELOW, _PAST = "|", "}"
 
 
@@ -105,8 +105,7 @@ class Points:
     # --- questions ---------------------------------------------------------------------------------------------------
 
     def _question(self, view: View, at: Located, kept: _Kept) -> list[WritesEvent]:
-        """Return what was written at a checkpoint until the first answer; keep what subgraphs saved."""
-        # Nothing, if no task asked there.
+        """Return what was written at a checkpoint until the first answer, nothing if no task asked; keep subgraphs."""
         written, answer = _asked(self._written(view, at), at, kept.pruned)
         kept.answer(answer)
         if written:
@@ -138,7 +137,7 @@ class Points:
         if node is not None:
             own = f"{caller.namespace}{_BELOW}{node}:{task}".lstrip(_BELOW)
             return [*self._saved(view, own, caller), *self._lasting(view, caller, node)]
-        # Of a saver that was wrapped without task paths: its own subgraphs name the task, and what lasts its caller.
+        # Of a saver that was wrapped without task paths: its own subgraphs name the task, and lasting ones its caller.
         around = _without_tasks(caller.namespace)
         names = [
             name
@@ -166,7 +165,7 @@ class Points:
                         by_namespace.setdefault(at.namespace, {}).setdefault(at.id, at)
         for _, saved in sorted(by_namespace.items()):
             by_caller = {at.id for at in saved.values() if _callers(at).get(caller.namespace) == caller.id}
-            # What a run that saves at its end begins with does not say who called it.
+            # The first checkpoint of a run that is saved at its end does not name its caller.
             begun = {saved[each].parent for each in by_caller}
             yield [at for _, at in sorted(saved.items()) if at.id in by_caller or (at.id in begun and not _callers(at))]
 
@@ -233,7 +232,7 @@ class Points:
         return [event for event in events if kept.answered is None or event.version < kept.answered]
 
     def stays_whole(self, view: View, point: Point) -> bool:
-        """Tell whether all stays that a thread shows behind a point, and as written at its checkpoints."""
+        """Tell whether going back to a point would hide nothing, and leave the writes at its checkpoints alone."""
         staying = {(each.namespace, each.checkpoint): {*each.writes} for each in point.taken_over if each.version}
         if (root_id := point.last_id) is not None:
             root = [each.writes for each in point.taken_over if (each.namespace, each.checkpoint) == ("", root_id)]

@@ -36,7 +36,7 @@ def promote(store: EventStore, tables: Tables, branch: str, over: str, keep_as: 
 
     def decide(thread: str, then: Callable[[OpenLog], None], stream_id: int, head: Head) -> Decision:
         if head != heads[thread]:
-            message = f"thread {thread!r} moved on while it was looked at: a run is writing to it; nothing was changed"
+            message = f"thread {thread!r} changed while this was decided: a run is writing to it; nothing was changed"
             raise ConflictError(thread, heads[thread].version, head.version, message)
 
         def work(log: OpenLog) -> None:

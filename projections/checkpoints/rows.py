@@ -33,7 +33,7 @@ from projections.tables import Tables
 class CheckpointRows:
     """Checkpoints as a projection: see `projections.projection.Projection`.
 
-    Who appends one of these events changes the rows with it, by the statements and methods that are used here, too.
+    An append of one of these events changes the rows by the same statements and methods.
 
     Args:
         store: The store.
@@ -80,7 +80,7 @@ class CheckpointRows:
             applying.delete(stream_id, log.pinned_upto(stream_id))
             return
         if is_erased(event.payload):
-            return  # what it said was forgotten since
+            return  # its content was erased since
         cause, data = opened(self._store, f"#{stream_id}", version, event.payload, bytes, topic)
         if topic == CHECKPOINT_SAVED:
             parent = CheckpointRecord.unpack(data).parent

@@ -75,7 +75,7 @@ def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> Pre
     Raises:
         UnserializableError: The serializer refuses a value.
         BadInputError: The checkpoint is its own parent.
-        TypeNotAllowedError: It would not make types again that values hold: all of these.
+        TypeNotAllowedError: The values hold types that it would refuse to load; the error names all of them.
     """
     if checkpoint.parent == checkpoint.id:
         raise BadInputError(_DESCENDS.format(checkpoint.id, checkpoint.parent))
@@ -107,7 +107,7 @@ def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
 
     packed = for_each(packed_one, writes.writes)
     cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
-    # Where the graph's caller sends packets, the checkpoint does not tell whom.
+    # Where the graph's caller sends packets, the checkpoint does not record the receivers.
     given = [value for channel, _, value in writes.writes if channel == SENDS] if writes.task == NOBODY else ()
     event = NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed, sent_to(given)).pack(), cause)
     return PreparedWrites(writes.thread, event)
@@ -134,7 +134,7 @@ class Saver:
         self._longest = store.max_value_bytes
 
     def save(self, items: Sequence[Prepared], check: Callable[[], None] | None = None) -> None:
-        """Store checkpoints and writes of one thread, in their order, all of them or none, unless `check` raises."""
+        """Store checkpoints and writes of one thread, in their order, all or none; nothing if `check` raises."""
         batch = _Batch(self._tables, self._finder, self._manifests, self._bases, self._policy, self._longest, items)
         decide: Decide = batch.decide
         joins = False
@@ -153,7 +153,7 @@ class Saver:
             self._live.put(slot, value)
 
     def discard(self) -> None:
-        """Drop what is remembered of running threads. It costs tables, nothing else."""
+        """Drop what is remembered of running threads. It costs queries, nothing else."""
         self._manifests.discard()
         self._live.discard()
 
@@ -240,7 +240,7 @@ class _Batch:
         """Note a value as it is at a version.
 
         Raises:
-            BadInputError: No read would be given the memory for it: a value can grow by small changes.
+            BadInputError: It is too large to be read back; small changes can make it so.
         """
         size = max(value.size, PART_BYTES * len(value.parts.stored))
         if size > self._longest:
@@ -291,8 +291,8 @@ class _Batch:
     def _check_descent(self, checkpoint: NewCheckpoint, ancestor: str, parent: Ancestor, ahead: str) -> None:
         """Refuse a checkpoint that would descend from itself, as far as that costs nothing where ids grow with time.
 
-        Every ring has a link whose parent has the greater id. It is found in full if that link closes it, or is one of
-        those that are remembered since this process has written to the thread; else if it is a ring of two.
+        In every ring some checkpoint's parent has the greater id. It is found in full if that one closes it, or is
+        remembered since this process has written to the thread; else if it is a ring of two.
         """
         if parent is NO_ANCESTOR:
             return
@@ -317,7 +317,7 @@ _DESCENDS = (
     "passed with a checkpoint is that of its parent: to copy one, pass its parent_config"
 )
 _PROMOTED = (
-    "another branch was promoted to be thread {!r}, and what this checkpoint follows is not of it; nothing was stored. "
+    "another branch was promoted to be thread {!r}, and this checkpoint's parent is not in it; nothing was stored. "
     "Run it again from where the thread is now"
 )
 _MOVED = (

@@ -70,7 +70,7 @@ class Forgetter:
         """Delete the checkpoints of some runs; see `Checkpoints.delete_runs`."""
         total = PruneReport()
         done: set[int] = set()
-        # Once more than there is something new to find: a thread may get another's name meanwhile.
+        # Until nothing new is found: a thread may be renamed meanwhile.
         while found := {
             stream_id: (name, closed)
             for stream_id, name, closed in self._tables.checkpoints.streams_of_runs([*runs])
@@ -110,7 +110,7 @@ class Forgetter:
             pinned = self._store.log.pinned_upto(stream_id)
             try:
                 planned = plan(view, pinned)
-            except ErasedError as error:  # another process prunes or deletes, too: what was read of the thread is old
+            except ErasedError as error:  # another process prunes or deletes, too: what was read of it is stale
                 raise OvertakenError from error
             made.append(planned)
             if dry_run or not planned.report.threads:

@@ -24,7 +24,7 @@ from projections.tables import Source, Tables
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
 
-# What an erased event still takes, of its payload.
+# The bytes of payload that are left of an erased event.
 _STUB_BYTES = len(erased(b"\x01\x00"))
 _RECORDS_AT_A_TIME = 200
 
@@ -36,7 +36,7 @@ class Row:
     Attributes:
         version: The version of its event.
         run: The run that saved it.
-        retired: Whether it is shown no longer.
+        retired: Whether it is hidden.
         own: Whether it is on the branch that the thread is on, and not on one that this goes on from.
         deletable: Whether it is the thread's own, and not an ancestor's.
         gone: Whether nobody shows it any longer, not even a fork.
@@ -100,7 +100,7 @@ class Planner:
     def keep_latest(self, view: View, pinned: int) -> Plan:
         """Keep the latest checkpoint of each namespace.
 
-        A namespace of a subgraph's call (its last part ends in `:task`) goes altogether when the outermost graph's
+        A namespace of a subgraph's call (its last part ends in `:task`) is removed entirely when the outermost graph's
         checkpoint that it was called from goes; one whose state outlives the call stays.
         """
         contents = self._contents(view)
@@ -258,7 +258,7 @@ class Planner:
 
     def _replayed_through(self, view: View, kept: Iterable[Key]) -> set[Key]:
         """The hidden checkpoints that the DeltaChannels of the kept ones replay through."""
-        # The channels that each is replayed through for: where the ways of two meet, the second need not go on.
+        # The channels that each is replayed through for: where two paths meet, the second walk stops.
         replayed: dict[Key, set[str]] = {}
         for namespace, checkpoint in kept:
             located = self._locate(view, namespace, checkpoint)

@@ -19,7 +19,7 @@ from projections.values.value import Value, as_read
 
 
 class Contents:
-    """Everything that some checkpoints consist of: a few tables, and then no more.
+    """Everything that some checkpoints consist of: a few queries, and then no more.
 
     Args:
         store: The store.

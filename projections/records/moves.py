@@ -14,7 +14,7 @@ from projections.records.layout import are, hold, id_of, is_version, layout, pac
 
 
 class TakenOver(NamedTuple):
-    """A checkpoint that a pruned fork took over from an ancestor.
+    """A checkpoint that a branch takes over from those that it goes on from, as a prune, rollback or fork does.
 
     Attributes:
         namespace: Its namespace.

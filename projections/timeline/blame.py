@@ -207,7 +207,7 @@ def _check_replayed(located: Located, channel: str, item: Any) -> None:
         raise NotFoundError(f"checkpoint {located.id!r} has no channel {channel!r}: it has {held}")
     if item is not None:
         raise BadInputError(
-            f"of channel {channel!r} only the writes are stored, and no rule is known that makes its value of them: "
+            f"of channel {channel!r} only the writes are stored, and no known rule makes its value of them: "
             "name the graph, or ask for all of it, without an item"
         )
 
@@ -255,7 +255,7 @@ class _Search:
         return _origin(self._view, located, found, name, value, writers, since)
 
     def _new_at(self, version: int, older: int, sought: dict[Path, Path]) -> list[_Found]:
-        """The parts that were not there in the older value, or not so; the places of the others are moved there."""
+        """The parts that were missing from the older value, or differed there; the paths of the others are updated."""
         added = None if self._by_line else self.generations.added(version, older, self._values.serializer)
         if added is not None:
             return [_Found(path, here, ABSENT, version) for path, here in _added(sought, added)]

@@ -22,7 +22,7 @@ class Slot(NamedTuple):
 
 
 class LiveValues(Follower):
-    """Keeps the last value of each channel, those that were used lately.
+    """Keeps the last value of each recently used channel.
 
     Args:
         budget: How many bytes of memory the values may take together, as `Value.memory` estimates them.
