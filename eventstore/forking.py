@@ -2,7 +2,7 @@
 
 A copy of a process has its memory, but none of its threads, and shares its connections. Locks that another thread held
 are held for ever, and what a child says on a connection, its parent would have said. So whatever has locks, threads or
-connections follows forks: see `Follower`.
+connections follows forks: see `ForkAware`.
 
 The rules of SQLite go further: a connection may not be open while its process forks, since the child's copy of the
 library would take the parent's locks for its own. https://www.sqlite.org/howtocorrupt.html
@@ -17,13 +17,13 @@ from itertools import count
 
 # By their numbers, in the order in which they were made. (A dict of its own, since its values are listed in one step:
 # other threads go on while a fork begins.)
-_followers: dict[int, weakref.ref[Follower]] = {}
+_followers: dict[int, weakref.ref[ForkAware]] = {}
 _numbers = count()
 # Held from before a fork until it is over: of two threads that fork, one waits.
 _forking = threading.Lock()
 
 
-class Follower:
+class ForkAware:
     """A base class for objects with locks, threads or connections, which have to act when the process forks.
 
     The other methods are called around each fork, once `follow_forks` was called.
@@ -44,7 +44,7 @@ class Follower:
         """Replace what a child cannot use: all locks, threads and connections."""
 
 
-def _present() -> list[Follower]:
+def _present() -> list[ForkAware]:
     return [follower for each in [*_followers.values()] if (follower := each()) is not None]
 
 

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from eventstore.events import FeedEvent
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from eventstore.reading.reader import Reader
 from eventstore.recorders import Recorder
 
@@ -20,7 +20,7 @@ _LOOK_AGAIN_SECONDS = 1.0
 _LOOK_AGAIN_SOON_SECONDS = 0.01
 
 
-class Subscription(Follower, Iterator[FeedEvent]):
+class Subscription(ForkAware, Iterator[FeedEvent]):
     """The feed, without an end. One thread iterates; any thread may `stop` or `close` it, which ends the iteration.
 
     It sleeps until an append wakes it: of this process at once, of another one within milliseconds.
@@ -52,7 +52,7 @@ class Subscription(Follower, Iterator[FeedEvent]):
             self._listener.close()
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`: parent and child go on from the same position, each by itself."""
+        """See `ForkAware`: parent and child go on from the same position, each by itself."""
         self._iterating = threading.Lock()
         stopped, self._stopped = self._stopped.is_set(), threading.Event()
         if stopped:

@@ -13,7 +13,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from eventstore.arguments import checks_itself
 from eventstore.errors import StoreClosedError
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,7 +24,7 @@ S = TypeVar("S", bound="HasWorkers")
 _AT_ONCE = 500
 
 
-class Workers(Follower):
+class Workers(ForkAware):
     """A bounded pool of threads, started when first needed."""
 
     def __init__(self, count: int) -> None:
@@ -52,7 +52,7 @@ class Workers(Follower):
             executor.shutdown()
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`: a child starts threads of its own."""
+        """See `ForkAware`: a child starts threads of its own."""
         self._lock = threading.Lock()
         self._executor = None
 

@@ -116,7 +116,7 @@ class Turn:
         return work(log) if self._table.within(log).take_turn() == self.state else None
 
 
-class Follower(forking.Follower):
+class Follower(forking.ForkAware):
     """Brings a projection up to date from the feed.
 
     Args:
@@ -181,7 +181,7 @@ class Follower(forking.Follower):
         _write(self._store, work)
 
     def after_fork_in_child(self) -> None:
-        """See `forking.Follower`."""
+        """See `forking.ForkAware`."""
         self._turn = threading.Lock()
 
     def _end(self) -> int:

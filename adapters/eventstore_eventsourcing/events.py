@@ -15,7 +15,7 @@ from eventsourcing import persistence as es
 from eventstore import errors
 from eventstore.codec.chain import genesis
 from eventstore.events import FeedEvent, Head, NewEvent
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from eventstore.ids import check_stream, check_topic
 from eventstore.recorders import Session
 from eventstore.recorders.wake_up import WakeUp
@@ -85,7 +85,7 @@ class LogAggregateRecorder(LogRecorder, es.AggregateRecorder):
         return list(parts.values())
 
 
-class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder, Follower):
+class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder, ForkAware):
     """The events of an application, as streams of the log and as its feed."""
 
     def __init__(self, store: EventStore, originator_id_type: OriginatorIdType = "uuid") -> None:
@@ -145,7 +145,7 @@ class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder, Follo
         )
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`."""
+        """See `ForkAware`."""
         self._numbering = threading.Lock()
 
     def _numbers(self, parts: Sequence[_Part], count: int) -> list[int] | None:

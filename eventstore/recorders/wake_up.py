@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 
 
-class WakeUp(Follower):
+class WakeUp(ForkAware):
     """Counts wake-ups, so that one which comes between looking and waiting is not missed."""
 
     def __init__(self) -> None:
@@ -32,5 +32,5 @@ class WakeUp(Follower):
             return self._condition.wait_for(lambda: self._count > heard, timeout)
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`."""
+        """See `ForkAware`."""
         self._condition = threading.Condition()

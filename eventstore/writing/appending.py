@@ -13,7 +13,7 @@ from typing import Any
 from eventstore.codec import chained
 from eventstore.errors import BusyError, OvertakenError
 from eventstore.events import Appended, NewEvent
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from eventstore.recorders import Append, Session
 from eventstore.writing.deciding import Decide
 from eventstore.writing.pending import Pending
@@ -24,7 +24,7 @@ from eventstore.writing.stream_writer import StreamWriter, store, wait_or_give_u
 _REMEMBERED_STREAMS = 20_000
 
 
-class Appender(Follower):
+class Appender(ForkAware):
     """Appends to the streams of one recorder: to one by its `StreamWriter`, or to several in one transaction.
 
     Args:
@@ -93,7 +93,7 @@ class Appender(Follower):
         raise BusyError("other processes keep appending to this stream: try again")
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`. What was about to be stored is the parent's, who stores it."""
+        """See `ForkAware`. What was about to be stored is the parent's, who stores it."""
         self._writers = OrderedDict()
         self._lock = threading.Lock()
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore.events import Head
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from projections.records import Manifest
 
 
@@ -54,7 +54,7 @@ class _Remembered:
     latest: dict[str, tuple[str, Ancestor]] = field(default_factory=dict)
 
 
-class Manifests(Follower):
+class Manifests(ForkAware):
     """Remembers the manifest of each namespace's last checkpoint, of a bounded number of streams."""
 
     def __init__(self) -> None:
@@ -96,6 +96,6 @@ class Manifests(Follower):
             self._streams.clear()
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`. Another thread may have been at work here, and left it half done."""
+        """See `ForkAware`. Another thread may have been at work here, and left it half done."""
         self._streams = OrderedDict()
         self._lock = threading.Lock()

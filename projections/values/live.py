@@ -9,7 +9,7 @@ import threading
 from collections import OrderedDict
 from typing import NamedTuple
 
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from projections.values.value import Value
 
 
@@ -21,7 +21,7 @@ class Slot(NamedTuple):
     channel: str
 
 
-class LiveValues(Follower):
+class LiveValues(ForkAware):
     """Keeps the last value of each recently used channel.
 
     Args:
@@ -73,7 +73,7 @@ class LiveValues(Follower):
                 self._drop(slot)
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`. Another thread may have been at work here, and left it half done."""
+        """See `ForkAware`. Another thread may have been at work here, and left it half done."""
         self._values, self._memory = OrderedDict(), 0
         self._lock = threading.Lock()
 

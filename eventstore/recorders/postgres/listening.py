@@ -13,7 +13,7 @@ from socket import socket, socketpair
 import psycopg
 
 from eventstore.errors import EventStoreError
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from eventstore.recorders.postgres.connection import Connection
 from eventstore.recorders.postgres.errors import lost, translate
 
@@ -29,7 +29,7 @@ def channel(schema: str) -> dict[str, str | int]:
     return {"channel": f"eventstore_{number}", "class_id": 1_702_257_011, "object_id": number}
 
 
-class Notifier(Follower):
+class Notifier(ForkAware):
     """Tells other processes of appends, from a thread of its own and once for many.
 
     Never in the append's transaction: NOTIFY makes all committing transactions of a database queue on one lock.
@@ -60,7 +60,7 @@ class Notifier(Follower):
             self._thread.join()
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`."""
+        """See `ForkAware`."""
         self._start_over()
 
     def _start_over(self) -> None:
@@ -85,7 +85,7 @@ class Notifier(Follower):
                 self._ending.wait(_NOTIFY_PAUSE_SECONDS if self._notify() else _NOBODY_LISTENS_SECONDS)
 
 
-class PostgresListener(Follower):
+class PostgresListener(ForkAware):
     """Holds a connection that listens, for the appends of other processes; those of this one wake it directly.
 
     Behind a pooler it holds none: what listens is a session of the server, which the pooler may give to others.
@@ -157,7 +157,7 @@ class PostgresListener(Follower):
         self._mouth.close()
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`. The child listens on a connection of its own, if somebody waits there."""
+        """See `ForkAware`. The child listens on a connection of its own, if somebody waits there."""
         self._connection = None  # it is abandoned with all others
         is_open = self._ear.fileno() >= 0
         self._ear.close()

@@ -14,7 +14,7 @@ import psycopg
 from eventstore.address import PostgresAddress
 from eventstore.codec import Row
 from eventstore.errors import NotAStoreError
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries, quote_schema
 from eventstore.recorders.migrating import by_component, carry_out, is_up_to_date
@@ -38,7 +38,7 @@ _FEW_STATEMENTS = 6
 _SEQUENCE_BATCH = 10_000
 
 
-class PostgresRecorder(Follower):
+class PostgresRecorder(ForkAware):
     """Implements `Recorder` on PostgreSQL, with a bounded pool of connections.
 
     Args:
@@ -154,7 +154,7 @@ class PostgresRecorder(Follower):
             listener.wake()
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`: a child opens connections of its own."""
+        """See `ForkAware`: a child opens connections of its own."""
         connections = self._open_connections()
         for connection in connections:
             connection.abandon()

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from eventstore.address import SQLiteAddress
 from eventstore.errors import EventStoreError, NotAStoreError, StoreClosedError, UnavailableError
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries
 from eventstore.recorders.migrating import by_component, carry_out, is_up_to_date
@@ -39,7 +39,7 @@ _FEW_ROWS = 4
 _FORK_PATIENCE_SECONDS = 5.0
 
 
-class SQLiteRecorder(Follower):
+class SQLiteRecorder(ForkAware):
     """Implements `Recorder` on SQLite: one connection writes, others read.
 
     Args:
@@ -168,7 +168,7 @@ class SQLiteRecorder(Follower):
         self.signal()
 
     def before_fork(self) -> None:
-        """See `Follower`: let what is under way end, and close what is open. Both sides open it again when need be."""
+        """See `ForkAware`: let what is under way end, and close what is open. Both sides open it again when need be."""
         deadline = time.monotonic() + self._busy_timeout + _FORK_PATIENCE_SECONDS
         if self._commits.pause(self._busy_timeout + _FORK_PATIENCE_SECONDS):
             self._held.append(self._commits.resume)
@@ -186,13 +186,13 @@ class SQLiteRecorder(Follower):
             self._unusable_in_child = "it is the memory of this process's parent: open a store here, or use a file"
 
     def after_fork_in_parent(self) -> None:
-        """See `Follower`."""
+        """See `ForkAware`."""
         self._unusable_in_child = ""
         while self._held:
             self._held.pop()()
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`."""
+        """See `ForkAware`."""
         self._held = []
         self._permits = SimpleQueue()
         self._give_permits()

@@ -12,13 +12,13 @@ from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from langgraph.checkpoint.eventstore import _config
 
 _REMEMBERED_RUNS = 10_000
 
 
-class BranchesRead(Follower):
+class BranchesRead(ForkAware):
     """Remembers the branches that runs have read first. Shared by all runs of one saver."""
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class BranchesRead(Follower):
         self.follow_forks()
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`."""
+        """See `ForkAware`."""
         self._lock = threading.Lock()
 
     def loads(self, config: RunnableConfig, thread: str, branch: int) -> None:

@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from projections.pregel import SENDS, Packets, node_of, sent_to
 
 _REMEMBERED_CHECKPOINTS = 4096
@@ -20,7 +20,7 @@ Key = tuple[str, str, str]
 """Thread, namespace, checkpoint."""
 
 
-class Nodes(Follower):
+class Nodes(ForkAware):
     """Tells the nodes of tasks; remembers the packets of the checkpoints that were saved or loaded lately."""
 
     def __init__(self) -> None:
@@ -40,7 +40,7 @@ class Nodes(Follower):
                 self._sent.popitem(last=False)
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`."""
+        """See `ForkAware`."""
         self._lock = threading.Lock()
 
     def node_of(self, key: Key, task_path: str) -> str | None:

@@ -16,7 +16,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from eventstore import ConflictError
-from eventstore.forking import Follower
+from eventstore.forking import ForkAware
 from projections import Checkpoints, NewCheckpoint, NewWrites, Serializer, prepare_checkpoint, prepare_writes
 
 _REMEMBERED_RUNS = 10_000
@@ -55,7 +55,7 @@ class Ticket(str):
         return ticket
 
 
-class Turns(Follower):
+class Turns(ForkAware):
     """Lets one run at a time save to each thread. Shared by all runs of one saver."""
 
     def __init__(self, checkpoints: Checkpoints) -> None:
@@ -115,7 +115,7 @@ class Turns(Follower):
         self._checkpoints.save_prepared([prepared], check=check)
 
     def after_fork_in_child(self) -> None:
-        """See `Follower`."""
+        """See `ForkAware`."""
         self._lock = threading.Lock()
 
     def _check(
