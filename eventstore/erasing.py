@@ -174,6 +174,6 @@ class OpenLog(LogReader):
     def _noted(self) -> Changes:
         if self._changes is None:
             raise BadInputError(
-                "this belongs into the work of an append to the stream: use Decision.work with EventStore.commit"
+                "this belongs into the work of an append to the stream: use EventStore.commit and Decision.work"
             )
         return self._changes

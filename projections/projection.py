@@ -10,12 +10,13 @@ nothing: `Follower` brings it up to date when somebody asks, with its position i
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
-from typing import Protocol, TypeVar
+from itertools import islice
+from typing import Protocol, TypeVar, runtime_checkable
 
-from eventstore import CorruptionError, EventStore, forking
+from eventstore import BadInputError, CorruptionError, EventStore, forking
 from eventstore.erasing import OpenLog
 from eventstore.reading import FeedRow, LogReader
 from projections.tables.progress import ProgressTable, State
@@ -32,10 +33,7 @@ BATCH_EVENTS = 1_000
 """How many events are entered in one transaction, at most."""
 BATCH_BYTES = 16 << 20
 """How many bytes their payloads take, at most, as stored, if it is more than one event."""
-
-
-# How many events a step of a rebuild has.
-_STEP = 200
+_MOST = 2**63 - 1
 
 
 class Projection(Protocol):
@@ -57,15 +55,16 @@ class Projection(Protocol):
         ...
 
     @property
-    def at_once(self) -> bool:
-        """`True` if it is rebuilt in one transaction, so that readers see the old rows until the new are there.
+    def step(self) -> int | None:
+        """The most events that one step of a rebuild enters, each step in a transaction of its own.
 
-        If `False`, it is rebuilt in steps: `prepare` finds in the database what was entered by the steps before.
+        `prepare` then finds in the database what was entered by the steps before. `None`: an inline projection is
+        rebuilt in one transaction, so that readers see the old rows until the new are there.
         """
         ...
 
-    def prepare(self, events: Sequence[FeedRow]) -> Work:
-        """Return how some events change the rows. They follow those that were entered before, in the feed's order.
+    def prepare(self, events: Sequence[FeedRow]) -> Work | None:
+        """Return how some events change the rows; `None` if they do not. They follow those that were entered before.
 
         It is called outside of the transaction, which in SQLite keeps all writers waiting: what takes long is done
         here. An erased event comes with its row only.
@@ -73,10 +72,11 @@ class Projection(Protocol):
         ...
 
     def clear(self, log: OpenLog) -> None:
-        """Drop all rows, and let nobody else change any until the transaction is over."""
+        """Drop all rows. If a rebuild is one transaction, let nobody else change any until that is over."""
         ...
 
 
+@runtime_checkable
 class Forgetting(Protocol):
     """The extra method of a projection that follows the feed, if content that it has entered may be erased later."""
 
@@ -136,6 +136,11 @@ class Follower(forking.ForkAware):
         batch_bytes: int = BATCH_BYTES,
         patience: float = 10.0,
     ) -> None:
+        for name, number in {"batch_events": batch_events, "batch_bytes": batch_bytes}.items():
+            if type(number) is not int or not 0 < number <= _MOST:
+                raise BadInputError(f"{name} is {number!r}: use a whole number, 1 or more")
+        if type(patience) not in (int, float) or not 0 <= patience < math.inf:
+            raise BadInputError(f"patience is {patience!r}: use a number of seconds, 0 or more")
         self._store = store
         self._projection = projection
         self._table = ProgressTable.of(store, projection.name)
@@ -174,6 +179,7 @@ class Follower(forking.ForkAware):
 
         def work(log: OpenLog) -> None:
             table = self._table.within(log)
+            table.begin()  # or there would be no row to lock
             table.take_turn()
             self._projection.clear(log)
             table.begin_anew()
@@ -194,12 +200,13 @@ class Follower(forking.ForkAware):
         if after >= end:
             return
         events = self._store.log.feed_batch(after=after, upto=end, events=self._batch_events, size=self._batch_bytes)
-        if forget := getattr(self._projection, "forget", None):
-            forget(events, turn)
+        if isinstance(self._projection, Forgetting):
+            self._projection.forget(events, turn)
         enter = self._projection.prepare(events)
 
         def work(log: OpenLog) -> None:
-            enter(log)
+            if enter:
+                enter(log)
             self._table.within(log).advance(events[-1].position)
 
         turn.run(work)
@@ -213,12 +220,13 @@ def rebuild(store: EventStore, projection: Projection) -> None:
         follower.catch_up()
         return
     store.recorder.sequence()
-    if projection.at_once:
+    if projection.step is None:
         _write(store, lambda log: _rebuild_within(log, projection))
         return
-    _write(store, projection.clear)
-    for events in _batches(store.log):
-        _write(store, projection.prepare(events))
+    drop(store, projection)
+    for events in _batches(store.log, projection.step):
+        if enter := projection.prepare(events):
+            _write(store, enter)
 
 
 def drop(store: EventStore, projection: Projection) -> None:
@@ -231,15 +239,25 @@ def drop(store: EventStore, projection: Projection) -> None:
 
 def _rebuild_within(log: OpenLog, projection: Projection) -> None:
     projection.clear(log)
-    for events in _batches(log):
-        projection.prepare(events)(log)
+    for events in _batches(log, BATCH_EVENTS):
+        if enter := projection.prepare(events):
+            enter(log)
 
 
-def _batches(log: LogReader) -> Iterator[list[FeedRow]]:
-    # An open transaction, of anybody, keeps what is younger than it out of the feed; not out of the rows.
-    events = chain(log.feed(), log.feed_rest())
-    while batch := [*islice(events, _STEP)]:
+def _batches(log: LogReader, size: int) -> Iterator[list[FeedRow]]:
+    events = _all_events(log)
+    while batch := [*islice(events, size)]:
         yield batch
+
+
+def _all_events(log: LogReader) -> Iterator[FeedRow]:
+    last = 0
+    for event in log.feed():
+        last = event.position
+        yield event
+    # An open transaction, of anybody, keeps what is younger than it out of the feed; not out of the rows. And what had
+    # no position before may have got one meanwhile.
+    yield from log.feed_rest(after=last)
 
 
 def _write(store: EventStore, work: Work) -> None:

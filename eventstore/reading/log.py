@@ -98,19 +98,6 @@ class LogReader:
         """Return the stream's own events of some versions, in any order; those that are not there are left out."""
         return self._tables.events.at(stream_id, versions)
 
-    def events_of_all(self, topics: Sequence[str], *, page: int = _PAGE) -> Iterator[EventRow]:
-        """Iterate over the events of some kinds, stream by stream in the order of their numbers, read in pages.
-
-        Whatever is changed between two pages, no event is left out that was there before, and none comes twice.
-        """
-        stream_id, version = _FIRST_STREAM, BEGINNING
-        while True:
-            rows = self._tables.events.page_of_all(topics, stream_id, version, page)
-            yield from rows
-            if len(rows) < page:
-                return
-            stream_id, version = rows[-1].stream_id, rows[-1].version
-
     def content_sizes(self, stream_id: int, topics: Sequence[str], *, after: int = BEGINNING) -> list[ContentSize]:
         """Return which of a stream's own events behind `after` still have their content, and how large each is.
 
@@ -148,13 +135,16 @@ class LogReader:
                 return
             after = rows[-1].position
 
-    def feed_rest(self) -> list[FeedRow]:
-        """Return what is committed and has no position yet, in the order in which it will be numbered.
+    def feed_rest(self, *, after: int) -> list[FeedRow]:
+        """Return all that is committed and was not numbered up to a position, in the order in which it is or will be.
 
         In PostgreSQL a transaction that stays open, of anybody, keeps what is younger out of the feed. In SQLite there
-        is never any. The feed and this are all events only within one transaction that nobody can append beside.
+        is never any. The feed up to a position and this are all events that there were when this was read.
+
+        Args:
+            after: The last position that was read from the feed.
         """
-        return self._tables.feed.rest()
+        return self._tables.feed.rest(after)
 
     def feed_batch(self, *, after: int, upto: int, events: int, size: int) -> list[FeedRow]:
         """Return the next events of the feed: as many as are few and small enough, and at least one.
@@ -170,7 +160,8 @@ class LogReader:
         Raises:
             CorruptionError: The feed has nothing there.
         """
-        sizes = self.feed_sizes(after=after, upto=upto, limit=events)
+        # By positions, which have no gaps: one that is damaged would be taken for the next otherwise.
+        sizes = self.feed_sizes(after=after, upto=min(after + events, upto), limit=events)
         if not sizes:
             raise CorruptionError(f"the feed has a gap after position {after}: verify the store")
         fitting = sum(total <= size for total in accumulate(each.size for each in sizes))

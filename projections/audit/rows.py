@@ -33,7 +33,7 @@ class AuditRows:
     name = "audit"
     tables = ("audit", "audit_terms", "audit_spans")
     inline = False
-    at_once = False
+    step = BATCH_EVENTS
 
     def __init__(self, store: EventStore, table: AuditTable, *, events: int = BATCH_EVENTS) -> None:
         self._store = store

@@ -12,6 +12,8 @@ from projections.tables import PlacedRow, ReflogRow, Source, Tables, WritesRow
 class Applying:
     """Changes rows as events say, in an open transaction.
 
+    Tables are changed in one order, so that nobody deadlocks: branches, sources, checkpoints, writes, reflog.
+
     Args:
         tables: The tables, within the transaction.
         log: The log, within the transaction.
@@ -32,8 +34,8 @@ class Applying:
         """
         current = self._tables.branches.at(stream_id)
         if record.taken_over is not None:
-            self._take_over(stream_id, current, version, record.taken_over)
             self._tables.sources.cut(current, version)
+            self._take_over(stream_id, current, version, record.taken_over)
         self._hide(current, version, record)
         for branch in self._tables.branches.of_stream(stream_id):
             if branch.branch_id == current:
@@ -47,9 +49,9 @@ class Applying:
     def delete(self, stream_id: int, pinned: int) -> None:
         """Drop a stream's rows, but for those up to the version that living forks show."""
         for branch in self._tables.branches.of_stream(stream_id):
-            self._drop_after(branch.branch_id, pinned)
             if not pinned:  # otherwise forks still read through them
                 self._tables.sources.drop(branch.branch_id)
+            self._drop_after(branch.branch_id, pinned)
         self._tables.segments.drop_after(stream_id, pinned)
 
     def move(self, stream_id: int, version: int, topic: str, record: MoveRecord) -> None:

@@ -21,7 +21,7 @@ from projections.projection import drop, rebuild
 from projections.pruning.forgetting import Forgetter
 from projections.reading.finding import Finder
 from projections.reading.loading import Loader, Matching
-from projections.records import Point
+from projections.records import ALL_OF_IT, Point
 from projections.tables import Tables
 from projections.values.live import LiveValues
 from projections.values.merging import SnapshotPolicy
@@ -178,7 +178,7 @@ class Checkpoints:
         cause = cause or Cause()
         view = self.finder.view(source)
         metadata = self.finder.described(view, cause.metadata) if view else None
-        return self.store.fork(source, target, cause=cause, metadata=metadata, work=show)
+        return self.store.fork(source, target, cause=cause, metadata=metadata, shows=ALL_OF_IT, work=show)
 
     def rollback(  # noqa: PLR0913 (one of four ways to say where to, and why)
         self,

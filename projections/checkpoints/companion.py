@@ -20,10 +20,12 @@ class Companion:
         store: The store.
 
     Raises:
-        BadInputError: Neither is given.
+        BadInputError: Neither is given, or `migrate` is no bool.
     """
 
     def __init__(self, checkpoints: Checkpoints | EventStore, *, migrate: bool = True) -> None:
+        if type(migrate) is not bool:
+            raise BadInputError(f"migrate is {migrate!r}: use True or False")
         if isinstance(checkpoints, EventStore):
             checkpoints = Checkpoints(checkpoints, migrate=migrate)
         elif not isinstance(checkpoints, Checkpoints):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
-from eventstore import EventStore
+from eventstore import CorruptionError, EventStore
 from eventstore.codec.envelope import is_erased
 from eventstore.erasing import OpenLog
-from eventstore.reading import FeedRow
+from eventstore.reading import FeedRow, StreamRow
 from eventstore.writing import FORKED
 from projections.branches.applying import Applying
 from projections.projection import Work
@@ -23,11 +24,12 @@ from projections.records import (
     WRITES_SAVED,
     CheckpointRecord,
     MoveRecord,
-    Point,
     PruneRecord,
     shown_by_fork,
 )
 from projections.tables import Tables
+
+_log = logging.getLogger("eventstore")
 
 
 class CheckpointRows:
@@ -43,7 +45,7 @@ class CheckpointRows:
     name = "checkpoints"
     tables = ("checkpoints", "writes", "branches", "sources", "reflog")
     inline = True
-    at_once = True
+    step = None
 
     def __init__(self, store: EventStore, tables: Tables) -> None:
         self._store = store
@@ -55,7 +57,11 @@ class CheckpointRows:
         def apply(log: OpenLog) -> None:
             tables = self._tables.within(log)
             for event in events:
-                self._apply(event, tables, log)
+                try:
+                    self._apply(event, tables, log)
+                except CorruptionError as error:
+                    # A check names it. What can be read has its rows all the same.
+                    _log.warning("an event gives no rows: %s", error, extra={"action": "rebuild", "error": str(error)})
 
         return apply
 
@@ -66,21 +72,22 @@ class CheckpointRows:
         tables.clear()
 
     def _apply(self, event: FeedRow, tables: Tables, log: OpenLog) -> None:
-        stream_id, version, topic = event.stream_id, event.version, event.topic
+        stream_id, topic = event.stream_id, event.topic
         applying = Applying(tables, log)
-        if topic == FORKED:
+        if topic in (FORKED, THREAD_DELETED):
+            # Anybody may append events of these topics: what they say is held against what became of the stream.
             stream = log.stream(stream_id)
-            assert stream is not None
-            assert stream.parent_id is not None
-            assert stream.parent_version is not None
-            _, point = opened(self._store, f"#{stream_id}", version, event.payload, shown_by_fork)
-            applying.fork(stream_id, stream.parent_id, version, point or Point(stream.parent_version))
-            return
-        if topic == THREAD_DELETED:
-            applying.delete(stream_id, log.pinned_upto(stream_id))
+            if stream is not None and topic == FORKED:
+                self._fork(event, stream, applying)
+            elif stream is not None and stream.closed:
+                applying.delete(stream_id, log.pinned_upto(stream_id))
             return
         if is_erased(event.payload):
             return  # its content was erased since
+        self._change(event, tables, applying)
+
+    def _change(self, event: FeedRow, tables: Tables, applying: Applying) -> None:
+        stream_id, version, topic = event.stream_id, event.version, event.topic
         cause, data = opened(self._store, f"#{stream_id}", version, event.payload, bytes, topic)
         if topic == CHECKPOINT_SAVED:
             parent = CheckpointRecord.unpack(data).parent
@@ -93,3 +100,10 @@ class CheckpointRows:
             applying.note(stream_id, version, topic)
         elif topic in MOVES:
             applying.move(stream_id, version, topic, MoveRecord.unpack(data))
+
+    def _fork(self, event: FeedRow, stream: StreamRow, applying: Applying) -> None:
+        if stream.parent_id is None or stream.parent_version != event.version - 1:
+            return
+        _, data = opened(self._store, f"#{event.stream_id}", event.version, event.payload, bytes, event.topic)
+        if point := shown_by_fork(data, stream.parent_version):
+            applying.fork(event.stream_id, stream.parent_id, event.version, point)

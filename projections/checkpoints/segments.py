@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import NamedTuple
 
 from eventstore import CorruptionError, EventStore
 from eventstore.codec.envelope import is_erased
@@ -24,8 +25,8 @@ from projections.values.value import segments_of
 class SegmentRows:
     """Segments as a projection: see `projections.projection.Projection`.
 
-    Who saves a checkpoint stores the segments that end with it, by the statement that is used here, too. They are made
-    anew in steps, since later ones are put together from earlier ones; readers use each as soon as it is there.
+    A checkpoint is saved with the segments that end with it, by the statement that is used here, too. They are rebuilt
+    in steps; readers use each as soon as it is there.
 
     Args:
         store: The store.
@@ -36,42 +37,63 @@ class SegmentRows:
     name = "segments"
     tables = ("segments",)
     inline = True
-    at_once = False
+    step = 1  # later ones are put together from earlier ones
 
     def __init__(self, store: EventStore, tables: Tables, policy: SnapshotPolicy) -> None:
         self._store = store
         self._tables = tables
         self._policy = policy
 
-    def prepare(self, events: Sequence[FeedRow]) -> Work:
+    def prepare(self, events: Sequence[FeedRow]) -> Work | None:
         """See `Projection.prepare`."""
-        statements = [
-            statement
+        made = [
+            segment
             for event in events
             if event.topic == CHECKPOINT_SAVED and not is_erased(event.payload)
-            for statement in self._statements(event)
+            for segment in self._made(event)
         ]
-        return lambda log: self._tables.within(log).carry_out(*statements)
+        return (lambda log: self._store_those(made, log)) if made else None
+
+    def _store_those(self, made: Sequence[_Made], log: OpenLog) -> None:
+        tables = self._tables.within(log)
+        for each in made:
+            # What is erased from here on waits, and drops what it was merged into; what was erased meanwhile is seen.
+            log.lock_family(each.stream_id)
+            if len(log.erased_among(each.stream_id, each.versions)) == each.erased:
+                tables.carry_out(*each.statements)
 
     def clear(self, log: OpenLog) -> None:
         """See `Projection.clear`."""
         self._tables.within(log).segments.clear()
 
-    def _statements(self, event: FeedRow) -> Iterator[Statement]:
+    def _made(self, event: FeedRow) -> Iterator[_Made]:
         stream_id, version = event.stream_id, event.version
         record = record_of(self._store, f"#{stream_id}", version, event.payload)
-        due = [(version, channel) for channel, change in record.changes.items() if _ends_one(change, self._policy)]
-        if not due:
-            return
-        # What stands in the stream's own past, whatever is shown of it now.
-        chains = Chains(self._store, self._tables, View("", stream_id, [], forked=True))
-        for each in due:
+        for channel, change in record.changes.items():
+            if not _ends_one(change, self._policy):
+                continue
+            versions = range(min(change.path), version + 1)
+            erased = len(self._store.log.erased_among(stream_id, versions))
+            # What stands in the stream's own past, whatever is shown of it now.
+            chains = Chains(self._store, self._tables, View("", stream_id, [], forked=True))
             # An event may be kept for one of its values, and what another builds upon be erased. And what was damaged
             # is for those to hear of who read it.
             with suppress(CorruptionError):
-                value = chains.restore_events([each])[each]
-                for level, change in segments_of(value, self._policy):
-                    yield self._tables.segments.saving(stream_id, version, each[1], level, change)
+                value = chains.restore_events([(version, channel)])[version, channel]
+                statements = [
+                    self._tables.segments.saving(stream_id, version, channel, level, merged)
+                    for level, merged in segments_of(value, self._policy)
+                ]
+                yield _Made(stream_id, versions, erased, statements)
+
+
+class _Made(NamedTuple):
+    """The segments that end with an event, and the versions that they are made of, so many of which are erased."""
+
+    stream_id: int
+    versions: range
+    erased: int
+    statements: Sequence[Statement]
 
 
 def _ends_one(change: Change, policy: SnapshotPolicy) -> bool:

@@ -150,7 +150,9 @@ class Forgetter:
             for row in self._tables.checkpoints.of_branch(Source(branch.branch_id))
         ]
         deleted = set(runs)
-        hidden = [(row.namespace, row.id) for row in rows if row.run in deleted]
+        hidden = [(row.namespace, row.id) for row in rows if row.run in deleted and row.retired_at != 0]
+        if not hidden:
+            return
         record = PruneRecord(dropped=hidden, replayed_through=hidden, runs=list(runs))
 
         def work(session: Session, version: int) -> None:

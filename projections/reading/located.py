@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from eventstore import CorruptionError, ErasedError, EventStore, UnknownFormatError
 from eventstore.events import Cause
-from eventstore.writing import FORKED
-from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord, shown_by_fork
+from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.tables import CheckpointRow
 
 T = TypeVar("T")
@@ -18,7 +17,6 @@ T = TypeVar("T")
 _TOPICS: Mapping[Callable[[bytes], object], str] = {
     CheckpointRecord.unpack: CHECKPOINT_SAVED,
     WritesRecord.unpack: WRITES_SAVED,
-    shown_by_fork: FORKED,
 }
 
 

@@ -8,7 +8,7 @@ Every channel write is in one event: a task's writes in `writes.saved` as the ta
 from projections.records.changes import pack_channel, pack_segment, unpack_channel, unpack_segment
 from projections.records.checkpoint import HERE, CheckpointRecord, Entry, Manifest
 from projections.records.layout import LAST_VERSION
-from projections.records.moves import MoveRecord, Point, TakenOver, shown_by_fork
+from projections.records.moves import ALL_OF_IT, MoveRecord, Point, TakenOver, shown_by_fork
 from projections.records.prunes import PruneRecord
 from projections.records.topics import (
     BRANCH_DELETED,
@@ -27,6 +27,7 @@ from projections.records.topics import (
 from projections.records.writes import Write, WritesRecord
 
 __all__ = [
+    "ALL_OF_IT",
     "BRANCH_DELETED",
     "CHECKPOINT_SAVED",
     "CONTENT",

@@ -112,11 +112,25 @@ class MoveRecord:
             return cls(to, returns_to, undoes, namespace, id_of(checkpoint))
 
 
-def shown_by_fork(data: bytes) -> Point | None:
-    """Return what a fork shows of its past, by the data of its first own event; `None`: all of it."""
+ALL_OF_IT = b""
+"""What a fork's event says if it shows all that its parent did."""
+
+
+def shown_by_fork(data: bytes, upto: int) -> Point | None:
+    """Return what a fork shows of its past, by the data of its first own event.
+
+    Args:
+        data: The data.
+        upto: The version of its parent that it was forked at.
+
+    Returns:
+        The point that it goes on from; `None`: it shows nothing, as a stream that was forked in the log alone.
+    """
     with layout():
         shows = ormsgpack.unpackb(data).get(SHOWS)
-        return None if shows is None else Point.unpack(shows)
+        if shows is None:
+            return None
+        return Point(upto) if shows == ALL_OF_IT else Point.unpack(shows)
 
 
 def taken_over_of(packed: Sequence[Any]) -> TakenOver:

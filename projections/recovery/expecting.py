@@ -171,7 +171,7 @@ class Expected:
             self._effects.append((version, None, lambda rows: rows.hide(dropped)))
         elif topic == FORKED:
             # The fork's own first branch: the one since version 0, as its moves name it.
-            self._begin(version, 0, shown_by_fork(data) or Point(version - 1))
+            self._begin(version, 0, shown_by_fork(data, version - 1) or Point(0))
         elif topic in MOVES:
             self._move(version, MoveRecord.unpack(data))
 

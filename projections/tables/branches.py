@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from eventstore import CorruptionError
+from eventstore.recorders.protocol import Params
 from eventstore.recorders.tables import END, Table
 from projections.tables.rows import Source
 
@@ -96,22 +98,27 @@ class BranchesTable(Table):
 
     def at(self, stream_id: int, version: int = END) -> int:
         """Return the branch that a thread was on when its own stream was at a version."""
-        [(branch_id,)] = self._run("branch_at", {"stream_id": stream_id, "version": version})
-        return int(branch_id)
+        return int(self._one("branch_at", {"stream_id": stream_id, "version": version}))
 
     def begin(self, stream_id: int, version: int) -> int:
         """Begin a branch, of which the thread is on from now on; it must have left the one before."""
-        [(branch_id,)] = self._run("begin_branch", {"stream_id": stream_id, "event_version": version})
-        return int(branch_id)
+        return int(self._one("begin_branch", {"stream_id": stream_id, "event_version": version}))
 
     def leave(self, stream_id: int, version: int) -> int:
         """Let a thread leave the branch that it is on; return since when that has been."""
-        [(since,)] = self._run("leave_branch", {"stream_id": stream_id, "event_version": version})
-        return int(since)
+        return int(self._one("leave_branch", {"stream_id": stream_id, "event_version": version}))
 
     def return_to(self, stream_id: int, since: int) -> None:
         """Put a thread back on a branch that it has left."""
         self._run("return_to_branch", {"stream_id": stream_id, "since": since})
+
+    def _one(self, block: str, params: Params) -> Any:
+        rows = self._run(block, params)
+        if len(rows) != 1:
+            raise CorruptionError(
+                f"the branches of stream #{params['stream_id']} are not as its events say: rebuild the projection"
+            )
+        return rows[0][0]
 
 
 class SourcesTable(Table):

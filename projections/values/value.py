@@ -179,10 +179,6 @@ class NewValue:
     segments: Sequence[tuple[int, Change]] = ()
     base: int = 0
 
-    def standing_alone(self) -> NewValue:
-        """The same value recorded so that it builds upon nothing."""
-        return alone(self.value) if self.base else self
-
 
 def new_value(
     value: Any,

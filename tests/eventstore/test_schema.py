@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -84,7 +85,7 @@ def catalog_of_schema(database: psycopg.Connection, schema: str) -> list[list[st
     """What PostgreSQL knows of the tables of a schema, without the schema's name."""
     catalog = [
         sorted(
-            repr(row).replace(f'"{schema}".', "").replace(f"{schema}.", "")
+            repr([re.sub(rf'"?{schema}"?\.', "", str(column)) for column in row])
             for row in database.execute(query, {"schema": schema})
         )
         for query in (COLUMNS, INDEXES, CONSTRAINTS, TRIGGERS, VIEWS)

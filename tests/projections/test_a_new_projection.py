@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from projections import Checkpoints
 from projections.projection import Follower, Work, drop, rebuild
 from tests.support.processes import Pipe, in_processes
 
-MakeStore = Callable[..., EventStore]
+ARCHITECTURE = Path(__file__).parents[2] / "docs" / "architecture.md"
 
 
 # The example of docs/architecture.md begins here.
@@ -25,7 +26,7 @@ class TopicCounts:
     name = "topic_counts"
     tables = ("topic_counts",)
     inline = False
-    at_once = False
+    step = None
 
     def __init__(self, store: EventStore) -> None:
         self._store = store
@@ -57,6 +58,12 @@ COUNT = """
     ON CONFLICT (topic) DO UPDATE SET number = topic_counts.number + excluded.number
 """
 # And ends here.
+
+
+def test_the_docs_show_it() -> None:
+    shown = Path(__file__).read_text(encoding="utf-8").split("begins here.\n")[1].split("# And ends")[0].strip("\n")
+    assert f"```python\n{shown}\n```" in ARCHITECTURE.read_text(encoding="utf-8")
+    assert len([line for line in shown.splitlines() if line]) <= 40
 
 
 @pytest.fixture

@@ -70,14 +70,6 @@ class EventsTable(Table):
         stored = self._run("read_topics", {**params, "topics": self._list_of(topics)})
         return [row_of(*each) for each in stored]
 
-    def page_of_all(self, topics: Sequence[str], stream_id: int, after: int, limit: int) -> list[EventRow]:
-        """Return a page of the events of some kinds, stream by stream, behind a version of a stream."""
-        params = {"stream_id": stream_id, "version": after, "topics": self._list_of(topics), "limit": limit}
-        return [
-            EventRow(stream, version, topic, recorded_at, bytes(payload))
-            for stream, version, topic, recorded_at, payload in self._run("read_topics_of_streams", params)
-        ]
-
     def at(self, stream_id: int, versions: Iterable[int]) -> list[Row]:
         """Return a stream's own events of some versions, in any order; those that are not there are left out."""
         params = {"stream_id": stream_id, "versions": self._list_of([*versions])}

@@ -72,9 +72,9 @@ class FeedTable(Table):
         """Return the events at some positions, in order; positions that nothing has are left out."""
         return [_row(*row) for row in self._run("feed_rows_at", {"positions": self._list_of([*positions])})]
 
-    def rest(self) -> list[FeedRow]:
-        """Return what is committed and has no position yet, in the order in which it will be numbered."""
-        return [_row(*row) for row in self._run("feed_rest", {})]
+    def rest(self, after: int) -> list[FeedRow]:
+        """Return what is committed and has no position up to `after`, in the order in which it will be numbered."""
+        return [_row(*row) for row in self._run("feed_rest", {"after": after})]
 
     def sizes(self, *, after: int, upto: int, limit: int) -> list[FeedSize]:
         """Return how large the payloads of a page of the feed are."""

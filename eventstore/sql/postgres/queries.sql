@@ -86,12 +86,6 @@ SELECT version, topic, recorded_at, hash, payload FROM {schema}.events
 WHERE stream_id = :stream_id AND version > :after AND version < :before AND topic = ANY (:topics::text[])
 ORDER BY version LIMIT :limit;
 
--- name: read_topics_of_streams
--- Of all streams, one after the other.
-SELECT stream_id, version, topic, recorded_at, payload FROM {schema}.events
-WHERE (stream_id, version) > (:stream_id, :version) AND topic = ANY (:topics::text[])
-ORDER BY stream_id, version LIMIT :limit;
-
 -- name: content_sizes
 -- The events of a stream that hold content which can be erased, with their stored bytes.
 SELECT version, length(payload) FROM {schema}.events
@@ -194,11 +188,11 @@ WHERE f.position = ANY (:positions::bigint[])
 ORDER BY f.position;
 
 -- name: feed_rest
--- What has no place in the feed yet: younger than all that has one.
-SELECT 0, e.stream_id, e.version, e.topic, e.recorded_at, e.payload
-FROM {schema}.events e
-WHERE NOT EXISTS (SELECT 1 FROM {schema}.feed f WHERE f.stream_id = e.stream_id AND f.version = e.version)
-ORDER BY e.xid, e.stream_id, e.version;
+-- What has no place in the feed up to a position: what got one meanwhile, and what is younger than all that has one.
+SELECT coalesce(f.position, 0), e.stream_id, e.version, e.topic, e.recorded_at, e.payload
+FROM {schema}.events e LEFT JOIN {schema}.feed f ON f.stream_id = e.stream_id AND f.version = e.version
+WHERE f.position IS NULL OR f.position > :after
+ORDER BY f.position NULLS LAST, e.xid, e.stream_id, e.version;
 
 -- name: feed_waiting
 -- How far the feed goes, and the youngest transaction, up to one, of which there are events without a place in it: an

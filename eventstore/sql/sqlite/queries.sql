@@ -75,12 +75,6 @@ WHERE stream_id = :stream_id AND version > :after AND version < :before
     AND topic IN (SELECT value FROM json_each(:topics))
 ORDER BY version LIMIT :limit;
 
--- name: read_topics_of_streams
--- Of all streams, one after the other.
-SELECT stream_id, version, topic, recorded_at, payload FROM events
-WHERE (stream_id, version) > (:stream_id, :version) AND topic IN (SELECT value FROM json_each(:topics))
-ORDER BY stream_id, version LIMIT :limit;
-
 -- name: content_sizes
 -- The events of a stream that hold content which can be erased, with their stored bytes.
 SELECT version, length(payload) FROM events
@@ -188,8 +182,8 @@ FROM json_each(:positions) AS looked_at CROSS JOIN events e ON e.position = look
 ORDER BY e.position;
 
 -- name: feed_rest
--- What has no place in the feed yet; here everything has one.
-SELECT 0, stream_id, version, topic, recorded_at, payload FROM events WHERE false;
+-- What has no place in the feed up to a position; here everything has one.
+SELECT position, stream_id, version, topic, recorded_at, payload FROM events WHERE position > :after ORDER BY position;
 
 -- name: feed_waiting
 -- How far the feed goes. Here nothing that was committed is without its place.

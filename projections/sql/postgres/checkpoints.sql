@@ -74,9 +74,15 @@ WHERE namespace = :namespace AND parent_id = ANY (:checkpoint_ids::text[]) AND (
             ON c.branch_id = s.source_id AND c.namespace = :namespace AND c.checkpoint_id = child.parent_id
             AND c.shown_from <= s.upto AND (s.last_id IS NULL OR c.checkpoint_id <= s.last_id)
         WHERE s.source_id = :branch_id AND s.cut_at IS NULL
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM {schema}.checkpoints own
+        WHERE own.branch_id = child.branch_id AND own.namespace = :namespace
+            AND own.checkpoint_id = child.parent_id AND own.retired_at IS NULL
     );
 
 -- name: lock_rows
--- While the rows are made anew nobody adds to them: this waits for writers that have begun, and makes others wait.
-LOCK TABLE {schema}.checkpoints, {schema}.writes, {schema}.sources, {schema}.branches,
+-- While the rows are made anew nobody adds to them: this waits for writers that have begun, and makes others wait. In
+-- the order in which all others change them, too.
+LOCK TABLE {schema}.branches, {schema}.sources, {schema}.checkpoints, {schema}.writes,
     {schema}.reflog IN SHARE ROW EXCLUSIVE MODE;

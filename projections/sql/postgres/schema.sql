@@ -49,7 +49,8 @@ CREATE UNIQUE INDEX branches_since ON eventstore.branches (stream_id, since);
 
 CREATE UNIQUE INDEX branches_current ON eventstore.branches (stream_id) WHERE left_at IS NULL;
 
-CREATE FUNCTION eventstore.begin_first_branch() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION eventstore.begin_first_branch() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     BEGIN INSERT INTO eventstore.branches (stream_id, since) VALUES (NEW.stream_id, 0); RETURN NULL; END
 $$;
 

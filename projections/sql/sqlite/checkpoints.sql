@@ -68,6 +68,11 @@ WHERE namespace = :namespace AND parent_id IN (SELECT value FROM json_each(:chec
             ON c.branch_id = s.source_id AND c.namespace = :namespace AND c.checkpoint_id = child.parent_id
             AND c.shown_from <= s.upto AND (s.last_id IS NULL OR c.checkpoint_id <= s.last_id)
         WHERE s.source_id = :branch_id AND s.cut_at IS NULL
+    )
+    AND NOT EXISTS (
+        SELECT 1 FROM checkpoints own
+        WHERE own.branch_id = child.branch_id AND own.namespace = :namespace
+            AND own.checkpoint_id = child.parent_id AND own.retired_at IS NULL
     );
 
 -- name: lock_rows

@@ -24,7 +24,12 @@ SAID = st.one_of(
     st.builds(HumanMessage, st.text(max_size=2)),
     st.builds(lambda name: RemoveMessage(id=name), NAMES),
 )
-KEPT = st.lists(st.builds(lambda name, text: AIMessage(text, id=name), NAMES, st.text(max_size=2)), max_size=3)
+# What a reducer has made, which holds each id once.
+KEPT = st.lists(
+    st.builds(lambda name, text: AIMessage(text, id=name), NAMES, st.text(max_size=2)),
+    max_size=3,
+    unique_by=lambda message: message.id,
+)
 MESSAGE_WRITES = st.lists(st.one_of(SAID, st.lists(SAID, max_size=3), st.builds(Overwrite, KEPT)), max_size=6)
 FILE = st.one_of(st.none(), st.text(max_size=2), st.fixed_dictionaries({"content": st.text(max_size=2)}))
 PATHS = st.sampled_from(["/a", "/b", "/c"])

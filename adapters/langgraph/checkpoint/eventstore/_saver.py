@@ -240,7 +240,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
                 `concurrent_runs="reject"` also: another run has moved the thread on.
         """
         configurable = _config.configurable(config)
-        now = as_of_now(checkpoint, new_versions)
+        now = as_of_now(checkpoint)
         branch = self._branches_read.of(configurable)
         new = to_new_checkpoint(config, configurable, now, metadata, new_versions, branch)
         if SENDS in new.values:
@@ -353,7 +353,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
     ) -> RunnableConfig:
         """`put`, for async code. A cancelled task leaves the checkpoint whole, or nothing of it."""
         # As it is at the call: the next node may change it before a worker is free.
-        now = as_of_now(checkpoint, new_versions)
+        now = as_of_now(checkpoint)
         return await self.workers.run(self.put, config, now, metadata, new_versions)
 
     # -----------------------------------------------------------------------------------------------------------------

@@ -74,16 +74,15 @@ def to_new_checkpoint(
     )
 
 
-def as_of_now(checkpoint: Checkpoint, new_versions: ChannelVersions) -> Checkpoint:
-    """A checkpoint whose changed values stay as they are: LangGraph goes on to change some that it hands over.
+def as_of_now(checkpoint: Checkpoint) -> Checkpoint:
+    """A checkpoint whose values stay as they are: LangGraph goes on to change some that it hands over.
 
     A join hands over the set in which it counts (`NamedBarrierValue.checkpoint`), and a `Topic` the list that it keeps.
     With the next step running beside, what waits for a thread or for other appends would be stored as that step left
     it.
     """
     values = {**checkpoint["channel_values"]}
-    for channel in new_versions:
-        value = values.get(channel)
+    for channel, value in values.items():
         if type(value) in _CONTAINERS:
             values[channel] = _copied(value)
     return {**checkpoint, "channel_values": values}

@@ -46,14 +46,18 @@ CREATE UNIQUE INDEX branches_since ON {schema}.branches (stream_id, since);
 
 CREATE UNIQUE INDEX branches_current ON {schema}.branches (stream_id) WHERE left_at IS NULL;
 
-INSERT INTO {schema}.branches (stream_id, since) SELECT stream_id, 0 FROM {schema}.streams ORDER BY stream_id;
-
-CREATE FUNCTION {schema}.begin_first_branch() RETURNS trigger LANGUAGE plpgsql AS $$
+-- With its owner's rights: whoever may append need not be granted more.
+CREATE FUNCTION {schema}.begin_first_branch() RETURNS trigger LANGUAGE plpgsql
+    SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
     BEGIN INSERT INTO {schema}.branches (stream_id, since) VALUES (NEW.stream_id, 0); RETURN NULL; END
 $$;
 
 CREATE TRIGGER streams_first_branch AFTER INSERT ON {schema}.streams
     FOR EACH ROW EXECUTE FUNCTION {schema}.begin_first_branch();
+
+-- Behind the trigger: making that waits for streams that are being created.
+INSERT INTO {schema}.branches (stream_id, since) SELECT stream_id, 0 FROM {schema}.streams WHERE true ORDER BY stream_id
+ON CONFLICT (stream_id, since) DO NOTHING;
 
 -- What a branch goes on from: it shows the rows of `source_id`, too, up to the version `upto`, and, where it goes on from
 -- a checkpoint, only ids up to `last_id`, in all namespaces. (What tasks wrote there, and what subgraphs that they called

@@ -46,10 +46,12 @@ CREATE UNIQUE INDEX branches_since ON branches (stream_id, since);
 
 CREATE UNIQUE INDEX branches_current ON branches (stream_id) WHERE left_at IS NULL;
 
-INSERT INTO branches (stream_id, since) SELECT stream_id, 0 FROM streams ORDER BY stream_id;
-
 CREATE TRIGGER streams_first_branch AFTER INSERT ON streams
 BEGIN INSERT INTO branches (stream_id, since) VALUES (NEW.stream_id, 0); END;
+
+-- Behind the trigger: making that waits for streams that are being created.
+INSERT INTO branches (stream_id, since) SELECT stream_id, 0 FROM streams WHERE true ORDER BY stream_id
+ON CONFLICT (stream_id, since) DO NOTHING;
 
 -- What a branch goes on from: it shows the rows of `source_id`, too, up to the version `upto`, and, where it goes on from
 -- a checkpoint, only ids up to `last_id`, in all namespaces. (What tasks wrote there, and what subgraphs that they called
