@@ -149,7 +149,7 @@ class Mover:
                     return MoveRecord(returns_to=row.left_since, undoes=row.version)
             raise NotFoundError(
                 f"there is nothing to undo in thread {thread!r}: every rollback and switch was undone already, "
-                "or came before the last prune"
+                "or it was pruned since"
             )
 
         return self._move(thread, ROLLBACK_UNDONE, find, cause, expected_version)

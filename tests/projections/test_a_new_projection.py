@@ -98,6 +98,12 @@ def test_batches_of_any_size_give_the_same(store: EventStore, counts: TopicCount
         assert counts.counts() == {"topic 0": 7, "topic 1": 7, "topic 2": 6}
 
 
+def test_one_that_nobody_has_asked_yet_is_dropped_all_the_same(store: EventStore, counts: TopicCounts) -> None:
+    store.append("s", [NewEvent("said")])
+    Follower(store, counts).drop()
+    assert counts.counts() == {"said": 1}
+
+
 def counting(_: Pipe, url: str) -> dict[str, int]:
     with EventStore.open(url) as store:
         return TopicCounts(store).counts()

@@ -63,8 +63,8 @@ class Branch(Thread):
         branch.events.update({at: [*events] for at, events in self.events.items() if not at[0] and at[1] > latest})
         if place[0]:  # a subgraph's that was saved by itself: nobody called it
             branch.events[place] = asked
-            branch.moments[place] = branch
             branch.own.add(place)
+            branch.moments[place] = branch.snapshot()  # what is saved from here on is none of it
             return branch
         branch.shown = {at: kept for at, kept in branch.shown.items() if at[1] <= place[1]}
         branch.moments = {at: its for at, its in branch.moments.items() if at in branch.shown}

@@ -12,12 +12,10 @@ import pytest
 from eventstore import BadInputError, EventStore, NewEvent
 from eventstore.recorders.tables.feed import FeedTable
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from projections import Audit, Checkpoints
+from projections import Audit
 from projections.checkpoints.segments import SegmentRows
-from projections.projection import Follower, rebuild
 from projections.tables import Tables
 from projections.values.merging import SnapshotPolicy
-from tests.projections.test_a_new_projection import TopicCounts
 from tests.support.saving import numbers, save
 from tests.support.tables import execute, rows
 
@@ -115,16 +113,6 @@ def test_a_run_is_deleted_once_of_a_thread_that_is_gone(saver: EventStoreSaver) 
     events = len([*saver.store.feed()])
     saver.delete_for_runs(["run"])
     assert len([*saver.store.feed()]) == events
-
-
-def test_a_projection_that_nobody_has_asked_yet_is_dropped_beside_others(store: EventStore) -> None:
-    Checkpoints(store)
-    counts = TopicCounts(store)
-    store.append("s", [NewEvent("said")])
-    Follower(store, counts).drop()
-    assert counts.counts() == {"said": 1}
-    rebuild(store, counts)
-    assert counts.counts() == {"said": 1}
 
 
 @pytest.mark.parametrize(
