@@ -135,13 +135,14 @@ class Applying:
 
     def _take_over(self, stream_id: int, branch_id: int, version: int, rows: Sequence[TakenOver]) -> None:
         """Take rows over from what a branch goes on from, of which other rows are shown no longer."""
+        writes = [written for each in rows for written in each.writes]
+        erased = {event.version for event in self._log.erased_among(stream_id, writes)} if writes else set()
         for each in rows:
             key = (each.namespace, each.checkpoint)
             if each.version is not None:
                 retired_at = None if each.shown else version
                 row = PlacedRow(*key, each.version, version, each.parent, each.run, retired_at)
                 self._tables.checkpoints.take_over(branch_id, stream_id, row)
-            erased = {event.version for event in self._log.erased_among(stream_id, each.writes)} if each.writes else ()
             for written in each.writes:
                 if written not in erased:  # in a rebuild it may have been erased since
                     self._tables.writes.take_over(branch_id, WritesRow(*key, written))
