@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar, runtime_checkable
 from eventstore import BadInputError, CorruptionError, EventStore, forking
 from eventstore.erasing import OpenLog
 from eventstore.reading import FeedRow, LogReader
+from projections.tables import END
 from projections.tables.progress import ProgressTable, State
 
 T = TypeVar("T")
@@ -33,7 +34,6 @@ BATCH_EVENTS = 1_000
 """How many events are entered in one transaction, at most."""
 BATCH_BYTES = 16 << 20
 """How many bytes their payloads take, at most, as stored, if it is more than one event."""
-_MOST = 2**63 - 1
 
 
 class Projection(Protocol):
@@ -137,7 +137,7 @@ class Follower(forking.ForkAware):
         patience: float = 10.0,
     ) -> None:
         for name, number in {"batch_events": batch_events, "batch_bytes": batch_bytes}.items():
-            if type(number) is not int or not 0 < number <= _MOST:
+            if type(number) is not int or not 0 < number <= END:
                 raise BadInputError(f"{name} is {number!r}: use a whole number, 1 or more")
         if type(patience) not in (int, float) or not 0 <= patience < math.inf:
             raise BadInputError(f"patience is {patience!r}: use a number of seconds, 0 or more")
@@ -186,6 +186,11 @@ class Follower(forking.ForkAware):
 
         _write(self._store, work)
 
+    def rebuild(self, progress: Progress | None = None) -> State:
+        """Drop all rows and make them anew; return how far they go then. See `catch_up`."""
+        self.drop()
+        return self.catch_up(progress)
+
     def after_fork_in_child(self) -> None:
         """See `forking.ForkAware`."""
         self._turn = threading.Lock()
@@ -215,9 +220,7 @@ class Follower(forking.ForkAware):
 def rebuild(store: EventStore, projection: Projection) -> None:
     """Drop the rows of a projection and make them again from the log."""
     if not projection.inline:
-        follower = Follower(store, projection)
-        follower.drop()
-        follower.catch_up()
+        Follower(store, projection).rebuild()
         return
     store.recorder.sequence()
     if projection.step is None:

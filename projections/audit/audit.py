@@ -133,8 +133,7 @@ class Audit(Companion):
         Args:
             progress: See `catch_up`.
         """
-        self._follower.drop()
-        return self.catch_up(progress=progress)
+        return self._follower.rebuild(progress).position
 
     def export_jsonl(self, file: str | os.PathLike[str] | TextIO, **filters: Unpack[Filters]) -> int:
         """Write events as JSON lines: one object each, with times in ISO 8601, UTC. How many there were.
