@@ -5,11 +5,10 @@ from eventstore.reading.listing import Window, page
 from eventstore.reading.log import LogReader
 from eventstore.reading.reader import Reader
 from eventstore.reading.verifying import Verification, verify_all, verify_stream
-from eventstore.recorders.tables import ContentSize, EventRow, FeedRow, FeedSize, StreamCounts, StreamRow, TopicCount
+from eventstore.recorders.tables import ContentSize, FeedRow, FeedSize, StreamCounts, StreamRow, TopicCount
 
 __all__ = [
     "ContentSize",
-    "EventRow",
     "FeedRow",
     "FeedSize",
     "LogReader",

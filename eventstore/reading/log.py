@@ -13,7 +13,6 @@ from eventstore.recorders.tables import (
     BEGINNING,
     END,
     ContentSize,
-    EventRow,
     FeedRow,
     FeedSize,
     LogTables,
@@ -112,7 +111,7 @@ class LogReader:
         """Return which of some of a stream's own events have lost their content, and the bytes that are left."""
         return self._tables.events.erased_among(stream_id, versions)
 
-    def content(self, row: EventRow | FeedRow) -> Opened | None:
+    def content(self, row: FeedRow) -> Opened | None:
         """Return the content of an event, its data in the newest layout; `None` if it was erased.
 
         Raises:

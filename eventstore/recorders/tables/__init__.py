@@ -3,7 +3,7 @@
 How an append is put together, and how migrations are carried out, is in the recorders themselves.
 """
 
-from eventstore.recorders.tables.events import ContentSize, EventRow, EventsTable, TopicCount
+from eventstore.recorders.tables.events import ContentSize, EventsTable, TopicCount
 from eventstore.recorders.tables.feed import FeedEnd, FeedRow, FeedSize, FeedTable, NamedEvent
 from eventstore.recorders.tables.idempotency import IdempotencyTable, KnownAppend
 from eventstore.recorders.tables.lineage import Ancestor, LineageTable
@@ -27,7 +27,6 @@ __all__ = [
     "END",
     "Ancestor",
     "ContentSize",
-    "EventRow",
     "EventsTable",
     "FeedEnd",
     "FeedRow",

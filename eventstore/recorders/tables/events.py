@@ -9,24 +9,6 @@ from eventstore.codec import Row
 from eventstore.recorders.tables.table import BEGINNING, Table
 
 
-class EventRow(NamedTuple):
-    """One event of any stream.
-
-    Attributes:
-        stream_id: The stream's number.
-        version: Its place in the stream.
-        topic: The kind of event.
-        recorded_at: Microseconds since 1970-01-01T00:00Z.
-        payload: The sealed envelope; `LogReader.content` opens it.
-    """
-
-    stream_id: int
-    version: int
-    topic: str
-    recorded_at: int
-    payload: bytes
-
-
 class ContentSize(NamedTuple):
     """The size of an event's payload: its version, and the bytes as stored."""
 
