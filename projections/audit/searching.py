@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from projections.audit.terms import thread_term
 from projections.audit.wanted import Wanted
+from projections.tables import END
 from projections.tables.audit import AuditTable
 
 SPAN = 4096
@@ -23,7 +24,7 @@ _MOST = 8192
 _FEW_STREAMS = 256
 # How many positions tell how common a term is.
 _DEPTH = 100
-_BEFORE_ALL, _AFTER_ALL = -(2**63), 2**63 - 1
+_BEFORE_ALL, _AFTER_ALL = -END - 1, END
 
 
 @dataclass(frozen=True, slots=True)

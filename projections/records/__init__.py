@@ -7,7 +7,6 @@ Every channel write is in one event: a task's writes in `writes.saved` as the ta
 
 from projections.records.changes import pack_channel, pack_segment, unpack_channel, unpack_segment
 from projections.records.checkpoint import HERE, CheckpointRecord, Entry, Manifest
-from projections.records.layout import LAST_VERSION
 from projections.records.moves import ALL_OF_IT, MoveRecord, Point, TakenOver, shown_by_fork
 from projections.records.prunes import PruneRecord
 from projections.records.topics import (
@@ -33,7 +32,6 @@ __all__ = [
     "CONTENT",
     "HEAD_SWITCHED",
     "HERE",
-    "LAST_VERSION",
     "MOVES",
     "ROLLBACK_UNDONE",
     "RUNS_DELETED",

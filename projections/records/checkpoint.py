@@ -10,7 +10,6 @@ from eventstore.codec import pack_id
 from projections.records.changes import changes_of
 from projections.records.layout import (
     ENCODINGS,
-    LAST_VERSION,
     NONE,
     hold,
     hold_types,
@@ -20,7 +19,7 @@ from projections.records.layout import (
     unpacked_fields,
 )
 from projections.records.writes import packets_of
-from projections.values.change import Change
+from projections.values.change import LAST_VERSION, Change
 
 # The types of what is stored in an entry of a manifest, a change and a write.
 _ENTRY: tuple[frozenset[type], ...] = (frozenset({str, int, float, NONE}), frozenset({int, NONE}))

@@ -13,8 +13,8 @@ import ormsgpack
 
 from eventstore import CorruptionError, UnserializableError
 from eventstore.codec import UNPACK, unpack_id
+from projections.values.change import LAST_VERSION
 
-LAST_VERSION = 2**63 - 1
 NONE = type(None)
 ENCODINGS = (str, int)
 

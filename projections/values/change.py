@@ -28,7 +28,8 @@ TEXT = 3
 _ENCODINGS = ("null", "msgpack", "bytes", "bytearray", "json")
 _NUMBERS = {name: number for number, name in enumerate(_ENCODINGS)}
 
-_LAST_VERSION = 2**63 - 1
+LAST_VERSION = 2**63 - 1
+"""The highest version that an event can have."""
 
 Encoding = str | int
 """A serializer's name for its bytes, or the number under which that is stored."""
@@ -129,7 +130,7 @@ def unpack_path(packed: int | Sequence[int]) -> tuple[int, ...]:
     if isinstance(packed, int):
         packed = (packed,) if packed else ()
     if packed and not (
-        set(map(type, packed)) == {int} and min(packed) > 0 and sum(packed[1:]) < packed[0] <= _LAST_VERSION
+        set(map(type, packed)) == {int} and min(packed) > 0 and sum(packed[1:]) < packed[0] <= LAST_VERSION
     ):
         raise CorruptionError("the merge path of a value is not a list of ascending versions: it was damaged")
     found: list[int] = []
