@@ -327,7 +327,7 @@ class TypeNotAllowedError(EventStoreError):
 
 
 class OvertakenError(EventStoreError):
-    """What an append, or a read, was based on has changed meanwhile.
+    """Raised within the store if something has changed that an append, or a read, was based on.
 
     A `Decision.work` raises it to undo the append and to have it decided anew; reads begin anew. Callers never see it.
     """

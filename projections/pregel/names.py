@@ -19,4 +19,4 @@ BUMPS = "__snapshot_bumps__"
 NO_NODES = frozenset(("__input__", INTERRUPT, BUMPS))
 
 OF_A_CHECKPOINT = frozenset({"source", "step", "parents", "writes", "run_id", "counters_since_delta_snapshot"})
-"""What LangGraph says in the metadata of a single checkpoint: all else is the caller's."""
+"""The keys of metadata that LangGraph sets for a single checkpoint. All others are the caller's."""

@@ -113,7 +113,7 @@ class MoveRecord:
 
 
 ALL_OF_IT = b""
-"""What a fork's event says if it shows all that its parent did."""
+"""The data of a fork's event if the fork shows all that its parent did."""
 
 
 def shown_by_fork(data: bytes, upto: int) -> Point | None:

@@ -1,4 +1,4 @@
-"""What is saved is what a checkpoint held when it was handed over, though LangGraph goes on to change it."""
+"""A checkpoint is saved as it was when it was handed over, though LangGraph goes on to change its values."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def handed_over() -> tuple[dict[str, Any], Any]:
 
 
 def go_on(values: dict[str, Any]) -> None:
-    """What the next step does to the values."""
+    """Change the values as the next step does."""
     values["join:a+c:d"].add("c")
     values["join:a+b:c"][0].add("b")
     values["topic"].append("b")

@@ -88,7 +88,7 @@ def emptying(pg_server: str) -> Iterator[Bouncer]:
 
 
 def statements(url: str) -> dict[str, int]:
-    """Which statements of ours the shared session has prepared, and how many values each takes."""
+    """Return the statements of ours that the shared session has prepared, with the number of values that each takes."""
     with psycopg.connect(url, autocommit=True, prepare_threshold=None) as client:
         return dict(
             client.execute(
@@ -98,7 +98,7 @@ def statements(url: str) -> dict[str, int]:
 
 
 def warned(caplog: pytest.LogCaptureFixture) -> list[tuple[str, str]]:
-    """What was said about prepared statements, and the SQLSTATE that it was said of."""
+    """Return the level and the SQLSTATE of each log record about prepared statements."""
     said = [record for record in caplog.records if "prepared statements" in record.message]
     return [(record.levelname, record.sqlstate) for record in said]  # type: ignore[attr-defined]
 

@@ -46,7 +46,7 @@ def wsgi(environ: Message, start_response: Callable[[str, list[tuple[str, str]]]
 
 
 def _asked(path: str) -> tuple[Any, Any, Any, Any]:
-    """What `put` takes."""
+    """Return the arguments of `put`."""
     _, thread, text = path.split("/")
     number = int(text)
     new = checkpoint(number, {"count": number})

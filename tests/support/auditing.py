@@ -1,4 +1,4 @@
-"""What the audit tells of a thread."""
+"""Reading what the audit tells of a thread."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from projections import Audit, AuditEntry
 
 
 def audited(saver: EventStoreSaver, thread: str) -> dict[int, str | None]:
-    """The node of each event of what a task wrote, by version, as the audit has it; whoever asks by node finds it."""
+    """Return the node of each event of what a task wrote, by version. A query for a node finds the same."""
     return {entry.version: entry.node for entry in written(saver, thread)}
 
 
 def written(saver: EventStoreSaver, thread: str) -> list[AuditEntry]:
-    """What tasks wrote into a thread."""
+    """Return the events of what tasks wrote into a thread."""
     audit = Audit(saver.store)
     entries = list(audit.entries(thread=thread, topics=["writes.saved"], newest_first=False))
     for node in {entry.node for entry in entries if entry.node is not None}:

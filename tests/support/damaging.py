@@ -23,7 +23,7 @@ def marker(number: int) -> str:
 
 
 def values(number: int) -> dict[str, Any]:
-    """What a run of so many steps has: each step adds its marker to each of the channels."""
+    """Return the values of a run of so many steps: each step adds its marker to each of the channels."""
     steps = range(1, number + 1)
     return {
         "list": [{"n": n, "text": marker(n)} for n in steps],

@@ -1,4 +1,4 @@
-"""What a prune leaves, and operations around it."""
+"""Operations of a stage around a prune, and the state that they leave a thread in."""
 
 from __future__ import annotations
 

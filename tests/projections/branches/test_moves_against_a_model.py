@@ -28,7 +28,7 @@ SPACES = st.sampled_from(["", "", "", "inner"])
 
 @dataclass
 class Branch(Thread):
-    """What a thread shows while it is on one branch.
+    """The state of a thread while it is on one branch.
 
     Attributes:
         moments: What the thread showed when each checkpoint was saved.
@@ -147,7 +147,7 @@ class ModelWithMoves(Model):
         self.moves.pop(thread, None)
 
     def forget_the_past(self, thread: str) -> None:
-        """What a prune does besides: nothing of what was unreachable, or was shown before, can come back."""
+        """Forget, as a prune does, all that was unreachable or shown before, so that nothing of it can come back."""
         branch = self.threads[thread]
         self.moves[thread] = Moves()
         branch.calls = self.calls
