@@ -21,6 +21,7 @@ from psycopg.sql import SQL, Identifier
 
 from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.flavour import Flavour
 from tests.support.postgres import running_server
 
 # No run of a test leaves this machine, whatever the developer's own environment asks for.
@@ -51,6 +52,13 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     """Which database the test runs on: each, one after the other."""
     backend: Backend = request.param
     return backend
+
+
+@pytest.fixture(params=list(Flavour))
+def flavour(request: pytest.FixtureRequest) -> Flavour:
+    """The half of twin methods that the test calls: the sync and the async one, one after the other."""
+    flavour: Flavour = request.param
+    return flavour
 
 
 @pytest.fixture

@@ -7,15 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.flavour import Flavour
 from tests.support.postgres import running_server
-from tests.support.saving import Calls, Flavour
-
-
-@pytest.fixture(params=list(Flavour))
-def flavour(request: pytest.FixtureRequest) -> Flavour:
-    """Whether sync or async methods are called."""
-    chosen: Flavour = request.param
-    return chosen
+from tests.support.saving import Calls
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 
 from eventstore import EventStore, NewEvent, StoreClosedError
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.flavour import Flavour
 from tests.support.races import in_threads
-from tests.support.saving import Calls, Flavour, at, checkpoint, numbers, save
+from tests.support.saving import Calls, at, checkpoint, numbers, save
 
 
 def everything_a_saver_does(calls: Calls) -> dict[str, Callable[[], Any]]:

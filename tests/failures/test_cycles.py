@@ -13,9 +13,9 @@ from eventstore import BadInputError, CycleError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branch, Damage
 from tests.support.counted import Bench
-from tests.support.counted import Flavour as BenchFlavour
 from tests.support.damaging import damage
-from tests.support.saving import Calls, Flavour, at, checkpoint, id_of, numbers, save
+from tests.support.flavour import Flavour
+from tests.support.saving import Calls, at, checkpoint, id_of, numbers, save
 from tests.support.tables import execute
 
 STEPS = 6
@@ -100,7 +100,7 @@ def test_a_ring_that_no_process_could_see_is_reported_and_every_walk_ends(
     save(last, 99, thread="apart")
     for method, arguments, options in WALKS.values():
         with pytest.raises(CycleError, match="'thread'"):
-            Bench(last.saver, BenchFlavour[flavour.name]).call(history, method, *arguments, **options)
+            Bench(last.saver, flavour).call(history, method, *arguments, **options)
     with pytest.raises(CycleError, match="'thread'"):
         last.get_delta_channel_history(config=at(), channels=["replayed"])
     report = history.check("thread")
@@ -158,7 +158,7 @@ def test_a_walk_over_a_ring_ends_with_an_error_that_names_the_place(
     save(ran, 99, thread="apart")
     method, arguments, options = WALKS[walk]
     with pytest.raises(CycleError, match="'thread'") as ended:
-        Bench(ran.saver, BenchFlavour[ran.flavour.name]).call(ran.saver.history, method, *arguments, **options)
+        Bench(ran.saver, ran.flavour).call(ran.saver.history, method, *arguments, **options)
     assert (ended.value.thread, ended.value.namespace) == ("thread", "")
     assert ended.value.checkpoint in {id_of(number) for number in range(1, parent + 1)}
 

@@ -14,9 +14,10 @@ import pytest
 
 from eventstore import BusyError, EventStoreError, NewEvent, ReadOnlyError, StorageError, StorageFullError
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.flavour import Flavour
 from tests.support.processes import Pipe, become_nobody, child
 from tests.support.races import in_threads
-from tests.support.saving import Calls, Flavour, at, numbers, save, shown
+from tests.support.saving import Calls, at, numbers, save, shown
 from tests.support.tables import path_of, rows
 
 BIG = "x" * 20_000

@@ -26,7 +26,8 @@ from eventstore import (
     UnknownFormatError,
 )
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.support.saving import Calls, Flavour, at, save
+from tests.support.flavour import Flavour
+from tests.support.saving import Calls, at, save
 from tests.support.tables import execute, forge, path_of, rows
 
 

@@ -21,9 +21,10 @@ from eventstore import Decision, EventStore, NewEvent, NotAStoreError, Unavailab
 from eventstore.events import Head
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
+from tests.support.flavour import Flavour
 from tests.support.processes import Pipe, copies
 from tests.support.races import in_threads
-from tests.support.saving import Calls, Flavour, at, numbers, save
+from tests.support.saving import Calls, at, numbers, save
 
 # Python says so of itself: that is what is tried here.
 pytestmark = pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")

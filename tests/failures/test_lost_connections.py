@@ -16,7 +16,8 @@ from eventstore import EventStore, NewEvent
 from eventstore.recorders import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, SnapshotPolicy
-from tests.support.saving import Calls, Flavour, at, numbers, save, shown
+from tests.support.flavour import Flavour
+from tests.support.saving import Calls, at, numbers, save, shown
 from tests.support.servers import Moment, Proxy, proxied
 
 LATER: tuple[Moment, ...] = ("after", "late")

@@ -14,7 +14,8 @@ import pytest
 from eventstore import NewEvent, UnavailableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
-from tests.support.saving import Calls, Flavour, at, numbers, save
+from tests.support.flavour import Flavour
+from tests.support.saving import Calls, at, numbers, save
 from tests.support.tables import path_of
 
 Trouble = Callable[[Path], Path | None]

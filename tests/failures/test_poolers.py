@@ -11,9 +11,10 @@ import pytest
 from eventstore import EventStore, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
+from tests.support.flavour import Flavour
 from tests.support.pgbouncer import Bouncer, PoolMode, running_pgbouncer
 from tests.support.races import in_threads
-from tests.support.saving import Calls, Flavour, numbers, save
+from tests.support.saving import Calls, numbers, save
 
 THREADS, EACH = 12, 50
 

@@ -12,8 +12,9 @@ import pytest
 from eventstore import NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints
+from tests.support.flavour import Flavour
 from tests.support.races import until
-from tests.support.saving import Calls, Flavour, assert_true, at, everything, number_of, numbers, save, shown, step
+from tests.support.saving import Calls, assert_true, at, everything, number_of, numbers, save, shown, step
 from tests.support.tables import execute, rows
 
 MakeSaver = Callable[..., EventStoreSaver]

@@ -28,9 +28,9 @@ from eventstore import (
 )
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.counted import Bench
-from tests.support.counted import Flavour as BenchFlavour
+from tests.support.flavour import Flavour
 from tests.support.races import in_threads
-from tests.support.saving import Calls, Flavour, at, numbers, save, shown
+from tests.support.saving import Calls, at, numbers, save, shown
 from tests.support.servers import Proxy, proxied
 from tests.support.tables import execute, rows
 
@@ -375,7 +375,7 @@ def test_what_the_servers_disk_cannot_read_or_write_just_now_is_no_damage(postgr
             save(calls, number, parent=number - 1 or None)
         execute(postgres_url, FAILING_DISK)
         assert numbers(calls) == [2, 1]
-        history = Bench(saver, BenchFlavour[flavour.name])
+        history = Bench(saver, flavour)
         failing: list[Callable[[], Any]] = [
             lambda: save(calls, 3, parent=2),
             lambda: calls.put_writes(at(number=2), [("count", 3)], "task"),

@@ -15,7 +15,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from eventstore import ChainError, CorruptionError, UnknownFormatError, UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.values.serializer import load_typed
-from tests.support.saving import Calls, Flavour, at, checkpoint, save, shown
+from tests.support.flavour import Flavour
+from tests.support.saving import Calls, at, checkpoint, save, shown
 from tests.support.tables import forge, rows, stored_bytes
 
 

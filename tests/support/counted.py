@@ -7,7 +7,6 @@ import inspect
 import operator
 from collections import Counter
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Annotated, Any, TypedDict
 
 from langgraph.graph import StateGraph
@@ -16,9 +15,8 @@ from langgraph.pregel import Pregel
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore.replay.replayed import Replayed
 from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
+from tests.support.flavour import Flavour
 from tests.support.pace import pace
-
-Flavour = StrEnum("Flavour", ["SYNC", "ASYNC"])
 
 
 class State(TypedDict, total=False):

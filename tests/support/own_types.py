@@ -11,8 +11,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command, Send, interrupt
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.flavour import Flavour
 from tests.support.own import Colour, Counted, Dog, Outer, Pair, Point, Zoo, counted
-from tests.support.stage import Durability, Flavour, thread
+from tests.support.stage import Durability, thread
 
 
 class State(TypedDict, total=False):

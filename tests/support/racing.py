@@ -16,8 +16,9 @@ from langgraph.types import StateSnapshot, interrupt
 
 from eventstore import ConflictError, EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.flavour import Flavour
 from tests.support.observation import assert_same, exactly
-from tests.support.stage import Flavour, Stage, checkpoint_id, thread
+from tests.support.stage import Stage, checkpoint_id, thread
 
 PATIENCE = 20.0
 """Seconds after which a test that waits for another thread has failed."""

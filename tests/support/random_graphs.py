@@ -17,7 +17,8 @@ from langgraph.managed import RemainingSteps
 from langgraph.pregel import Pregel
 from langgraph.types import Command, Overwrite, RetryPolicy, Send, StateSnapshot, interrupt
 
-from tests.support.stage import DURABILITIES, Flavour, Stage
+from tests.support.flavour import Flavour
+from tests.support.stage import DURABILITIES, Stage
 from tests.support.stories import append
 
 NODES = ["a", "b", "b+c", "d", "e"]

@@ -11,8 +11,9 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from eventstore import ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.flavour import Flavour
 from tests.support.model import Kept, Model, child_of, saved_again
-from tests.support.saving import Calls, Flavour, at, id_of
+from tests.support.saving import Calls, at, id_of
 
 THREADS = st.sampled_from(["one", "two", "three", "four"])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +11,7 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-
-Flavour = StrEnum("Flavour", ["SYNC", "ASYNC"])
+from tests.support.flavour import Flavour
 
 
 class Calls:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing, closing
-from enum import StrEnum
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -21,17 +20,11 @@ from langgraph.graph import StateGraph
 from langgraph.pregel import Pregel
 from langgraph.types import StateSnapshot
 
+from tests.support.flavour import Flavour
 from tests.support.observation import Names, assert_same, exactly, of_checkpoints, of_snapshot, plain
 
 Durability = Literal["sync", "async", "exit"]
 DURABILITIES: tuple[Durability, ...] = ("sync", "async", "exit")
-
-
-class Flavour(StrEnum):
-    """Which half of LangGraph's twin methods a stage calls."""
-
-    SYNC = "sync"
-    ASYNC = "async"
 
 
 in_three_ways = pytest.mark.parametrize(

@@ -15,8 +15,9 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from psycopg.sql import SQL, Identifier
 
+from tests.support.flavour import Flavour
 from tests.support.observation import assert_same, exactly, without_results
-from tests.support.stage import DURABILITIES, Durability, Flavour, Stage
+from tests.support.stage import DURABILITIES, Durability, Stage
 
 Scenario = Callable[[Stage], Coroutine[Any, Any, None]]
 
@@ -58,13 +59,6 @@ def url(backend: str, request: pytest.FixtureRequest) -> str:
     fixture = {"sqlite": "sqlite_url", "postgres": "postgres_for_graphs"}[backend]
     shared: str = request.getfixturevalue(fixture)
     return shared
-
-
-@pytest.fixture(params=list(Flavour))
-def flavour(request: pytest.FixtureRequest) -> Flavour:
-    """Whether sync or async methods are called."""
-    chosen: Flavour = request.param
-    return chosen
 
 
 @pytest.fixture(params=DURABILITIES)

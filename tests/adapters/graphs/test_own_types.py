@@ -12,10 +12,11 @@ from langgraph.types import Command
 from eventstore import TypeNotAllowedError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support import own
+from tests.support.flavour import Flavour
 from tests.support.own import Colour, Pair, Point
 from tests.support.own_types import answer, built, check, run
 from tests.support.processes import child
-from tests.support.stage import Durability, Flavour, in_three_ways, thread
+from tests.support.stage import Durability, in_three_ways, thread
 
 MakeSaver = Callable[..., EventStoreSaver]
 

@@ -13,9 +13,10 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.flavour import Flavour
 from tests.support.nested import remembering
 from tests.support.racing import Gate, Log, Race, gate_in_a_subgraph, question_before_the_gate, through_the_gate
-from tests.support.stage import Durability, Flavour, Stage, in_three_ways, thread
+from tests.support.stage import Durability, Stage, in_three_ways, thread
 from tests.support.stories import SELDOM, STORIES, nested, tell
 
 

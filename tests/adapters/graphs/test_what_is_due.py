@@ -19,10 +19,11 @@ from langgraph.types import Command, StateSnapshot, interrupt
 from eventstore_views.session import SERIALIZER
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery, RecoveryPoint, StalledThread, TaskState
+from tests.support.flavour import Flavour
 from tests.support.processes import Pipe, child
 from tests.support.random_graphs import a_graph, breakpoints, happen
 from tests.support.shell import Shell
-from tests.support.stage import Flavour, Stage, checkpoint_id, in_three_ways, thread
+from tests.support.stage import Stage, checkpoint_id, in_three_ways, thread
 from tests.support.stories import delta_state
 
 

@@ -17,7 +17,8 @@ from eventstore import BadInputError, ConflictError, InvalidIdError, NotFoundErr
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore.replay.planning import Reason
 from langgraph.checkpoint.eventstore.replay.recorded import path_text
-from tests.support.counted import Bench, Counted, Flavour, Left, Number, Question, Right, State, at, nodes
+from tests.support.counted import Bench, Counted, Left, Number, Question, Right, State, at, nodes
+from tests.support.flavour import Flavour
 from tests.support.pace import where_each_step_is_saved
 from tests.support.stories import append
 

@@ -13,7 +13,8 @@ from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.support.counted import Bench, Counted, Flavour, nodes
+from tests.support.counted import Bench, Counted, nodes
+from tests.support.flavour import Flavour
 from tests.support.pace import where_each_step_is_saved
 
 many = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])

@@ -12,7 +12,8 @@ from langchain_core.tools import tool
 from langgraph.pregel import Pregel
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.support.counted import Bench, Flavour, nodes
+from tests.support.counted import Bench, nodes
+from tests.support.flavour import Flavour
 from tests.support.pace import where_each_step_is_saved
 from tests.support.scripted import ScriptedChatModel, call, said
 

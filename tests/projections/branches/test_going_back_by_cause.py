@@ -25,9 +25,10 @@ from langgraph.types import Command, Send, StateSnapshot, interrupt
 
 from eventstore import ConflictError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.flavour import Flavour
 from tests.support.histories import config
 from tests.support.pace import SAVES_EVERY_STEP, LateSaver
-from tests.support.stage import DURABILITIES, Durability, Flavour
+from tests.support.stage import DURABILITIES, Durability
 from tests.support.stories import append
 
 
@@ -39,12 +40,6 @@ def late(make_store: Any) -> LateSaver:
 @pytest.fixture(params=DURABILITIES)
 def durability(request: pytest.FixtureRequest) -> Durability:
     chosen: Durability = request.param
-    return chosen
-
-
-@pytest.fixture(params=list(Flavour))
-def flavour(request: pytest.FixtureRequest) -> Flavour:
-    chosen: Flavour = request.param
     return chosen
 
 

@@ -18,9 +18,10 @@ from hypothesis.stateful import initialize, invariant, rule, run_state_machine_a
 
 from eventstore import ConflictError, NotFoundError
 from projections import Branches
+from tests.support.flavour import Flavour
 from tests.support.model import Kept, Model, Place, Thread, Written, child_of, pending
 from tests.support.saver_model import RUNS, SaverAndModel
-from tests.support.saving import Calls, Flavour, at, id_of
+from tests.support.saving import Calls, at, id_of
 
 THREADS = st.sampled_from(["one", "one", "one", "two", "two", "three"])
 SPACES = st.sampled_from(["", "", "", "inner"])

@@ -16,11 +16,11 @@ from pydantic import BaseModel
 from eventstore import BadInputError, InvalidIdError, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery, RecoveryPoint, StalledThread
-from tests.support.counted import Bench, Flavour, State, at
+from tests.support.counted import Bench, State, at
+from tests.support.flavour import Flavour
 from tests.support.pace import in_each_durability, where_each_step_is_saved
 from tests.support.processes import Pipe, child
 from tests.support.stage import Durability, Stage, thread
-from tests.support.stage import Flavour as StageFlavour
 from tests.support.stories import Story, each_story, tell
 from tests.support.tables import forge
 
@@ -411,7 +411,7 @@ def test_the_points_of_a_thread_say_what_each_checkpoint_is(bench: Bench) -> Non
 def test_what_is_due_is_what_langgraph_finds_due_with_the_graph(
     story: Story, saver: EventStoreSaver, durability: Durability
 ) -> None:
-    stage = Stage(saver, StageFlavour.SYNC, durability)
+    stage = Stage(saver, Flavour.SYNC, durability)
     bench = Bench(saver)
     graph = stage.compile(story.graph(), **story.options)
     for steps in (story.before, story.after):

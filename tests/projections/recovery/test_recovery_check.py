@@ -22,24 +22,17 @@ from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from projections import Damage, Progress, Recovery, Report
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
 from projections.values.change import WHOLE, Change, checksum
-from tests.support.counted import Bench, Flavour
+from tests.support.counted import Bench
 from tests.support.damaging import damage, drop_segments, marker, payloads, store, stored, values, without
+from tests.support.flavour import Flavour
 from tests.support.pace import in_each_durability
 from tests.support.saving import at, id_of, save, step
 from tests.support.stage import Durability, Stage, thread
-from tests.support.stage import Flavour as StageFlavour
 from tests.support.stories import Story, each_story, tell
 from tests.support.tables import execute, rows
 
 STEPS = 50
 DAMAGED = 10
-
-
-@pytest.fixture(params=list(Flavour))
-def flavour(request: pytest.FixtureRequest) -> Flavour:
-    """Whether the sync or the async method is called."""
-    chosen: Flavour = request.param
-    return chosen
 
 
 @pytest.fixture
@@ -89,7 +82,7 @@ def test_progress_is_told_in_both_stages(ran: EventStoreSaver, flavour: Flavour)
 def test_each_story_is_sound_and_so_are_its_forks_and_what_a_prune_leaves(
     story: Story, saver: EventStoreSaver, durability: Durability
 ) -> None:
-    stage = Stage(saver, StageFlavour.SYNC, durability)
+    stage = Stage(saver, Flavour.SYNC, durability)
     graph = stage.compile(story.graph(), **story.options)
     name = stage.here(thread())["configurable"]["thread_id"]
     stage.perform(lambda stage: tell(stage, graph, story.before))

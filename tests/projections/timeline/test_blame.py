@@ -18,9 +18,10 @@ from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, Checkpoints, Origin, Timeline
 from projections.diffing.content import content
+from tests.support.flavour import Flavour
 from tests.support.histories import an_agent, chain, config, hello, save, timeline, write
 from tests.support.pace import in_each_durability, where_each_step_is_saved
-from tests.support.stage import Durability, Flavour, Stage
+from tests.support.stage import Durability, Stage
 from tests.support.stories import STORIES, Story, counting, delta_state, tell
 
 

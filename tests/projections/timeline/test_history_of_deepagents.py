@@ -13,10 +13,11 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Timeline
 from tests.support.agents import DEEP, contents, deep_agent, human
 from tests.support.deltas import telling
+from tests.support.flavour import Flavour
 from tests.support.histories import config
 from tests.support.pace import in_each_durability, where_each_step_is_saved
 from tests.support.scripted import ScriptedChatModel
-from tests.support.stage import DURABILITIES, Durability, Flavour, Stage
+from tests.support.stage import DURABILITIES, Durability, Stage
 
 each_durability = pytest.mark.parametrize("durability", DURABILITIES)
 each_flavour = pytest.mark.parametrize("flavour", list(Flavour))

@@ -20,10 +20,11 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, NewWrites, Timeline, TimelineEntry
 from projections.diffing.difference import diff
 from projections.diffing.summary import in_short
+from tests.support.flavour import Flavour
 from tests.support.histories import Counting, an_agent, chain, config, hello, id_of, save, timeline, write
 from tests.support.making import Liar
 from tests.support.pace import in_each_durability, where_each_step_is_saved
-from tests.support.stage import Durability, Flavour, Stage
+from tests.support.stage import Durability, Stage
 from tests.support.stories import STORIES, Plain, Story, counting, delta_state, siblings, tell
 
 Make = Callable[..., EventStoreSaver]

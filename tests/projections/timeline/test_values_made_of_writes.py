@@ -17,9 +17,10 @@ from langgraph.types import Command, Overwrite, Send, StateSnapshot
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, CheckpointDiff, diff
 from tests.support.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, state_of, telling
+from tests.support.flavour import Flavour
 from tests.support.histories import config
 from tests.support.pace import where_each_step_is_saved
-from tests.support.stage import DURABILITIES, Durability, Flavour, Stage, checkpoint_id
+from tests.support.stage import DURABILITIES, Durability, Stage, checkpoint_id
 
 EMPTY: dict[str, Any] = {"files": {}, "messages": []}
 

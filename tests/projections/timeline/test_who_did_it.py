@@ -23,8 +23,9 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Recovery, Timeline
 from tests.support.agents import human
 from tests.support.auditing import written
+from tests.support.flavour import Flavour
 from tests.support.scripted import ScriptedChatModel, call
-from tests.support.stage import DURABILITIES, Durability, Flavour, Stage
+from tests.support.stage import DURABILITIES, Durability, Stage
 
 MakeStore = Callable[..., EventStore]
 PATIENCE = 20.0
@@ -52,13 +53,6 @@ class SavesLate(EventStoreSaver):
     def _has_written(self, checkpoint: str) -> threading.Event:
         with self._lock:
             return self._written.setdefault(checkpoint, threading.Event())
-
-
-@pytest.fixture(params=list(Flavour))
-def flavour(request: pytest.FixtureRequest) -> Flavour:
-    """Whether sync or async methods are called."""
-    chosen: Flavour = request.param
-    return chosen
 
 
 @pytest.fixture(params=DURABILITIES)

@@ -16,8 +16,9 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord
 from projections.values.change import Change
 from tests.support.damaging import damage, drop_segments, marker, payloads, store, stored, values, without
+from tests.support.flavour import Flavour
 from tests.support.sameness import same
-from tests.support.saving import Calls, Flavour, at, number_of, save
+from tests.support.saving import Calls, at, number_of, save
 
 MakeSaver = Callable[..., EventStoreSaver]
 

@@ -26,10 +26,11 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from projections import SnapshotPolicy
 from tests.support.editing import Way, edited, grown, spoil
+from tests.support.flavour import Flavour
 from tests.support.making import ALLOWED, LyingHandle, anything, conversation, huge, larger_than_a_megabyte, value
 from tests.support.model import Kept, Model, Place, saved_again
 from tests.support.sameness import difference, mutable_parts
-from tests.support.saving import Calls, Flavour, at, id_of
+from tests.support.saving import Calls, at, id_of
 
 PLAIN = StrictSerializer(ALLOWED)
 ENCIPHERING = EncryptedSerializer.from_pycryptodome_aes(PLAIN, key=b"0123456789abcdef")
