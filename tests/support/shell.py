@@ -33,6 +33,21 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
+READING = [
+    ["threads"],
+    ["log", "t"],
+    ["show", "t"],
+    ["diff", "t"],
+    ["blame", "t", "messages"],
+    ["tree", "t"],
+    ["audit"],
+    ["stalled"],
+    ["verify"],
+    ["stats"],
+]
+"""The commands that only read, of the thread `t`."""
+
+
 @dataclass(frozen=True)
 class Ran:
     """What came of a command."""

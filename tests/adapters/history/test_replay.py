@@ -23,12 +23,6 @@ from tests.support.pace import where_each_step_is_saved
 from tests.support.stories import append
 
 
-@pytest.fixture(params=list(Flavour))
-def bench(saver: EventStoreSaver, request: pytest.FixtureRequest) -> Bench:
-    """Where graphs run and are replayed: sync or async."""
-    return Bench(saver, request.param)
-
-
 @pytest.fixture
 def counted() -> Counted:
     """Counts the calls of nodes."""

@@ -5,23 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-import pytest
 from langchain.agents import create_agent
 from langchain_core.messages import HumanMessage, ToolMessage
 from langchain_core.tools import tool
 from langgraph.pregel import Pregel
 
-from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.counted import Bench, nodes
-from tests.support.flavour import Flavour
 from tests.support.pace import where_each_step_is_saved
 from tests.support.scripted import ScriptedChatModel, call, said
-
-
-@pytest.fixture(params=list(Flavour))
-def bench(saver: EventStoreSaver, request: pytest.FixtureRequest) -> Bench:
-    """Where graphs run and are replayed: sync or async."""
-    return Bench(saver, request.param)
 
 
 def agent(bench: Bench, calls: Counter[str], sky: str) -> Pregel[Any, Any, Any, Any]:

@@ -28,10 +28,10 @@ LONG = timedelta(days=1)
 NOT_LONG = timedelta(0)
 
 
-@pytest.fixture(params=list(Flavour))
-def bench(saver: EventStoreSaver, request: pytest.FixtureRequest) -> Bench:
+@pytest.fixture
+def bench(saver: EventStoreSaver, flavour: Flavour) -> Bench:
     """Where graphs run: sync or async."""
-    return Bench(saver, request.param)
+    return Bench(saver, flavour)
 
 
 def stalled(bench: Bench, **options: Any) -> dict[str, StalledThread]:
