@@ -53,6 +53,19 @@ async def tell(stage: Stage, graph: Pregel, steps: Sequence[Step], name: str = "
     return result
 
 
+def tell_all(stage: Stage, story: Story) -> tuple[Pregel, str]:
+    """Play a whole story on a stage; return the graph, and the id under which the stage keeps the thread."""
+    graphs: list[Pregel] = []
+
+    async def scenario(stage: Stage) -> None:
+        graphs.append(stage.compile(story.graph(), **story.options))
+        await tell(stage, graphs[0], story.before)
+        await tell(stage, graphs[0], story.after)
+
+    stage.perform(scenario)
+    return graphs[0], stage.here()["configurable"]["thread_id"]
+
+
 class BrokenError(RuntimeError):
     """Raised by a node that fails once."""
 

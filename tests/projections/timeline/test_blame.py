@@ -22,7 +22,7 @@ from tests.support.flavour import Flavour
 from tests.support.histories import an_agent, chain, config, hello, save, timeline, write
 from tests.support.pace import in_each_durability, where_each_step_is_saved
 from tests.support.stage import Durability, Stage
-from tests.support.stories import STORIES, Story, counting, delta_state, tell
+from tests.support.stories import STORIES, Story, counting, delta_state, tell_all
 
 
 def blame(saver: EventStoreSaver, channel: str, **options: Any) -> list[Origin]:
@@ -59,17 +59,8 @@ def test_each_message_names_the_step_and_the_node_that_brought_it(saver: EventSt
 def test_the_origins_are_the_tasks_whose_results_langgraph_shows(
     saver: EventStoreSaver, make_saver: Any, story: Story, durability: Durability
 ) -> None:
-    stage = Stage(saver, Flavour.SYNC, durability, reopen=make_saver)
-    graphs: list[Any] = []
-
-    async def scenario(stage: Stage) -> None:
-        graphs.append(stage.compile(story.graph(), **story.options))
-        await tell(stage, graphs[0], story.before)
-        await tell(stage, graphs[0], story.after)
-
-    stage.perform(scenario)
-    thread = stage.here()["configurable"]["thread_id"]
-    shown = {each.config["configurable"]["checkpoint_id"]: each for each in graphs[0].get_state_history(config(thread))}
+    graph, thread = tell_all(Stage(saver, Flavour.SYNC, durability, reopen=make_saver), story)
+    shown = {each.config["configurable"]["checkpoint_id"]: each for each in graph.get_state_history(config(thread))}
     origins = timeline(saver).blame(thread, "log", saver.serde)
     words = [
         word for origin in origins for word in (origin.value if isinstance(origin.value, list) else [origin.value])

@@ -25,7 +25,7 @@ from tests.support.histories import Counting, an_agent, chain, config, hello, id
 from tests.support.making import Liar
 from tests.support.pace import in_each_durability, where_each_step_is_saved
 from tests.support.stage import Durability, Stage
-from tests.support.stories import STORIES, Plain, Story, counting, delta_state, siblings, tell
+from tests.support.stories import STORIES, Plain, Story, counting, delta_state, siblings, tell_all
 
 Make = Callable[..., EventStoreSaver]
 
@@ -180,23 +180,14 @@ def test_snapshots_of_a_replayed_channel_are_no_change_of_their_own(saver: Event
 def test_the_nodes_are_those_that_langgraph_says_were_next(
     saver: EventStoreSaver, make_saver: Any, story: Story, durability: Durability
 ) -> None:
-    stage = Stage(saver, Flavour.SYNC, durability, reopen=make_saver)
-    graphs: list[Any] = []
-
-    async def scenario(stage: Stage) -> None:
-        graphs.append(stage.compile(story.graph(), **story.options))
-        await tell(stage, graphs[0], story.before)
-        await tell(stage, graphs[0], story.after)
-
-    stage.perform(scenario)
-    thread = stage.here()["configurable"]["thread_id"]
+    graph, thread = tell_all(Stage(saver, Flavour.SYNC, durability, reopen=make_saver), story)
     found = entries(saver, thread, namespace="")
     listed = [*saver.list(config(thread, checkpoint_ns=""))]
     assert [entry.id for entry in found] == [each.checkpoint["id"] for each in listed]
     by_id = {entry.id: entry for entry in found}
     tasks = {
         shown.config["configurable"]["checkpoint_id"]: {task.name for task in shown.tasks}
-        for shown in graphs[0].get_state_history(config(thread))
+        for shown in graph.get_state_history(config(thread))
     }
     for entry in found:
         if entry.source == "loop" and entry.parent:
