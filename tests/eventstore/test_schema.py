@@ -12,7 +12,10 @@ import psycopg
 
 from eventstore import EventStore
 from projections import Checkpoints
-from tests.support.tables import path_of
+from projections.audit.rows import AuditRows
+from projections.checkpoints.rows import CheckpointRows
+from projections.checkpoints.segments import SegmentRows
+from tests.support.tables import path_of, rows
 
 # As they are read one after the other: projections stand beside the log.
 SQL_FILES = [Path(__file__).parents[2] / package / "sql" for package in ("eventstore", "projections")]
@@ -54,6 +57,14 @@ def test_the_schema_shown_is_the_one_that_migrations_make_on_postgresql(postgres
         for folder in SQL_FILES:
             database.execute((folder / "postgres" / "schema.sql").read_bytes())
         assert catalog_of_schema(database, "eventstore") == catalog_of_schema(database, "made")
+
+
+def test_each_table_of_projections_belongs_to_one_of_them(url: str) -> None:
+    with EventStore.open(url) as store:
+        of_the_log = rows(url).keys()
+        Checkpoints(store)
+    named = [table for projection in (CheckpointRows, SegmentRows, AuditRows) for table in projection.tables]
+    assert sorted([*named, "progress"]) == sorted(rows(url).keys() - of_the_log)
 
 
 def catalog_of_file(database: sqlite3.Connection) -> dict[str, Any]:
