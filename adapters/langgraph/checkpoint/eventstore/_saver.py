@@ -352,7 +352,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """`put`, for async code. A cancelled task leaves the checkpoint whole, or nothing of it."""
-        # As it is at the call: the next node may change it before a worker is free.
+        # As it is at the call: the next node may change it before a worker is free. `put` does it for its own callers.
         now = as_of_now(checkpoint)
         return await self.workers.run(self.put, config, now, metadata, new_versions)
 
