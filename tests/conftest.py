@@ -115,6 +115,13 @@ def store(make_store: Callable[..., EventStore]) -> EventStore:
 
 
 @pytest.fixture
+def on_postgres(postgres_url: str) -> Iterator[EventStore]:
+    """An open and empty store on PostgreSQL, for tests of what only a server does."""
+    with EventStore.open(postgres_url) as store:
+        yield store
+
+
+@pytest.fixture
 def saver(make_saver: Callable[..., EventStoreSaver]) -> EventStoreSaver:
     """An open saver on an empty store."""
     return make_saver()

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
@@ -131,12 +131,6 @@ def test_writers_in_several_processes_skip_and_repeat_nothing(url: str, store: E
     read += store.feed(after=read[-1].position if read else 0)
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert_whole(read, 120)
-
-
-@pytest.fixture
-def on_postgres(postgres_url: str) -> Iterator[EventStore]:
-    with EventStore.open(postgres_url) as store:
-        yield store
 
 
 def test_an_event_whose_transaction_is_open_is_waited_for_and_not_skipped(

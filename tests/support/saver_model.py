@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import rule
 
 from eventstore import ConflictError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.flavour import Flavour
+from tests.support.machines import TwoSavers
 from tests.support.model import Kept, Model, child_of, saved_again
 from tests.support.saving import Calls, at, id_of
 
@@ -58,29 +58,14 @@ WRITES = st.lists(
 )
 
 
-class SaverAndModel(RuleBasedStateMachine):
-    """Does the same to both. Two savers with stores of their own stand for two processes."""
-
-    url = ""
-    examples = 0
+class SaverAndModel(TwoSavers):
+    """Does the same to both savers and to the model."""
 
     def __init__(self) -> None:
         super().__init__()
         self.model = Model()
-        self.open = ExitStack()
         self.latest = 0
-        # A store of its own for each example: a schema, or a file.
-        type(self).examples += 1
-        options: dict[str, Any] = {"schema": f"example_{self.examples}"}
-        self.where, self.options = self.url, options
-        if self.url.startswith("sqlite"):
-            self.where, self.options = f"{self.url}.{self.examples}", {}
         self.savers = [self.opened(), self.opened()]
-
-    def opened(self) -> EventStoreSaver:
-        return self.open.enter_context(
-            EventStoreSaver.from_conn_string(self.where, synchronous="NORMAL", pool_size=2, **self.options)
-        )
 
     def teardown(self) -> None:
         try:
@@ -92,10 +77,6 @@ class SaverAndModel(RuleBasedStateMachine):
             self.open.close()
 
     calls = st.tuples(st.integers(0, 1), st.sampled_from(list(Flavour)))
-
-    def by(self, caller: tuple[int, Flavour]) -> Calls:
-        which, flavour = caller
-        return Calls(self.savers[which], flavour)
 
     def numbers(self, thread: str, namespace: str) -> list[int]:
         return sorted(number for space, number in self.model.shown(thread) if space == namespace)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
@@ -187,12 +187,6 @@ def test_an_append_does_not_know_of_the_audit(saver: EventStoreSaver, monkeypatc
 
 
 # --- PostgreSQL: older transactions ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def on_postgres(postgres_url: str) -> Iterator[EventStore]:
-    with EventStore.open(postgres_url) as store:
-        yield store
 
 
 def test_what_was_committed_while_an_older_transaction_is_open_is_waited_for(

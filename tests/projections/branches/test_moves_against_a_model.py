@@ -13,12 +13,12 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis.stateful import initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 
 from eventstore import ConflictError, NotFoundError
 from projections import Branches
 from tests.support.flavour import Flavour
+from tests.support.machines import run_machine
 from tests.support.model import Kept, Model, Place, Thread, Written, child_of, pending
 from tests.support.saver_model import RUNS, SaverAndModel
 from tests.support.saving import Calls, at, id_of
@@ -350,10 +350,4 @@ class History(SaverAndModel):
 
 @pytest.mark.timeout(900)  # long enough to shrink an example that fails
 def test_a_thread_shows_what_the_model_shows_wherever_it_is_moved(url: str) -> None:
-    History.url = url
-    run_state_machine_as_test(
-        History,
-        settings=settings(
-            max_examples=25, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+    run_machine(History, url, examples=25)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from enum import StrEnum
 from random import Random
@@ -16,8 +15,8 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import HealthCheck, note, settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from hypothesis import note
+from hypothesis.stateful import initialize, precondition, rule
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
@@ -27,6 +26,7 @@ from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from projections import SnapshotPolicy
 from tests.support.editing import Way, edited, grown, spoil
 from tests.support.flavour import Flavour
+from tests.support.machines import TwoSavers, run_machine
 from tests.support.making import ALLOWED, LyingHandle, anything, conversation, huge, larger_than_a_megabyte, value
 from tests.support.model import Kept, Model, Place, saved_again
 from tests.support.sameness import difference, mutable_parts
@@ -97,47 +97,27 @@ Steps = Sequence[tuple[Caller, Changes]]
 DISTURBANCES = ["open again", "drop the cache", "drop segments", "rebuild segments", "rebuild", "encipher", "stop"]
 
 
-class ValuesAndModel(RuleBasedStateMachine):
-    """Does the same to both. Two savers with stores of their own stand for two processes."""
-
-    url = ""
-    examples = 0
+class ValuesAndModel(TwoSavers):
+    """Does the same to both savers and to the model."""
 
     def __init__(self) -> None:
         super().__init__()
         self.model = Model()
-        self.open = ExitStack()
         self.latest = 0
         self.live: dict[Place | tuple[str, str], Live] = {}
         self.given: deque[list[Any]] = deque(maxlen=3)
         self.runs_left = self.megabytes_left = 1
-        # A store of its own for each example: a schema, or a file.
-        type(self).examples += 1
-        options: dict[str, Any] = {"schema": f"example_{self.examples}"}
-        self.where, self.options = self.url, options
-        if self.url.startswith("sqlite"):
-            self.where, self.options = f"{self.url}.{self.examples}", {}
-        self.savers: list[EventStoreSaver] = []
 
     @initialize(enciphers=st.booleans(), seed=SEEDS)
     def begin(self, enciphers: bool, seed: int) -> None:
         self.enciphers = enciphers
-        self.savers = [self.opened(), self.opened()]
+        self.savers = [self.opened_anew(), self.opened_anew()]
         chance = Random(seed)
         self.save((0, Flavour.SYNC), "one", "", None, conversation(chance), set(CHANNEL_NAMES), set(), None)
 
-    def opened(self) -> EventStoreSaver:
-        return self.open.enter_context(
-            EventStoreSaver.from_conn_string(
-                self.where,
-                serde=DECIPHERING if self.enciphers else PLAIN,
-                synchronous="NORMAL",
-                # Small, so that there are segments of segments.
-                snapshots=SnapshotPolicy(rows=3),
-                pool_size=2,
-                **self.options,
-            )
-        )
+    def opened_anew(self) -> EventStoreSaver:
+        # Small, so that there are segments of segments.
+        return self.opened(serde=DECIPHERING if self.enciphers else PLAIN, snapshots=SnapshotPolicy(rows=3))
 
     def teardown(self) -> None:
         try:
@@ -324,7 +304,7 @@ class ValuesAndModel(RuleBasedStateMachine):
         match how:
             case "open again":
                 self.savers[which].store.close()
-                self.savers[which] = self.opened()
+                self.savers[which] = self.opened_anew()
             case "drop the cache":
                 self.drop_cache(which)
             case "drop segments":
@@ -378,10 +358,6 @@ class ValuesAndModel(RuleBasedStateMachine):
         self.check([found], [self.model.get(thread, "", None)])
 
     # How --------------------------------------------------------------------------------------------------------------
-
-    def by(self, caller: Caller) -> Calls:
-        which, flavour = caller
-        return Calls(self.savers[which], flavour)
 
     def numbers(self, thread: str, space: str) -> list[int]:
         return sorted(number for namespace, number in self.model.shown(thread) if namespace == space)
@@ -549,10 +525,4 @@ def _assert_same(found: CheckpointTuple, expected: CheckpointTuple) -> None:
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
 @pytest.mark.timeout(900)  # long enough to shrink an example that fails
 def test_values_are_read_as_they_were_put_whatever_becomes_of_them(url: str) -> None:
-    ValuesAndModel.url = url
-    run_state_machine_as_test(
-        ValuesAndModel,
-        settings=settings(
-            max_examples=30, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
-    )
+    run_machine(ValuesAndModel, url, examples=30)
