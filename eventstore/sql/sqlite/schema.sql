@@ -18,9 +18,9 @@ CREATE TABLE streams (
 CREATE UNIQUE INDEX streams_name ON streams (name) WHERE closed = 0;
 
 -- The log. There is one writer at a time, so the order of insertion is the order of commit and the position is the
--- feed's: AUTOINCREMENT never gives a number twice, and a rolled back one is given again.
+-- feed's: rows are never deleted, so that no number is given twice, and a rolled back one is given again.
 CREATE TABLE events (
-    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    position INTEGER PRIMARY KEY,
     stream_id INTEGER NOT NULL REFERENCES streams,
     version INTEGER NOT NULL,
     topic TEXT NOT NULL,
