@@ -21,7 +21,7 @@ from projections.reading.finding import Finder
 from projections.reading.located import Located, located_of
 from projections.reading.naming import Names
 from projections.reading.steps import Writes, WritesEvent, step_of
-from projections.reading.view import View, writes_rows
+from projections.reading.view import View, writes_of
 from projections.records import Point, TakenOver
 from projections.tables import Tables
 
@@ -241,7 +241,7 @@ class Points:
             if any((at.namespace, at.id) not in staying for at in behind):
                 return False
         return all(
-            {*writes_rows(self._tables, view, namespace, [checkpoint]).get(checkpoint, ())} == versions
+            {*writes_of(self._tables, view, namespace, [checkpoint]).get(checkpoint, ())} == versions
             for (namespace, checkpoint), versions in staying.items()
         )
 

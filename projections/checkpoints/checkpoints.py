@@ -123,8 +123,7 @@ class Checkpoints:
 
     def exists(self, thread: str, checkpoint: str, *, namespace: str = "") -> bool:
         """Return whether a thread shows a checkpoint of that id."""
-        view = self.finder.view(thread)
-        return view is not None and self.finder.locate(view, namespace, checkpoint) is not None
+        return self.finder.find(thread, namespace, checkpoint) is not None
 
     def list(
         self,

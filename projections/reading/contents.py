@@ -9,9 +9,9 @@ from eventstore import ChecksumError, ErasedError, EventStore
 from projections.reading.chains import Chains, Wanted
 from projections.reading.located import Located, opened
 from projections.reading.pending import PendingWrite, fold
-from projections.reading.view import View, payloads, writes_rows
+from projections.reading.view import View, writes_of
 from projections.records import WritesRecord
-from projections.tables import Tables
+from projections.tables import Tables, WrittenRow
 from projections.values.change import WHOLE, Location, checksum, restore
 from projections.values.live import LiveValues, Slot
 from projections.values.serializer import Serializer, for_each
@@ -49,12 +49,11 @@ class Contents:
         self._live = live
         for located in batch:
             chains.know(located.version, located.record, located.size)
-        self._writes_at = _writes_at(tables, view, batch)
         self._known = self._known_of(batch)
         wanted = {each for located in batch for each in self._wanted(located)} - self._known.keys()
         chains.fetch(version for version, _ in wanted)
         self._restored = chains.restore(each for each in wanted if chains.change(each).operation != WHOLE)
-        self._writes = _writes_of(store, view, {version for found in self._writes_at.values() for version in found})
+        self._writes = _writes_of(store, tables, view, batch)
 
     def values(self, located: Located, serializer: Serializer) -> dict[str, Any]:
         """The values of a checkpoint's channels.
@@ -69,7 +68,7 @@ class Contents:
 
     def pending(self, located: Located) -> list[PendingWrite]:
         """The pending writes of a checkpoint."""
-        return fold(self._writes[version] for version in self._writes_at.get((located.namespace, located.id), ()))
+        return fold(self._writes.get((located.namespace, located.id), ()))
 
     def _wanted(self, located: Located) -> list[Wanted]:
         return [
@@ -111,26 +110,29 @@ class Contents:
         return Slot(self._view.stream_id, located.namespace, wanted[1])
 
 
-def _writes_at(tables: Tables, view: View, batch: Sequence[Located]) -> dict[tuple[str, str], list[int]]:
-    """By namespace and checkpoint: the versions of the events that hold its pending writes."""
-    found: dict[tuple[str, str], list[int]] = {}
+def _writes_of(
+    store: EventStore, tables: Tables, view: View, batch: Sequence[Located]
+) -> dict[tuple[str, str], list[tuple[str, WritesRecord]]]:
+    """By namespace and checkpoint: the tasks that have written to it, and what, in the order of the log."""
+    found: dict[tuple[str, str], list[tuple[str, WritesRecord]]] = {}
     for namespace in {located.namespace for located in batch}:
         ids = [located.id for located in batch if located.namespace == namespace]
-        rows = writes_rows(tables, view, namespace, ids)
-        found.update({(namespace, checkpoint): versions for checkpoint, versions in rows.items()})
+        for checkpoint, rows in writes_of(tables, view, namespace, ids).items():
+            found[namespace, checkpoint] = [writes_in(store, view.thread, row) for row in rows.values()]
     return found
 
 
-def _writes_of(store: EventStore, view: View, versions: set[int]) -> dict[int, tuple[str, WritesRecord]]:
-    stored = payloads(store, view, versions)
-    if missing := versions - stored.keys():
-        raise ErasedError(f"thread {view.thread!r} has no event {min(missing)}, which a checkpoint refers to")
-    return {version: _writes(store, view.thread, version, payload) for version, payload in stored.items()}
+def writes_in(store: EventStore, thread: str, row: WrittenRow) -> tuple[str, WritesRecord]:
+    """Return the task whose writes an event holds, and the writes.
 
-
-def _writes(store: EventStore, thread: str, version: int, payload: bytes) -> tuple[str, WritesRecord]:
-    cause, record = opened(store, thread, version, payload, WritesRecord.unpack)
+    Raises:
+        ErasedError: The log does not have the event, or its content was erased.
+        ChecksumError: A write is not what was stored.
+    """
+    if row.payload is None:
+        raise ErasedError(f"thread {thread!r} has no event {row.version}, which a checkpoint refers to")
+    cause, record = opened(store, thread, row.version, row.payload, WritesRecord.unpack)
     for write in record.writes:
         if checksum(write.encoding, write.data) != write.checksum:
-            raise ChecksumError(thread, write.channel, version)
+            raise ChecksumError(thread, write.channel, row.version)
     return cause.task or "", record

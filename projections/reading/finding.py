@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from eventstore import CorruptionError, CycleError, EventStore
 from projections.reading.located import Located, located_of
-from projections.reading.view import View, lineage_of, sources_at, stored, view_of
+from projections.reading.view import View, lineage_of, sources_at, stored, view_at, view_of
 from projections.records import THREAD_PROMOTED
 from projections.tables import END, LAST, CheckpointRow, ListedKey, ListedRow, Source, Tables, UnreachableRow
 
@@ -42,6 +42,19 @@ class Finder:
     def view(self, thread: str) -> View | None:
         """Return the view of a thread, or `None` if there is no such thread."""
         return view_of(self._tables, thread)
+
+    def find(self, thread: str, namespace: str, checkpoint_id: str | None) -> tuple[View, Located] | None:
+        """Return a checkpoint, or the latest of a namespace, with the view of its thread: `view` and `locate` in one.
+
+        It is one query, unless the thread goes on from other branches, and does not have the checkpoint on its own.
+        """
+        found = view_at(self._tables, thread, namespace, checkpoint_id)
+        if found is None:
+            return None
+        view, row = found
+        if len(view.sources) > 1 and (checkpoint_id is None or row is None):
+            row = self._nearest(view.sources[1:], namespace, checkpoint_id, row)
+        return (view, located_of(self._store, thread, row)) if row else None
 
     def as_of(self, thread: str, namespace: str, moment: int) -> tuple[View, Located] | None:
         """The checkpoint that was the latest of a namespace at a time, in what the thread showed then.
@@ -111,17 +124,28 @@ class Finder:
 
     def locate(self, view: View, namespace: str, checkpoint_id: str | None, *, retired: bool = False) -> Located | None:
         """The row and event of one checkpoint, or of the latest of a namespace."""
+        row = self._nearest(view.sources, namespace, checkpoint_id, retired=retired)
+        return located_of(self._store, view.thread, row) if row else None
+
+    def _nearest(
+        self,
+        sources: Sequence[Source],
+        namespace: str,
+        checkpoint_id: str | None,
+        best: CheckpointRow | None = None,
+        *,
+        retired: bool = False,
+    ) -> CheckpointRow | None:
+        """The row of a checkpoint, or of the latest, on some branches, the nearest first; `best` is of one before."""
         table = self._tables.checkpoints
-        best: CheckpointRow | None = None
-        for source in view.sources:
+        for source in sources:
             if checkpoint_id is not None:
-                best = table.one(source, namespace, checkpoint_id, retired=retired)
-                if best:
-                    break  # the nearest row of an id is the one that counts
+                if row := table.one(source, namespace, checkpoint_id, retired=retired):
+                    return row  # the nearest row of an id is the one that counts
             # The own row of a checkpoint that was saved again comes before the inherited one.
             elif (row := table.latest(source, namespace)) and (best is None or row.id > best.id):
                 best = row
-        return located_of(self._store, view.thread, best) if best else None
+        return best
 
     def unreachable(self, view: View, namespace: str, checkpoint_id: str) -> list[UnreachableRow]:
         """Return the places of a checkpoint on branches that the thread has left, beginning with the one left last."""
@@ -160,7 +184,7 @@ class Finder:
         return self.way(view, self.locate(view, namespace, checkpoint_id))
 
     def way(self, view: View, located: Located | None, *, retired: bool = False) -> Iterator[Located]:
-        """A checkpoint, its parent, and so on. Each is looked for when it is asked for.
+        """A checkpoint, its parent, and so on: read in pages that grow, when they are asked for.
 
         Args:
             view: The thread.
@@ -171,14 +195,38 @@ class Finder:
         Raises:
             CycleError: A checkpoint is come upon again.
         """
+        namespace = located.namespace if located else ""
         met: set[str] = set()
+        ahead: Iterator[CheckpointRow] = iter(())
+        size = 1  # who wants only the parent does not wait for a page
         while located:
             if located.id in met:
                 raise CycleError(view.thread, located.namespace, located.id)
             met.add(located.id)
             yield located
             parent = located.record.parent if retired else located.parent
-            located = self.locate(view, located.namespace, parent, retired=retired) if parent else None
+            if parent is None:
+                return
+            row = next(ahead, None)
+            if row is None or row.id != parent:
+                ahead = iter(self.page_of_way(view, namespace, parent, size, retired=retired))
+                row, size = next(ahead, None), min(4 * size, PAGE)
+            located = located_of(self._store, view.thread, row) if row else None
+
+    def page_of_way(
+        self, view: View, namespace: str, checkpoint_id: str, limit: int, *, retired: bool = False
+    ) -> list[CheckpointRow]:
+        """Return a checkpoint and its nearest ancestors, at most `limit`; none if the thread does not have it."""
+        table = self._tables.checkpoints
+        for number, source in enumerate(view.sources):
+            if rows := table.way(source, namespace, checkpoint_id, limit, retired=retired):
+                # The nearest row of an id is the one that counts.
+                nearer = [row.id for row in rows[1:]] if number else []
+                for other in view.sources[:number] if nearer else ():
+                    saved = table.saved_among(other, namespace, nearer, retired=retired)
+                    rows = rows[: next((index for index, row in enumerate(rows) if row.id in saved), None)]
+                return rows
+        return []
 
     def latest_id(self, view: View, namespace: str) -> str | None:
         """The id of the latest checkpoint of a namespace."""

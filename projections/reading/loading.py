@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import Any, TypeVar
 
 from eventstore import BusyError, ErasedError, EventStore, EventStoreError, OvertakenError
@@ -14,11 +13,12 @@ from projections.reading.contents import Contents
 from projections.reading.finding import PAGE, Finder
 from projections.reading.located import Located
 from projections.reading.pending import PendingWrite
+from projections.reading.replays import Replays
 from projections.reading.view import View
 from projections.tables import Tables
 from projections.values.change import load
 from projections.values.live import LiveValues
-from projections.values.serializer import Refusals, Serializer, for_each
+from projections.values.serializer import Refusals, Serializer
 
 T = TypeVar("T")
 
@@ -38,6 +38,7 @@ class Loader:
         self._tables = tables
         self._finder = finder
         self._live = live
+        self._replays = Replays(store, tables, finder, live)
 
     def get(
         self, thread: str, namespace: str, checkpoint_id: str | None, serializer: Serializer
@@ -45,11 +46,8 @@ class Loader:
         """One checkpoint, or the latest of a namespace."""
 
         def attempt() -> SavedCheckpoint | None:
-            view = self._finder.view(thread)
-            located = self._finder.locate(view, namespace, checkpoint_id) if view else None
-            if view is None or located is None:
-                return None
-            return self.complete(view, located, serializer)
+            found = self._finder.find(thread, namespace, checkpoint_id)
+            return self.complete(*found, serializer) if found else None
 
         return again(attempt, self._store, thread)
 
@@ -84,36 +82,9 @@ class Loader:
 
         The checkpoint's own writes belong to the next step, and are left out.
         """
-        return again(lambda: self._history(thread, namespace, checkpoint_id, channels, serializer), self._store, thread)
-
-    def _history(
-        self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer
-    ) -> dict[str, ChannelHistory]:
-        view = self._finder.view(thread)
-        current = self._finder.locate(view, namespace, checkpoint_id, retired=True) if view else None
-        remaining = set(channels)
-        collected: dict[str, list[PendingWrite]] = {channel: [] for channel in channels}
-        seeds: dict[str, Any] = {}
-        if view and remaining:
-            chains = Chains(self._store, self._tables, view)
-            for at in islice(self._finder.way(view, current, retired=True), 1, None):
-                contents = Contents(self._store, self._tables, view, [at], chains, only=remaining)
-                for pending in reversed(contents.pending(at)):
-                    if pending.write.channel in remaining:
-                        collected[pending.write.channel].append(pending)
-                values = contents.values(at, serializer)
-                seeds.update(values)
-                remaining -= values.keys()
-                if not remaining:
-                    break
-        return {
-            channel: ChannelHistory(
-                for_each(lambda pending: _loaded(pending, serializer), reversed(collected[channel])),
-                channel in seeds,
-                seeds.get(channel),
-            )
-            for channel in channels
-        }
+        return again(
+            lambda: self._replays.history(thread, namespace, checkpoint_id, channels, serializer), self._store, thread
+        )
 
     def _batched(self, items: Iterable[tuple[View, Located]], serializer: Serializer) -> Iterator[SavedCheckpoint]:
         """Load values for a few checkpoints of one thread at a time."""

@@ -15,9 +15,9 @@ from projections.pregel import CONTROL, ERROR, INPUT, SENDS, Written, is_of_call
 from projections.pregel.paths import is_by_hand
 from projections.reading.located import Located, opened
 from projections.reading.naming import Names
-from projections.reading.view import stored, writes_rows
+from projections.reading.view import writes_of
 from projections.records import Write, WritesRecord
-from projections.tables import Tables
+from projections.tables import Tables, WrittenRow
 
 Key = tuple[str, str]
 """Namespace and checkpoint id."""
@@ -107,20 +107,14 @@ class Writes:
         by_namespace: dict[str, list[str]] = defaultdict(list)
         for namespace, checkpoint in keys:
             by_namespace[namespace].append(checkpoint)
-        places = {
-            (namespace, checkpoint): versions
+        found = {
+            (namespace, checkpoint): rows.values()
             for namespace, ids in by_namespace.items()
-            for checkpoint, versions in writes_rows(tables, view, namespace, ids).items()
-        }
-        events = stored(store, view, {version for versions in places.values() for version in versions})
-        read = {
-            version: event
-            for version, found in events.items()
-            if (event := _writes_event(store, view.thread, version, *found))
+            for checkpoint, rows in writes_of(tables, view, namespace, ids).items()
         }
         self._at = {
-            key: _named(names, key, [read[each] for each in versions if each in read])
-            for key, versions in places.items()
+            key: _named(names, key, [event for row in rows if (event := _writes_event(store, view.thread, row))])
+            for key, rows in found.items()
         }
 
     def at(self, namespace: str, checkpoint: str) -> Sequence[WritesEvent]:
@@ -259,10 +253,12 @@ def _may_be_of(event: WritesEvent, source: str | None, ran: Collection[str]) -> 
     return not event.by_hand
 
 
-def _writes_event(store: EventStore, thread: str, version: int, recorded_at: int, payload: bytes) -> WritesEvent | None:
+def _writes_event(store: EventStore, thread: str, row: WrittenRow) -> WritesEvent | None:
     """The event, or nothing if a prune has erased it meanwhile."""
+    if row.payload is None:
+        return None
     try:
-        cause, record = opened(store, thread, version, payload, WritesRecord.unpack)
+        cause, record = opened(store, thread, row.version, row.payload, WritesRecord.unpack)
     except ErasedError:
         return None
-    return WritesEvent(version, recorded_at, cause, record, len(payload))
+    return WritesEvent(row.version, row.recorded_at, cause, record, len(row.payload))

@@ -10,7 +10,7 @@ from typing import Any
 from eventstore import CorruptionError, EventStore
 from eventstore.reading import Span
 from projections.records import unpack_segment
-from projections.tables import Source, Tables
+from projections.tables import CheckpointRow, Source, Tables, ViewRow, WrittenRow
 from projections.values.change import Change
 
 
@@ -24,6 +24,7 @@ class View:
         sources: The rows of the branch that it is on, then those that this goes on from, the nearest first.
         forked: Whether early versions of its log stand in other streams.
         since: Since which version the branch has been that it is on; 0: it is the thread's first.
+        head: The last version of its stream when this was read.
         spans: The lineage of its stream, once it was asked for; see `lineage_of`.
         staying: For some checkpoints, by namespace and id, the versions of the only writes that are shown there.
     """
@@ -33,6 +34,7 @@ class View:
     sources: list[Source]
     forked: bool
     since: int = 0
+    head: int = 0
     spans: list[Span] = field(default_factory=list)
     staying: Mapping[tuple[str, str], Collection[int]] = field(default_factory=dict)
 
@@ -45,9 +47,20 @@ class View:
 def view_of(tables: Tables, thread: str) -> View | None:
     """Return the view of a thread, or `None` if there is no such thread."""
     row = tables.branches.view(thread)
-    if row is None:
-        return None
-    return View(thread, row.stream_id, [Source(row.branch_id), *row.inherited], row.forked, row.since)
+    return None if row is None else _view(thread, row)
+
+
+def view_at(
+    tables: Tables, thread: str, namespace: str, checkpoint_id: str | None
+) -> tuple[View, CheckpointRow | None] | None:
+    """Return the view of a thread, and one checkpoint of its branch, or the latest there, in one query."""
+    found = tables.checkpoints.of_thread(thread, namespace, checkpoint_id)
+    return None if found is None else (_view(thread, found[0]), found[1])
+
+
+def _view(thread: str, row: ViewRow) -> View:
+    sources = [Source(row.branch_id), *row.inherited]
+    return View(thread, row.stream_id, sources, row.forked, row.since, row.head)
 
 
 def stored(store: EventStore, view: View, versions: Iterable[int]) -> dict[int, tuple[int, bytes]]:
@@ -78,20 +91,27 @@ def segments(
             yield row.version, row.channel, row.level, change
 
 
-def writes_rows(tables: Tables, view: View, namespace: str, checkpoint_ids: Sequence[str]) -> dict[str, list[int]]:
-    """The versions of the events that hold the pending writes of some checkpoints of one namespace, in order."""
-    found: dict[str, set[int]] = {}
+def writes_of(
+    tables: Tables, view: View, namespace: str, checkpoint_ids: Sequence[str]
+) -> dict[str, dict[int, WrittenRow]]:
+    """Return the events that hold the pending writes of some checkpoints of one namespace, by version, in order."""
+    found: dict[str, dict[int, WrittenRow]] = {}
     wanted = [*checkpoint_ids]
     for number, source in enumerate(view.sources, 1):
-        for checkpoint_id, version in tables.writes.of(source, namespace, wanted):
-            found.setdefault(checkpoint_id, set()).add(version)
+        for row in tables.writes.of(source, view.stream_id, namespace, wanted):
+            found.setdefault(row.checkpoint, {})[row.version] = row
         if number < len(view.sources) and (taken_over := tables.checkpoints.taken_over(source, namespace, wanted)):
             # What a branch has taken over, it has with all that stays of its writes.
             wanted = [checkpoint_id for checkpoint_id in wanted if checkpoint_id not in taken_over]
-    for checkpoint_id in found:
-        if (staying := view.staying.get((namespace, checkpoint_id))) is not None:
-            found[checkpoint_id] &= {*staying}
-    return {checkpoint_id: sorted(versions) for checkpoint_id, versions in found.items()}
+    return {
+        checkpoint_id: {version: rows[version] for version in sorted(_staying(view, namespace, checkpoint_id, rows))}
+        for checkpoint_id, rows in found.items()
+    }
+
+
+def _staying(view: View, namespace: str, checkpoint_id: str, versions: Collection[int]) -> Collection[int]:
+    staying = view.staying.get((namespace, checkpoint_id)) if view.staying else None
+    return versions if staying is None else {*versions} & {*staying}
 
 
 def sources_at(store: EventStore, tables: Tables, view: View, version: int) -> list[Source]:

@@ -21,7 +21,7 @@ from projections.reading.loading import again
 from projections.reading.located import Located, opened
 from projections.reading.naming import Names
 from projections.reading.steps import source_of, step_of
-from projections.reading.view import View, payloads, writes_rows
+from projections.reading.view import View, writes_of
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, Write, WritesRecord
 from projections.recovery.checking import Check, ProgressCallback
 from projections.recovery.points import RecoveryPoint, StalledPage, StalledThread, TaskState, Why
@@ -188,14 +188,14 @@ class Recovery(Companion):
     def _points(
         self, view: View, namespace: str, batch: Sequence[Located], serializer: Serializer | None
     ) -> Iterator[RecoveryPoint]:
-        at = writes_rows(self._tables, view, namespace, [located.id for located in batch])
-        stored = payloads(self.store, view, {version for versions in at.values() for version in versions})
+        at = writes_of(self._tables, view, namespace, [located.id for located in batch])
         names = Names(self.checkpoints.finder, view)
         names.know(batch)
 
         def written(located: Located) -> list[Written]:
-            versions = [version for version in at.get(located.id, ()) if version in stored]
-            return self._written(view, names, located, {version: stored[version] for version in versions})
+            rows = at.get(located.id, {})
+            stored = {version: row.payload for version, row in rows.items() if row.payload is not None}
+            return self._written(view, names, located, stored)
 
         values = Values(self.store, self._tables, view, serializer) if serializer else None
         steps = Steps(self.checkpoints.finder, view, batch, written, values)

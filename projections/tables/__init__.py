@@ -15,7 +15,7 @@ from projections.tables.checkpoints import (
 from projections.tables.rows import LAST, Source
 from projections.tables.segments import SegmentRow, SegmentsTable
 from projections.tables.tables import Tables
-from projections.tables.writes import WritesRow, WritesTable
+from projections.tables.writes import WritesRow, WritesTable, WrittenRow
 
 __all__ = [
     "END",
@@ -41,4 +41,5 @@ __all__ = [
     "ViewRow",
     "WritesRow",
     "WritesTable",
+    "WrittenRow",
 ]

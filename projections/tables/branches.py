@@ -6,6 +6,7 @@ showed at a version, as a fork shows its parent. Which branches it goes on from 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -37,6 +38,7 @@ class ViewRow(NamedTuple):
         forked: Whether early versions of its log stand in other streams.
         branch_id: The branch that it is on.
         since: Since which version that has been.
+        head: The last version of the stream itself; 0: it has no event of its own.
         inherited: What the branch goes on from, the nearest first.
     """
 
@@ -44,6 +46,7 @@ class ViewRow(NamedTuple):
     forked: bool
     branch_id: int
     since: int
+    head: int
     inherited: Sequence[Source]
 
 
@@ -87,10 +90,7 @@ class BranchesTable(Table):
     def view(self, thread: str) -> ViewRow | None:
         """Return which rows a thread shows, or `None` if there is no such thread."""
         rows = self._run("thread_view", {"name": thread})
-        if not rows:
-            return None
-        stream_id, forked, branch_id, since = rows[0][:4]
-        return ViewRow(stream_id, bool(forked), branch_id, since, _nearest_first(row[4:] for row in rows))
+        return view_row(*rows[0]) if rows else None
 
     def of_stream(self, stream_id: int) -> list[BranchRow]:
         """Return the branches of a stream, in no order."""
@@ -206,7 +206,16 @@ class ReflogTable(Table):
         self._run("note_in_reflog", params)
 
 
+def view_row(
+    stream_id: int, forked: int, branch_id: int, since: int, head: int | None, inherited: str | Sequence[Any] | None
+) -> ViewRow:
+    """Return what a thread shows, from columns as a driver gives them: what it goes on from is a JSON array."""
+    if isinstance(inherited, str):
+        inherited = json.loads(inherited) if inherited != "[]" else ()
+    return ViewRow(stream_id, bool(forked), branch_id, since, head or 0, _nearest_first(inherited or ()))
+
+
 def _nearest_first(rows: Iterable[Sequence[Any]]) -> list[Source]:
     """Return sources in the order in which they are searched."""
-    sources = [Source(*row) for row in rows if row[0] is not None]
+    sources = [Source(*row) for row in rows]
     return sorted(sources, key=lambda source: source.upto, reverse=True)

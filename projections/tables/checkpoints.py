@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from eventstore.events import Cause
 from eventstore.recorders import Statement
 from eventstore.recorders.tables import END, Table
+from projections.tables.branches import ViewRow, view_row
 from projections.tables.rows import LAST, Source
 
 
@@ -97,6 +99,10 @@ class ListedKey(NamedTuple):
     shown_from: int = 0
 
 
+# How many columns tell what a thread shows.
+_OF_VIEW = len(ViewRow._fields)
+
+
 @dataclass(frozen=True, slots=True)
 class ListedRow:
     """A checkpoint's row in the listing of all threads.
@@ -144,6 +150,22 @@ class CheckpointsTable(Table):
         """Return the checkpoint of a namespace with the greatest id."""
         return self._one("latest_checkpoint", {**source.bounds, "namespace": namespace})
 
+    def of_thread(
+        self, thread: str, namespace: str, checkpoint: str | None
+    ) -> tuple[ViewRow, CheckpointRow | None] | None:
+        """Return which rows a thread shows, and one checkpoint of the branch that it is on, in one query.
+
+        Args:
+            thread: The thread.
+            namespace: The namespace.
+            checkpoint: The id; `None`: the greatest of the branch.
+        """
+        rows = self._run("thread_at", {"name": thread, "namespace": namespace, "checkpoint_id": checkpoint})
+        if not rows:
+            return None
+        view, found = rows[0][:_OF_VIEW], rows[0][_OF_VIEW:]
+        return view_row(*view), _row(*found) if found[-1] is not None else None
+
     def latest_id(self, source: Source, namespace: str) -> str | None:
         """Return the greatest id of a namespace."""
         rows = self._run("latest_id", {**source.bounds, "namespace": namespace})
@@ -181,6 +203,29 @@ class CheckpointsTable(Table):
         """Return checkpoints of a namespace whose ids are smaller, the greatest first."""
         params = {**source.bounds, "namespace": namespace, "before": before, "limit": limit}
         return [_row(*row) for row in self._run("page_of_namespace", params)]
+
+    def way(
+        self, source: Source, namespace: str, checkpoint: str, limit: int, *, retired: bool = False
+    ) -> list[CheckpointRow]:
+        """Return a checkpoint, its parent, and so on, as far as one branch has them.
+
+        Args:
+            source: The branch.
+            namespace: The namespace.
+            checkpoint: The id.
+            limit: How many at most.
+            retired: Whether the way goes through what is shown no longer.
+        """
+        params = {**source.bounds, "namespace": namespace, "checkpoint_id": checkpoint, "limit": limit}
+        rows = sorted(self._run("way", {**params, "retired": int(retired)}), key=itemgetter(0))
+        return [_row(namespace, *row) for _, *row in rows]
+
+    def saved_among(
+        self, source: Source, namespace: str, checkpoints: Sequence[str], *, retired: bool = False
+    ) -> set[str]:
+        """Return which of some checkpoints a branch has; with `retired`, also those that it shows no longer."""
+        params = {**source.bounds, "namespace": namespace, "checkpoint_ids": self._list_of(checkpoints)}
+        return {row[0] for row in self._run("saved_among", {**params, "retired": int(retired)})}
 
     def page_of_store(self, key: ListedKey, limit: int) -> list[ListedRow]:
         """Return the checkpoints behind a place in the listing of all threads, the newest first."""

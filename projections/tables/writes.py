@@ -19,13 +19,37 @@ class WritesRow(NamedTuple):
     version: int
 
 
+class WrittenRow(NamedTuple):
+    """An event of writes to a checkpoint.
+
+    Attributes:
+        checkpoint: The checkpoint's id.
+        version: The event's version.
+        payload: Its sealed envelope; `None`: the log has no such event.
+        recorded_at: When it was recorded, in microseconds since 1970-01-01T00:00Z.
+    """
+
+    checkpoint: str
+    version: int
+    payload: bytes | None
+    recorded_at: int
+
+
 class WritesTable(Table):
     """The statements of the table `writes`."""
 
-    def of(self, source: Source, namespace: str, checkpoints: Sequence[str]) -> list[tuple[str, int]]:
-        """Return what a branch shows of the writes to some checkpoints: their ids, and the events' versions."""
-        params = {**source.bounds, "namespace": namespace, "checkpoint_ids": self._list_of(checkpoints)}
-        return [(row[0], row[1]) for row in self._run("writes_of", params)]
+    def of(self, source: Source, stream_id: int, namespace: str, checkpoints: Sequence[str]) -> list[WrittenRow]:
+        """Return what a branch shows of the writes to some checkpoints, with their events, in no order.
+
+        Args:
+            source: The branch.
+            stream_id: The stream whose log has the events: that of the thread which shows the branch.
+            namespace: The namespace of the checkpoints, and
+            checkpoints: their ids.
+        """
+        ids = self._list_of(checkpoints)
+        params = {**source.bounds, "stream_id": stream_id, "namespace": namespace, "checkpoint_ids": ids}
+        return [_written_row(*row) for row in self._run("writes_of", params)]
 
     def of_branch(self, source: Source) -> list[WritesRow]:
         """Return all that a branch shows, by namespace, checkpoint and version."""
@@ -70,6 +94,10 @@ class WritesTable(Table):
     def drop_after(self, branch_id: int, after: int) -> None:
         """Drop what was written after a version."""
         self._run("drop_writes_after", {"branch_id": branch_id, "after": after})
+
+
+def _written_row(checkpoint: str, version: int, payload: bytes | None, recorded_at: int | None) -> WrittenRow:
+    return WrittenRow(checkpoint, version, None if payload is None else bytes(payload), recorded_at or 0)
 
 
 def _key(branch_id: int, namespace: str, checkpoint: str) -> dict[str, int | str]:

@@ -37,9 +37,9 @@ from projections.tables import Tables
 from projections.timeline.replayed import Replayed, difference_of
 from projections.timeline.rules import EMPTY, UNKNOWN_VALUE, Fold, Folded
 from projections.values.change import DICT, LIST, Change, load
+from projections.values.loading import load_parts
 from projections.values.parts import is_append, unpack
 from projections.values.serializer import Serializer
-from projections.values.value import load_parts
 
 _LIMIT = 60
 # What is said of a value whose type the serializer does not allow, or whose key it has not: the others are shown.

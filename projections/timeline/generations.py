@@ -15,9 +15,9 @@ from projections.reading.located import Located, opened
 from projections.reading.view import View, stored
 from projections.records import CheckpointRecord
 from projections.values.change import DICT, LIST
+from projections.values.loading import load_parts
 from projections.values.parts import is_append, unpack
 from projections.values.serializer import Serializer
-from projections.values.value import load_parts
 
 
 class _Unknown(Enum):

@@ -42,6 +42,8 @@ def copier_of(value: Any) -> Copier:  # noqa: PLR0911 (one for each kind)
         return partial(_dict, [(_checked(key), copier_of(item)) for key, item in value.items()])
     if kind is tuple:
         return partial(_tuple, [copier_of(item) for item in value])
+    if isinstance(value, tuple) and _is_named(value):
+        return partial(_named, kind, [copier_of(item) for item in value])
     if kind in (set, frozenset):
         return partial(kind, [_checked(item) for item in value])
     if is_plain_model(kind) and value.__pydantic_private__ is None:
@@ -99,6 +101,12 @@ def _same(value: Any) -> Any:
     return value
 
 
+def _is_named(value: tuple[Any, ...]) -> bool:
+    """Whether it is a named tuple that is nothing but its fields."""
+    fields = getattr(type(value), "_fields", None)
+    return isinstance(fields, tuple) and len(fields) == len(value) and not hasattr(value, "__dict__")
+
+
 def _nothing() -> None:
     return None
 
@@ -109,6 +117,10 @@ def _list(copiers: Sequence[Copier]) -> list[Any]:
 
 def _tuple(copiers: Sequence[Copier]) -> tuple[Any, ...]:
     return tuple([copier() for copier in copiers])
+
+
+def _named(kind: type[tuple[Any, ...]], copiers: Sequence[Copier]) -> tuple[Any, ...]:
+    return tuple.__new__(kind, [copier() for copier in copiers])
 
 
 def _dict(copiers: Sequence[tuple[Any, Copier]]) -> dict[Any, Any]:

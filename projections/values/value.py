@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
-from operator import itemgetter
 from typing import Any
 
-from eventstore import CorruptionError, EventStoreError, TypeChangedError, TypeNotAllowedError, UnserializableError
+from eventstore import TypeChangedError, TypeNotAllowedError, UnserializableError
 from projections.values.change import (
     DICT,
     LIST,
@@ -22,7 +20,7 @@ from projections.values.change import (
     pack_path,
     whole,
 )
-from projections.values.copiers import Copier, copied, copier_of
+from projections.values.copiers import Copier, copied
 from projections.values.fingerprints import (
     NO_FINGERPRINTS,
     Fingerprints,
@@ -31,6 +29,7 @@ from projections.values.fingerprints import (
     fingerprints_of_text,
 )
 from projections.values.kinds import TAKEN_APART, join, kind_of, split
+from projections.values.loading import copier_of_part, load_parts
 from projections.values.merging import DEFAULT_POLICY, Levels, SnapshotPolicy, levels_after, merges_at
 from projections.values.parts import (
     INSERT,
@@ -46,7 +45,7 @@ from projections.values.parts import (
     parts_of,
     recipe_of,
 )
-from projections.values.serializer import Serializer, dump, for_each
+from projections.values.serializer import Serializer, dump
 
 # Values that take no more are recorded whole: the frame of a change would be larger than what it saves.
 _SMALL_BYTES = 128
@@ -56,10 +55,6 @@ _SLACK_BYTES = 256
 # object (roughly twice).
 _PART_MEMORY = 1_200
 _COPIES_IN_MEMORY = 4
-
-_MSGPACK = encoding_number("msgpack")
-# The first byte of msgpack's longest array.
-_ARRAY = b"\xdd"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +102,7 @@ class Value:
     def restore(self, serializer: Serializer) -> Any:
         """The value, made for one reader, who may change it: nobody else has the same objects."""
         if self.kind == WHOLE:
-            [(encoding, data)] = self.parts.stored
-            return load(encoding, data, serializer)
+            return self._restore_whole(serializer)
         if self.seen.serializer is not serializer:
             return join(self.kind, self._read_once(serializer))
         return join(self.kind, self.made(serializer))
@@ -135,7 +129,9 @@ class Value:
         copiers = seen.copiers or [None] * len(stored)
         parts = [part for part, copier in zip(stored, copiers, strict=True) if copier is None]
         loaded = load_parts(self.kind, parts, serializer) if parts else []
-        made = {part: _copier(self.kind, each, part, serializer) for part, each in zip(parts, loaded, strict=True)}
+        made = {
+            part: copier_of_part(self.kind, each, part, serializer) for part, each in zip(parts, loaded, strict=True)
+        }
         filled = [copier or made[part] for part, copier in zip(stored, copiers, strict=True)]
         if made:
             self.seen = replace(seen, copiers=filled)
@@ -150,6 +146,16 @@ class Value:
         fingerprints = _fingerprints(self.kind, [copier() for copier in copiers])
         self.seen = replace(seen, fingerprints=fingerprints)
         return fingerprints
+
+    def _restore_whole(self, serializer: Serializer) -> Any:
+        [part] = self.parts.stored
+        if self.seen.serializer is not serializer:
+            self.seen = Seen(serializer)  # most values have no second reader, who would need a copier
+            return load(*part, serializer)
+        if not self.seen.copiers:
+            self.seen = Seen(serializer, copiers=(copier_of_part(WHOLE, load(*part, serializer), part, serializer),))
+        copier = self.seen.copiers[0]
+        return copier() if copier else load(*part, serializer)
 
     def _read_once(self, serializer: Serializer) -> list[Any]:
         """The parts as objects, without copiers, for the first reader: most values have no second one."""
@@ -253,39 +259,12 @@ def alone(value: Value) -> NewValue:
 
 def as_read(change: Change, version: int) -> Value:
     """The value of a change that was recorded whole."""
-    part = (change.encoding if change.encoding is not None else "", change.data)
-    return Value(WHOLE, Parts([part], b""), version, read_bytes=len(change.data), size=len(change.data))
+    return written_value(change.encoding if change.encoding is not None else "", change.data, version)
 
 
-def load_parts(kind: int, stored: Sequence[Part], serializer: Serializer) -> list[Any]:
-    """The objects of some parts of a value of a kind.
-
-    Raises:
-        CorruptionError: They are no parts of such a value.
-    """
-    try:
-        return _load_parts(kind, stored, serializer)
-    except (TypeError, ValueError, LookupError) as error:
-        if isinstance(error, EventStoreError):
-            raise
-        raise CorruptionError("the parts of a value are not parts of its type: it was damaged") from error
-
-
-def _load_parts(kind: int, stored: Sequence[Part], serializer: Serializer) -> list[Any]:
-    if getattr(serializer, "reads_joined", False) and {encoding for encoding, _ in stored} == {_MSGPACK}:
-        # One array of them all; an item comes without the array of one that it was written in.
-        bare = map(itemgetter(slice(1, None) if kind == LIST else slice(None)), map(itemgetter(1), stored))
-        joined = b"".join((_ARRAY, len(stored).to_bytes(4, "big"), *bare))
-        loaded: list[Any] = load(_MSGPACK, joined, serializer)
-        if len(loaded) != len(stored):
-            raise ValueError
-        return loaded
-    return for_each(lambda part: _load_part(kind, part, serializer), stored)
-
-
-def _load_part(kind: int, part: Part, serializer: Serializer) -> Any:
-    loaded = load(*part, serializer)
-    return loaded[0] if kind == LIST else loaded
+def written_value(encoding: str | int, data: bytes, version: int = 0) -> Value:
+    """The value of bytes that a serializer gave."""
+    return Value(WHOLE, Parts([(encoding, data)], b""), version, read_bytes=len(data), size=len(data))
 
 
 def _whole(value: Any, channel: str, serializer: Serializer) -> NewValue:
@@ -360,13 +339,6 @@ def _copiers_kept(seen: Seen, recipe: Sequence[int], serializer: Serializer) -> 
     for start, count in zip(recipe[::2], recipe[1::2], strict=True):
         copiers += [None] * count if start == INSERT else seen.copiers[start : start + count]
     return copiers
-
-
-def _copier(kind: int, made: Any, part: Part, serializer: Serializer) -> Copier:
-    try:
-        return copier_of(made)
-    except TypeError:  # it cannot be copied: it is read again each time
-        return partial(_load_part, kind, part, serializer)
 
 
 def segments_of(value: Value, policy: SnapshotPolicy) -> list[tuple[int, Change]]:

@@ -215,6 +215,13 @@ class SaverAndModel(TwoSavers):
     def get(self, caller: tuple[int, Flavour], thread: str, space: str, number: int | None) -> None:
         assert self.by(caller).get_tuple(at(thread, number, space)) == self.model.get(thread, space, number)
 
+    @rule(caller=calls, thread=THREADS, space=SPACES, number=st.none() | st.integers(0, 40))
+    def replay(self, caller: tuple[int, Flavour], thread: str, space: str, number: int | None) -> None:
+        """What channels are replayed from is remembered, and equals what a saver finds that remembers nothing."""
+        asked: dict[str, Any] = {"config": at(thread, number, space), "channels": ["messages", "count", "nothing"]}
+        fresh = EventStoreSaver(self.savers[1].store, cache_bytes=0)
+        assert self.by(caller).get_delta_channel_history(**asked) == fresh.get_delta_channel_history(**asked)
+
     @rule(caller=calls, before=st.none() | st.integers(0, 40), wanted=st.none() | st.just({"source": "loop"}))
     def list_everything(self, caller: tuple[int, Flavour], before: int | None, wanted: dict[str, Any] | None) -> None:
         found = self.by(caller).list(None, filter=wanted, before=None if before is None else at(number=before))

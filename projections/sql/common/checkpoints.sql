@@ -28,6 +28,37 @@ WHERE c.branch_id = :branch_id AND c.namespace = :namespace AND c.checkpoint_id 
     AND c.checkpoint_id <= :last_id
 ORDER BY c.shown_from DESC LIMIT 1;
 
+-- name: way
+-- A page of a checkpoint and its ancestors, with their depths, as far as the branch has them. If `retired` is 1, the way
+-- goes by the parents that the log names, through rows that are shown no longer; of several the last one counts.
+WITH RECURSIVE way (depth, checkpoint_id, version, origin_id, shown_parent, next_id) AS (
+    SELECT 1, nearest.* FROM (
+        SELECT c.checkpoint_id, c.version, c.origin_id,
+            CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END,
+            CASE WHEN :retired = 1 OR c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END
+        FROM {schema}.checkpoints c
+        WHERE c.branch_id = :branch_id AND c.namespace = :namespace AND c.checkpoint_id = :checkpoint_id
+            AND c.shown_from <= :upto AND c.checkpoint_id <= :last_id
+            AND (:retired = 1 OR c.retired_at IS NULL OR c.retired_at > :upto)
+        ORDER BY c.shown_from DESC LIMIT 1
+    ) AS nearest
+    UNION ALL
+    SELECT way.depth + 1, c.checkpoint_id, c.version, c.origin_id,
+        CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END,
+        CASE WHEN :retired = 1 OR c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END
+    FROM way
+    JOIN {schema}.checkpoints c ON c.branch_id = :branch_id AND c.namespace = :namespace
+        AND c.checkpoint_id = way.next_id AND c.shown_from <= :upto AND c.checkpoint_id <= :last_id
+        AND (:retired = 1 OR c.retired_at IS NULL OR c.retired_at > :upto)
+    WHERE way.depth < :limit AND NOT EXISTS (
+        SELECT 1 FROM {schema}.checkpoints later
+        WHERE later.branch_id = :branch_id AND later.namespace = :namespace AND later.checkpoint_id = c.checkpoint_id
+            AND later.shown_from > c.shown_from AND later.shown_from <= :upto AND :retired = 1
+    )
+)
+SELECT way.depth, way.checkpoint_id, way.version, way.shown_parent, e.payload, e.recorded_at
+FROM way JOIN {schema}.events e ON e.stream_id = way.origin_id AND e.version = way.version;
+
 -- name: page_of_namespace
 SELECT c.namespace, c.checkpoint_id, c.version,
     CASE WHEN c.orphaned_at IS NULL OR c.orphaned_at > :upto THEN c.parent_id END, e.payload, e.recorded_at

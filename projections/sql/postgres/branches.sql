@@ -1,9 +1,30 @@
 -- name: thread_view
--- The thread's stream, whether it is a fork, the branch that it is on, and which others' rows it shows besides.
-SELECT s.stream_id, s.parent_id IS NOT NULL, b.branch_id, b.since, v.source_id, v.upto, v.last_id
+-- The thread's stream, whether it is a fork, the branch that it is on, its last version, and which others' rows it shows.
+SELECT s.stream_id, s.parent_id IS NOT NULL, b.branch_id, b.since,
+    (SELECT max(h.version) FROM {schema}.events h WHERE h.stream_id = s.stream_id),
+    (SELECT json_agg(json_build_array(v.source_id, v.upto, v.last_id))
+     FROM {schema}.sources v WHERE v.branch_id = b.branch_id AND v.cut_at IS NULL)
 FROM {schema}.streams s
 JOIN {schema}.branches b ON b.stream_id = s.stream_id AND b.left_at IS NULL
-LEFT JOIN {schema}.sources v ON v.branch_id = b.branch_id AND v.cut_at IS NULL
+WHERE s.name = :name AND NOT s.closed;
+
+-- name: thread_at
+-- The same, with one checkpoint of the branch itself, or the latest of a namespace, if the branch has it.
+SELECT s.stream_id, s.parent_id IS NOT NULL, b.branch_id, b.since,
+    (SELECT max(h.version) FROM {schema}.events h WHERE h.stream_id = s.stream_id),
+    (SELECT json_agg(json_build_array(v.source_id, v.upto, v.last_id))
+     FROM {schema}.sources v WHERE v.branch_id = b.branch_id AND v.cut_at IS NULL),
+    c.namespace, c.checkpoint_id, c.version, CASE WHEN c.orphaned_at IS NULL THEN c.parent_id END,
+    e.payload, e.recorded_at
+FROM {schema}.streams s
+JOIN {schema}.branches b ON b.stream_id = s.stream_id AND b.left_at IS NULL
+LEFT JOIN {schema}.checkpoints c ON c.branch_id = b.branch_id AND c.namespace = :namespace AND c.retired_at IS NULL
+    AND c.checkpoint_id = coalesce(:checkpoint_id::text, (
+        SELECT latest.checkpoint_id FROM {schema}.checkpoints latest
+        WHERE latest.branch_id = b.branch_id AND latest.namespace = :namespace AND latest.retired_at IS NULL
+        ORDER BY latest.checkpoint_id DESC LIMIT 1
+    ))
+LEFT JOIN {schema}.events e ON e.stream_id = c.origin_id AND e.version = c.version
 WHERE s.name = :name AND NOT s.closed;
 
 -- name: forks_that_show

@@ -1,7 +1,19 @@
 -- name: writes_of
 -- Of the checkpoint that a branch goes on from, and of those saved behind it, nothing is gone on from: the branch has taken
--- over what stays of it. What waits for a checkpoint that is not saved yet goes on waiting.
-SELECT w.checkpoint_id, w.version FROM {schema}.writes w
+-- over what stays of it. What waits for a checkpoint that is not saved yet goes on waiting. Early events of a fork are
+-- those of its ancestors. OFFSET 0 keeps the planner from reading all events for a few writes.
+SELECT w.checkpoint_id, w.version, e.payload, e.recorded_at
+FROM {schema}.writes w
+LEFT JOIN LATERAL (
+    SELECT payload, recorded_at FROM {schema}.events
+    WHERE version = w.version AND stream_id = coalesce(
+        (SELECT l.ancestor_id FROM {schema}.lineage l WHERE l.stream_id = :stream_id::bigint AND l.upto = (
+            SELECT min(m.upto) FROM {schema}.lineage m WHERE m.stream_id = :stream_id::bigint AND m.upto >= w.version
+        )),
+        :stream_id::bigint
+    )
+    OFFSET 0
+) e ON true
 WHERE w.branch_id = :branch_id AND w.namespace = :namespace AND w.checkpoint_id = ANY (:checkpoint_ids::text[])
     AND w.version <= :upto
     AND (w.checkpoint_id < :last_id OR NOT EXISTS (

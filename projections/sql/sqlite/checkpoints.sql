@@ -23,6 +23,13 @@ SELECT namespace, checkpoint_id FROM checkpoints
 WHERE branch_id = :branch_id AND namespace = :namespace AND checkpoint_id IN (SELECT value FROM json_each(:checkpoint_ids))
     AND shown_from <= :upto AND shown_from <> version;
 
+-- name: saved_among
+-- Which of some checkpoints a branch has rows of.
+SELECT DISTINCT checkpoint_id FROM checkpoints
+WHERE branch_id = :branch_id AND namespace = :namespace AND checkpoint_id IN (SELECT value FROM json_each(:checkpoint_ids))
+    AND shown_from <= :upto AND checkpoint_id <= :last_id
+    AND (:retired = 1 OR retired_at IS NULL OR retired_at > :upto);
+
 -- name: streams_of_runs
 SELECT DISTINCT s.stream_id, s.name, s.closed
 FROM checkpoints c

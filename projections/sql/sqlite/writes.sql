@@ -1,7 +1,15 @@
 -- name: writes_of
 -- Of the checkpoint that a branch goes on from, and of those saved behind it, nothing is gone on from: the branch has taken
--- over what stays of it. What waits for a checkpoint that is not saved yet goes on waiting.
-SELECT w.checkpoint_id, w.version FROM writes w
+-- over what stays of it. What waits for a checkpoint that is not saved yet goes on waiting. Early events of a fork are
+-- those of its ancestors.
+SELECT w.checkpoint_id, w.version, e.payload, e.recorded_at
+FROM writes w
+LEFT JOIN events e ON e.version = w.version AND e.stream_id = coalesce(
+    (SELECT l.ancestor_id FROM lineage l WHERE l.stream_id = :stream_id AND l.upto = (
+        SELECT min(m.upto) FROM lineage m WHERE m.stream_id = :stream_id AND m.upto >= w.version
+    )),
+    :stream_id
+)
 WHERE w.branch_id = :branch_id AND w.namespace = :namespace AND w.checkpoint_id IN (SELECT value FROM json_each(:checkpoint_ids))
     AND w.version <= :upto
     AND (w.checkpoint_id < :last_id OR NOT EXISTS (

@@ -1,0 +1,270 @@
+"""What channels are replayed from of which only the writes are stored, and now and then a snapshot: `DeltaChannel`s.
+
+LangGraph asks for it whenever it loads a state: for each of them the latest snapshot, and all that was written since.
+What a thread has shown is therefore kept in memory, and brought up to date from the events that its stream has got
+since, by whatever process. Losing it costs queries, never correctness.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventstore import CycleError, EventStore, EventStoreError
+from projections.model import ChannelHistory
+from projections.reading.chains import Chains
+from projections.reading.contents import writes_in
+from projections.reading.finding import Finder
+from projections.reading.located import opened
+from projections.reading.pending import fold
+from projections.reading.view import View, writes_of
+from projections.records import (
+    BRANCH_DELETED,
+    CHECKPOINT_SAVED,
+    MOVES,
+    RUNS_DELETED,
+    THREAD_DELETED,
+    THREAD_PROMOTED,
+    THREAD_PRUNED,
+    WRITES_SAVED,
+    CheckpointRecord,
+    Manifest,
+    WritesRecord,
+)
+from projections.tables import Tables
+from projections.values.change import WHOLE, Location, restore
+from projections.values.live import LiveValues, Slot, Space
+from projections.values.serializer import Serializer, for_each
+from projections.values.value import Value, as_read, written_value
+
+# After one of these a thread shows other checkpoints, or other writes to them, than what its stream has got since.
+_CHANGING = MOVES | {THREAD_PRUNED, THREAD_DELETED, RUNS_DELETED, BRANCH_DELETED, THREAD_PROMOTED}
+# How many new events are read, at most, to bring up to date what is kept.
+_FOLLOWED = 1_000
+# How many checkpoints are read at a time: the first time, and at most.
+_PAGES = (16, 256)
+# For how many checkpoints the writes are read at a time.
+_BATCH = 500
+# What an event takes in memory besides its bytes, which it holds up to four times: as bytes, in a copier, in copies.
+_EVENT_MEMORY = 4_000
+_COPIES_IN_MEMORY = 4
+
+
+@dataclass(slots=True)
+class _Checkpoint:
+    """A checkpoint that a replay goes through.
+
+    Attributes:
+        parent: Its parent, as the log names it.
+        version: The version of its event.
+        manifest: The places of its values.
+        events: The tasks that have written to it, and what, by the events' versions; `None`: not read yet.
+        writes: The writes that count, by channel, each with its task; made of the events when it is asked for.
+    """
+
+    parent: str | None
+    version: int
+    manifest: Manifest
+    events: dict[int, tuple[str, WritesRecord]] | None = None
+    writes: dict[str, list[tuple[str, Value]]] | None = None
+
+    def place(self, channel: str) -> int | None:
+        """The version of the event that holds a channel's value."""
+        entry = self.manifest.get(channel)
+        return None if entry is None or entry.written_at is None else entry.written_at or self.version
+
+    def written(self, channel: str) -> Sequence[tuple[str, Value]]:
+        """What was written to a channel, in the order in which a step applies it."""
+        if self.writes is None:
+            self.writes = {}
+            events = self.events or {}
+            for task, _, write in fold(events[version] for version in sorted(events)):
+                kept = written_value(write.encoding, write.data)
+                self.writes.setdefault(write.channel, []).append((task, kept))
+        return self.writes.get(channel, ())
+
+
+@dataclass(slots=True)
+class Replay:
+    """What one namespace of a thread is replayed from, as of a version of the thread's stream.
+
+    Attributes:
+        branch_id: The branch that the thread was on.
+        version: The version.
+        checkpoints: The checkpoints that were come upon, by id.
+        read_bytes: How many bytes of events were read.
+        events: How many events.
+        lock: Is held while it is brought up to date.
+    """
+
+    branch_id: int
+    version: int
+    checkpoints: dict[str, _Checkpoint] = field(default_factory=dict)
+    read_bytes: int = 0
+    events: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def memory(self) -> int:
+        """The bytes that it takes in memory, estimated rather too high."""
+        return _COPIES_IN_MEMORY * self.read_bytes + _EVENT_MEMORY * (1 + self.events)
+
+    def count(self, payload: bytes) -> None:
+        """Count an event that was read."""
+        self.read_bytes += len(payload)
+        self.events += 1
+
+
+class Replays:
+    """Finds what channels are replayed from.
+
+    Args:
+        store: The store.
+        tables: The tables.
+        finder: Finds checkpoints.
+        live: What is kept of live threads.
+    """
+
+    def __init__(self, store: EventStore, tables: Tables, finder: Finder, live: LiveValues) -> None:
+        self._store = store
+        self._tables = tables
+        self._finder = finder
+        self._live = live
+
+    def history(
+        self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer
+    ) -> dict[str, ChannelHistory]:
+        """Return the history that each channel is replayed from: see `Checkpoints.history`.
+
+        Raises:
+            ErasedError: A prune has erased some of it meanwhile.
+        """
+        view = self._finder.view(thread)
+        if view and checkpoint_id is None:
+            checkpoint_id = self._finder.latest_id(view, namespace)
+        if view is None or checkpoint_id is None:
+            return dict.fromkeys(channels, ChannelHistory([]))
+        space = Space(view.stream_id, namespace)
+        try:
+            found = self._found(view, space, checkpoint_id, channels)
+        except EventStoreError:
+            self._live.drop(space)  # it may be half read
+            raise
+        histories: dict[str, ChannelHistory] = {}
+        for channel, (written, place) in found.items():
+            values = for_each(lambda each: each[1].restore(serializer), written)
+            writes = [(task, channel, value) for (task, _), value in zip(written, values, strict=True)]
+            seed = None if place is None else self._seed(view, Slot(*space, channel), place, serializer)
+            histories[channel] = ChannelHistory(writes, place is not None, seed)
+        return histories
+
+    def _found(
+        self, view: View, space: Space, checkpoint_id: str, channels: Sequence[str]
+    ) -> dict[str, tuple[list[tuple[str, Value]], int | None]]:
+        """What was written to each channel since its seed, the oldest first, and the place of the seed."""
+        replay = self._live.replay(space)
+        if not isinstance(replay, Replay) or replay.branch_id != view.branch_id:
+            replay = Replay(view.branch_id, view.head)
+        with replay.lock:
+            if not self._follow(view, space, replay):
+                replay.checkpoints.clear()
+                replay.read_bytes = replay.events = 0
+                replay.branch_id, replay.version = view.branch_id, view.head
+            way: list[_Checkpoint] = []
+            places: dict[str, int | None] = dict.fromkeys(channels)
+            ends = dict.fromkeys(channels, 0)  # how many checkpoints of the way each channel takes its writes from
+            for at in self._way(view, space, replay, checkpoint_id):
+                way.append(at)
+                for channel in [channel for channel, place in places.items() if place is None]:
+                    places[channel], ends[channel] = at.place(channel), len(way)
+                if None not in places.values():
+                    break
+            self._read_writes(view, space, replay, way)
+            found = {
+                channel: [each for at in reversed(way[: ends[channel]]) for each in at.written(channel)]
+                for channel in channels
+            }
+        self._live.put(space, replay)
+        return {channel: (writes, places[channel]) for channel, writes in found.items()}
+
+    def _follow(self, view: View, space: Space, replay: Replay) -> bool:
+        """Take in what the stream has got since; return whether what is kept is up to date then."""
+        if view.head - replay.version > _FOLLOWED:
+            return False
+        if view.head <= replay.version:
+            return True
+        for row in self._store.log.events(view.stream_id, after=replay.version, before=view.head + 1):
+            if row.topic in _CHANGING:
+                return False
+            if row.topic == CHECKPOINT_SAVED:
+                cause, checkpoint = opened(self._store, view.thread, row.version, row.payload, CheckpointRecord.unpack)
+                if cause.namespace == space.namespace and cause.checkpoint is not None:
+                    # What tasks wrote to it may have come long before.
+                    kept = _Checkpoint(checkpoint.parent, row.version, checkpoint.manifest)
+                    replay.checkpoints[cause.checkpoint] = kept
+                    replay.count(row.payload)
+            elif row.topic == WRITES_SAVED:
+                cause, writes = opened(self._store, view.thread, row.version, row.payload, WritesRecord.unpack)
+                at = replay.checkpoints.get(cause.checkpoint or "")
+                if cause.namespace == space.namespace and at is not None and at.events is not None:
+                    at.events[row.version] = (cause.task or "", writes)
+                    at.writes = None
+                    replay.count(row.payload)
+        replay.version = view.head
+        return True
+
+    def _way(self, view: View, space: Space, replay: Replay, checkpoint_id: str) -> Iterator[_Checkpoint]:
+        """The ancestors of a checkpoint, the nearest first: those that are not kept are read in pages that grow."""
+        met: set[str] = set()
+        size, most = _PAGES
+        wanted: str | None = checkpoint_id
+        while wanted is not None:
+            if wanted in met:
+                raise CycleError(view.thread, space.namespace, wanted)
+            met.add(wanted)
+            at = replay.checkpoints.get(wanted)
+            if at is None:
+                self._read_way(view, space, replay, wanted, size)
+                size = min(4 * size, most)
+                if (at := replay.checkpoints.get(wanted)) is None:
+                    return
+            if wanted != checkpoint_id:  # its own writes belong to the next step
+                yield at
+            wanted = at.parent
+
+    def _read_way(self, view: View, space: Space, replay: Replay, checkpoint_id: str, limit: int) -> None:
+        for row in self._finder.page_of_way(view, space.namespace, checkpoint_id, limit, retired=True):
+            if row.id not in replay.checkpoints:
+                _, record = opened(self._store, view.thread, row.version, row.payload, CheckpointRecord.unpack)
+                replay.checkpoints[row.id] = _Checkpoint(record.parent, row.version, record.manifest)
+                replay.count(row.payload)
+
+    def _read_writes(self, view: View, space: Space, replay: Replay, way: Sequence[_Checkpoint]) -> None:
+        """Read what was written to some checkpoints, of those of which that is not known."""
+        missing = {id(at) for at in way if at.events is None}
+        if not missing:
+            return
+        ids = [checkpoint for checkpoint, at in replay.checkpoints.items() if id(at) in missing]
+        for start in range(0, len(ids), _BATCH):
+            batch = ids[start : start + _BATCH]
+            found = writes_of(self._tables, view, space.namespace, batch)
+            for checkpoint in batch:
+                rows = found.get(checkpoint, {})
+                events = {version: writes_in(self._store, view.thread, row) for version, row in rows.items()}
+                for row in rows.values():
+                    replay.count(row.payload or b"")
+                replay.checkpoints[checkpoint].events = events
+
+    def _seed(self, view: View, slot: Slot, version: int, serializer: Serializer) -> Any:
+        if known := self._live.get(slot, version):
+            return known.restore(serializer)
+        chains = Chains(self._store, self._tables, view)
+        chains.fetch([version])
+        change = chains.change((version, slot.channel))
+        if change.operation != WHOLE:  # the channel was another one before
+            return chains.restore([(version, slot.channel)])[version, slot.channel].restore(serializer)
+        seed = restore(change, serializer, Location(view.thread, slot.channel, version))
+        self._live.put(slot, as_read(change, version))
+        return seed
