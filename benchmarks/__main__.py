@@ -19,7 +19,20 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks import concurrency, lengths, log, longer, memory, overwrites, plots, report, turns, workspace
+from benchmarks import (
+    concurrency,
+    deltas,
+    lengths,
+    log,
+    longer,
+    memory,
+    overwrites,
+    plots,
+    report,
+    steps,
+    turns,
+    workspace,
+)
 from benchmarks.databases import Databases, running_databases
 from benchmarks.findings import Section
 from benchmarks.progress import Progress
@@ -33,6 +46,8 @@ Part = Callable[[Scale, Databases, Progress], Section]
 PARTS: Mapping[str, Part] = {
     "turns": turns.measure,
     "longer": longer.measure,
+    "deltas": deltas.measure,
+    "steps": steps.measure,
     "workspace": workspace.measure,
     "overwrites": overwrites.measure,
     "concurrency": concurrency.measure,

@@ -51,6 +51,16 @@ def answer(turn: int) -> AIMessage:
     return AIMessage(_answers[turn], id=f"answer-{turn}")
 
 
+def said(turn: int) -> str:
+    """What the model says in a turn, as text."""
+    return _answers[turn]
+
+
+def wanted_file(turn: int) -> tuple[str, str]:
+    """The path and the content of the file that a deep agent writes in a turn."""
+    return f"/notes/{turn:03}.md", "\n".join(_lines[turn * 10 + line] for line in range(10))
+
+
 def conversation(turns: int) -> list[BaseMessage]:
     """All messages of so many turns."""
     return [message for turn in range(turns) for message in (question(turn), answer(turn))]

@@ -26,7 +26,9 @@ class Scale:
         listed: Checkpoints that are listed.
         workspace_turns: Turns of the agent with files.
         appends: Appends of each writer to the raw log, in a round.
-        log_rounds: Rounds of the raw log.
+        log_rounds: Rounds of the raw log, and of single steps.
+        delta_turns: Turns of threads with DeltaChannels.
+        steps: Single steps of a round.
     """
 
     turns: int = 500
@@ -46,6 +48,8 @@ class Scale:
     workspace_turns: int = 100
     appends: int = 300
     log_rounds: int = 9
+    delta_turns: int = 40
+    steps: int = 300
 
 
 FULL = Scale()
@@ -66,6 +70,8 @@ QUICK = Scale(
     workspace_turns=10,
     appends=50,
     log_rounds=3,
+    delta_turns=8,
+    steps=60,
 )
 TINY = Scale(
     turns=4,
@@ -85,4 +91,6 @@ TINY = Scale(
     workspace_turns=2,
     appends=2,
     log_rounds=1,
+    delta_turns=2,
+    steps=4,
 )
