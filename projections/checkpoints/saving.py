@@ -148,7 +148,8 @@ class Saver:
             # What tasks write in parallel is stored together. A checkpoint has to see the rows of those before it.
             joins = True
         self._store.commit(items[0].thread, decide, metadata=_searchable(items[0]), joins=joins)
-        self._manifests.put(batch.stream_id, batch.head, batch.manifests)
+        if batch.manifests:
+            self._manifests.put(batch.stream_id, batch.head, batch.manifests)
         for slot, value in batch.values.items():
             self._live.put(slot, value)
 

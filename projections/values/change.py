@@ -118,7 +118,7 @@ def encoding_name(encoding: Encoding) -> str:
 
 def pack_path(path: Sequence[int]) -> list[int]:
     """Ascending versions as small numbers: the last one, and the way back from each to the one before."""
-    return [path[-1], *(after - before for before, after in zip(path[-2::-1], path[:0:-1], strict=True))]
+    return [path[-1], *[after - before for before, after in zip(path[-2::-1], path[:0:-1], strict=True)]]
 
 
 def unpack_path(packed: int | Sequence[int]) -> tuple[int, ...]:

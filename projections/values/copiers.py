@@ -68,7 +68,15 @@ def copied(value: Any) -> Any:
         return [*map(copied, value)]
     if kind is dict:
         return {_checked(key): copied(item) for key, item in value.items()}
+    if is_plain_model(kind) and value.__pydantic_private__ is None:
+        return _copied_model(kind, value)
     return copier_of(value)()
+
+
+def _copied_model(kind: type, value: Any) -> Any:
+    extra = value.__pydantic_extra__
+    own = {name: field if type(field) in _FIXED else copied(field) for name, field in value.__dict__.items()}
+    return _made(kind, own, set(value.__pydantic_fields_set__), None if extra is None else copied(extra))
 
 
 def _checked(key: Any) -> Any:
@@ -86,10 +94,14 @@ def _taken_apart(fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[st
     What many models have alike is kept once, and a dict of texts is nothing to a garbage collector: the copiers of ten
     thousand messages would be a hundred thousand objects for it otherwise, which it looks at again and again.
     """
-    copiers = tuple((name, copier_of(field)) for name, field in fields.items() if type(field) not in _FIXED)
-    fixed = dict.fromkeys(fields)
-    fixed.update((name, field) for name, field in fields.items() if type(field) in _FIXED)
-    return fixed, _once(copiers) if all(copier in (list, dict, set) for _, copier in copiers) else copiers
+    copiers: list[tuple[str, Copier]] = []
+    fixed = fields.copy()
+    for name, field in fields.items():
+        if type(field) not in _FIXED:
+            fixed[name] = None
+            copiers.append((name, copier_of(field)))
+    found = tuple(copiers)
+    return fixed, _once(found) if all(copier in (list, dict, set) for _, copier in found) else found
 
 
 @lru_cache(1024)
@@ -130,13 +142,17 @@ def _dict(copiers: Sequence[tuple[Any, Copier]]) -> dict[Any, Any]:
 def _model(
     kind: type, fields: dict[str, Any], copiers: Sequence[tuple[str, Copier]], fields_set: frozenset[str], extra: Copier
 ) -> Any:
-    model: Any = _new(kind)
     own = fields.copy()
     for name, copier in copiers:
         own[name] = copier()
-    # The four slots of every Pydantic model.
+    return _made(kind, own, set(fields_set), extra())
+
+
+def _made(kind: type, own: dict[str, Any], fields_set: set[str], extra: Any) -> Any:
+    """A model of a class, made without a call of it: of the four slots that every Pydantic model has."""
+    model: Any = _new(kind)
     _set(model, "__dict__", own)
-    _set(model, "__pydantic_fields_set__", set(fields_set))
-    _set(model, "__pydantic_extra__", extra())
+    _set(model, "__pydantic_fields_set__", fields_set)
+    _set(model, "__pydantic_extra__", extra)
     _set(model, "__pydantic_private__", None)
     return model

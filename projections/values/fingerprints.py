@@ -148,6 +148,8 @@ def fingerprints_of_text(pieces: Sequence[str]) -> Fingerprints:
 
 def _kinds_of(parts: Sequence[Any]) -> bytes:
     kinds = [*map(type, parts)]
+    if kinds and kinds.count(kinds[0]) == len(kinds):
+        return _name_of(kinds[0]) * len(kinds)
     names = {kind: _name_of(kind) for kind in set(kinds)}
     return b"".join(map(names.__getitem__, kinds))
 

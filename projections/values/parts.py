@@ -181,7 +181,8 @@ def _check_recipe(recipe: object) -> None:
 
 def length_of(stored: Iterable[Part]) -> int:
     """The bytes that parts take, packed."""
-    return sum(len(data) + FRAME_BYTES for _, data in stored)
+    sizes = [len(data) for _, data in stored]
+    return sum(sizes) + FRAME_BYTES * len(sizes)
 
 
 def _sum(part: Part) -> bytes:

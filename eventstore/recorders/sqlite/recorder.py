@@ -146,7 +146,8 @@ class SQLiteRecorder(ForkAware):
 
     def signal(self) -> None:
         """See `Recorder.signal`."""
-        self._wake_up.wake()
+        if self._listeners:  # who listens from now on looks at the feed first, and finds what was appended
+            self._wake_up.wake()
 
     def listen(self) -> Listener:
         """See `Recorder.listen`."""
