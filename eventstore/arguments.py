@@ -14,8 +14,8 @@ from functools import wraps
 from typing import Any, TypeVar
 
 from eventstore.errors import BadInputError
-from eventstore.events import NewEvent
-from eventstore.ids import check_id, check_topic
+from eventstore.events import Cause, NewEvent
+from eventstore.ids import check_id, check_stream, check_topic
 
 C = TypeVar("C")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -43,6 +43,73 @@ def checks_itself(function: F) -> F:
     return function
 
 
+def hold_to(annotation: str, check: Check, kind: type = object) -> None:
+    """Let `checked` hold to `check` what is annotated so, in all classes that it is given later.
+
+    Args:
+        annotation: The annotation, as it is spelled.
+        check: The check.
+        kind: Where an annotation names several: the type of the values that the check is for.
+    """
+    _BY_ANNOTATION[annotation] = (kind, check)
+
+
+def check_kind(kind: type) -> Check:
+    """Return the check that an argument is an object of a class of ours."""
+
+    def check(name: str, value: object) -> None:
+        if not isinstance(value, kind):
+            raise refused(name, value, f"use a {kind.__name__}")
+
+    return check
+
+
+def check_callable(name: str, value: object) -> None:
+    """Refuse what cannot be called."""
+    if not callable(value):
+        raise refused(name, value, "use a function")
+
+
+def check_number(name: str, value: object) -> None:
+    """Refuse what is no whole number, or one that no database can hold."""
+    if type(value) is not int:
+        raise refused(name, value, "use a whole number")
+    if not -_LARGEST <= value <= _LARGEST:
+        raise BadInputError(f"{name} is too large: use a number of at most {_LARGEST}")
+
+
+def check_text(name: str, value: object) -> None:
+    """Refuse what is not text.
+
+    The empty string, and texts too long to be stored, are valid names of what is not there.
+    """
+    # ASCII is checked fast.
+    if not (type(value) is str and value.isascii() and "\0" not in value):
+        check_id(name, value, longest=sys.maxsize)
+
+
+def check_texts(name: str, value: object) -> None:
+    """Refuse what is no list of strings, or no collection like it."""
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+        raise refused(name, value, "use a list of strings")
+    for each in value:
+        check_text(name, each)
+
+
+def check_mapping(name: str, value: object) -> None:
+    """Refuse what is no dict, or no mapping like it."""
+    if not isinstance(value, Mapping):
+        raise refused(name, value, "use a dict")
+
+
+def refused(name: str, value: object, advice: str) -> BadInputError:
+    """Return the error that says which argument it is, what it was, and what to do."""
+    # Python refuses to spell out numbers of thousands of digits.
+    plain = isinstance(value, str | bytes | float | None) or (isinstance(value, int) and abs(value) <= _LARGEST)
+    shown = ascii(value) if plain else f"a {type(value).__name__}"
+    return BadInputError(f"{name} is {shown if len(shown) <= _SHOWN else f'{shown[:_SHOWN]}…'}: {advice}")
+
+
 def check_events(events: Iterable[NewEvent]) -> list[NewEvent]:
     """Return the events that are to be appended, if they can be.
 
@@ -60,6 +127,20 @@ def check_events(events: Iterable[NewEvent]) -> list[NewEvent]:
         if not isinstance(event.data, bytes):
             raise BadInputError(f"the data of an event must be bytes, not {type(event.data).__name__}: serialize it")
     return batch
+
+
+def check_commit(stream: object, decide: object, metadata: object) -> None:
+    """Refuse what nothing can be committed by; each step of a run comes by here.
+
+    Raises:
+        BadInputError: An argument is of another type than it has to be.
+    """
+    if type(stream) is not str:
+        check_stream(stream)
+    if not callable(decide):
+        check_callable("decide", decide)
+    if type(metadata) is not dict and metadata is not None:
+        check_mapping("metadata", metadata)
 
 
 def _checking(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,12 +176,20 @@ def _check_of(parameter: inspect.Parameter) -> Check | None:
     if parameter.kind is parameter.VAR_KEYWORD:
         return None
     parts = str(parameter.annotation).split(" | ")
-    kinds = [_BY_ANNOTATION.get(part) for part in parts if part != "None"]
+    kinds = [_held_to(part) for part in parts if part != "None"]
     known = [kind for kind in kinds if kind]
     if not known or len(known) < len(kinds):
         return None
     *others, (_, last) = known
     return last if parts == [parts[-1]] else _any_of(others, last, optional="None" in parts)
+
+
+def _held_to(annotation: str) -> tuple[type, Check] | None:
+    if annotation.startswith("Callable["):
+        return object, check_callable
+    if annotation.startswith("Mapping["):
+        return Mapping, check_mapping
+    return _BY_ANNOTATION.get(annotation)
 
 
 def _any_of(others: Sequence[tuple[type, Check]], last: Check, *, optional: bool) -> Check:
@@ -114,64 +203,35 @@ def _any_of(others: Sequence[tuple[type, Check]], last: Check, *, optional: bool
     return check_any
 
 
-def _text(name: str, value: object) -> None:
-    # The empty string, and texts too long to be stored, are valid names of what is not there. (ASCII is checked fast.)
-    if not (type(value) is str and value.isascii() and "\0" not in value):
-        check_id(name, value, longest=sys.maxsize)
-
-
-def _number(name: str, value: object) -> None:
-    if type(value) is not int:
-        raise _refused(name, value, "use a whole number")
-    if not -_LARGEST <= value <= _LARGEST:
-        raise BadInputError(f"{name} is too large: use a number of at most {_LARGEST}")
-
-
 def _truth(name: str, value: object) -> None:
     if type(value) is not bool:
-        raise _refused(name, value, "use true or false")
+        raise refused(name, value, "use true or false")
 
 
 def _bytes(name: str, value: object) -> None:
     if not isinstance(value, bytes):
-        raise _refused(name, value, "use bytes")
+        raise refused(name, value, "use bytes")
 
 
 def _time(name: str, value: object) -> None:
     if not isinstance(value, datetime):
-        raise _refused(name, value, "use a datetime")
+        raise refused(name, value, "use a datetime")
 
 
 def _span(name: str, value: object) -> None:
     if not isinstance(value, timedelta):
-        raise _refused(name, value, "use a timedelta")
+        raise refused(name, value, "use a timedelta")
 
 
-def _texts(name: str, value: object) -> None:
-    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
-        raise _refused(name, value, "use a list of strings")
-    for each in value:
-        _text(name, each)
-
-
-def _mapping(name: str, value: object) -> None:
-    if not isinstance(value, Mapping):
-        raise _refused(name, value, "use a dict")
-
-
-def _refused(name: str, value: object, advice: str) -> BadInputError:
-    shown = ascii(value) if isinstance(value, str | bytes | int | float | None) else f"a {type(value).__name__}"
-    return BadInputError(f"{name} is {shown if len(shown) <= _SHOWN else f'{shown[:_SHOWN]}…'}: {advice}")
-
-
-_BY_ANNOTATION: Mapping[str, tuple[type, Check]] = {
-    "str": (str, _text),
-    "int": (int, _number),
+_BY_ANNOTATION: dict[str, tuple[type, Check]] = {
+    "str": (str, check_text),
+    "int": (int, check_number),
     "bool": (bool, _truth),
     "bytes": (bytes, _bytes),
     "datetime": (datetime, _time),
     "timedelta": (timedelta, _span),
-    "Sequence[str]": (Sequence, _texts),
-    "Collection[str]": (Collection, _texts),
-    "Mapping[str, Any]": (Mapping, _mapping),
+    "Sequence[str]": (Sequence, check_texts),
+    "Collection[str]": (Collection, check_texts),
+    "Cause": (Cause, check_kind(Cause)),
+    "NewEvent": (NewEvent, check_kind(NewEvent)),
 }

@@ -9,7 +9,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from eventstore.arguments import check_events, checked, checks_itself
+from eventstore.arguments import check_commit, check_events, check_kind, checked, checks_itself
 from eventstore.codec import Codec, Upcasters
 from eventstore.codec.envelope import MAX_VALUE_BYTES
 from eventstore.erasing import Log
@@ -46,6 +46,8 @@ class EventStore:
     ) -> None:
         if type(max_value_bytes) is not int or max_value_bytes < 1:
             raise BadInputError(f"max_value_bytes is {max_value_bytes!r}: use a number of bytes, 1 or more")
+        if upcasters is not None:
+            check_kind(Upcasters)("upcasters", upcasters)
         self.recorder = recorder
         self.max_value_bytes = max_value_bytes
         self.codec = Codec(upcasters, max_value_bytes)
@@ -163,6 +165,7 @@ class EventStore:
         """
         if self._closed:
             raise StoreClosedError
+        check_commit(stream, decide, metadata)
         return self._appender.writer(stream).append(decide, metadata or {}, joins=joins)
 
     def commit_all(
@@ -183,6 +186,8 @@ class EventStore:
                 in that order. Without them, a stream's events stand together.
         """
         self._check_open()
+        for name, decide in decides.items():
+            check_commit(name, decide, metadata)
         return self._appender.append_together(decides, metadata or {}, first_versions or {}, places or {})
 
     def append_to_closed(self, stream_id: int, event: NewEvent, work: Callable[[Session, int], None]) -> None:

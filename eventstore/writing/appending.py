@@ -14,6 +14,7 @@ from eventstore.codec import chained
 from eventstore.errors import BusyError, OvertakenError
 from eventstore.events import Appended, NewEvent
 from eventstore.forking import ForkAware
+from eventstore.ids import check_stream
 from eventstore.recorders import Append, Session
 from eventstore.writing.deciding import Decide
 from eventstore.writing.pending import Pending
@@ -42,6 +43,7 @@ class Appender(ForkAware):
         with self._lock:
             writer = self._writers.get(name)
             if writer is None:
+                check_stream(name)
                 writer = self._writers[name] = StreamWriter(name, self._storing)
                 if len(self._writers) > _REMEMBERED_STREAMS:
                     self._writers.popitem(last=False)

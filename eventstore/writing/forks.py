@@ -7,6 +7,7 @@ from typing import Any
 
 import ormsgpack
 
+from eventstore.arguments import check_callable, hold_to
 from eventstore.codec import chain, chained
 from eventstore.erasing import Log
 from eventstore.errors import BusyError, ChainError, ConflictError, ConnectionLostError, NotFoundError, OvertakenError
@@ -28,6 +29,8 @@ ForkWork = Callable[[Session, int, int, int], None]
 """What else a fork's transaction does: gets the fork's stream, the parent's stream, and the version of the fork.
 
 It may raise `OvertakenError`: then the fork is made anew, on the parent's new head."""
+
+hold_to("ForkWork", check_callable)
 
 
 class Forker:

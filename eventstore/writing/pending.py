@@ -9,6 +9,7 @@ from enum import Enum
 from functools import partial
 from typing import Any
 
+from eventstore.arguments import refused
 from eventstore.codec import Row, chained
 from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head
@@ -135,14 +136,16 @@ class Batch:
         self.then: list[Statement] = []
         self._appended: list[Appended] = []
 
-    def take(self, pending: Pending, decision: Decision | Appended) -> None:
+    def take(self, pending: Pending, decision: object) -> None:
         """Add what one writer has decided on the head that the earlier ones leave.
 
         Raises:
-            BadInputError: An event cannot be stored; nothing was added.
+            BadInputError: It is no decision, or an event cannot be stored; nothing was added.
         """
         if isinstance(decision, Appended):
             appended = decision
+        elif not isinstance(decision, Decision):
+            raise refused("what decide returned", decision, "return a Decision")
         elif decision.events:
             if self._first and pending.first_version != 1:
                 self.start = self.head = Head(pending.first_version - 1, self.head.hash)

@@ -11,7 +11,7 @@ from typing import Any
 
 from eventstore.codec import chain
 from eventstore.erasing import Log
-from eventstore.errors import ConnectionLostError, UnavailableError
+from eventstore.errors import ConnectionLostError, NotFoundError, UnavailableError
 from eventstore.events import Head
 from eventstore.metadata import searchable
 from eventstore.recorders import Append, Recorder, Session, Statement
@@ -91,9 +91,14 @@ class Storing:
         return found.stream_id, found.head, True
 
     def last_of_closed(self, stream_id: int) -> Head:
-        """Return the head of a stream that has no name any more."""
-        [last] = self._tables.events.page(stream_id, after=BEGINNING, before=END, limit=1, backward=True)
-        return Head(last.version, last.hash)
+        """Return the head of a stream that has no name any more.
+
+        Raises:
+            NotFoundError: There is no such stream.
+        """
+        for last in self._tables.events.page(stream_id, after=BEGINNING, before=END, limit=1, backward=True):
+            return Head(last.version, last.hash)
+        raise NotFoundError(f"there is no stream of the number {stream_id}")
 
     def described(self, stream_id: int, metadata: Mapping[str, Any]) -> Sequence[Statement]:
         """Return the statements that say by what a stream can be searched, to be carried out with its first event."""

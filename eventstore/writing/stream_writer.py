@@ -23,7 +23,7 @@ from eventstore.erasing import Changes, OpenLog
 from eventstore.errors import BusyError, ConflictError, ConnectionLostError, OvertakenError, UnavailableError
 from eventstore.events import Appended, Head
 from eventstore.recorders import Append, Session
-from eventstore.writing.deciding import Decide
+from eventstore.writing.deciding import Decide, Decision
 from eventstore.writing.pending import Batch, Pending, State
 from eventstore.writing.storing import ATTEMPTS, Storing, stand_back
 
@@ -176,7 +176,7 @@ class StreamWriter:
                 return  # it has to see what comes before it
             try:
                 decision = pending.decide(batch.stream_id, batch.head)
-                if not isinstance(decision, Appended) and decision.work is not None:
+                if isinstance(decision, Decision) and decision.work is not None:
                     return
                 batch.take(pending, decision)
             except (ConflictError, OvertakenError):
