@@ -17,6 +17,7 @@ from itertools import islice
 from typing import Protocol, TypeVar, runtime_checkable
 
 from eventstore import BadInputError, CorruptionError, EventStore, forking
+from eventstore.arguments import check_callable, hold_to
 from eventstore.erasing import OpenLog
 from eventstore.reading import FeedRow, LogReader
 from projections.tables import END
@@ -29,6 +30,8 @@ Work = Callable[[OpenLog], None]
 
 Progress = Callable[[int, int], object]
 """Is told how far the feed was followed, and how far it goes."""
+
+hold_to("Progress", check_callable)
 
 BATCH_EVENTS = 1_000
 """How many events are entered in one transaction, at most."""

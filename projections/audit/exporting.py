@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from eventstore import BadInputError, UnavailableError
+from eventstore.arguments import refused
+from eventstore.ids import check_id
 from projections.audit.entries import AuditEntry
 from projections.diffing.plain import iso
 from projections.diffing.visible import json_line
@@ -34,10 +37,11 @@ def to_parquet(path: str | os.PathLike[str], pages: Iterable[list[AuditEntry]]) 
     Raises:
         UnavailableError: pyarrow is not installed.
     """
+    path = _checked("path", path)
     arrow, parquet = _pyarrow()
     schema = _schema(arrow)
     count = 0
-    with parquet.ParquetWriter(os.fspath(path), schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
         for group in _groups(pages):
             writer.write_table(arrow.Table.from_pylist([_columns(entry) for entry in group], schema=schema))
             count += len(group)
@@ -104,12 +108,18 @@ def _groups(pages: Iterable[list[AuditEntry]]) -> Iterator[list[AuditEntry]]:
 @contextmanager
 def _opened(file: str | os.PathLike[str] | TextIO) -> Iterator[TextIO]:
     if isinstance(file, str | os.PathLike):
-        with Path(file).open("w", encoding="utf-8", newline="\n") as lines:
+        with Path(_checked("file", file)).open("w", encoding="utf-8", newline="\n") as lines:
             yield lines
     elif hasattr(file, "write"):
         yield file
     else:
         raise BadInputError(f"file is {file!r}: pass a path, or a file that takes text")
+
+
+def _checked(name: str, path: str | os.PathLike[str]) -> str:
+    if not isinstance(path, str | os.PathLike):
+        raise refused(name, path, "pass the path of a file")
+    return check_id(name, os.fspath(path), longest=sys.maxsize)
 
 
 def _pyarrow() -> tuple[Any, Any]:

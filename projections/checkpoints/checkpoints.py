@@ -7,14 +7,14 @@ from datetime import datetime
 from typing import Literal
 
 from eventstore import BadInputError, Cause, EventStore, OvertakenError
-from eventstore.arguments import checked
+from eventstore.arguments import check_callable, check_kind, checked, checks_itself, hold_to, refused
 from eventstore.events import Appended
 from eventstore.recorders import Session
 from eventstore.workers import Workers, twin
 from projections.branches.applying import Applying
 from projections.branches.moving import Mover, Target, caused
 from projections.checkpoints.rows import CheckpointRows
-from projections.checkpoints.saving import Prepared, Saver, prepare_checkpoint, prepare_writes
+from projections.checkpoints.saving import Prepared, Saver, check_prepared, prepare_checkpoint, prepare_writes
 from projections.checkpoints.segments import SegmentRows
 from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.projection import drop, rebuild
@@ -31,6 +31,8 @@ CACHE_BYTES = 128 * 1024 * 1024
 """How much memory the values of live threads take at most, if nothing else is said."""
 
 Strategy = Literal["keep_latest", "delete"]
+
+hold_to("Matching", check_callable)
 
 
 @checked
@@ -62,6 +64,9 @@ class Checkpoints:
         cache_bytes: int = CACHE_BYTES,
         snapshots: SnapshotPolicy | None = None,
     ) -> None:
+        check_kind(EventStore)("store", store)
+        if type(migrate) is not bool:
+            raise BadInputError(f"migrate is {migrate!r}: use true or false")
         if type(cache_bytes) is not int or cache_bytes < 0:
             raise BadInputError(f"cache_bytes is {cache_bytes!r}: use a number of bytes, 0 or more")
         if not isinstance(snapshots, SnapshotPolicy | None):
@@ -84,18 +89,22 @@ class Checkpoints:
         """The threads of the store, which carry out async calls."""
         return self.store.workers
 
+    @checks_itself
     def save(self, checkpoint: NewCheckpoint, serializer: Serializer) -> None:
         """Save a checkpoint; one that is saved again replaces the first.
 
         Raises:
+            BadInputError: A part of it is of another type than it has to be; nothing was stored.
             UnserializableError: A value cannot be stored; nothing of this call was.
         """
         self._saver.save([prepare_checkpoint(checkpoint, serializer)])
 
+    @checks_itself
     def save_writes(self, writes: NewWrites, serializer: Serializer) -> None:
         """Save what a task wrote. A task's write is kept once; special ones (negative slot) are replaced.
 
         Raises:
+            BadInputError: A part of it is of another type than it has to be; nothing was stored.
             UnserializableError: A value cannot be stored; nothing of this call was.
         """
         self._saver.save([prepare_writes(writes, serializer)])
@@ -108,6 +117,7 @@ class Checkpoints:
             check: Is called when the thread's head is known, and again if the thread moves on before the append. If it
                 raises, typically a `ConflictError`, nothing is stored.
         """
+        check_prepared(items)
         self._saver.save(items, check)
 
     def get(
@@ -286,7 +296,7 @@ class Checkpoints:
             cause: Why.
         """
         if strategy not in ("keep_latest", "delete"):
-            raise BadInputError(f"unknown prune strategy {strategy!r}: use 'keep_latest' or 'delete'")
+            raise refused("strategy", strategy, "use 'keep_latest' or 'delete'")
         total = PruneReport()
         for thread in threads:
             if strategy == "keep_latest":

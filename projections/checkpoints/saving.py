@@ -8,11 +8,13 @@ from functools import partial
 from typing import Any
 
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent
+from eventstore.arguments import refused
 from eventstore.events import Head
 from eventstore.recorders import Statement
 from eventstore.writing import Decide
 from projections.checkpoints.bases import Bases
 from projections.checkpoints.manifests import NO_ANCESTOR, Ancestor, Key, Manifests
+from projections.checkpoints.shapes import check_checkpoint, check_writes
 from projections.model import NewCheckpoint, NewWrites
 from projections.pregel import NOBODY, OF_A_CHECKPOINT, SENDS, sent_to
 from projections.reading.finding import Finder
@@ -74,9 +76,10 @@ def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> Pre
 
     Raises:
         UnserializableError: The serializer refuses a value.
-        BadInputError: The checkpoint is its own parent.
+        BadInputError: The checkpoint is its own parent, or a part of it is of another type than it has to be.
         TypeNotAllowedError: The values hold types that it would refuse to load; the error names all of them.
     """
+    check_checkpoint(checkpoint)
     if checkpoint.parent == checkpoint.id:
         raise BadInputError(_DESCENDS.format(checkpoint.id, checkpoint.parent))
     begun: dict[str, NewValue] = {}
@@ -96,8 +99,10 @@ def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
 
     Raises:
         UnserializableError: The serializer refuses one.
+        BadInputError: A part of them is of another type than it has to be.
         TypeNotAllowedError: It would not make types again that they hold: all of these.
     """
+    check_writes(writes)
 
     def packed_one(write: tuple[str, int, Any]) -> Write:
         channel, slot, value = write
@@ -111,6 +116,19 @@ def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
     given = [value for channel, _, value in writes.writes if channel == SENDS] if writes.task == NOBODY else ()
     event = NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed, sent_to(given)).pack(), cause)
     return PreparedWrites(writes.thread, event)
+
+
+def check_prepared(items: object) -> None:
+    """Refuse what `prepare_checkpoint` and `prepare_writes` did not give, or not for one thread.
+
+    Raises:
+        BadInputError: It is such.
+    """
+    if isinstance(items, Sequence) and {*map(type, items)} <= {PreparedCheckpoint, PreparedWrites}:
+        if len({item.thread for item in items}) == 1:
+            return
+        raise BadInputError("items are saved to one thread: pass those of one, at least one of them")
+    raise refused("items", items, "use a list of what prepare_checkpoint and prepare_writes return")
 
 
 class Saver:

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, NamedTuple
 
+import ormsgpack
+
+from eventstore.arguments import check_text
 from eventstore.codec import pack_id
 from projections.records.changes import changes_of
 from projections.records.layout import (
@@ -75,22 +79,32 @@ class CheckpointRecord:
         return entry is not None and entry.written_at is not None
 
     def pack(self) -> bytes:
-        """The event's data."""
-        return packed_fields(
-            [
-                pack_id(self.parent),
-                self.format,
-                self.ts,
-                self.versions_seen,
-                self.updated_channels,
-                # The packer knows tuples, and not named ones. (A function that it could call for them would not do: it
-                # takes Ctrl-C in there for a refusal.)
-                dict(zip(self.manifest, map(tuple, self.manifest.values()), strict=True)),
-                dict(zip(self.changes, map(tuple, self.changes.values()), strict=True)),
-                self.extras,
-                *([[*self.packets]] if self.packets else []),
-            ]
-        )
+        """The event's data.
+
+        Raises:
+            BadInputError: The name of a channel, or of a node, is not text.
+            UnserializableError: Another part cannot be packed.
+        """
+        fields = [
+            pack_id(self.parent),
+            self.format,
+            self.ts,
+            self.versions_seen,
+            self.updated_channels,
+            # The packer knows tuples, and not named ones. (A function that it could call for them would not do: it
+            # takes Ctrl-C in there for a refusal.)
+            dict(zip(self.manifest, map(tuple, self.manifest.values()), strict=True)),
+            dict(zip(self.changes, map(tuple, self.changes.values()), strict=True)),
+            self.extras,
+            *([[*self.packets]] if self.packets else []),
+        ]
+        try:
+            return ormsgpack.packb(fields)
+        except ormsgpack.MsgpackEncodeError:
+            # It takes no names but plain text. Those of a `StrEnum` are text, too.
+            for name in chain(self.manifest, self.versions_seen, *self.versions_seen.values()):
+                check_text("the name of a channel or node", name)
+            return packed_fields(fields)
 
     @classmethod
     def unpack(cls, data: bytes) -> CheckpointRecord:

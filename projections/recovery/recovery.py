@@ -8,7 +8,7 @@ from itertools import groupby, islice
 from typing import Any, TypeVar
 
 from eventstore import BadInputError, BusyError, CorruptionError, EventStore, NotFoundError, TypeNotAllowedError
-from eventstore.arguments import checked
+from eventstore.arguments import check_callable, checked, hold_to
 from eventstore.events import from_microseconds
 from eventstore.ids import check_stream
 from eventstore.workers import twin
@@ -30,6 +30,8 @@ from projections.values.change import load
 from projections.values.serializer import Serializer
 
 T = TypeVar("T")
+
+hold_to("ProgressCallback", check_callable)
 
 # How many checkpoints, and threads, are looked at together.
 _BATCH = 50

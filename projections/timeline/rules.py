@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from copy import copy
 from typing import Any, Final, NamedTuple, Protocol
 
+from eventstore.arguments import hold_to, refused
 from projections.diffing.content import ABSENT, fields_of, identity
 from projections.diffing.glance import is_message
 
@@ -43,6 +44,19 @@ class Fold(Protocol):
 
     def rule(self, namespace: str, channel: str) -> Rule | None:
         """The rule of a channel that may be replayed from its writes; `None` if the graph says nothing of it."""
+
+
+def check_fold(name: str, value: object) -> None:
+    """Refuse what tells no rules.
+
+    Raises:
+        BadInputError: It is such.
+    """
+    if not hasattr(value, "rule"):
+        raise refused(name, value, "use an object with a method rule, as projections.Fold has it")
+
+
+hold_to("Fold", check_fold)
 
 
 class Folded(NamedTuple):

@@ -13,6 +13,7 @@ from eventstore import (
     UnreadableError,
     UnserializableError,
 )
+from eventstore.arguments import hold_to, refused
 from eventstore.codec.refused import find_refused
 
 T = TypeVar("T")
@@ -40,10 +41,24 @@ class Serializer(Protocol):
         ...
 
 
+def check_serializer(name: str, value: object) -> None:
+    """Refuse what is no serializer: what it could not read would be taken for damage.
+
+    Raises:
+        BadInputError: It is none.
+    """
+    if isinstance(value, type) or not (hasattr(value, "dumps_typed") and hasattr(value, "loads_typed")):
+        raise refused(name, value, "use a serializer with dumps_typed and loads_typed, such as saver.serde")
+
+
+hold_to("Serializer", check_serializer)
+
+
 def dump(serializer: Serializer, channel: str, value: Any) -> tuple[str, bytes]:
     """The value's encoding and bytes.
 
     Raises:
+        BadInputError: The serializer is none.
         UnserializableError: The serializer refuses it, or would pickle it. The error names channel, type and path.
         TypeNotAllowedError: It holds types that the serializer would not make again.
     """
@@ -55,6 +70,7 @@ def dump(serializer: Serializer, channel: str, value: Any) -> tuple[str, bytes]:
     except EventStoreError:
         raise  # it says already what to do
     except Exception as error:
+        check_serializer("serializer", serializer)
 
         def pack(part: Any) -> None:
             _refuse_pickle(serializer.dumps_typed(part)[0])
