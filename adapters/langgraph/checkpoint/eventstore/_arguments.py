@@ -29,7 +29,7 @@ def thread_id(thread: Thread) -> str:
 
 def thread_ids(threads: Thread | Sequence[Thread]) -> list[str]:
     """Return the ids of one thread, or of several."""
-    several = threads if isinstance(threads, Sequence) and not isinstance(threads, str) else [threads]
+    several = threads if isinstance(threads, Sequence) and not isinstance(threads, str | bytes) else [threads]
     return [thread_id(thread) for thread in several]
 
 

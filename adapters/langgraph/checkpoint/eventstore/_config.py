@@ -10,6 +10,7 @@ from uuid import UUID
 from langchain_core.runnables import RunnableConfig
 
 from eventstore import BadInputError, InvalidIdError
+from eventstore.arguments import refused
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from langgraph.checkpoint.eventstore._turns import Ticket
 
@@ -153,8 +154,16 @@ def to_config(thread: str, namespace: str, checkpoint: str, ticket: Ticket | Non
 
 
 def before(config: RunnableConfig | None) -> str | None:
-    """The checkpoint that a listing ends before, if it does."""
-    return checkpoint_id(_configurable(config).get("checkpoint_id")) if config else None
+    """The checkpoint that a listing ends before, if it does.
+
+    Raises:
+        BadInputError: It is no config.
+    """
+    if config is None:
+        return None
+    if not isinstance(config, Mapping):
+        raise refused("before", config, "use the config of a checkpoint")
+    return checkpoint_id(_configurable(config).get("checkpoint_id"))
 
 
 def _text(value: object) -> object:
@@ -177,7 +186,10 @@ def _configurable(config: object) -> Mapping[str, Any]:
             return {}
         if isinstance(configurable, Mapping):
             return configurable
-    raise BadInputError('a config looks like {"configurable": {"thread_id": "…"}}')
+    shown = "None" if config is None else f"a {type(config).__name__}"
+    if isinstance(config, Mapping):
+        shown = f'a dict whose "configurable" is a {type(config.get("configurable")).__name__}'
+    raise BadInputError(f'config is {shown}: a config looks like {{"configurable": {{"thread_id": "…"}}}}')
 
 
 _LARGEST = 10**MAX_STREAM_BYTES

@@ -20,13 +20,15 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BadInputError, Cause, EventStore
+from eventstore.arguments import refused
 from eventstore.workers import Workers, twin, twin_iterator
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._branches_read import BranchesRead
+from langgraph.checkpoint.eventstore._given import check_limit, several
 from langgraph.checkpoint.eventstore._listing import listed
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._opening import OpeningSaver
-from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer
+from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer, typed
 from langgraph.checkpoint.eventstore._translation import (
     as_of_now,
     matches,
@@ -102,7 +104,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             raise BadInputError(f"concurrent_runs is {concurrent_runs!r}: use 'keep' or 'reject'")
         if serde is not None and allowed_types is not None:
             raise BadInputError("allowed_types is for the default serializer: give your own its allowlist instead")
-        super().__init__(serde=serde or StrictSerializer(allowed_types))
+        super().__init__(serde=StrictSerializer(allowed_types) if serde is None else typed(serde))
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
         self._nodes = Nodes()
@@ -203,8 +205,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             limit: The most that are returned.
         """
         wanted = plain_filter(filter)
-        if limit is not None and limit < 0:
-            raise BadInputError(f"limit is {limit}: it cannot be negative")
+        check_limit(limit)
         where = _config.address(config) if config else None
         found = listed(self.checkpoints, self.serde, config, before, lambda metadata: matches(metadata, wanted))
         return self._told(config, where, islice(found, limit))
@@ -215,7 +216,11 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         """Return the history that each `DeltaChannel` is replayed from: a stored value and the writes since."""
         where = _config.address(config)
         histories = self.checkpoints.history(
-            where.thread, list(channels), self.serde, namespace=where.namespace, checkpoint=where.checkpoint
+            where.thread,
+            [*several("channels", channels)],
+            self.serde,
+            namespace=where.namespace,
+            checkpoint=where.checkpoint,
         )
         found: dict[str, DeltaChannelHistory] = {}
         for channel, history in histories.items():
@@ -280,7 +285,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
 
         It is whole within each thread. If it is cut off in between, the same call made again finishes it.
         """
-        self.checkpoints.delete_runs([_config.run(run) for run in _several("run_ids", run_ids)])
+        self.checkpoints.delete_runs([_config.run(run) for run in several("run_ids", run_ids)])
 
     def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
         """Let a new thread begin with all that another one has: a fork, which costs a few rows whatever the length.
@@ -312,7 +317,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         Returns:
             How many checkpoints went, and how many stored bytes were given back.
         """
-        threads = [_config.thread_id(thread) for thread in _several("thread_ids", thread_ids)]
+        threads = [_config.thread_id(thread) for thread in several("thread_ids", thread_ids)]
         return self.checkpoints.prune(threads, strategy=strategy, dry_run=dry_run)
 
     def get_next_version(self, current: Any, channel: None) -> Any:  # noqa: ARG002 (LangGraph's interface)
@@ -320,9 +325,12 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
 
         Threads that another saver began may have versions like `"00…05.0.123"`; they go on in that form.
         """
-        if isinstance(current, str):
-            return f"{int(current.split('.')[0]) + 1:032}.{random.random():016}"  # noqa: S311 (LangGraph's own form)
-        return 1 if current is None else current + 1
+        try:
+            if isinstance(current, str):
+                return f"{int(current.split('.')[0]) + 1:032}.{random.random():016}"  # noqa: S311 (LangGraph's own form)
+            return 1 if current is None else current + 1
+        except (TypeError, ValueError) as error:
+            raise refused("current", current, "use a channel's version: a number, or None for the first") from error
 
     # --- the same for async code -------------------------------------------------------------------------------------
 
@@ -385,9 +393,3 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         run = own or Run()
         self._turns.loads(run, where.thread, where.namespace, head)
         return None if own else Ticket.of(run)
-
-
-def _several(name: str, values: Sequence[str]) -> Sequence[str]:
-    if isinstance(values, str):
-        raise BadInputError(f"{name} must be a sequence of ids, not one string: use [{values!r}]")
-    return values

@@ -8,6 +8,7 @@ import os
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from langgraph.checkpoint.serde.base import SerializerProtocol, UntypedSerializerProtocol, maybe_add_typed_methods
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import BadInputError, TypeChangedError, TypeNotAllowedError
@@ -15,6 +16,7 @@ from langgraph.checkpoint.eventstore._making import Making
 from langgraph.checkpoint.eventstore._nesting import check_nesting
 from langgraph.checkpoint.eventstore._packing import Packing
 from langgraph.checkpoint.eventstore._types import Name, Types, name_of
+from projections.values.serializer import check_serializer
 
 AllowedTypes = Collection[type | tuple[str, str]]
 
@@ -91,6 +93,18 @@ class StrictSerializer(JsonPlusSerializer):
             first, *more = [(*name, reason) for name, reason in making.failed.items()]
             raise TypeChangedError(*first, more)
         return value
+
+
+def typed(serde: SerializerProtocol | UntypedSerializerProtocol) -> SerializerProtocol:
+    """Return a serializer that says how its bytes are encoded; one of LangGraph's old ones, which does not, is wrapped.
+
+    Raises:
+        BadInputError: It is no serializer.
+    """
+    if hasattr(serde, "dumps") and hasattr(serde, "loads"):
+        serde = maybe_add_typed_methods(serde)
+    check_serializer("serde", serde)
+    return serde
 
 
 def _plain_json(content: bytes) -> Any:

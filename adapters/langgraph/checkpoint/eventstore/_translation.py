@@ -19,6 +19,7 @@ from langgraph.checkpoint.base import (
 from eventstore import BadInputError
 from eventstore.codec import PACK, UNPACK
 from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._given import check_filter, pairs, refused_checkpoint, refused_metadata
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._turns import Ticket
 from projections import NewCheckpoint, NewWrites, SavedCheckpoint
@@ -28,6 +29,8 @@ _CHANGEABLE = frozenset({list, set, dict})
 _CONTAINERS = _CHANGEABLE | {tuple}
 # What has a field of its own in our record; anything else that a checkpoint holds is kept beside them.
 _FIELDS = {"v", "id", "ts", "channel_values", "channel_versions", "versions_seen", "updated_channels"}
+# How LangGraph trips over metadata, or what a config adds to it, that it cannot go through.
+_NO_METADATA = (AttributeError, TypeError, ValueError)
 
 
 def to_new_checkpoint(
@@ -49,23 +52,31 @@ def to_new_checkpoint(
         branch: The branch that its run has read first.
     """
     where = _config.address_in(configurable)
-    checkpoint_id = _config.checkpoint_id(checkpoint["id"])
+    try:
+        named, layout, time = checkpoint["id"], checkpoint["v"], checkpoint["ts"]
+        versions, seen = checkpoint["channel_versions"], checkpoint["versions_seen"]
+    except KeyError as missing:
+        raise refused_checkpoint(checkpoint, missing.args[0]) from missing
+    checkpoint_id = _config.checkpoint_id(named)
     if checkpoint_id is None:
         raise BadInputError("a checkpoint needs an id")
-    # (Not by `cast`, which is a call.)
-    described: dict[str, Any] = get_serializable_checkpoint_metadata(config, metadata)  # type: ignore[assignment]
+    try:
+        # (Not by `cast`, which is a call.)
+        described: dict[str, Any] = get_serializable_checkpoint_metadata(config, metadata)  # type: ignore[assignment]
+    except _NO_METADATA as error:
+        raise refused_metadata(config, metadata) from error
     beyond = checkpoint.keys() - _FIELDS
     return NewCheckpoint(
         thread=where.thread,
         namespace=where.namespace,
         id=checkpoint_id,
         parent=where.checkpoint,
-        format=checkpoint["v"],
-        ts=checkpoint["ts"],
-        channel_versions=checkpoint["channel_versions"],
+        format=layout,
+        ts=time,
+        channel_versions=versions,
         new_versions=new_versions,
         values=checkpoint["channel_values"],
-        versions_seen=checkpoint["versions_seen"],
+        versions_seen=seen,
         updated_channels=checkpoint.get("updated_channels"),
         extras={key: value for key, value in checkpoint.items() if key in beyond} if beyond else {},
         metadata=described,
@@ -80,8 +91,16 @@ def as_of_now(checkpoint: Checkpoint) -> Checkpoint:
     A join hands over the set in which it counts (`NamedBarrierValue.checkpoint`), and a `Topic` the list that it keeps.
     With the next step running beside, what waits for a thread or for other appends would be stored as that step left
     it.
+
+    Raises:
+        BadInputError: It is no checkpoint, or its values are no dict.
     """
-    values = {**checkpoint["channel_values"]}
+    try:
+        values = {**checkpoint["channel_values"]}
+    except KeyError as missing:
+        raise refused_checkpoint(checkpoint, missing.args[0]) from missing
+    except (TypeError, IndexError) as error:
+        raise refused_checkpoint(checkpoint) from error
     for channel, value in values.items():
         if type(value) in _CONTAINERS:
             values[channel] = _copied(value)
@@ -100,6 +119,7 @@ def to_new_writes(
     config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str, nodes: Nodes
 ) -> NewWrites:
     """Translate the arguments of `put_writes` into the writes to save."""
+    writes = pairs(writes)
     configurable = _config.configurable(config)
     where = _config.address_in(configurable)
     if where.checkpoint is None:
@@ -111,7 +131,10 @@ def to_new_writes(
     )
     if task == NOBODY:
         nodes.remember(key, {SENDS: [value for channel, value in writes if channel == SENDS]})
-    described = cast("dict[str, Any]", get_serializable_checkpoint_metadata(config, {}))
+    try:
+        described = cast("dict[str, Any]", get_serializable_checkpoint_metadata(config, {}))
+    except _NO_METADATA as error:
+        raise refused_metadata(config, {}) from error
     return NewWrites(
         thread=where.thread,
         namespace=where.namespace,
@@ -171,8 +194,9 @@ def plain_filter(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
     """A metadata filter as stored metadata would spell it (lists for tuples, and so on).
 
     Raises:
-        BadInputError: It asks for what metadata cannot hold.
+        BadInputError: It is no dict, or asks for what metadata cannot hold.
     """
+    check_filter(wanted)
     if not wanted:
         return {}
     try:

@@ -20,6 +20,7 @@ from langgraph.errors import GraphRecursionError
 from langgraph.pregel import Pregel
 
 from eventstore import BadInputError, Cause, NotFoundError
+from eventstore.arguments import check_callable, check_number, check_text
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore.replay import reads
@@ -73,6 +74,18 @@ class Replaying:
     target: str | None = None
     reason: str | None = None
     config: RunnableConfig | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what a replay cannot go by, before anything is forked.
+
+        Raises:
+            BadInputError: `only` is no function, `reason` no text, or `config` no config.
+        """
+        if self.only is not None:
+            check_callable("only", self.only)
+        if self.reason is not None:
+            check_text("reason", self.reason)
+        _config.configurable(self.config)
 
     def changed(self) -> Changed:
         """Return the change, and the dependencies of the graph's nodes.
@@ -251,6 +264,7 @@ def _for_one_step(config: RunnableConfig | None, fork: str, left: int) -> Runnab
 def _limit(graph: Graph, config: RunnableConfig | None) -> int:
     given = (config or {}).get("recursion_limit")
     limit = (graph.config or {}).get("recursion_limit", _STEPS) if given is None else given
+    check_number("recursion_limit", limit)
     if limit < 1:
         raise BadInputError(f"recursion_limit is {limit}: a replay takes at least one step")
     return limit
