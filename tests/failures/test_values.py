@@ -12,7 +12,7 @@ import pytest
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from eventstore import ChainError, CorruptionError, UnknownFormatError, UnserializableError
+from eventstore import BadInputError, ChainError, CorruptionError, UnknownFormatError, UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.values.serializer import load_typed
 from tests.support.flavour import Flavour
@@ -165,7 +165,7 @@ def test_parts_of_a_checkpoint_that_cannot_be_stored_are_refused(calls: Calls, u
         {"anything_else": Handle()},
     ]
     for part in bad:
-        with pytest.raises(UnserializableError):
+        with pytest.raises(BadInputError):
             calls.put(at(), {**good, **part}, {}, {"count": 2})
     assert rows(url) == before
 
