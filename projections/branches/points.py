@@ -16,7 +16,8 @@ from itertools import takewhile
 from typing import Any
 
 from eventstore import EventStore
-from projections.pregel import INTERRUPT, RESUME, is_of_the_step
+from projections.pregel import INTERRUPT, RESUME
+from projections.pregel.due import is_of_the_step
 from projections.reading.finding import Finder
 from projections.reading.located import Located, located_of
 from projections.reading.naming import Names

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from typing import Literal
+from functools import cached_property
+from typing import TYPE_CHECKING, Literal
 
 from eventstore import BadInputError, Cause, EventStore, OvertakenError
 from eventstore.arguments import check_callable, check_kind, checked, checks_itself, hold_to, refused
 from eventstore.events import Appended
 from eventstore.recorders import Session
 from eventstore.workers import Workers, twin
-from projections.branches.applying import Applying
-from projections.branches.moving import Mover, Target, caused
-from projections.checkpoints.rows import CheckpointRows
 from projections.checkpoints.saving import Prepared, Saver, check_prepared, prepare_checkpoint, prepare_writes
-from projections.checkpoints.segments import SegmentRows
 from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
-from projections.projection import drop, rebuild
-from projections.pruning.forgetting import Forgetter
 from projections.reading.finding import Finder
 from projections.reading.loading import Loader, Matching
 from projections.records import ALL_OF_IT, Point
@@ -26,6 +21,13 @@ from projections.tables import Tables
 from projections.values.live import LiveValues
 from projections.values.merging import SnapshotPolicy
 from projections.values.serializer import Serializer
+
+# Savers of programs that only go on start without what moves, forgets and rebuilds.
+# ruff: noqa: PLC0415
+if TYPE_CHECKING:
+    from projections.branches.moving import Mover
+    from projections.checkpoints.segments import SegmentRows
+    from projections.pruning.forgetting import Forgetter
 
 CACHE_BYTES = 128 * 1024 * 1024
 """How much memory the values of live threads take at most, if nothing else is said."""
@@ -52,7 +54,6 @@ class Checkpoints:
         store: The store.
         tables: For other projections of this package: the tables.
         finder: Likewise: finds checkpoints, without their values.
-        mover: Likewise: moves threads.
         loader: Likewise: reads what checkpoints consist of.
     """
 
@@ -79,15 +80,18 @@ class Checkpoints:
         self.loader = Loader(store, self.tables, self.finder, self._live)
         self._snapshots = snapshots or SnapshotPolicy()
         self._saver = Saver(store, self.tables, self.finder, self._live, self._snapshots)
-        self._rows = CheckpointRows(store, self.tables)
-        self._segments = SegmentRows(store, self.tables, self._snapshots)
-        self._forgetter = Forgetter(store, self.tables, self.finder, self._live)
-        self.mover = Mover(store, self.tables, self.finder)
 
     @property
     def workers(self) -> Workers:
         """The threads of the store, which carry out async calls."""
         return self.store.workers
+
+    @cached_property
+    def mover(self) -> Mover:
+        """For other projections of this package: moves threads."""
+        from projections.branches.moving import Mover
+
+        return Mover(self.store, self.tables, self.finder)
 
     @checks_itself
     def save(self, checkpoint: NewCheckpoint, serializer: Serializer) -> None:
@@ -178,6 +182,8 @@ class Checkpoints:
         """
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
+            from projections.branches.applying import Applying
+
             # What was deleted since may be all that the fork would show.
             tables = self.tables.within(session)
             if tables.reflog.has_moved(parent_id, after=version):
@@ -223,6 +229,8 @@ class Checkpoints:
             NotFoundError: The thread shows no such checkpoint.
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
+        from projections.branches.moving import Target, caused
+
         target = Target(to, step, time, back)
         return self.mover.rollback(thread, target, namespace, caused(cause, reason), expected_version)
 
@@ -248,6 +256,8 @@ class Checkpoints:
             NotFoundError: There is nothing to undo; after a prune there is nothing left that could come back.
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
+        from projections.branches.moving import caused
+
         return self.mover.undo(thread, caused(cause, reason), expected_version)
 
     arollback = twin(rollback)
@@ -307,18 +317,37 @@ class Checkpoints:
 
     def rebuild(self) -> None:
         """Drop all rows of this projection and make them anew from the log. No read is different afterwards."""
+        from projections.checkpoints.rows import CheckpointRows
+        from projections.projection import rebuild
+
         self._saver.discard()
-        rebuild(self.store, self._rows)
+        rebuild(self.store, CheckpointRows(self.store, self.tables))
         self.rebuild_segments()
 
     def rebuild_segments(self) -> None:
         """Drop the merged changes that values are read from, and make them anew from the log."""
+        from projections.projection import rebuild
+
         rebuild(self.store, self._segments)
 
     def drop_segments(self) -> None:
         """Drop the merged changes that values are read from. Every read is as before, from more rows."""
+        from projections.projection import drop
+
         drop(self.store, self._segments)
 
     def drop_cache(self) -> None:
         """Discard the live values. The next step of each thread reads what it builds upon; nothing else changes."""
         self._saver.discard()
+
+    @cached_property
+    def _forgetter(self) -> Forgetter:
+        from projections.pruning.forgetting import Forgetter
+
+        return Forgetter(self.store, self.tables, self.finder, self._live)
+
+    @property
+    def _segments(self) -> SegmentRows:
+        from projections.checkpoints.segments import SegmentRows
+
+        return SegmentRows(self.store, self.tables, self._snapshots)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from eventstore import CorruptionError, ErasedError, TypeNotAllowedError
-from projections.pregel import Step, Written, steering, step
+from projections.pregel.due import Step, Written, steering, step
 from projections.reading.channels import Values
 from projections.reading.finding import Finder
 from projections.reading.located import Located

@@ -11,7 +11,8 @@ from typing import Any
 from eventstore import ErasedError, EventStore
 from eventstore.events import Cause, from_microseconds
 from projections.diffing.plain import iso
-from projections.pregel import CONTROL, ERROR, INPUT, SENDS, Written, is_of_caller, is_of_the_step, read_by
+from projections.pregel import CONTROL, ERROR, INPUT, SENDS
+from projections.pregel.due import Written, is_of_caller, is_of_the_step, read_by
 from projections.pregel.paths import is_by_hand
 from projections.reading.located import Located, opened
 from projections.reading.naming import Names

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from projections.pregel import Status
+from projections.pregel.due import Status
 
 Why = Literal["interrupt", "error", "died", "pending", "damaged"]
 """Why a thread stopped in the middle.

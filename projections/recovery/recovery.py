@@ -14,7 +14,7 @@ from eventstore.ids import check_stream
 from eventstore.workers import twin
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.checkpoints.companion import Companion
-from projections.pregel import Step, Task, Written
+from projections.pregel.due import Step, Task, Written
 from projections.reading.channels import Values
 from projections.reading.due import Steps
 from projections.reading.loading import again
