@@ -8,14 +8,28 @@ import psycopg
 import pytest
 
 from eventstore import Decision, EventStore, NewEvent, ReadOnlyError
-
-SEQUENCE_BATCH = "eventstore.recorders.postgres.recorder._SEQUENCE_BATCH"
+from eventstore.address import PostgresAddress, parse
+from eventstore.recorders.postgres.recorder import SEQUENCE_BATCH, PostgresRecorder
 
 
 @pytest.fixture
-def store(postgres_url: str) -> Iterator[EventStore]:
-    with EventStore.open(postgres_url) as store:
+def batch() -> int:
+    """How many events are numbered in one transaction."""
+    return SEQUENCE_BATCH
+
+
+@pytest.fixture
+def store(postgres_url: str, batch: int) -> Iterator[EventStore]:
+    recorder = PostgresRecorder(parse_postgres(postgres_url), sequence_batch=batch)
+    with EventStore(recorder) as store:
+        recorder.migrate("eventstore", allowed=True)
         yield store
+
+
+def parse_postgres(url: str) -> PostgresAddress:
+    address = parse(url)
+    assert isinstance(address, PostgresAddress)
+    return address
 
 
 @pytest.fixture
@@ -68,8 +82,7 @@ def test_a_feed_whose_events_all_have_their_places_can_be_read_where_nothing_may
 
 
 @pytest.mark.parametrize("batch", [1, 2, 3, 7])
-def test_batches_of_any_size_leave_no_gap(store: EventStore, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
-    monkeypatch.setattr(SEQUENCE_BATCH, batch)
+def test_batches_of_any_size_leave_no_gap(store: EventStore) -> None:
     append(store, "a", "b")
     store.append("a", [NewEvent("said") for _ in range(5)])
     append(store, "b")
@@ -78,11 +91,8 @@ def test_batches_of_any_size_leave_no_gap(store: EventStore, monkeypatch: pytest
     assert order(store)[8:] == [("c", 1)]
 
 
-def test_a_transaction_that_is_longer_than_a_batch_stays_together_in_its_order(
-    store: EventStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(SEQUENCE_BATCH, 3)
-
+@pytest.mark.parametrize("batch", [3])
+def test_a_transaction_that_is_longer_than_a_batch_stays_together_in_its_order(store: EventStore) -> None:
     decision = Decision([NewEvent("said") for _ in range(5)])
     store.commit_all(
         {"b": lambda *_: decision, "a": lambda *_: decision}, places={"b": range(0, 10, 2), "a": range(1, 10, 2)}
@@ -92,13 +102,12 @@ def test_a_transaction_that_is_longer_than_a_batch_stays_together_in_its_order(
 
 @pytest.mark.parametrize("batch", [2, 10_000])
 def test_what_was_not_numbered_when_it_was_dumped_comes_before_what_is_new(
-    store: EventStore, database: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, batch: int
+    store: EventStore, database: psycopg.Connection
 ) -> None:
     append(store, "numbered")
     order(store)
     append(store, "a", "b", "a", "b", "a")
     restore_into_a_new_cluster(database)
-    monkeypatch.setattr(SEQUENCE_BATCH, batch)
     append(store, "a", "b", "new")
     restored = [("numbered", 1), ("a", 1), ("b", 1), ("a", 2), ("b", 2), ("a", 3)]
     assert order(store) == [*restored, ("a", 4), ("b", 3), ("new", 1)]

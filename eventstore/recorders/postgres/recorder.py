@@ -34,8 +34,8 @@ _ABANDONED: list[Connection] = []
 
 # Appends with more statements are rare, and each number of them would be a prepared statement of its own.
 _FEW_STATEMENTS = 6
-# How many events get their place in the feed in one transaction.
-_SEQUENCE_BATCH = 10_000
+SEQUENCE_BATCH = 10_000
+"""How many events get their place in the feed in one transaction."""
 
 
 class PostgresRecorder(ForkAware):
@@ -47,6 +47,7 @@ class PostgresRecorder(ForkAware):
         connections: The most connections that are open at once.
         prepare: Whether to use prepared statements, until a pooler turns out to lose them.
         connect_timeout: How many seconds to wait for a connection.
+        sequence_batch: How many events get their place in the feed in one transaction.
     """
 
     dialect: Literal["postgres"] = "postgres"
@@ -59,10 +60,12 @@ class PostgresRecorder(ForkAware):
         connections: int = 8,
         prepare: bool = True,
         connect_timeout: float = 30.0,
+        sequence_batch: int = SEQUENCE_BATCH,
     ) -> None:
         self.schema = schema
         self.connections = connections
         self._where = str(address)
+        self._sequence_batch = sequence_batch
         self._queries = load_queries("eventstore", self.dialect, schema)
         self._server = load_queries("eventstore", self.dialect, schema, file="server")
         self._applied: dict[str, dict[int, str]] | None = None
@@ -126,7 +129,7 @@ class PostgresRecorder(ForkAware):
         while is_behind:
             # What has got its number keeps it: to number twice is to number once.
             numbered, position = self.write(self._number_some, repeatable=True)
-            is_behind = numbered == _SEQUENCE_BATCH
+            is_behind = numbered == self._sequence_batch
         return int(position)
 
     def signal(self) -> None:
@@ -278,14 +281,19 @@ class PostgresRecorder(ForkAware):
         position, since, restored_since = session.execute(self._server["take_turn"], {})[0]
         numbered, since, restored_since, xmin = session.execute(
             self._server["number_events"],
-            {"since": since, "restored_since": restored_since, "last_position": position, "limit": _SEQUENCE_BATCH},
+            {
+                "since": since,
+                "restored_since": restored_since,
+                "last_position": position,
+                "limit": self._sequence_batch,
+            },
         )[0]
         session.execute(
             self._server["end_turn"],
             {
                 "last_position": position + numbered,
                 # After a full batch there may be more of the same transaction. Otherwise all below xmin is done.
-                "since": since if numbered == _SEQUENCE_BATCH else xmin,
+                "since": since if numbered == self._sequence_batch else xmin,
                 "restored_since": restored_since,
             },
         )
