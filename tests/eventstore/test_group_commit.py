@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import linecache
 import signal
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from types import FrameType
 
 import pytest
 
+from eventstore.recorders.sqlite import group_commit
 from eventstore.recorders.sqlite.group_commit import GroupCommit
 
 PATIENCE_SECONDS = 30.0
+# More than a leader's way out has.
+LINES = 25
 
 Work = Callable[[sqlite3.Connection], str]
 
@@ -68,7 +74,7 @@ def interrupt_main_thread_when(is_time: Callable[[], bool]) -> threading.Thread:
 
 
 def waiting(commits: GroupCommit, count: int) -> Callable[[], bool]:
-    return lambda: len(commits._queue) == count
+    return lambda: len(commits.waiting) == count
 
 
 def until(is_time: Callable[[], bool]) -> None:
@@ -149,24 +155,70 @@ def test_the_lead_is_never_handed_to_a_writer_that_has_left(
 
 
 def test_a_leader_that_is_interrupted_again_while_it_leaves_keeps_nobody_waiting(
-    connection: sqlite3.Connection,
-    commits: GroupCommit,
-    writers: ThreadPoolExecutor,
     note: Callable[[str], Work],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def interrupted_work(_connection: sqlite3.Connection) -> None:
+    def leave(stop_at: int) -> bool:
+        with (
+            closing(sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)) as connection,
+            ThreadPoolExecutor(2) as writers,
+        ):
+            connection.execute("CREATE TABLE done (name TEXT)")
+            commits, begun = GroupCommit(lambda: connection), threading.Event()
+            leader = writers.submit(interrupted_twice, commits, begun, stop_at)
+            assert begun.wait(PATIENCE_SECONDS)
+            assert writers.submit(commits.run, note("next")).result(PATIENCE_SECONDS) == "next"
+            assert done(connection) == ["next"]
+            return leader.result(PATIENCE_SECONDS)
+
+    with ThreadPoolExecutor(LINES) as cases:
+        stopped = [*cases.map(leave, range(1, LINES + 1))]
+    # All lines of the way out were tried.
+    assert 5 < sum(stopped) < LINES
+
+
+def interrupted_twice(commits: GroupCommit, begun: threading.Event, stop_at: int) -> bool:
+    """Be interrupted in one's work, while another writer waits, and again on the way out; `False` if that is over.
+
+    The way out begins when the work is rolled back. (A `with` is not interrupted: there Python does not look for
+    signals while it gives a lock back.)
+
+    Args:
+        commits: Who carries the work out.
+        begun: Is set when it has begun.
+        stop_at: How many lines there are from the beginning of the way out to the second interrupt.
+    """
+    steps = 0
+    used: list[sqlite3.Connection] = []
+
+    def interrupt(frame: FrameType, event: str, _arg: object) -> object:
+        nonlocal steps
+        file = frame.f_code.co_filename
+        is_out = not used[0].in_transaction
+        if event == "line" and is_out and file == group_commit.__file__ and not is_with(file, frame.f_lineno):
+            steps += 1
+            if steps == stop_at:
+                raise KeyboardInterrupt
+        return interrupt
+
+    def work(connection: sqlite3.Connection) -> None:
+        used.append(connection)
+        begun.set()
         until(waiting(commits, 1))  # the next one waits for this leader
-        monkeypatch.setattr(commits, "_leave", interrupted_again)
+        # In the frames that this was called from, too.
+        frame = sys._getframe().f_back
+        while frame is not None:
+            frame.f_trace = interrupt
+            frame = frame.f_back
+        sys.settrace(interrupt)  # type: ignore[arg-type]
         raise KeyboardInterrupt
 
-    def interrupted_again(_ticket: object) -> None:
-        monkeypatch.undo()
-        raise KeyboardInterrupt
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            commits.run(work)
+    finally:
+        sys.settrace(None)
+    return steps >= stop_at
 
-    leader: Future[None] = writers.submit(commits.run, interrupted_work)
-    until(commits._turn.locked)
-    assert writers.submit(commits.run, note("next")).result(PATIENCE_SECONDS) == "next"
-    with pytest.raises(KeyboardInterrupt):
-        leader.result(PATIENCE_SECONDS)
-    assert done(connection) == ["next"]
+
+def is_with(file: str, line: int) -> bool:
+    return linecache.getline(file, line).lstrip().startswith("with ")

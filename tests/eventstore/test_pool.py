@@ -137,7 +137,7 @@ def test_who_came_first_is_served_first_also_if_others_come_back_at_once() -> No
     for number in range(3):
         threads.append(threading.Thread(target=work, args=(number,)))
         threads[-1].start()
-        while len(permits._waiting) <= number:
+        while len(permits.waiting) <= number:
             threading.Event().wait(0.001)
     first.leave()
     for thread in threads:

@@ -71,6 +71,9 @@ class GroupCommit:
 
     Args:
         connection: Gives the connection, to one caller at a time, and opens it at the first call.
+
+    Attributes:
+        waiting: The writers whose work nobody has begun, in the order in which they came.
     """
 
     def __init__(self, connection: Callable[[], sqlite3.Connection]) -> None:
@@ -79,7 +82,7 @@ class GroupCommit:
         # often: no writer is ever left behind by a leader that is gone.
         self._turn = threading.Lock()
         self._queue_lock = threading.Lock()
-        self._queue: list[_Writer[Any]] = []
+        self.waiting: list[_Writer[Any]] = []
 
     def run(self, work: Callable[[sqlite3.Connection], T], *, atomic: bool = False) -> T:
         """Carry out `work` in a transaction; return when it is committed, raise if it was rolled back.
@@ -88,20 +91,20 @@ class GroupCommit:
             work: What to do.
             atomic: Whether it is one statement, of which SQLite itself does all or nothing.
         """
-        if atomic and not self._queue and not self._turn.locked():
+        if atomic and not self.waiting and not self._turn.locked():
             # Nobody writes and nobody waits, most often: then there is nothing to gather.
             try:
                 with self._turn:
-                    if not self._queue:
+                    if not self.waiting:
                         return work(self._connection())
             finally:
-                if self._queue:
+                if self.waiting:
                     with self._queue_lock:
                         self._wake_next()
         writer = _Writer(work, atomic=atomic)
         try:
             with self._queue_lock:
-                self._queue.append(writer)
+                self.waiting.append(writer)
             while not writer.done:
                 if self._turn.locked():
                     writer.wait()
@@ -139,10 +142,10 @@ class GroupCommit:
             if writer.done:  # by another leader, who was faster
                 return
             with self._queue_lock:
-                if writer not in self._queue:  # who had begun its work was interrupted, and did not finish
-                    self._queue.append(writer)
-                batch = _Batch(self._queue)
-                self._queue = []
+                if writer not in self.waiting:  # who had begun its work was interrupted, and did not finish
+                    self.waiting.append(writer)
+                batch = _Batch(self.waiting)
+                self.waiting = []
             self._carry_out(batch, writer)
         for done in batch.writers:
             done.wake()
@@ -151,13 +154,13 @@ class GroupCommit:
         """Let the next one lead. A writer that was interrupted takes back what nobody has begun."""
         with self._queue_lock:
             writer.gone = True
-            if writer in self._queue:
-                self._queue.remove(writer)
+            if writer in self.waiting:
+                self.waiting.remove(writer)
             self._wake_next()
 
     def _wake_next(self) -> None:
-        if self._queue:
-            self._queue[0].wake()
+        if self.waiting:
+            self.waiting[0].wake()
 
     def _carry_out(self, batch: _Batch, own: _Writer[Any]) -> None:
         committing = False
@@ -185,7 +188,7 @@ class GroupCommit:
             with self._queue_lock:
                 own.gone = True
                 # Whose writer was interrupted, too, is left out: nobody would hear of it.
-                self._queue = [writer for writer in batch.writers if not (writer.done or writer.gone)] + self._queue
+                self.waiting = [writer for writer in batch.writers if not (writer.done or writer.gone)] + self.waiting
             raise
         batch.finished = True
 
