@@ -24,9 +24,11 @@ from eventstore.writing.deciding import Decision
 from eventstore_eventsourcing.recorder import LogRecorder, OriginatorIdType, bounds, translated
 from eventstore_eventsourcing.tracking import LogTrackingRecorder
 
-# How long an insert waits until what it stored has its numbers; and the pauses between its looks, if no other insert
-# of this recorder ends meanwhile.
-_PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 5.0, 0.001, 0.05
+PATIENCE_SECONDS = 5.0
+"""How long an insert waits until what it stored has its numbers."""
+
+# The pauses between its looks, if no other insert of this recorder ends meanwhile.
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.001, 0.05
 
 
 class LogAggregateRecorder(LogRecorder, es.AggregateRecorder):
@@ -86,10 +88,23 @@ class LogAggregateRecorder(LogRecorder, es.AggregateRecorder):
 
 
 class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder, ForkAware):
-    """The events of an application, as streams of the log and as its feed."""
+    """The events of an application, as streams of the log and as its feed.
 
-    def __init__(self, store: EventStore, originator_id_type: OriginatorIdType = "uuid") -> None:
+    Args:
+        store: The store.
+        originator_id_type: See `LogRecorder`.
+        patience: How many seconds `insert_events` waits for the ids of notifications, at most.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        originator_id_type: OriginatorIdType = "uuid",
+        *,
+        patience: float = PATIENCE_SECONDS,
+    ) -> None:
         super().__init__(store, originator_id_type)
+        self._patience = patience
         self._stored = WakeUp()
         self._numbering = threading.Lock()
         self.follow_forks()
@@ -99,7 +114,7 @@ class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder, ForkA
 
         The ids follow each other without a gap, in the order of the events. In PostgreSQL an event gets its id when
         every older transaction of the server has ended, since one that is still open might come before it. This waits
-        for that, five seconds at most; after that it returns `None`. The events are stored in any case, and get their
+        for that, for `patience` at most; after that it returns `None`. The events are stored in any case, and get their
         ids later.
 
         Raises:
@@ -150,7 +165,7 @@ class LogApplicationRecorder(LogAggregateRecorder, es.ApplicationRecorder, ForkA
 
     def _numbers(self, parts: Sequence[_Part], count: int) -> list[int] | None:
         self._stored.wake()
-        deadline, pause = time.monotonic() + _PATIENCE_SECONDS, _FIRST_PAUSE_SECONDS
+        deadline, pause = time.monotonic() + self._patience, _FIRST_PAUSE_SECONDS
         with translated():
             while True:
                 heard = self._stored.count

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
+from queue import SimpleQueue
 from uuid import UUID, uuid4
 
 import psycopg
@@ -32,7 +34,7 @@ from eventstore.persistence import (
     LogTrackingRecorder,
 )
 from eventstore.recorders import Recorder, Session
-from eventstore.recorders.wake_up import WakeUp
+from tests.support.relays import Relay
 
 MakeStore = Callable[..., EventStore]
 A, B, C = (UUID(int=number) for number in (3, 2, 1))
@@ -138,31 +140,33 @@ def test_an_aggregate_that_begins_elsewhere_is_refused(recorder: LogApplicationR
 # Notification ids
 
 
-class Waiting(WakeUp):
-    """Tells when somebody waits."""
+class Numbering(Relay):
+    """Notes each time that somebody had the events numbered."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.begun = threading.Event()
+    def __init__(self, inner: Recorder) -> None:
+        super().__init__(inner)
+        self.done: SimpleQueue[None] = SimpleQueue()
 
-    def wait(self, heard: int, timeout: float) -> bool:
-        self.begun.set()
-        return super().wait(heard, timeout)
+    def sequence(self) -> int:
+        position = super().sequence()
+        self.done.put(None)
+        return position
 
 
 def test_ids_wait_for_older_transactions_and_no_longer(postgres_url: str) -> None:
     ids: list[object] = []
     with EventStore.open(postgres_url) as store, psycopg.connect(postgres_url) as older:
-        recorder = LogApplicationRecorder(store)
-        recorder.insert_events(stored(A, 1))
-        recorder._stored = waiting = Waiting()
+        LogApplicationRecorder(store).insert_events(stored(A, 1))
+        numbering = Numbering(store.recorder)
+        recorder = LogApplicationRecorder(EventStore(numbering))
         older.execute(
             "INSERT INTO eventstore.events (stream_id, version, recorded_at, topic, hash, payload)"
             " SELECT stream_id, 2, recorded_at, 'slow', hash, payload FROM eventstore.events"
         )
         inserting = threading.Thread(target=lambda: ids.append(recorder.insert_events(stored(B, 1))))
         inserting.start()
-        assert waiting.begun.wait(30)
+        for _ in range(2):  # it has looked, waited, and looked again
+            numbering.done.get(timeout=30)
         assert (versions(recorder, B), ids) == ([1], [])
         older.commit()
         inserting.join()
@@ -170,11 +174,10 @@ def test_ids_wait_for_older_transactions_and_no_longer(postgres_url: str) -> Non
 
 
 def test_if_an_older_transaction_stays_open_the_events_are_stored_and_get_their_ids_later(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+    postgres_url: str,
 ) -> None:
-    monkeypatch.setattr("eventstore_eventsourcing.events._PATIENCE_SECONDS", 0.05)
     with EventStore.open(postgres_url) as store, psycopg.connect(postgres_url) as older:
-        recorder = LogApplicationRecorder(store)
+        recorder = LogApplicationRecorder(store, patience=0.05)
         older.execute("SELECT pg_current_xact_id()")
         assert recorder.insert_events(stored(A, 1)) is None
         assert versions(recorder, A) == [1]
@@ -203,13 +206,16 @@ def test_a_view_is_changed_together_with_its_tracking_or_not_at_all(store: Event
     def fail(session: Session) -> None:
         raise ZeroDivisionError
 
+    def go_on(session: Session, to: int) -> None:
+        other.store.tables.within(session).tracking.advance("elsewhere", to)
+
     with pytest.raises(ZeroDivisionError):
         view.track(Tracking("upstream", 1), fail)
     assert view.max_tracking_id("upstream") is None
-    view.track(Tracking("upstream", 1), lambda session: other._track(Tracking("elsewhere", 9), session))
+    view.track(Tracking("upstream", 1), partial(go_on, to=9))
     assert (view.max_tracking_id("upstream"), view.max_tracking_id("elsewhere")) == (1, 9)
     with pytest.raises(IntegrityError):
-        view.track(Tracking("upstream", 1), lambda session: other._track(Tracking("elsewhere", 10), session))
+        view.track(Tracking("upstream", 1), partial(go_on, to=10))
     assert view.max_tracking_id("elsewhere") == 9
 
 

@@ -16,6 +16,8 @@ import psycopg
 import pytest
 
 from eventstore import EventStore, FeedEvent, NewEvent
+from eventstore.recorders import Listener, Recorder
+from tests.support.relays import Relay
 
 MakeStore = Callable[..., EventStore]
 ROOT = Path(__file__).parents[2]
@@ -210,22 +212,33 @@ def test_a_subscription_is_woken_and_does_not_wait_for_its_next_look(make_store:
     assert min(delays) < 0.5
 
 
-def test_a_subscription_that_was_woken_too_early_soon_looks_again(
-    postgres_url: str, on_postgres: EventStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = on_postgres
-    append(store, "early")
-    looks: SimpleQueue[None] = SimpleQueue()
-    sequence = store.recorder.sequence
+class Looking(Relay):
+    """Notes each look into the feed, and wakes whom an append of this process wakes: other processes are not told."""
 
-    def counted() -> int:
-        position = sequence()
-        looks.put(None)
+    def __init__(self, inner: Recorder) -> None:
+        super().__init__(inner)
+        self.looks: SimpleQueue[None] = SimpleQueue()
+        self.listeners: list[Listener] = []
+
+    def sequence(self) -> int:
+        position = super().sequence()
+        self.looks.put(None)
         return position
 
-    monkeypatch.setattr(store.recorder, "sequence", counted)
-    # What the append tells other processes would come back to this one, and wake it once more.
-    monkeypatch.setattr("eventstore.recorders.postgres.listening.Notifier.wake", lambda _: None)
+    def listen(self) -> Listener:
+        self.listeners.append(super().listen())
+        return self.listeners[-1]
+
+    def signal(self) -> None:
+        # What other processes are told would come back to this one, and wake it once more.
+        for listener in self.listeners:
+            listener.wake()
+
+
+def test_a_subscription_that_was_woken_too_early_soon_looks_again(postgres_url: str, on_postgres: EventStore) -> None:
+    append(on_postgres, "early")
+    looking = Looking(on_postgres.recorder)
+    store, looks = EventStore(looking), looking.looks
     delays: list[float] = []
     with store.subscribe() as subscription, psycopg.connect(postgres_url) as slow:
         next(subscription)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import socket
 import sqlite3
@@ -10,7 +11,9 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -30,7 +33,6 @@ from eventstore import (
     migration_sql,
 )
 from eventstore.address import PostgresAddress, SQLiteAddress, parse
-from eventstore.recorders.sqlite import SQLiteRecorder
 from langgraph.checkpoint.eventstore import EventStoreSaver
 
 ROOT = Path(__file__).parents[2]
@@ -293,30 +295,39 @@ def test_a_file_that_was_moved_away_is_not_written_anew(replaced: bool, tmp_path
         assert [event.version for event in moved.read("s")] == [1]
 
 
-def test_who_only_reads_opens_no_connection_to_write(tmp_path: Path) -> None:
+def test_who_only_reads_opens_no_connection_to_write(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with EventStore.open(tmp_path / "agents.db") as store:
         store.append("s", [NewEvent("t")])
-    with EventStore.open(tmp_path / "agents.db") as store:
-        assert isinstance(store.recorder, SQLiteRecorder)
+
+    def connections() -> int:
+        return sum(getattr(record, "action", "") == "connect" for record in caplog.records)
+
+    with caplog.at_level(logging.DEBUG, "eventstore"), EventStore.open(tmp_path / "agents.db") as store:
         assert [event.topic for event in store.read("s")] == ["t"]
-        assert store.recorder._writer is None
+        assert connections() == 1
         store.append("s", [NewEvent("t")])
-        assert store.recorder._writer is not None
+        assert connections() == 2
 
 
+@pytest.mark.parametrize("made", ["CREATE TEMP VIEW", "CREATE TEMP TRIGGER"])
 def test_an_interrupt_while_a_batched_statement_is_made_leaves_the_store_usable(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: str
 ) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    interrupting: list[str] = []
 
+    class Connection(sqlite3.Connection):
+        def execute(self, sql: str, *params: Any) -> sqlite3.Cursor:
+            done = super().execute(sql, *params)
+            if interrupting and sql.startswith(interrupting[0]):
+                interrupting.clear()
+                raise KeyboardInterrupt
+            return done
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Connection))
     with EventStore.open(tmp_path / "agents.db") as store:
         store.append("s", [NewEvent("t")])  # makes the stream
-        assert isinstance(store.recorder, SQLiteRecorder)
-        store.recorder._batched.clear()
-        with monkeypatch.context() as patched:
-            patched.setattr("eventstore.recorders.sqlite.batched_statements.BatchedStatement", interrupted)
-            with pytest.raises(KeyboardInterrupt):
-                store.append("s", [NewEvent("t")])
+        interrupting.append(made)
+        with pytest.raises(KeyboardInterrupt):
+            store.append("s", [NewEvent("t")])  # the first of many that are carried out by the same statement
         store.append("s", [NewEvent("t")])
         assert len([*store.read("s")]) == 2

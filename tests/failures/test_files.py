@@ -101,13 +101,13 @@ def open_as_nobody(_: Pipe, url: str) -> str:
 @contextmanager
 def no_room(saver: EventStoreSaver) -> Iterator[None]:
     """Let the file grow no further: SQLite's own limit, which it reports as it does a full disk."""
-    writer: sqlite3.Connection = saver.store.recorder._open_writer()  # type: ignore[attr-defined]
-    [(pages,)] = writer.execute("PRAGMA page_count").fetchall()
-    writer.execute(f"PRAGMA max_page_count = {pages}")
+    recorder = saver.store.recorder  # of whose connections one alone writes, at all times the same
+    [(pages,)] = recorder.read("PRAGMA page_count", {})
+    recorder.write(lambda session: session.execute(f"PRAGMA max_page_count = {pages}", {}))
     try:
         yield
     finally:
-        writer.execute("PRAGMA max_page_count = 1073741823")
+        recorder.write(lambda session: session.execute("PRAGMA max_page_count = 1073741823", {}))
 
 
 def test_when_the_disk_is_full_nothing_is_stored_and_afterwards_the_store_goes_on(
