@@ -23,7 +23,8 @@ from projections.projection import BATCH_BYTES, BATCH_EVENTS, Follower, Progress
 from projections.tables.audit import AuditTable
 from projections.tables.progress import State
 
-_PAGE = 1_000
+PAGE = 1_000
+"""How many entries are read at a time, where all of them are wanted."""
 
 
 @checked
@@ -159,7 +160,7 @@ class Audit(Companion):
     # --- the same for async code; `progress` is called on a thread of the store's own --------------------------------
 
     aquery = twin(query)
-    aentries = twin_iterator(entries, at_once=_PAGE)
+    aentries = twin_iterator(entries, at_once=PAGE)
     acatch_up = twin(catch_up)
     arebuild = twin(rebuild)
     aexport_jsonl = twin(export_jsonl)
@@ -170,9 +171,9 @@ class Audit(Companion):
     def _pages(self, wanted: Wanted) -> Iterator[list[AuditEntry]]:
         state = self._follower.catch_up()
         behind: int | None = None
-        while page := self._page(wanted, state, behind, _PAGE):
+        while page := self._page(wanted, state, behind, PAGE):
             yield page
-            if len(page) < _PAGE:
+            if len(page) < PAGE:
                 return
             behind = page[-1].position
 

@@ -17,8 +17,8 @@ from projections.audit.entries import AuditEntry
 from projections.diffing.plain import iso
 from projections.diffing.visible import json_line
 
-# The rows of a row group, which Parquet's writer holds in memory.
-_GROUP = 20_000
+GROUP = 20_000
+"""The rows of a row group, which Parquet's writer holds in memory."""
 
 
 def to_jsonl(file: str | os.PathLike[str] | TextIO, pages: Iterable[list[AuditEntry]]) -> int:
@@ -31,8 +31,13 @@ def to_jsonl(file: str | os.PathLike[str] | TextIO, pages: Iterable[list[AuditEn
     return count
 
 
-def to_parquet(path: str | os.PathLike[str], pages: Iterable[list[AuditEntry]]) -> int:
+def to_parquet(path: str | os.PathLike[str], pages: Iterable[list[AuditEntry]], *, group: int = GROUP) -> int:
     """Write entries into a Parquet file; how many there were.
+
+    Args:
+        path: Where to.
+        pages: The entries.
+        group: How many rows there are in a row group, at least: it holds whole pages.
 
     Raises:
         UnavailableError: pyarrow is not installed.
@@ -42,9 +47,9 @@ def to_parquet(path: str | os.PathLike[str], pages: Iterable[list[AuditEntry]]) 
     schema = _schema(arrow)
     count = 0
     with parquet.ParquetWriter(path, schema, compression="zstd") as writer:
-        for group in _groups(pages):
-            writer.write_table(arrow.Table.from_pylist([_columns(entry) for entry in group], schema=schema))
-            count += len(group)
+        for entries in _groups(pages, group):
+            writer.write_table(arrow.Table.from_pylist([_columns(entry) for entry in entries], schema=schema))
+            count += len(entries)
     return count
 
 
@@ -94,11 +99,11 @@ def _schema(arrow: Any) -> Any:
     )
 
 
-def _groups(pages: Iterable[list[AuditEntry]]) -> Iterator[list[AuditEntry]]:
+def _groups(pages: Iterable[list[AuditEntry]], size: int) -> Iterator[list[AuditEntry]]:
     group: list[AuditEntry] = []
     for page in pages:
         group += page
-        if len(group) >= _GROUP:
+        if len(group) >= size:
             yield group
             group = []
     if group:

@@ -11,7 +11,6 @@ from eventstore.reading import FeedRow
 from projections.audit.extract import Extract, extract
 from projections.audit.naming import Naming
 from projections.audit.reading import stored_json
-from projections.audit.searching import SPAN
 from projections.audit.terms import content_terms, thread_term, topic_term
 from projections.projection import BATCH_EVENTS, Turn, Work
 from projections.records import BRANCH_DELETED, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED
@@ -106,6 +105,6 @@ class AuditRows:
 def _enter(table: AuditTable, batch: Sequence[Extract]) -> None:
     spans: dict[int, list[int]] = {}
     for each in batch:
-        spans.setdefault(each.columns["position"] // SPAN, []).append(each.columns["recorded_at"])
+        spans.setdefault(each.columns["position"] // table.span, []).append(each.columns["recorded_at"])
     terms = {each.columns["position"]: each.terms for each in batch}
     table.add([each.columns for each in batch], terms, spans)

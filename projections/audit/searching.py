@@ -14,14 +14,11 @@ from projections.audit.wanted import Wanted
 from projections.tables import END
 from projections.tables.audit import AuditTable
 
-SPAN = 4096
-"""How many positions share their earliest and their latest time."""
+FEW_STREAMS = 256
+"""How many streams a thread's name, or a prefix of names, may stand for, if each is to be a term."""
 
 # Positions that are looked through at a time, once the first ones gave too few.
 _MOST = 8192
-# A thread's name, or a prefix of names, may stand for several streams: up to so many, each is a term. If there are
-# more, what else is asked for leads, or the feed itself, and the names are compared.
-_FEW_STREAMS = 256
 # How many positions tell how common a term is.
 _DEPTH = 100
 _BEFORE_ALL, _AFTER_ALL = -END - 1, END
@@ -56,11 +53,14 @@ class Search:
     Args:
         table: The tables.
         wanted: What is asked for.
+        few_streams: How many streams of a range of names are terms. If there are more, what else is asked for leads,
+            or the feed itself, and the names are compared.
     """
 
-    def __init__(self, table: AuditTable, wanted: Wanted) -> None:
+    def __init__(self, table: AuditTable, wanted: Wanted, *, few_streams: int = FEW_STREAMS) -> None:
         self._table = table
         self._wanted = wanted
+        self._few_streams = few_streams
 
     def positions(self, window: Window, size: int) -> Iterator[int]:
         """The positions in a window that meet all that is asked for, in its order.
@@ -74,7 +74,7 @@ class Search:
         names: list[tuple[str, str]] = []
         for low, high in self._wanted.names():
             streams = self._streams(low, high)
-            if len(streams) <= _FEW_STREAMS:
+            if len(streams) <= self._few_streams:
                 groups.append(streams)
             else:
                 names.append((low, high))
@@ -94,15 +94,16 @@ class Search:
         if since is None and until is None:
             return window
         first, last = self._table.spans_of(since, until)
+        span = self._table.span
         if since is not None:
-            window = replace(window, after=max(window.after, window.before if first is None else first * SPAN - 1))
+            window = replace(window, after=max(window.after, window.before if first is None else first * span - 1))
         if until is not None:
-            window = replace(window, before=min(window.before, window.after if last is None else (last + 1) * SPAN))
+            window = replace(window, before=min(window.before, window.after if last is None else (last + 1) * span))
         return window
 
     def _streams(self, low: str, high: str) -> list[int]:
         """The terms of the threads whose names are in a range; not all, if there are many."""
-        return [thread_term(stream_id) for stream_id in self._table.streams_named(low, high, _FEW_STREAMS + 1)]
+        return [thread_term(stream_id) for stream_id in self._table.streams_named(low, high, self._few_streams + 1)]
 
     def _rarest_first(self, groups: list[list[int]], window: Window) -> list[list[int]]:
         """The terms that lead, then the others: which are rarest, as far as the beginning of the window tells."""

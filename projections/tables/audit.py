@@ -8,7 +8,11 @@ from typing import Any, NamedTuple, Self
 
 from eventstore import EventStore
 from eventstore.queries import load_queries
+from eventstore.recorders import Recorder
 from eventstore.recorders.tables import Reads, Runner, Table
+
+SPAN = 4096
+"""How many positions share their earliest and their latest time. Rows are stored by it."""
 
 
 class AuditRow(NamedTuple):
@@ -62,18 +66,31 @@ class ContentRow(NamedTuple):
 
 
 class AuditTable(Table):
-    """The statements of the tables `audit`, `audit_terms` and `audit_spans`."""
+    """The statements of the tables `audit`, `audit_terms` and `audit_spans`.
+
+    Attributes:
+        span: How many positions share their earliest and their latest time.
+    """
+
+    def __init__(self, blocks: Mapping[str, str], runner: Runner, recorder: Recorder, *, span: int = SPAN) -> None:
+        super().__init__(blocks, runner, recorder)
+        self.span = span
 
     @classmethod
-    def of(cls, store: EventStore) -> Self:
-        """Return the tables of a store, as they are whenever they are read."""
+    def of(cls, store: EventStore, *, span: int = SPAN) -> Self:
+        """Return the tables of a store, as they are whenever they are read.
+
+        Args:
+            store: The store.
+            span: How many positions share their earliest and their latest time.
+        """
         recorder = store.recorder
         blocks = load_queries("projections", recorder.dialect, recorder.schema, file="audit")
-        return cls(blocks, Reads(recorder), recorder)
+        return cls(blocks, Reads(recorder), recorder, span=span)
 
     def within(self, session: Runner) -> Self:
         """Return the tables as an open transaction sees them, and changes them."""
-        return type(self)(self._blocks, session, self._recorder)
+        return type(self)(self._blocks, session, self._recorder, span=self.span)
 
     def clear(self) -> None:
         """Drop all rows."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import json
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from eventstore import BadInputError, Cause, EventStore, NewEvent, UnavailableEr
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, AuditEntry
 from projections.audit import exporting
+from projections.audit.audit import PAGE
+from tests.support.relays import Counting
 from tests.support.saving import at, save
 from tests.support.tables import blocks_of
 
@@ -76,31 +78,27 @@ def test_nothing_makes_a_file_without_rows(store: EventStore, tmp_path: Path) ->
     assert pyarrow.parquet.read_table(tmp_path / "audit.parquet").num_rows == 0
 
 
-def test_what_is_exported_is_read_page_by_page_as_it_is_written(
-    store: EventStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("projections.audit.audit._PAGE", 10)
-    monkeypatch.setattr(exporting, "_GROUP", 20)
-    store.append("thread", [NewEvent("happened", b"", Cause(run="run")) for _ in range(95)])
-    audit, read, written = Audit(store), 0, 0
-    rows, fetch = blocks_of(audit.store, "audit")["audit_rows"], store.recorder.read
-
-    def counting(sql: str, params: Mapping[str, Any]) -> Any:
-        nonlocal read
-        found = fetch(sql, params)
-        read += len(found) if sql == rows else 0
-        return found
+def test_what_is_exported_is_read_page_by_page_as_it_is_written(store: EventStore) -> None:
+    events = 3 * PAGE + 5
+    store.append("thread", [NewEvent("happened", b"", Cause(run="run")) for _ in range(events)])
+    counting, written = Counting(store.recorder), 0
+    rows = blocks_of(store, "audit")["audit_rows"]
 
     class File(io.StringIO):
         def write(self, text: str) -> int:
             nonlocal written
             written += 1
-            assert read - written < 10
+            assert sum(len(each.rows) for each in counting.reads if each.sql == rows) - written < PAGE
             return super().write(text)
 
-    monkeypatch.setattr(store.recorder, "read", counting)
-    assert audit.export_jsonl(File(), run="run") == written == 95
-    assert audit.export_parquet(tmp_path / "audit.parquet") == 95
+    assert Audit(EventStore(counting)).export_jsonl(File(), run="run") == written == events
+
+
+def test_a_parquet_file_is_written_group_by_group(store: EventStore, tmp_path: Path) -> None:
+    store.append("thread", [NewEvent("happened")] * 95)
+    entries = Audit(store).entries()
+    pages = iter(lambda: [*islice(entries, 10)], [])
+    assert exporting.to_parquet(tmp_path / "audit.parquet", pages, group=20) == 95
     file = pyarrow.parquet.ParquetFile(tmp_path / "audit.parquet")
     assert [file.metadata.row_group(group).num_rows for group in range(file.num_row_groups)] == [20, 20, 20, 20, 15]
 
