@@ -12,7 +12,7 @@ import random
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -21,10 +21,12 @@ import pytest
 from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
 
-from eventstore import BadInputError, BusyError, ConflictError, NotFoundError
+from eventstore import BadInputError, BusyError, ConflictError, EventStore, NotFoundError
+from eventstore.recorders import Params, Recorder, Rows
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, Recovery, Timeline, checkpoint_ids, statistics_of
 from tests.support.races import in_threads
+from tests.support.relays import Relay
 from tests.support.saving import assert_true, at, id_of, number_of, step
 
 READS = int(os.environ.get("EVENTSTORE_READS", "1500"))
@@ -225,22 +227,24 @@ NAMING += [Reads.statistics]
 GIVING_UP = [Reads.check]
 
 
-@contextmanager
-def meanwhile(saver: EventStoreSaver, acts: Iterable[Callable[[], object] | None]) -> Iterator[list[int]]:
-    """Let something happen before each statement of what is read in the block; how many statements there were."""
-    recorder, counted = saver.store.recorder, [0]
-    remaining, real = iter(acts), recorder.read
+class Beset(Relay):
+    """Lets something happen before each read: what is there to happen, one after the other."""
 
-    def read(sql: str, params: Any) -> Any:
-        counted[0] += 1
-        if act := next(remaining, None):
+    def __init__(self, inner: Recorder) -> None:
+        super().__init__(inner)
+        self.reads = 0
+        self.acts: Iterator[Callable[[], object] | None] = iter(())
+
+    def read(self, sql: str, params: Params) -> Rows:
+        self.reads += 1
+        if act := next(self.acts, None):
             with suppress(ConflictError, NotFoundError, BadInputError):
                 act()
-        return real(sql, params)
+        return super().read(sql, params)
 
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(recorder, "read", read)
-        yield counted
+    def beset(self, acts: Iterable[Callable[[], object] | None]) -> None:
+        """Begin anew, with what is to happen now."""
+        self.reads, self.acts = 0, iter(acts)
 
 
 def prepare(saver: EventStoreSaver) -> None:
@@ -293,13 +297,14 @@ ACTS = [roll_back, run, prune, undo, delete_run, promote, prune_fork, roll_back,
 def test_a_read_comes_out_right_whatever_happens_between_its_statements(
     make_saver: MakeSaver, kind: Callable[[Reads, str], None]
 ) -> None:
-    saver, other = make_saver(), make_saver()
-    reads = Reads(saver, 1)
+    other = make_saver()
+    recorder = Beset(make_saver().store.recorder)
+    reads = Reads(EventStoreSaver(EventStore(recorder)), 1)
     for first in range(0, len(ACTS), 3):
         prepare(other)
-        acts = [partial(act, other) for act in (*ACTS[first:], *ACTS[:first])]
-        with meanwhile(saver, acts):
-            reads.read(kind, "a" if first % 2 else "a-fork")
+        recorder.beset(partial(act, other) for act in (*ACTS[first:], *ACTS[:first]))
+        reads.read(kind, "a" if first % 2 else "a-fork")
+        recorder.beset([])
 
 
 @pytest.mark.parametrize(
@@ -319,16 +324,17 @@ def test_a_read_comes_out_right_whatever_happens_between_its_statements(
 def test_one_change_at_each_statement_of_a_read_is_no_error(
     make_saver: MakeSaver, kind: Callable[[Reads, str], None], thread: str, act: Callable[[EventStoreSaver], None]
 ) -> None:
-    saver, other = make_saver(), make_saver()
-    reads = Reads(saver, 1)
+    other = make_saver()
+    recorder = Beset(make_saver().store.recorder)
+    reads = Reads(EventStoreSaver(EventStore(recorder)), 1)
     for place in range(100):
         prepare(other)
-        with meanwhile(saver, [*[None] * place, partial(act, other)]) as statements:
-            if act is delete:
-                reads.read(kind, thread)
-            else:
-                kind(reads, thread)  # all that it names is there
-        if statements[0] <= place:
+        recorder.beset([*[None] * place, partial(act, other)])
+        if act is delete:
+            reads.read(kind, thread)
+        else:
+            kind(reads, thread)  # all that it names is there
+        if recorder.reads <= place:
             break
     assert 0 < place < 99
 

@@ -14,52 +14,63 @@ import pytest
 
 from eventstore import EventStore
 from eventstore.codec.envelope import erased
-from eventstore.queries import Dialect
-from eventstore.recorders import Append
-from eventstore.recorders.postgres.connection import Connection
-from eventstore.recorders.sqlite.recorder import SQLiteRecorder
-from eventstore.recorders.sqlite.session import SQLiteSession
+from eventstore.queries import Dialect, load_queries
+from eventstore.recorders import Append, Params, Recorder, Rows
+from tests.support.relays import Relay
 from tests.support.tables import path_of
 
 Statement = tuple[str, Mapping[str, Any]]
 
 
 @contextmanager
-def overheard(store: EventStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Statement]]:
-    """The statements that are sent within the block, each once, with the values of one of its calls."""
-    sent: dict[str, Mapping[str, Any]] = {}
+def overheard(store: EventStore) -> Iterator[tuple[EventStore, list[Statement]]]:
+    """The store once more, and the statements that are sent within the block, each with the values of one of its calls.
 
-    def listening(method: Callable[..., Any]) -> Callable[..., Any]:
-        def listen(self: Any, sql: str, params: Any = None, **options: Any) -> Any:
-            sent[sql] = params or {}
-            return method(self, sql, params, **options)
-
-        return listen
-
+    Of appends it is what they are put together from. The list is complete when the block ends.
+    """
+    ear = _Ear(store.recorder)
     statements: list[Statement] = []
-    with monkeypatch.context() as patch:
-        patch.setattr(SQLiteRecorder, "_at_once", _taken_apart(sent, SQLiteRecorder._at_once))
-        for place, name in SPOKEN_THROUGH[store.recorder.dialect]:
-            patch.setattr(place, name, listening(getattr(place, name)))
-        yield statements
-    statements += ((sql, params) for sql, params in sent.items() if not sql.startswith("SET "))
+    with pytest.MonkeyPatch.context() as patched:
+        # What the recorder of PostgreSQL asks by itself passes here alone: the driver has no other place to listen at.
+        patched.setattr(psycopg.Connection, "execute", _heard_by(ear, psycopg.Connection.execute))
+        yield EventStore(ear), statements
+    statements += ((sql, params) for sql, params in ear.sent.items() if not sql.startswith("SET "))
 
 
-def _taken_apart(sent: dict[str, Mapping[str, Any]], method: Callable[..., Any]) -> Callable[..., Any]:
-    """SQLite's usual append is one statement out of several, which are to be seen each."""
+class _Ear(Relay):
+    """Keeps the statements that pass, each once."""
 
-    def listen(self: SQLiteRecorder, append: Append) -> Any:
-        sent[self._queries["append_first_event" if append.first else "append_event"]] = append.parameters(0)
-        sent.update((statement.sql, statement.params) for statement in append.then)
-        return method(self, append)
+    def __init__(self, inner: Recorder) -> None:
+        super().__init__(inner)
+        self.sent: dict[str, Params] = {}
+        self._blocks = load_queries("eventstore", self.dialect, self.schema)
 
-    return listen
+    def statement(self, sql: str, params: Params, run: Callable[[], Rows]) -> Rows:
+        self.sent[sql] = params
+        return super().statement(sql, params, run)
+
+    def append(self, *appends: Append) -> bool:
+        for append in appends:
+            for index in range(len(append.rows)):
+                block = "append_first_event" if append.first and index == 0 else "append_event"
+                self.sent[self._blocks[block]] = append.parameters(index)
+            for sql, params in append.then:
+                alone = sql if self.dialect == "sqlite" else f"WITH appended AS (SELECT) {sql}"
+                self.sent[alone] = params
+        return super().append(*appends)
+
+    def sequence(self) -> int:
+        if self.dialect == "sqlite":
+            self.sent[self._blocks["feed_end"]] = {}
+        return super().sequence()
 
 
-SPOKEN_THROUGH: dict[Dialect, list[tuple[type, str]]] = {
-    "sqlite": [(SQLiteRecorder, "read"), (SQLiteSession, "execute")],
-    "postgres": [(Connection, "execute")],
-}
+def _heard_by(ear: _Ear, execute: Callable[..., Any]) -> Callable[..., Any]:
+    def hear(connection: Any, sql: str, params: Any = None, **options: Any) -> Any:
+        ear.sent[sql] = params or {}
+        return execute(connection, sql, params, **options)
+
+    return hear
 
 
 def plans(store: EventStore, url: str, statement: Statement) -> list[str]:

@@ -23,8 +23,9 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
 from tests.support.plans import overheard
 from tests.support.processes import Pipe, child, in_processes
+from tests.support.relays import Meanwhile
 from tests.support.saving import at, save
-from tests.support.tables import execute, forge, rows
+from tests.support.tables import blocks_of, execute, forge, rows
 
 MakeStore = Callable[..., EventStore]
 
@@ -177,11 +178,12 @@ def test_nothing_is_written_when_there_is_nothing_new(url: str, store: EventStor
     assert rows(url) == before
 
 
-def test_an_append_does_not_know_of_the_audit(saver: EventStoreSaver, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_append_does_not_know_of_the_audit(saver: EventStoreSaver) -> None:
     Audit(saver.store).catch_up()
-    with overheard(saver.store, monkeypatch) as statements:
-        save(saver, 1, {"count": 1})
-        saver.put_writes(at(number=1), [("count", 2)], "task")
+    with overheard(saver.store) as (store, statements):
+        heard = EventStoreSaver(store)
+        save(heard, 1, {"count": 1})
+        heard.put_writes(at(number=1), [("count", 2)], "task")
     assert statements
     assert not [sql for sql, _ in statements if "audit" in sql]
 
@@ -216,22 +218,19 @@ def test_no_answer_is_given_that_would_not_be_exact(postgres_url: str, on_postgr
     assert len(audit.query().entries) == 1
 
 
-def test_what_is_committed_after_the_question_is_not_waited_for(
-    postgres_url: str, on_postgres: EventStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    audit = Audit(on_postgres)
+def test_what_is_committed_after_the_question_is_not_waited_for(postgres_url: str, on_postgres: EventStore) -> None:
     with psycopg.connect(postgres_url) as slow, psycopg.connect(postgres_url) as slower:
         slow.execute("SELECT pg_current_xact_id()")
         happen(on_postgres, "first")
 
-        def pause(_: float) -> None:
-            # The first pause: now the older transaction ends, and a younger one begins, before something else happens.
-            monkeypatch.undo()
+        def go_on() -> None:
+            # It was seen who waits. Now the older transaction ends, a younger one begins, and something else happens.
             slow.commit()
             slower.execute("SELECT pg_current_xact_id()")
             happen(on_postgres, "second")
 
-        monkeypatch.setattr("eventstore.erasing.time.sleep", pause)
+        waiting = blocks_of(on_postgres, "queries", "eventstore")["feed_waiting"]
+        audit = Audit(EventStore(Meanwhile(on_postgres.recorder, waiting, after=go_on)))
         assert [entry.thread for entry in audit.query().entries] == ["first"]
         slower.commit()
     assert [entry.thread for entry in audit.query().entries] == ["second", "first"]

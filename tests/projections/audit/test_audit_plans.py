@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,14 +12,17 @@ import pytest
 from benchmarks.audit import event, fill, run_id
 from eventstore import EventStore, NewEvent
 from projections import Audit
-from projections.audit import rows, searching
+from projections.audit.searching import FEW_STREAMS
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
+from projections.tables.audit import AuditTable
 from tests.conftest import fresh_database
 from tests.support.plans import Statement, costly, overheard, plans
+from tests.support.relays import Counting
 from tests.support.tables import blocks_of
 
 # Large enough for PostgreSQL's planner to choose: in some threads, and in as many others of one event each.
 EVENTS, OTHERS = 20_000, 2_000
+SPANS = 1_400
 
 # What is asked for more than a page of is looked for in several steps.
 ASKED: dict[str, dict[str, Any]] = {
@@ -36,15 +39,6 @@ ASKED: dict[str, dict[str, Any]] = {
     "what never meets": {"topics": [CHECKPOINT_SAVED], "node": "node-3"},
     "a time": {"since": datetime(2026, 1, 1, tzinfo=UTC), "until": datetime.now(UTC) + timedelta(days=400)},
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def short_spans() -> Iterator[None]:
-    """As many spans as there are in a store of millions of events."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(searching, "SPAN", 16)
-        patch.setattr(rows, "SPAN", 16)
-        yield
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -67,48 +61,48 @@ def make(url: str) -> None:
         fill(store, EVENTS, lambda _: None)
         for number in range(OTHERS):
             store.append(f"other-{number}", [NewEvent("happened")])
-        Audit(store).catch_up()
+        audit = Audit(store)
+        audit.catch_up()
+        # As many spans as there are in a store of millions of events: those that are not there are of long ago.
+        spans = {span: [span] for span in range(EVENTS, EVENTS + SPANS)}
+        store.recorder.write(lambda session: AuditTable.of(store).within(session).add([], {}, spans))
 
 
 @pytest.mark.parametrize("order", ["newest", "oldest"])
 @pytest.mark.parametrize("asked", ASKED)
-def test_no_answer_reads_a_whole_table_or_sorts(
-    filled: str, asked: str, order: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_answer_reads_a_whole_table_or_sorts(filled: str, asked: str, order: str) -> None:
     with EventStore.open(filled) as store:
-        audit, arguments = Audit(store), {**ASKED[asked], "newest_first": order == "newest"}
-        audit.catch_up()
-        with overheard(store, monkeypatch) as statements:
+        arguments = {**ASKED[asked], "newest_first": order == "newest"}
+        Audit(store).catch_up()
+        with overheard(store) as (heard, statements):
+            audit = Audit(heard)
             cursor = audit.query(**arguments, limit=20).next_cursor
             audit.query(**arguments, limit=20, cursor=cursor)
         assert_cheap(store, filled, statements)
 
 
-def test_no_answer_that_compares_names_reads_a_whole_table_or_sorts(
-    filled: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("projections.audit.searching._FEW_STREAMS", 3)
+def test_no_answer_that_compares_names_reads_a_whole_table_or_sorts(filled: str) -> None:
+    assert OTHERS > FEW_STREAMS
     with EventStore.open(filled) as store:
-        audit = Audit(store)
-        audit.catch_up()
-        with overheard(store, monkeypatch) as statements:
-            assert len(audit.query(thread_prefix="customer-").entries) == 100
+        Audit(store).catch_up()
+        with overheard(store) as (heard, statements):
+            assert len(Audit(heard).query(thread_prefix="other-", newest_first=False).entries) == 100
+        assert blocks_of(store, "audit")["audit_named"] in dict(statements)
         assert_cheap(store, filled, statements)
 
 
-def test_catching_up_reads_what_is_new(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_catching_up_reads_what_is_new(filled: str) -> None:
     with EventStore.open(filled) as store:
-        audit = Audit(store)
-        audit.catch_up()
+        Audit(store).catch_up()
         store.append("customer-0/thread-0", [event(1, 3)])
         store.recorder.sequence()  # what gives new events their place sorts them: that is what it is for
-        with overheard(store, monkeypatch) as statements:
-            audit.catch_up()
+        with overheard(store) as (heard, statements):
+            Audit(heard).catch_up()
         # What is entered is sorted, so that the index is written in its order.
         assert_cheap(
             store,
             filled,
-            [each for each in statements if each[0] != blocks_of(audit.store, "audit")["audit_add_terms"]],
+            [each for each in statements if each[0] != blocks_of(store, "audit")["audit_add_terms"]],
         )
 
 
@@ -125,39 +119,25 @@ ONE_ROW = {"Seq Scan on progress", "SCAN progress"}
 
 
 @pytest.mark.parametrize("asked", ["a run", "a node", "a thread", "metadata", "everything"])
-def test_a_page_reads_as_many_rows_as_it_shows(filled: str, asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[int] = []
+def test_a_page_reads_as_many_rows_as_it_shows(filled: str, asked: str) -> None:
     with EventStore.open(filled) as store:
-        audit, fetch = Audit(store), store.recorder.read
-        audit.catch_up()
-
-        def counting(sql: str, params: Mapping[str, Any]) -> Any:
-            rows = fetch(sql, params)
-            read.append(len(rows))
-            return rows
-
-        monkeypatch.setattr(store.recorder, "read", counting)
+        Audit(store).catch_up()
+        counting = Counting(store.recorder)
+        audit = Audit(EventStore(counting))
         page = audit.query(**ASKED[asked], limit=50)
+    read = [len(each.rows) for each in counting.reads]
     assert len(page.entries) == 50
     assert max(read) <= 51
     assert len(read) < 10
 
 
-def test_of_several_properties_the_rarest_leads(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_at: list[int] = []
+def test_of_several_properties_the_rarest_leads(filled: str) -> None:
     with EventStore.open(filled) as store:
-        audit, fetch = Audit(store), store.recorder.read
-        leading: Callable[[str], bool] = {
-            blocks_of(audit.store, "audit")[f"audit_{order}"] for order in ("newest", "oldest")
-        }.__contains__
-
-        def counting(sql: str, params: Mapping[str, Any]) -> Any:
-            rows = fetch(sql, params)
-            looked_at.append(len(rows) if leading(sql) else 0)
-            return rows
-
-        monkeypatch.setattr(store.recorder, "read", counting)
+        leading = {blocks_of(store, "audit")[f"audit_{order}"] for order in ("newest", "oldest")}
+        counting = Counting(store.recorder)
+        audit = Audit(EventStore(counting))
         for newest_first in (True, False):
             found = list(audit.entries(channel="messages", node="rare", newest_first=newest_first))
-            assert len(found) == sum(looked_at) == EVENTS // 5_000
-            looked_at.clear()
+            looked_at = sum(len(each.rows) for each in counting.reads if each.sql in leading)
+            assert len(found) == looked_at == EVENTS // 5_000
+            counting.reads.clear()

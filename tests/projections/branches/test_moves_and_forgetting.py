@@ -8,16 +8,18 @@ from uuid import UUID
 
 import pytest
 
-from eventstore import BadInputError, ConflictError, NotFoundError
+from eventstore import BadInputError, BusyError, ConflictError, EventStore, NotFoundError
 from eventstore.codec.envelope import is_erased
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from projections.records import WRITES_SAVED, Point
+from projections import Branches
+from projections.records import WRITES_SAVED
 from tests.support.damaging import payloads
 from tests.support.delta_channels import writing
 from tests.support.histories import config
 from tests.support.pace import in_each_durability
+from tests.support.relays import Meanwhile
 from tests.support.saving import at, id_of, numbers, save, shown, step
-from tests.support.tables import rows
+from tests.support.tables import blocks_of, rows
 
 Make = Callable[..., EventStoreSaver]
 Forget = Callable[[EventStoreSaver, str], object]
@@ -212,27 +214,27 @@ def test_an_empty_checkpoint_is_not_taken_for_the_whole_thread(five: EventStoreS
         with pytest.raises(BadInputError, match="no checkpoint"):
             refused()
     with pytest.raises(NotFoundError):
-        five.history._branches.delete("thread", "")
+        Branches(five.checkpoints).delete("thread", "")
     assert numbers(five) == [5, 4, 3, 2, 1]
 
 
-def test_a_thread_that_is_promoted_over_while_it_is_forked_is_not_mistaken(
-    five: EventStoreSaver, make_saver: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def promoting(saver: EventStoreSaver, statement: str) -> EventStoreSaver:
+    """The saver of another process, beside which a fork takes the thread's place, just before it reads something."""
+
+    def promote() -> None:
+        saver.history.promote("better", "thread", keep_as="old")
+
+    return EventStoreSaver(EventStore(Meanwhile(saver.store.recorder, statement, before=promote)))
+
+
+def test_a_thread_that_is_promoted_over_while_it_is_forked_is_not_mistaken(five: EventStoreSaver) -> None:
     five.history.fork("thread", "better", at=id_of(1))
     for number in range(20, 40):
         save(five, number, thread="better", parent=1 if number == 20 else number - 1)
-    mover, other = five.checkpoints.mover, make_saver()
-    point_of = mover.point_of
-
-    def and_promote(*args: Any) -> Point:
-        point = point_of(*args)
-        other.history.promote("better", "thread", keep_as="old")
-        return point
-
-    monkeypatch.setattr(mover, "point_of", and_promote)
-    with pytest.raises(Exception, match="was replaced while it was forked"):
-        five.history.fork("thread", "fork", at=id_of(5))
+    # The point to fork at is found then.
+    other = promoting(five, blocks_of(five.store, "queries", "eventstore")["stream_head"])
+    with pytest.raises(BusyError, match="was replaced while it was forked"):
+        other.history.fork("thread", "fork", at=id_of(5))
     assert numbers(five, "fork") == []
 
 
@@ -340,19 +342,9 @@ def test_runs_are_deleted_also_from_forks_of_what_their_thread_has_forgotten(sav
         assert saver.history.check(f"fork of {thread}").ok
 
 
-def test_runs_are_deleted_also_of_a_thread_that_gets_another_name_meanwhile(
-    five: EventStoreSaver, make_saver: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runs_are_deleted_also_of_a_thread_that_gets_another_name_meanwhile(five: EventStoreSaver) -> None:
     five.history.fork("thread", "better", at=id_of(1))
     save(five, 6, parent=5, run_id="run")
-    other, planner = make_saver(), five.checkpoints._forgetter._planner
-    without_runs = planner.without_runs
-
-    def and_promote(*args: Any) -> Any:
-        monkeypatch.setattr(planner, "without_runs", without_runs)
-        other.history.promote("better", "thread", keep_as="old")
-        return without_runs(*args)
-
-    monkeypatch.setattr(planner, "without_runs", and_promote)
-    five.delete_for_runs(["run"])
+    # Its head is known then, and what to hide is not.
+    promoting(five, blocks_of(five.store, "checkpoints")["checkpoints_of_branch"]).delete_for_runs(["run"])
     assert (numbers(five, "old"), numbers(five)) == ([5, 4, 3, 2, 1], [1])

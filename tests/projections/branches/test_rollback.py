@@ -20,8 +20,9 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints
 from tests.support.histories import an_agent, config, hello
 from tests.support.pace import in_each_durability, where_each_step_is_saved
+from tests.support.relays import Meanwhile
 from tests.support.saving import at, id_of, number_of, numbers, save, shown, step
-from tests.support.tables import rows
+from tests.support.tables import blocks_of, rows
 
 Make = Callable[..., EventStoreSaver]
 
@@ -254,22 +255,14 @@ def test_a_run_that_is_under_way_fails_and_stores_nothing(saver: EventStoreSaver
         assert graph.get_state(config(thread)).values == {"notes": ["one"]}
 
 
-def test_a_thread_that_moves_on_meanwhile_is_not_rolled_back(
-    saver: EventStoreSaver, make_saver: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_thread_that_moves_on_meanwhile_is_not_rolled_back(saver: EventStoreSaver) -> None:
     for number in (1, 2, 3):
         step(saver, number)
-    other, finder = make_saver(), saver.checkpoints.finder
-    locate = finder.locate
-
-    def and_meanwhile(*args: Any, **options: Any) -> Any:
-        monkeypatch.setattr(finder, "locate", locate)
-        step(other, 4)
-        return locate(*args, **options)
-
-    monkeypatch.setattr(finder, "locate", and_meanwhile)
+    # The thread's head is known then, and the checkpoint is looked for.
+    looking = blocks_of(saver.store, "checkpoints")["one_checkpoint"]
+    meanwhile = Meanwhile(saver.store.recorder, looking, before=lambda: step(saver, 4))
     with pytest.raises(ConflictError, match="is writing"):
-        saver.checkpoints.rollback("thread", to=id_of(2))
+        Checkpoints(EventStore(meanwhile)).rollback("thread", to=id_of(2))
     assert numbers(saver) == [4, 3, 2, 1]
     assert [event.topic for event in saver.store.read("thread")] == ["checkpoint.saved"] * 4
 

@@ -12,7 +12,9 @@ import pytest
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
 
+from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.relays import Counting
 
 
 def id_of(number: int) -> str:
@@ -196,25 +198,17 @@ def test_relatives_that_are_deleted_at_the_same_time_leave_nothing_behind(saver:
 
 
 def test_deleting_a_run_looks_once_at_each_checkpoint_that_a_delta_channel_is_replayed_through(
-    saver: EventStoreSaver, monkeypatch: pytest.MonkeyPatch
+    saver: EventStoreSaver,
 ) -> None:
     length = 40
     put(saver, "main", 1, {"log": ["seed"]}, run_id="old")
     for number in range(2, length + 1):
         counted = {"counters_since_delta_snapshot": {"log": (number, number)}}
         put(saver, "main", number, {}, parent=number - 1, versions={"log": number}, run_id="new", **counted)
-    read, recorder = saver.store.recorder.read, saver.store.recorder
-    reads = 0
-
-    def counting(sql: str, params: Mapping[str, Any]) -> Any:
-        nonlocal reads
-        reads += 1
-        return read(sql, params)
-
-    monkeypatch.setattr(recorder, "read", counting)
-    saver.delete_for_runs(["old"])
+    counting = Counting(saver.store.recorder)
+    EventStoreSaver(EventStore(counting)).delete_for_runs(["old"])
     # Each is looked at for itself, and once as another's parent: not as often as there are pairs.
-    assert length < reads < 3 * length
+    assert length < len(counting.reads) < 3 * length
     assert saver.get_delta_channel_history(config=at("main", length), channels=["log"])["log"]["seed"] == ["seed"]
 
 

@@ -10,14 +10,14 @@ import psycopg
 import pytest
 
 from eventstore import BadInputError, EventStore, NewEvent
-from eventstore.recorders.tables.feed import FeedTable
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from projections import Audit
+from projections import Audit, Checkpoints
 from projections.checkpoints.segments import SegmentRows
 from projections.tables import Tables
 from projections.values.merging import SnapshotPolicy
+from tests.support.relays import Meanwhile
 from tests.support.saving import numbers, save
-from tests.support.tables import execute, rows
+from tests.support.tables import blocks_of, execute, rows
 
 MakeSaver = Callable[..., EventStoreSaver]
 FEW = SnapshotPolicy(rows=2)
@@ -30,26 +30,22 @@ def grow(saver: EventStoreSaver, steps: int, thread: str = "thread") -> None:
         save(saver, number, {"items": items}, thread=thread, parent=number - 1 or None)
 
 
-def test_what_gets_its_place_in_the_feed_meanwhile_is_entered_once(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_gets_its_place_in_the_feed_meanwhile_is_entered_once(postgres_url: str) -> None:
     with EventStoreSaver.from_conn_string(postgres_url) as saver, psycopg.connect(postgres_url) as old:
         save(saver, 1)
         saver.store.recorder.sequence()
         old.execute("SELECT pg_current_xact_id()")
         save(saver, 2, parent=1)  # younger than a transaction that is open: without a place
         before = rows(postgres_url)["checkpoints"]
-        read = FeedTable.page
 
-        def page(self: FeedTable, *, after: int, upto: int, limit: int) -> Any:
-            found = read(self, after=after, upto=upto, limit=limit)
-            if found:  # others number what has become old enough
-                old.rollback()
-                saver.store.recorder.sequence()
-            return found
+        def number() -> None:  # others number what has become old enough
+            old.rollback()
+            saver.store.recorder.sequence()
 
-        monkeypatch.setattr(FeedTable, "page", page)
-        saver.checkpoints.rebuild()
+        feed = blocks_of(saver.store, "queries", "eventstore")["feed_rows"]
+        meanwhile = Meanwhile(saver.store.recorder, feed, after=number)
+        Checkpoints(EventStore(meanwhile)).rebuild()
+        assert meanwhile.happened
         assert rows(postgres_url)["checkpoints"] == before
         assert numbers(saver) == [2, 1]
 

@@ -7,18 +7,20 @@ is explained with the values that it had; in PostgreSQL also as the generic plan
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
 import psycopg
 import pytest
 
+from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from projections.reading.finding import PAGE
 from tests.conftest import fresh_database
 from tests.support.plans import costly, overheard, plans
+from tests.support.relays import Counting
 from tests.support.saving import at, id_of, save
 from tests.support.tables import blocks_of
 
@@ -134,23 +136,21 @@ def growing(length: int) -> list[str]:
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_no_statement_reads_a_whole_table_or_sorts(
-    filled: str, operation: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_statement_reads_a_whole_table_or_sorts(filled: str, operation: str) -> None:
     with EventStoreSaver.from_conn_string(filled) as saver:
         saver.store.recorder.sequence()  # what gives new events their place sorts them: that is what it is for
-        with overheard(saver.store, monkeypatch) as statements:
-            OPERATIONS[operation](saver)
+        with overheard(saver.store) as (store, statements):
+            OPERATIONS[operation](EventStoreSaver(store))
         assert statements
         for statement in statements:
-            for plan in plans(saver.store, filled, statement)[: 1 if operation in ONLY_WITH_ITS_VALUES else None]:
-                assert not costly(saver.store.recorder.dialect, statement, plan), f"{statement[0]}\n\n{plan}"
+            for plan in plans(store, filled, statement)[: 1 if operation in ONLY_WITH_ITS_VALUES else None]:
+                assert not costly(store.recorder.dialect, statement, plan), f"{statement[0]}\n\n{plan}"
 
 
-def test_a_plan_that_sorts_or_reads_a_table_is_seen(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_plan_that_sorts_or_reads_a_table_is_seen(filled: str) -> None:
     with EventStoreSaver.from_conn_string(filled) as saver:
-        with overheard(saver.store, monkeypatch) as statements:
-            saver.get_tuple(at(LONG))
+        with overheard(saver.store) as (store, statements):
+            EventStoreSaver(store).get_tuple(at(LONG))
         table = re.findall(r"FROM (\S*checkpoints) c", " ".join(sql for sql, _ in statements))[0]
         for unwise in (f"SELECT run_id FROM {table} ORDER BY version", f"SELECT run_id FROM {table} WHERE version = 0"):
             [plan, *_] = plans(saver.store, filled, (unwise, {}))
@@ -158,22 +158,16 @@ def test_a_plan_that_sorts_or_reads_a_table_is_seen(filled: str, monkeypatch: py
 
 
 @pytest.mark.parametrize("config", [at(LONG), WHOLE, None], ids=["namespace", "thread", "all threads"])
-def test_a_listing_reads_a_page_ahead_at_most(filled: str, config: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_listing_reads_a_page_ahead_at_most(filled: str, config: Any) -> None:
     read, yielded, ahead = 0, 0, []
-    with EventStoreSaver.from_conn_string(filled) as saver:
-        fetch = saver.store.recorder.read
-        blocks = blocks_of(saver.store, "checkpoints")
+    with EventStore.open(filled) as store:
+        blocks = blocks_of(store, "checkpoints")
         listing = {blocks[name] for name in ("page_of_namespace", "page_of_store")}
-
-        def counting(sql: str, params: Mapping[str, Any]) -> Any:
-            nonlocal read
-            rows = fetch(sql, params)
-            read += len(rows) if sql in listing else 0
-            return rows
-
-        monkeypatch.setattr(saver.store.recorder, "read", counting)
-        for _ in saver.list(config, before=at(number=LENGTH)):
+        counting = Counting(store.recorder)
+        for _ in EventStoreSaver(EventStore(counting)).list(config, before=at(number=LENGTH)):
             yielded += 1
+            read += sum(len(each.rows) for each in counting.reads if each.sql in listing)
+            counting.reads.clear()
             ahead.append(read - yielded)
             if yielded == LENGTH // 2:
                 break

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from eventstore import BadInputError
+from eventstore import BadInputError, EventStore
 from eventstore.codec.envelope import unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from projections.records import CheckpointRecord
 from projections.values.change import WHOLE, Change
+from tests.support.relays import Counting
 from tests.support.saving import at, save
 from tests.support.tables import rows
 
@@ -57,23 +58,16 @@ def test_what_is_stored_is_at_most_two_and_a_half_times_what_changed(
 
 @pytest.mark.parametrize("make", [overwritten, streamed])
 def test_what_is_read_is_at_most_two_and_a_half_times_the_value(
-    saver: EventStoreSaver, make_saver: MakeSaver, make: Callable[..., list[Any]], monkeypatch: pytest.MonkeyPatch
+    saver: EventStoreSaver, make: Callable[..., list[Any]]
 ) -> None:
     states = make(random.Random(2), 900)
     run(saver, states)
-    fresh = make_saver()
-    fetch = fresh.store.recorder.read
-    read, count = 0, 0
-
-    def counting(sql: str, params: Mapping[str, Any]) -> Any:
-        nonlocal read, count
-        found = fetch(sql, params)
-        read += sum(len(each) for row in found for each in row if isinstance(each, bytes))
-        count += len(found)
-        return found
-
-    monkeypatch.setattr(fresh.store.recorder, "read", counting)
+    counting = Counting(saver.store.recorder)
+    fresh = EventStoreSaver(EventStore(counting))
     found = fresh.get_tuple(at())
+    rows_read = [row for read in counting.reads for row in read.rows]
+    read = sum(len(each) for row in rows_read for each in row if isinstance(each, bytes))
+    count = len(rows_read)
     assert found
     assert found.checkpoint["channel_values"][CHANNEL] == states[-1]
     value = len(fresh.serde.dumps_typed(states[-1])[1])
