@@ -18,6 +18,7 @@ from fcntl import ioctl
 from pathlib import Path
 from typing import Any
 
+import typer
 from typer.testing import CliRunner
 
 from eventstore_cli.program import program
@@ -69,15 +70,21 @@ class Ran:
 
 
 class Shell:
-    """A shell in which a store is named."""
+    """A shell in which a store is named.
 
-    def __init__(self, url: str) -> None:
+    Args:
+        url: The store.
+        program: The program that is run in this process.
+    """
+
+    def __init__(self, url: str, program: typer.Typer = program) -> None:
+        self.program = program
         self.environment = {"EVENTSTORE_URL": url, "EVENTSTORE_SCHEMA": None, "TZ": "UTC"}
 
     def __call__(self, *arguments: str, **environment: str | None) -> Ran:
         """Run a command in this process, without a terminal."""
         result = CliRunner().invoke(
-            program, list(arguments), env=self.environment | environment, prog_name="eventstore"
+            self.program, list(arguments), env=self.environment | environment, prog_name="eventstore"
         )
         return Ran(result.exit_code, result.stdout, result.stderr)
 

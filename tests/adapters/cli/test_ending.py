@@ -8,12 +8,15 @@ import sys
 from typing import Any
 
 import pytest
+import typer
 from typer.main import get_command
 
 from eventstore import NewEvent, errors
-from eventstore_cli.commands import listing
 from eventstore_cli.exits import Exit, exit_of
-from eventstore_cli.program import program
+from eventstore_cli.options import Command, on_a_store
+from eventstore_cli.output import Output
+from eventstore_cli.program import Commands, program
+from eventstore_views.session import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.shell import CTRL_C, READING, ROOT, Shell, command
 
@@ -75,25 +78,34 @@ def test_wrong_arguments_are_one_line_that_says_where_help_is(sqlite_url: str, a
     assert ran.out == ""
 
 
-def test_an_unexpected_error_is_one_line_and_a_traceback_if_asked_for(
-    shell: Shell, saver: EventStoreSaver, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: Any) -> Any:
+def having(command: Command) -> typer.Typer:
+    """A program like ours that has a command of its own beside `stats`, which does nothing."""
+    own = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
+    own.command()(on_a_store(command))
+    own.command()(on_a_store(stats))
+    return own
+
+
+def stats(session: Session, out: Output) -> None:
+    pass
+
+
+def test_an_unexpected_error_is_one_line_and_a_traceback_if_asked_for(url: str, saver: EventStoreSaver) -> None:
+    def broken(session: Session, out: Output) -> None:
         raise RuntimeError("the moon\nis full")
 
-    monkeypatch.setattr(listing, "statistics_of", broken)
-    ran = shell("stats")
+    shell = Shell(url, having(broken))
+    ran = shell("broken")
     assert ran.code == 70
     assert ran.err == "eventstore: unexpected RuntimeError: the moon is full (--debug shows where)\n"
-    assert "Traceback" in shell("stats", "--debug").err
+    assert "Traceback" in shell("broken", "--debug").err
 
 
-def test_ctrl_c_ends_quietly(shell: Shell, saver: EventStoreSaver, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: Any) -> Any:
+def test_ctrl_c_ends_quietly(url: str, saver: EventStoreSaver) -> None:
+    def interrupted(session: Session, out: Output) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(listing, "statistics_of", interrupted)
-    ran = shell("stats")
+    ran = Shell(url, having(interrupted))("interrupted")
     assert (ran.code, ran.out, ran.err) == (130, "", "")
 
 
@@ -124,13 +136,29 @@ def test_a_reader_that_goes_away_is_no_error(shell: Shell, agent: Any, saver: Ev
         assert process.wait(60) == 141
 
 
+# The program with one more command, which Ctrl-C ends.
+STOPPED = """
+import os, signal, sys
+from eventstore_cli.app import main
+from eventstore_cli.options import on_a_store
+from eventstore_cli.options import Command, on_a_store
+from eventstore_cli.output import Output
+from eventstore_cli.program import Commands, program
+from eventstore_views.session import Session
+
+def stop(session, out):
+    os.kill(os.getpid(), signal.SIGINT)
+    signal.pause()
+
+program.command()(on_a_store(stop))
+sys.argv = ["eventstore", "stop"]
+main()
+"""
+
+
 def test_the_process_answers_a_signal_with_its_code(shell: Shell, agent: Any) -> None:
-    script = "import os, signal, sys\nfrom eventstore_cli.commands import listing\n"
-    script += "def stop(*_):\n    os.kill(os.getpid(), signal.SIGINT)\n    signal.pause()\n"
-    script += "listing.statistics_of = stop\nsys.argv = ['eventstore', 'stats']\n"
-    script += "from eventstore_cli.app import main\nmain()\n"
     done = subprocess.run(
-        [sys.executable, "-c", script], env=shell.variables({}), capture_output=True, text=True, check=False
+        [sys.executable, "-c", STOPPED], env=shell.variables({}), capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
 
