@@ -171,7 +171,7 @@ def journal(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
     # dataclasses look their module up.
     monkeypatch.setitem(sys.modules, "journal", module)
     spec.loader.exec_module(module)
-    monkeypatch.setattr(module, "JOURNAL", tmp_path / "journal.jsonl")
+    vars(module)["JOURNAL"] = tmp_path / "journal.jsonl"
     return module
 
 

@@ -17,6 +17,7 @@ from types import ModuleType
 import pytest
 
 from eventstore import EventStore
+from eventstore.recorders import Recorder
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._history import History
 from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
@@ -420,11 +421,79 @@ def _strings(tree: ast.Module) -> Iterator[str]:
             yield node.value
 
 
+# Tests
+
+# What the standard library calls so, and publishes.
+PUBLISHED = {"_asdict", "_exit", "_getframe", "_replace"}
+
+
+@cache
+def modules_of_tests() -> tuple[tuple[str, ast.Module], ...]:
+    """All modules of the tests, with their paths."""
+    paths = sorted((ROOT / "tests").rglob("*.py"))
+    return tuple((str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
+
+
+each_test_module = pytest.mark.parametrize(
+    "tree", [tree for _, tree in modules_of_tests()], ids=[path for path, _ in modules_of_tests()]
+)
+
+
+@each_test_module
+def test_tests_know_nothing_private_but_their_own(tree: ast.Module) -> None:
+    own = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    used: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and _is_private(node.attr):
+            if ast.unparse(node.value) in ("self", "cls"):
+                own.add(node.attr)
+            else:
+                used[node.attr] = ast.unparse(node)
+    assert not {whole for name, whole in used.items() if name not in own | PUBLISHED}
+
+
+@each_test_module
+def test_tests_put_nothing_in_the_place_of_a_part_of_ours(tree: ast.Module) -> None:
+    """What another part does instead is passed in: a recorder above all, such as those of `tests.support.relays`."""
+    sources = _sources_of_names(tree)
+    assert "unittest.mock" not in sources.values()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and node.attr in vars(Recorder):
+            assert ast.unparse(node.value) == "self"
+        if isinstance(node, ast.Call) and ast.unparse(node.func).rpartition(".")[2] in ("setattr", "delattr"):
+            target = node.args[0]
+            place = str(target.value) if isinstance(target, ast.Constant) else sources.get(_root(target), LAYERS[0])
+            assert not [layer for layer in LAYERS if _within(place, layer)], ast.unparse(node)
+
+
+def _is_private(name: str) -> bool:
+    return name.startswith("_") and not name.startswith("__")
+
+
+def _root(node: ast.AST) -> str:
+    """The name that an expression begins with."""
+    while isinstance(node, ast.Attribute | ast.Subscript | ast.Call):
+        node = node.func if isinstance(node, ast.Call) else node.value
+    return ast.unparse(node)
+
+
+def _sources_of_names(tree: ast.Module) -> dict[str, str]:
+    """Where the names come from that a module imports."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.asname or alias.name.partition(".")[0]: alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            module = node.module or ""
+            found |= {alias.asname or alias.name: f"{module}.{alias.name}" for alias in node.names}
+    return found
+
+
 def test_no_test_module_imports_from_another() -> None:
     borrowed = {
         (source, alias.name)
-        for path in (ROOT / "tests").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
+        for _, tree in modules_of_tests()
+        for node in ast.walk(tree)
         if isinstance(node, ast.ImportFrom) and (source := (node.module or "").rpartition(".")[2]).startswith("test_")
         for alias in node.names
     }
