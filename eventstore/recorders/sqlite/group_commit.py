@@ -96,7 +96,10 @@ class GroupCommit:
             try:
                 with self._turn:
                     if not self.waiting:
-                        return work(self._connection())
+                        connection = self._connection()
+                        if connection.in_transaction:
+                            _roll_back(connection)  # see `_carry_out`
+                        return work(connection)
             finally:
                 if self.waiting:
                     with self._queue_lock:
@@ -167,6 +170,8 @@ class GroupCommit:
         connection: sqlite3.Connection | None = None
         try:
             connection = self._connection()
+            # A leader that was interrupted twice may have left its transaction open: nobody heard that it was stored.
+            _roll_back(connection)
             if batch.is_one_statement:
                 committing = True  # it commits by itself
                 own.result = own.work(connection)
