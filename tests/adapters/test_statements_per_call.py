@@ -1,0 +1,110 @@
+"""How often a saver asks the database: counted, so that queries cannot creep back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from eventstore import EventStore
+from eventstore.recorders import Append, Recorder
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.delta_channels import writing
+from tests.support.relays import Counting
+from tests.support.saving import at, save
+
+SELDOM = 1_000
+"""A snapshot frequency that no test here reaches."""
+
+
+class Asked(Counting):
+    """Counts reads and appends since it was looked at last."""
+
+    def __init__(self, inner: Recorder) -> None:
+        super().__init__(inner)
+        self.appends = 0
+
+    def append(self, *appends: Append) -> bool:
+        self.appends += 1
+        return super().append(*appends)
+
+    def by(self, call: Callable[[], object]) -> tuple[int, int]:
+        """How many reads and appends a call makes."""
+        self.reads.clear()
+        self.appends = 0
+        call()
+        return len(self.reads), self.appends
+
+
+@pytest.fixture
+def asked(url: str) -> Iterator[Asked]:
+    with EventStore.open(url) as store:
+        yield Asked(store.recorder)
+
+
+def saver_on(asked: Asked) -> EventStoreSaver:
+    """A saver that remembers nothing yet."""
+    return EventStoreSaver(EventStore(asked))
+
+
+def test_a_step_is_one_append_for_its_writes_and_one_for_its_checkpoint(asked: Asked) -> None:
+    saver = saver_on(asked)
+    save(saver, 1, {"log": ["a"]})
+    assert asked.by(lambda: saver.put_writes(at(number=1), [("log", ["b"])], "task")) == (0, 1)
+    assert asked.by(lambda: save(saver, 2, {"log": ["a", "b"]}, parent=1)) == (0, 1)
+
+
+def test_a_warm_read_is_two_queries_with_pending_writes_or_without(asked: Asked) -> None:
+    saver = saver_on(asked)
+    save(saver, 1, {"log": ["a" * 200]})
+    save(saver, 2, {"log": ["a" * 200, "b"]}, parent=1)
+    assert asked.by(lambda: saver.get_tuple(at())) == (2, 0)
+    saver.put_writes(at(number=2), [("log", ["c"])], "task")
+    assert asked.by(lambda: saver.get_tuple(at())) == (2, 0)
+    assert asked.by(lambda: saver.get_tuple(at(number=2))) == (2, 0)
+
+
+def test_what_is_not_there_is_one_query(asked: Asked) -> None:
+    saver = saver_on(asked)
+    assert asked.by(lambda: saver.get_tuple(at("nobody"))) == (1, 0)
+    save(saver, 1)
+    assert asked.by(lambda: saver.get_tuple(at(number=2))) == (1, 0)
+
+
+@pytest.mark.parametrize("steps", [20, 80])
+def test_a_long_replay_is_read_in_pages_and_then_kept(asked: Asked, steps: int) -> None:
+    run_of(saver_on(asked), steps)
+    saver = saver_on(asked)
+    where = config_of(saver)
+
+    def replay() -> None:
+        saver.get_delta_channel_history(config=where, channels=["log", "files"])
+
+    # The view, pages of 16, 64 and 256 ancestors, and what was written to all of them.
+    assert asked.by(replay) == (2 + (2 if steps == 20 else 3), 0)
+    assert asked.by(replay) == (1, 0)
+    saver.put_writes(where, [("log", ["more"])], "task")
+    assert asked.by(replay) == (2, 0)
+
+
+def test_a_whole_history_asks_once_for_each_state(asked: Asked) -> None:
+    graph = run_of(saver_on(asked), 40)
+    saver = saver_on(asked)
+    states = len(list(saver.list(at())))
+    graph = writing(SELDOM, steps=40).compile(checkpointer=saver)
+    reads, _ = asked.by(lambda: list(graph.get_state_history(at())))
+    assert states <= reads < states + 20
+
+
+def run_of(saver: EventStoreSaver, steps: int) -> Any:
+    """A graph that has written its DeltaChannels so often."""
+    graph: Any = writing(SELDOM, steps=steps).compile(checkpointer=saver)
+    graph.invoke({"log": ["in"]}, {**at(), "recursion_limit": 2 * steps})
+    return graph
+
+
+def config_of(saver: EventStoreSaver) -> Any:
+    saved = saver.get_tuple(at())
+    assert saved
+    return saved.config
