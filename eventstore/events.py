@@ -107,11 +107,19 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """The result of an append: the versions of its first and last event, and the stream's new head hash."""
+    """The result of an append.
+
+    Attributes:
+        first: The version of its first event.
+        last: The version of its last event.
+        hash: The stream's new head hash.
+        result: The `Decision.result` of the decision that was stored.
+    """
 
     first: int
     last: int
     hash: bytes
+    result: Any = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

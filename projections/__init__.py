@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from projections.checkpoints.checkpoints import CACHE_BYTES, Checkpoints
-from projections.checkpoints.saving import Prepared, prepare_checkpoint, prepare_writes
+from projections.checkpoints.preparing import Prepared, prepare_checkpoint, prepare_writes
 from projections.model import (
     Branch,
     ChannelHistory,

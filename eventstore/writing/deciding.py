@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head, NewEvent
@@ -19,11 +20,14 @@ class Decision:
         then: Statements that are carried out with the append, or not at all (see `recorders.Append`).
         work: The same, as a function of the open transaction. What it does to the stream, such as closing it, the
             `OpenLog` that it gets tells the stream's writer.
+        result: Anything that the caller wants to have of the decision that was stored, if several were made:
+            `Appended.result`.
     """
 
     events: Sequence[NewEvent]
     then: Sequence[Statement] = ()
     work: Callable[[OpenLog], None] | None = None
+    result: Any = None
 
 
 Decide = Callable[[int, Head], Decision | Appended]

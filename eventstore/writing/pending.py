@@ -151,13 +151,13 @@ class Batch:
                 self.start = self.head = Head(pending.first_version - 1, self.head.hash)
             rows = chained(decision.events, self.head, now=self._now, places=pending.places, limit=self._limit)
             last = rows[-1]
-            appended = Appended(rows[0].version, last.version, last.hash)
+            appended = Appended(rows[0].version, last.version, last.hash, decision.result)
             self.head = Head(last.version, last.hash, self.head.epoch)
             self.rows += rows
             self.then += decision.then
             self.work = decision.work
         else:
-            appended = Appended(self.head.version, self.head.version, self.head.hash)
+            appended = Appended(self.head.version, self.head.version, self.head.hash, decision.result)
         self.pending.append(pending)
         self._appended.append(appended)
 

@@ -12,7 +12,8 @@ from eventstore.arguments import check_callable, check_kind, checked, checks_its
 from eventstore.events import Appended
 from eventstore.recorders import Session
 from eventstore.workers import Workers, twin
-from projections.checkpoints.saving import Prepared, Saver, check_prepared, prepare_checkpoint, prepare_writes
+from projections.checkpoints.preparing import Prepared, check_prepared, prepare_checkpoint, prepare_writes
+from projections.checkpoints.saving import Saver
 from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.reading.finding import Finder
 from projections.reading.loading import Loader, Matching

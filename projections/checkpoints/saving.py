@@ -2,133 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import NamedTuple
 
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent
-from eventstore.arguments import refused
-from eventstore.events import Head
+from eventstore.events import Appended, Head
 from eventstore.recorders import Statement
 from eventstore.writing import Decide
 from projections.checkpoints.bases import Bases
 from projections.checkpoints.manifests import NO_ANCESTOR, Ancestor, Key, Manifests
-from projections.checkpoints.shapes import check_checkpoint, check_writes
-from projections.model import NewCheckpoint, NewWrites
-from projections.pregel import NOBODY, OF_A_CHECKPOINT, SENDS, sent_to
+from projections.checkpoints.preparing import DESCENDS, Prepared, PreparedCheckpoint, PreparedWrites
+from projections.model import NewCheckpoint
+from projections.pregel import OF_A_CHECKPOINT, SENDS, sent_to
 from projections.reading.finding import Finder
 from projections.records import (
     CHECKPOINT_SAVED,
     HERE,
-    WRITES_SAVED,
     CheckpointRecord,
     Entry,
     Manifest,
-    Write,
-    WritesRecord,
 )
 from projections.tables import Tables
-from projections.values.change import WHOLE, Change, checksum, encoding_number
+from projections.values.change import WHOLE, Change
 from projections.values.kinds import TAKEN_APART, kind_of
 from projections.values.live import LiveValues, Slot
 from projections.values.merging import SnapshotPolicy
 from projections.values.parts import PART_BYTES
-from projections.values.serializer import Serializer, dump, for_each
+from projections.values.serializer import for_each
 from projections.values.value import NewValue, Value, new_value
 
-
-@dataclass(frozen=True, slots=True)
-class PreparedWrites:
-    """The writes of a task, as bytes: later changes to the values make no difference."""
-
-    thread: str
-    event: NewEvent
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedCheckpoint:
-    """A checkpoint that can be saved.
-
-    Attributes:
-        thread: The thread's id.
-        checkpoint: The checkpoint.
-        serializer: Turns its values into bytes.
-        begun: Values that are recorded already: those of a checkpoint that follows no other.
-        extras: What else it holds.
-    """
-
-    thread: str
-    checkpoint: NewCheckpoint
-    serializer: Serializer
-    begun: Mapping[str, NewValue]
-    extras: tuple[str | int, bytes] | None
-
-
-Prepared = PreparedCheckpoint | PreparedWrites
-
 _JOINING = {PreparedWrites}
-_NOWHERE = Head(0, b"")
-
-
-def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> PreparedCheckpoint:
-    """Turn into bytes the content of a checkpoint that does not depend on others.
-
-    Raises:
-        UnserializableError: The serializer refuses a value.
-        BadInputError: The checkpoint is its own parent, or a part of it is of another type than it has to be.
-        TypeNotAllowedError: The values hold types that it would refuse to load; the error names all of them.
-    """
-    check_checkpoint(checkpoint)
-    if checkpoint.parent == checkpoint.id:
-        raise BadInputError(_DESCENDS.format(checkpoint.id, checkpoint.parent))
-    begun: dict[str, NewValue] = {}
-    if checkpoint.parent is None:
-        channels = [channel for channel in checkpoint.new_versions if channel in checkpoint.values]
-        first = for_each(lambda channel: new_value(checkpoint.values[channel], channel, serializer), channels)
-        begun = dict(zip(channels, first, strict=True))
-    extras = None
-    if checkpoint.extras:
-        encoding, data = dump(serializer, "checkpoint", checkpoint.extras)
-        extras = (encoding_number(encoding), data)
-    return PreparedCheckpoint(checkpoint.thread, checkpoint, serializer, begun, extras)
-
-
-def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
-    """Turn the values that a task wrote into bytes.
-
-    Raises:
-        UnserializableError: The serializer refuses one.
-        BadInputError: A part of them is of another type than it has to be.
-        TypeNotAllowedError: It would not make types again that they hold: all of these.
-    """
-    check_writes(writes)
-
-    def packed_one(write: tuple[str, int, Any]) -> Write:
-        channel, slot, value = write
-        encoding, data = dump(serializer, channel, value)
-        number = encoding_number(encoding)
-        return Write(channel, slot, number, data, checksum(number, data))
-
-    packed = for_each(packed_one, writes.writes)
-    cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
-    # Where the graph's caller sends packets, the checkpoint does not record the receivers.
-    given = [value for channel, _, value in writes.writes if channel == SENDS] if writes.task == NOBODY else ()
-    event = NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed, sent_to(given)).pack(), cause)
-    return PreparedWrites(writes.thread, event)
-
-
-def check_prepared(items: object) -> None:
-    """Refuse what `prepare_checkpoint` and `prepare_writes` did not give, or not for one thread.
-
-    Raises:
-        BadInputError: It is such.
-    """
-    if isinstance(items, Sequence) and {*map(type, items)} <= {PreparedCheckpoint, PreparedWrites}:
-        if len({item.thread for item in items}) == 1:
-            return
-        raise BadInputError("items are saved to one thread: pass those of one, at least one of them")
-    raise refused("items", items, "use a list of what prepare_checkpoint and prepare_writes return")
 
 
 class Saver:
@@ -143,32 +47,23 @@ class Saver:
         policy: SnapshotPolicy,
     ) -> None:
         self._store = store
-        self._tables = tables
-        self._finder = finder
         self._live = live
-        self._policy = policy
         self._manifests = Manifests()
-        self._bases = Bases(store, tables, finder, live)
-        self._longest = store.max_value_bytes
+        bases = Bases(store, tables, finder, live)
+        self._ground = _Ground(tables, finder, self._manifests, bases, policy, store.max_value_bytes)
 
     def save(self, items: Sequence[Prepared], check: Callable[[], None] | None = None) -> None:
         """Store checkpoints and writes of one thread, in their order, all or none; nothing if `check` raises."""
-        batch = _Batch(self._tables, self._finder, self._manifests, self._bases, self._policy, self._longest, items)
-        decide: Decide = batch.decide
-        joins = False
+        decide: Decide = partial(_Batch.decided, self._ground, items)
+        # What tasks write in parallel is stored together. A checkpoint has to see the rows of those before it.
+        joins = check is None and {*map(type, items)} == _JOINING
         if check:
-
-            def decide(stream_id: int, head: Head) -> Decision:
-                check()
-                return batch.decide(stream_id, head)
-
-        elif {*map(type, items)} == _JOINING:
-            # What tasks write in parallel is stored together. A checkpoint has to see the rows of those before it.
-            joins = True
-        self._store.commit(items[0].thread, decide, metadata=_searchable(items[0]), joins=joins)
-        if batch.manifests:
-            self._manifests.put(batch.stream_id, batch.head, batch.manifests)
-        for slot, value in batch.values.items():
+            decide = _checking(check, decide)
+        appended = self._store.commit(items[0].thread, decide, metadata=_searchable(items[0]), joins=joins)
+        saved: _Batch = appended.result
+        if saved.manifests:
+            self._manifests.put(saved.stream_id, saved.head, saved.manifests)
+        for slot, value in saved.values.items():
             self._live.put(slot, value)
 
     def discard(self) -> None:
@@ -177,45 +72,60 @@ class Saver:
         self._live.discard()
 
 
-class _Batch:
-    """The events and rows of some checkpoints and writes, worked out anew whenever the stream has moved on."""
+class _Ground(NamedTuple):
+    """What decisions stand on.
 
-    def __init__(
-        self,
-        tables: Tables,
-        finder: Finder,
-        remembered: Manifests,
-        bases: Bases,
-        policy: SnapshotPolicy,
-        longest: int,
-        items: Iterable[Prepared],
-    ) -> None:
-        self._tables = tables
-        self._finder = finder
-        self._remembered = remembered
-        self._bases = bases
-        self._policy = policy
-        self._longest = longest
-        self._items = items
-        self.stream_id = 0
-        self.head = _NOWHERE
+    Attributes:
+        tables: The tables.
+        finder: Finds the parents of checkpoints that are not remembered.
+        remembered: The manifests of checkpoints that were saved lately.
+        bases: Finds the values that changes build upon.
+        policy: How far changes may build upon each other.
+        longest: How many bytes a value may take.
+    """
+
+    tables: Tables
+    finder: Finder
+    remembered: Manifests
+    bases: Bases
+    policy: SnapshotPolicy
+    longest: int
+
+
+class _Batch:
+    """The events and rows of some checkpoints and writes, worked out on a head: anew whenever the stream has moved on.
+
+    Attributes:
+        stream_id: The stream.
+        head: The head.
+        manifests: What children of the checkpoints need.
+        values: The values that the checkpoints hold.
+    """
+
+    def __init__(self, ground: _Ground, stream_id: int, head: Head) -> None:
+        self._tables, self._finder, self._remembered, self._bases, self._policy, self._longest = ground
+        self.stream_id = stream_id
+        self.head = head
         self.manifests: dict[Key, Ancestor] = {}
         self.values: dict[Slot, Value] = {}
 
-    def decide(self, stream_id: int, head: Head) -> Decision:
-        self.stream_id, self.head, self.manifests, self.values = stream_id, head, {}, {}
+    @classmethod
+    def decided(cls, ground: _Ground, items: Iterable[Prepared], stream_id: int, head: Head) -> Decision:
+        """Return the decision on a head, whose result is the batch."""
+        batch = cls(ground, stream_id, head)
+        tables = ground.tables
         events: list[NewEvent] = []
         then: list[Statement] = []
-        for version, item in enumerate(self._items, head.version + 1):
+        for version, item in enumerate(items, head.version + 1):
             if isinstance(item, PreparedCheckpoint):
-                event, segments = self._checkpoint(item, version)
-                then += self._tables.checkpoints.saving(stream_id, version, event.cause, item.checkpoint.parent)
+                event, segments = batch._checkpoint(item, version)
+                then += tables.checkpoints.saving(stream_id, version, event.cause, item.checkpoint.parent)
                 then += segments
             else:
                 event = item.event
-                then.append(self._tables.writes.saving(stream_id, version, event.cause))
+                then.append(tables.writes.saving(stream_id, version, event.cause))
             events.append(event)
-        return Decision(events, then)
+        return Decision(events, then, result=batch)
 
     def _checkpoint(self, prepared: PreparedCheckpoint, version: int) -> tuple[NewEvent, list[Statement]]:
         checkpoint = prepared.checkpoint
@@ -323,7 +233,7 @@ class _Batch:
             way = self._finder.ancestors(view, checkpoint.namespace, ancestor) if named else ()
             closed = any(checkpoint.id in (located.id, located.parent) for located in way)
         if closed:
-            raise BadInputError(_DESCENDS.format(checkpoint.id, ancestor))
+            raise BadInputError(DESCENDS.format(checkpoint.id, ancestor))
 
 
 def _ahead(checkpoint: str, parent: str | None) -> str:
@@ -331,10 +241,6 @@ def _ahead(checkpoint: str, parent: str | None) -> str:
     return parent if parent is not None and parent > checkpoint else ""
 
 
-_DESCENDS = (
-    "checkpoint {!r} cannot follow {!r}, which is the same or descends from it; nothing was stored. The config that is "
-    "passed with a checkpoint is that of its parent: to copy one, pass its parent_config"
-)
 _PROMOTED = (
     "another branch was promoted to be thread {!r}, and this checkpoint's parent is not in it; nothing was stored. "
     "Run it again from where the thread is now"
@@ -347,6 +253,14 @@ _ROLLED_BACK = (
     "the thread was rolled back past checkpoint {!r}, which this one follows; nothing was stored. "
     "Run it again from where the thread is now, or undo the rollback"
 )
+
+
+def _checking(check: Callable[[], None], decide: Decide) -> Decide:
+    def decide_checked(stream_id: int, head: Head) -> Decision | Appended:
+        check()
+        return decide(stream_id, head)
+
+    return decide_checked
 
 
 def _manifest(

@@ -100,21 +100,18 @@ class Forgetter:
         """Carry out a plan, which is made on the thread's head and made anew if the thread moves on."""
         if self._store.head(thread) is None:
             return PruneReport()
-        made: list[Plan] = []
 
         def decide(stream_id: int, head: Head) -> Decision:
-            made.clear()
             view = self._finder.view(thread)
             if view is None:  # it was deleted meanwhile
-                return Decision(())
+                return Decision((), result=PruneReport())
             pinned = self._store.log.pinned_upto(stream_id)
             try:
                 planned = plan(view, pinned)
             except ErasedError as error:  # another process prunes or deletes, too: what was read of it is stale
                 raise OvertakenError from error
-            made.append(planned)
             if dry_run or not planned.report.threads:
-                return Decision(())
+                return Decision((), result=planned.report)
             self._live.discard(stream_id)
 
             def work(log: OpenLog) -> None:
@@ -131,10 +128,11 @@ class Forgetter:
                 tables.segments.drop(stream_id, planned.erase)
                 tables.writes.drop_at(stream_id, planned.erase)
 
-            return Decision([NewEvent(topic, planned.record.pack(), cause or Cause())], work=work)
+            event = NewEvent(topic, planned.record.pack(), cause or Cause())
+            return Decision([event], work=work, result=planned.report)
 
-        self._store.commit(thread, decide)
-        return made[0].report if made else PruneReport()
+        report: PruneReport = self._store.commit(thread, decide).result
+        return report
 
     def _report_of_delete(self, thread: str) -> PruneReport | None:
         view = self._finder.view(thread)
