@@ -9,10 +9,20 @@ from enum import Enum
 from typing import Any, TypedDict
 from uuid import UUID
 
+import ormsgpack
 import pytest
 from langchain_core.agents import AgentAction, AgentActionMessageLog, AgentFinish, AgentStep
 from langchain_core.documents import Document
-from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.messages import (
+    AIMessage,
+    AIMessageChunk,
+    ChatMessage,
+    FunctionMessage,
+    HumanMessage,
+    RemoveMessage,
+    SystemMessage,
+    ToolMessage,
+)
 from langchain_core.outputs import ChatGeneration, ChatResult, Generation, LLMResult, RunInfo
 from langchain_core.prompt_values import ChatPromptValue, ImagePromptValue, StringPromptValue
 from langchain_core.prompts import ChatPromptTemplate
@@ -23,6 +33,7 @@ from pydantic import BaseModel, RootModel, create_model, model_serializer
 
 from eventstore import BadInputError, TypeChangedError, TypeNotAllowedError, UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore._packing import PYDANTIC_2
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from tests.support import own
 from tests.support.saving import at, save
@@ -90,6 +101,47 @@ def test_a_message_is_read_as_a_node_has_left_it() -> None:
     person.name = 7  # type: ignore[assignment]
     for options in ({}, {"allowed_types": [Person]}):
         assert again([person], **options)[0].name == 7
+
+
+CALL: Any = {"name": "look", "args": {"up": [1]}, "id": "call", "type": "tool_call"}
+USAGE: Any = {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3, "input_token_details": {"cache_read": 1}}
+MESSAGES: list[Any] = [
+    AIMessage("x", id="1", tool_calls=[CALL], usage_metadata=USAGE, response_metadata={"model": "m"}),
+    AIMessage(["a", {"type": "text", "text": "b"}], name="n"),
+    AIMessage("", additional_kwargs={"tool_calls": [{"id": "1", "function": {"name": "f", "arguments": "{}"}}]}),
+    AIMessageChunk(content="c", tool_call_chunks=[{"name": "f", "args": "{", "id": "1", "index": 0}]),
+    ChatMessage(content="x", role="r"),
+    FunctionMessage(content="x", name="f"),
+    HumanMessage("x", id="2"),
+    HumanMessage("x", beyond=1),  # messages take any field
+    RemoveMessage(id="3"),
+    SystemMessage("x"),
+    ToolMessage("x", tool_call_id="call", artifact={"rows": [1]}, status="error"),
+]
+
+
+@pytest.mark.parametrize("message", MESSAGES, ids=lambda message: type(message).__name__)
+def test_a_message_is_the_same_as_if_its_constructor_had_made_it(message: Any) -> None:
+    """Those that have all fields of their class are not validated once more: that takes most of the time of reading."""
+    assert _all_of(again(message)) == _all_of(message)
+    stock = JsonPlusSerializer(allowed_msgpack_modules=None)
+    made = stock.loads_typed(stock.dumps_typed(message))
+    assert _all_of(again(made)) == _all_of(made)
+
+
+def test_a_message_of_another_release_is_made_by_its_constructor() -> None:
+    """It has other fields than those that its class has now."""
+    fields = {"content": ["a"], "type": "human", "id": "1"}
+    packed = ormsgpack.packb(("langchain_core.messages.human", "HumanMessage", fields))
+    stored = ormsgpack.packb(ormsgpack.Ext(PYDANTIC_2, packed))
+    made = StrictSerializer().loads_typed(("msgpack", stored))
+    assert made == HumanMessage(["a"], id="1")
+    assert made.additional_kwargs == {}
+
+
+def _all_of(message: Any) -> Any:
+    held = {name: (type(value), value) for name, value in message.__dict__.items()}
+    return type(message), list(held.items()), message.__pydantic_extra__, message.__pydantic_private__
 
 
 def test_an_object_that_holds_itself_is_refused_in_no_time() -> None:

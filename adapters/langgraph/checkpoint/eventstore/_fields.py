@@ -9,6 +9,10 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from projections.values.fingerprints import is_plain_model
+
+_set = object.__setattr__
+
 
 def fits(kind: Any, held: Any) -> bool:
     """Tell whether a model can be made of its fields."""
@@ -31,6 +35,26 @@ def make_model(kind: Any, held: Any) -> Any:
     if kind.model_config.get("strict"):  # of a tuple a list is stored, which only a lenient reading takes
         return kind.__pydantic_validator__.validate_python(named, strict=False)
     return kind(**named)
+
+
+@lru_cache(1024)
+def fields_to_fill(kind: Any) -> frozenset[str] | None:
+    """The fields of one of LangChain's messages; `None` of any other class, and of one that is more than its fields."""
+    if not kind.__module__.startswith("langchain_core.messages.") or not is_plain_model(kind):
+        return None
+    if aliases(kind) or _has_paths(kind) or kind.__pydantic_post_init__:
+        return None
+    return frozenset(kind.__pydantic_fields__)
+
+
+def fill(kind: Any, fields: dict[str, Any]) -> Any:
+    """A message of all its fields, as they are: its own constructor takes several times as long to look at them."""
+    made = kind.__new__(kind)
+    _set(made, "__dict__", fields)
+    _set(made, "__pydantic_fields_set__", set(fields))
+    _set(made, "__pydantic_extra__", {} if kind.model_config.get("extra") == "allow" else None)
+    _set(made, "__pydantic_private__", None)
+    return made
 
 
 def aliased(held: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:

@@ -17,7 +17,7 @@ import ormsgpack
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
-from langgraph.checkpoint.eventstore._fields import aliased, aliases, make_model
+from langgraph.checkpoint.eventstore._fields import aliased, aliases, fields_to_fill, fill, make_model
 from langgraph.checkpoint.eventstore._packing import (
     ARGUMENTS,
     ARRAY,
@@ -78,8 +78,10 @@ class Making:
         whole = before == (len(self.refused), len(self.failed))
         name = (str(module), str(path))
         # A node may have set a model's fields to anything. LangGraph gives the object as it was left, too.
-        left = code == PYDANTIC_2 and (name in PLAIN or held[3:] == [AS_LEFT])
-        return self._made(name, _make_as_left if left else _make, code, payload) if whole else self._found(name)
+        make = _make
+        if code == PYDANTIC_2:
+            make = _fill if name in PLAIN else _make_as_left if held[3:] == [AS_LEFT] else _make
+        return self._made(name, make, code, payload) if whole else self._found(name)
 
     def _found(self, name: Name) -> Any:
         kind = self._types.find(name)
@@ -101,6 +103,13 @@ class Making:
         if array is None:
             self.failed["numpy", "ndarray"] = "numpy is not there, or has no such type of items"
         return array
+
+
+def _fill(kind: Any, code: int, held: Any) -> Any:
+    """One of LangChain's objects. A message that has all fields of its class is not validated again: it was made."""
+    if type(held) is dict and held.keys() == fields_to_fill(kind):
+        return fill(kind, held)
+    return _make_as_left(kind, code, held)
 
 
 def _make_as_left(kind: Any, code: int, held: Any) -> Any:
