@@ -18,6 +18,7 @@ from langchain_core.messages import AIMessage
 from benchmarks.databases import Databases
 from benchmarks.findings import Grid, Section, Target, at_least, at_most, milliseconds, ratio
 from benchmarks.graphs import Saver
+from benchmarks.processes import PROCESSES, Workers
 from benchmarks.progress import Progress
 from benchmarks.savers import (
     MEMORY,
@@ -34,8 +35,9 @@ from benchmarks.scale import Scale
 from benchmarks.stepping import Stepper
 from benchmarks.texts import Slices
 
-Way = Literal["threads", "asyncio"]
+Way = Literal["threads", "asyncio", "processes"]
 COMPARED = (OURS_SQLITE, SQLITE, OURS_POSTGRES, POSTGRES, MEMORY)
+ON_DISK = (OURS_SQLITE, SQLITE, OURS_POSTGRES, POSTGRES)
 
 _texts = Slices(300, seed=8)
 
@@ -54,10 +56,21 @@ class Result:
 
 Results = dict[tuple[Way, int, Contestant], Result]
 
+# At least how many times the steps per second of the stock saver.
+_LEAST: dict[tuple[Way, Contestant], float] = {
+    ("threads", SQLITE): 1.3,
+    ("threads", POSTGRES): 2,
+    ("asyncio", SQLITE): 2,
+    ("asyncio", POSTGRES): 3,
+    ("processes", SQLITE): 1,
+    ("processes", POSTGRES): 1,
+}
+
 
 def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
     """Let the savers take turns: first with threads, then with asyncio."""
-    progress.part("many agents", 2 * len(scale.agents) * (scale.rounds + 1) * len(COMPARED))
+    ways = 2 * len(scale.agents) * len(COMPARED) + len(ON_DISK)
+    progress.part("many agents", ways * (scale.rounds + 1))
     addresses = {contestant: contestant.set_up(databases) for contestant in COMPARED}
     results: Results = {}
     with ExitStack() as stack:
@@ -67,15 +80,23 @@ def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
         for agents in scale.agents:
             _rounds(results, "threads", agents, scale, progress, savers, _threads)
     asyncio.run(_asynchronous(results, scale, progress, addresses))
+    with Workers(_steps) as workers:
+        for number in range(-1, scale.rounds):
+            for contestant in random.sample(ON_DISK, len(ON_DISK)):
+                result = results.setdefault(("processes", PROCESSES, contestant), Result())
+                steps = scale.concurrent_steps // PROCESSES
+                _note(result, number, *workers.run(contestant, addresses[contestant], steps))
+                progress.step()
     return Section(
         "concurrency",
         "Many agents at once",
         f"Each agent on its own thread; a step is `put_writes` and `put` of a message of 300 characters in a list of "
         f"the last four. Medians of {scale.rounds} interleaved rounds of {scale.concurrent_steps:,} steps; p99 over "
         f"all steps. PostgresSaver and AsyncPostgresSaver have a pool of 20 connections, EventStoreSaver its default, "
-        f"8; SQLite files are in WAL mode with `synchronous=FULL`.",
+        f"8; SQLite files are in WAL mode with `synchronous=FULL`. Processes: {PROCESSES} on one database, each with a "
+        f"saver and an agent of its own.",
         [_table(results)],
-        [target for way in ("threads", "asyncio") for target in _targets(results, way, scale)],
+        _targets(results),
     )
 
 
@@ -123,18 +144,10 @@ def _threads(saver: Saver, agents: int, steps: int) -> tuple[float, list[float]]
     ready = threading.Barrier(agents + 1)
 
     def work() -> None:
-        stepper, seconds = _begun(saver), []
-        stepper.put(_values(0))
-        ready.wait()
         try:
-            for step in range(1, steps + 1):
-                began = time.perf_counter()
-                saver.put_writes(stepper.config, [("messages", _message(step))], stepper.task())
-                stepper.put(_values(step))
-                seconds.append(time.perf_counter() - began)
+            found.extend(_steps(saver, steps, ready.wait))
         except BaseException as error:  # noqa: BLE001 (it is raised below, in the thread that measures)
             errors.append(error)
-        found.extend(seconds)
 
     threads = [threading.Thread(target=work) for _ in range(agents)]
     for thread in threads:
@@ -147,6 +160,19 @@ def _threads(saver: Saver, agents: int, steps: int) -> tuple[float, list[float]]
     if errors:
         raise errors[0]
     return agents * steps / took, found
+
+
+def _steps(saver: Saver, steps: int, wait: Callable[[], object]) -> list[float]:
+    """Take the steps of one agent, once everybody is ready; the seconds of each."""
+    stepper, seconds = _begun(saver), list[float]()
+    stepper.put(_values(0))
+    wait()
+    for step in range(1, steps + 1):
+        began = time.perf_counter()
+        saver.put_writes(stepper.config, [("messages", _message(step))], stepper.task())
+        stepper.put(_values(step))
+        seconds.append(time.perf_counter() - began)
+    return seconds
 
 
 async def _tasks(saver: Saver, agents: int, steps: int) -> tuple[float, list[float]]:
@@ -194,16 +220,17 @@ def _table(results: Results) -> Grid:
     return Grid(["way", "agents", "saver", "steps/s", "p99"], rows)
 
 
-def _targets(results: Results, way: Way, scale: Scale) -> list[Target]:
+def _targets(results: Results) -> list[Target]:
     targets = []
-    for agents in scale.agents:
-        for ours, stock in ((OURS_SQLITE, SQLITE), (OURS_POSTGRES, POSTGRES)):
-            own, other = results[way, agents, ours], results[way, agents, stock]
-            least = 2.5 if way == "threads" and stock is SQLITE else 3
-            name = stock.name if way == "threads" else async_name(stock)
-            at = f"{ours.name}, {agents} agents, {way}"
-            targets += [
-                at_least(f"{at}: at least {least:g}× the steps/s of {name}", ratio(own.rates, other.rates), least),
-                at_most(f"{at}: p99 below {name}'s (1×)", own.p99() / other.p99(), 1),
-            ]
+    for (way, agents, ours), own in results.items():
+        stock = {OURS_SQLITE: SQLITE, OURS_POSTGRES: POSTGRES}.get(ours)
+        if stock is None:
+            continue
+        other, least = results[way, agents, stock], _LEAST[way, stock]
+        name = async_name(stock) if way == "asyncio" else stock.name
+        at = f"{ours.name}, {agents} {'processes' if way == 'processes' else f'agents, {way}'}"
+        targets += [
+            at_least(f"{at}: at least {least:g}× the steps/s of {name}", ratio(own.rates, other.rates), least),
+            at_most(f"{at}: p99 below {name}'s (1×)", own.p99() / other.p99(), 1),
+        ]
     return targets

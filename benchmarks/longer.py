@@ -119,14 +119,14 @@ def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
         rows += [_row(contestant.name, one) for one in both]
         targets.append(
             at_most(
-                f"{contestant.name}: share at {long.messages:,} messages at most 1.5× that at {short.messages:,}",
+                f"{contestant.name}: share at {long.messages:,} messages at most 8× that at {short.messages:,}",
                 median(long.share()) / median(short.share()),
-                1.5,
+                8,
             )
         )
         others = [median(one.share()) - median(one.reading) for one in both]
         targets.append(
-            at_most(f"{contestant.name}: the same without reading the head, at most 1.5×", others[1] / others[0], 1.5)
+            at_most(f"{contestant.name}: the same without reading the head, at most 8×", others[1] / others[0], 8)
         )
     return Section(
         "longer",
