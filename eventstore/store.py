@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -335,6 +334,8 @@ class EventStore:
 
     async def aclose(self) -> None:
         """`close`, on another thread than the store's own: it ends these."""
+        import asyncio  # noqa: PLC0415 (whoever calls nothing async starts sooner)
+
         await asyncio.to_thread(self.close)
 
     def _read(

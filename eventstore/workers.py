@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -40,6 +39,8 @@ class Workers(ForkAware):
         Cancelling the waiting task does not interrupt a function that has begun: what it writes is stored whole. One
         that has not begun is not carried out.
         """
+        import asyncio  # noqa: PLC0415 (whoever calls nothing async starts sooner)
+
         context = contextvars.copy_context()
         return await asyncio.wrap_future(self._pool().submit(lambda: context.run(function, *args, **kwargs)))
 

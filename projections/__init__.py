@@ -3,30 +3,27 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from projections.checkpoints.checkpoints import CACHE_BYTES, Checkpoints
-from projections.checkpoints.preparing import Prepared, prepare_checkpoint, prepare_writes
-from projections.model import (
-    Branch,
-    ChannelHistory,
-    Forked,
-    Moved,
-    NewCheckpoint,
-    NewWrites,
-    Promoted,
-    PruneReport,
-    SavedCheckpoint,
-)
-from projections.values.merging import SnapshotPolicy
-from projections.values.serializer import Serializer
-
 if TYPE_CHECKING:
     from projections.audit.audit import Audit
     from projections.audit.entries import AuditEntry, AuditPage
     from projections.branches.branches import BranchDiff, Branches, BranchSide
+    from projections.checkpoints.checkpoints import CACHE_BYTES, Checkpoints
     from projections.checkpoints.ids import CheckpointId, checkpoint_ids
+    from projections.checkpoints.preparing import Prepared, prepare_checkpoint, prepare_writes
     from projections.diffing.content import ABSENT
     from projections.diffing.difference import Difference, Edit, Part, Step, diff
     from projections.diffing.rendering import Line, render
+    from projections.model import (
+        Branch,
+        ChannelHistory,
+        Forked,
+        Moved,
+        NewCheckpoint,
+        NewWrites,
+        Promoted,
+        PruneReport,
+        SavedCheckpoint,
+    )
     from projections.reading.statistics import Statistics, TopicStatistics, statistics_of
     from projections.reading.steps import Writer
     from projections.recovery.points import RecoveryPoint, StalledPage, StalledThread, TaskState
@@ -37,6 +34,8 @@ if TYPE_CHECKING:
     from projections.timeline.entries import ChannelChange, TimelineEntry
     from projections.timeline.rules import Fold, Rule
     from projections.timeline.timeline import Timeline, TimelinePage
+    from projections.values.merging import SnapshotPolicy
+    from projections.values.serializer import Serializer
 
 __all__ = [
     "ABSENT",
@@ -96,8 +95,23 @@ __all__ = [
     "statistics_of",
 ]
 
-# What tells the past is imported when it is asked for: a saver starts without it.
+# Each is imported when it is asked for: a saver starts without what tells the past, a command line without the rest.
 _LATER = {
+    "projections.checkpoints.checkpoints": ("CACHE_BYTES", "Checkpoints"),
+    "projections.checkpoints.preparing": ("Prepared", "prepare_checkpoint", "prepare_writes"),
+    "projections.model": (
+        "Branch",
+        "ChannelHistory",
+        "Forked",
+        "Moved",
+        "NewCheckpoint",
+        "NewWrites",
+        "Promoted",
+        "PruneReport",
+        "SavedCheckpoint",
+    ),
+    "projections.values.merging": ("SnapshotPolicy",),
+    "projections.values.serializer": ("Serializer",),
     "projections.audit.audit": ("Audit",),
     "projections.audit.entries": (
         "AuditEntry",

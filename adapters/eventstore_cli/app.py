@@ -10,9 +10,9 @@ from eventstore_cli.exits import Exit
 
 def main() -> None:
     """Run the command line, and end the process with its exit code."""
-    if not (find_spec("typer") and find_spec("rich")):
+    if not (find_spec("click") and find_spec("rich")):
         sys.stderr.write('eventstore: its command line needs: pip install "langgraph-checkpoint-eventstore[cli]"\n')
         sys.exit(Exit.UNAVAILABLE)
-    from eventstore_cli.program import program  # noqa: PLC0415 (typer is optional)
+    from eventstore_cli.program import program  # noqa: PLC0415 (click is optional)
 
     program()

@@ -4,25 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-import typer
+import click
 
-from eventstore_cli.caller import named
-from eventstore_views.session import Session, opened
 from projections.diffing.visible import printable
+
+if TYPE_CHECKING:
+    from eventstore_views.session import Session
 
 T = TypeVar("T", str, tuple[str, str])
 
 _MOST = 100
 
 
-def threads(ctx: typer.Context, incomplete: str) -> list[str]:
+def threads(ctx: click.Context, incomplete: str) -> list[str]:
     """The threads whose ids begin so."""
     return _offered(ctx, lambda session: _thread_names(session, incomplete))
 
 
-def checkpoints(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
+def checkpoints(ctx: click.Context, incomplete: str) -> list[tuple[str, str]]:
     """The checkpoints of the thread that stands before it, the latest first: short ids, or whole ones once begun."""
     thread = ctx.params.get("thread") or ctx.params.get("source")
     if not isinstance(thread, str):
@@ -30,7 +31,7 @@ def checkpoints(ctx: typer.Context, incomplete: str) -> list[tuple[str, str]]:
     return _offered(ctx, lambda session: _checkpoints_of(session, thread, incomplete))
 
 
-def channels(ctx: typer.Context, incomplete: str) -> list[str]:
+def channels(ctx: click.Context, incomplete: str) -> list[str]:
     """The channels of the thread that stands before it."""
     thread = ctx.params.get("thread")
     if not isinstance(thread, str):
@@ -38,9 +39,13 @@ def channels(ctx: typer.Context, incomplete: str) -> list[str]:
     return _offered(ctx, lambda session: _channels_of(session, thread, incomplete))
 
 
-def _offered(ctx: typer.Context, ask: Callable[[Session], list[T]]) -> list[T]:
+def _offered(ctx: click.Context, ask: Callable[[Session], list[T]]) -> list[T]:
     url = ctx.params.get("store") or os.environ.get("EVENTSTORE_URL")
     schema = ctx.params.get("schema") or os.environ.get("EVENTSTORE_SCHEMA") or "eventstore"
+    # What offers commands and options takes no store.
+    from eventstore_cli.caller import named  # noqa: PLC0415
+    from eventstore_views.session import opened  # noqa: PLC0415
+
     try:
         with opened(named(url), schema) as session:
             return [each for each in ask(session) if _can_be_typed(each)]

@@ -4,18 +4,6 @@ from __future__ import annotations
 
 from enum import IntEnum
 
-from eventstore import (
-    BadInputError,
-    ConflictError,
-    CorruptionError,
-    NotAStoreError,
-    NotFoundError,
-    SchemaError,
-    StorageError,
-    StoreClosedError,
-    TypeNotAllowedError,
-)
-
 
 class Exit(IntEnum):
     """The exit codes. They are part of the interface: scripts go by them."""
@@ -54,21 +42,22 @@ _MEANINGS = {
     Exit.BROKEN_PIPE: "the reader of the output went away (| head)",
 }
 
-# The first that fits: the narrower before the wider.
-_OF_ERRORS: tuple[tuple[type[Exception], Exit], ...] = (
-    (NotFoundError, Exit.NOT_FOUND),
-    (ConflictError, Exit.CONFLICT),
-    (BadInputError, Exit.USAGE),
-    (SchemaError, Exit.SCHEMA),
-    (NotAStoreError, Exit.SCHEMA),
-    (StorageError, Exit.UNAVAILABLE),
-    (StoreClosedError, Exit.UNAVAILABLE),
-    (CorruptionError, Exit.DAMAGED),
-    (TypeNotAllowedError, Exit.DAMAGED),
-    (OSError, Exit.UNAVAILABLE),
-)
-
 
 def exit_of(error: Exception) -> Exit:
     """The exit code that an error leads to."""
-    return next((code for kind, code in _OF_ERRORS if isinstance(error, kind)), Exit.INTERNAL)
+    from eventstore import errors  # noqa: PLC0415 (whoever is told the codes needs no store)
+
+    # The first that fits: the narrower before the wider.
+    codes: tuple[tuple[type[Exception], Exit], ...] = (
+        (errors.NotFoundError, Exit.NOT_FOUND),
+        (errors.ConflictError, Exit.CONFLICT),
+        (errors.BadInputError, Exit.USAGE),
+        (errors.SchemaError, Exit.SCHEMA),
+        (errors.NotAStoreError, Exit.SCHEMA),
+        (errors.StorageError, Exit.UNAVAILABLE),
+        (errors.StoreClosedError, Exit.UNAVAILABLE),
+        (errors.CorruptionError, Exit.DAMAGED),
+        (errors.TypeNotAllowedError, Exit.DAMAGED),
+        (OSError, Exit.UNAVAILABLE),
+    )
+    return next((code for kind, code in codes if isinstance(error, kind)), Exit.INTERNAL)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-import typer
-
 from eventstore import BadInputError
+from eventstore_cli.declaring import Option
 
 Where = Annotated[
     list[str],
-    typer.Option("--where", "-w", metavar="KEY=VALUE", help="Of that metadata: user=ann, attempt=2, test=true."),
+    Option("--where", "-w", metavar="KEY=VALUE", help="Of that metadata: user=ann, attempt=2, test=true."),
 ]
 
 

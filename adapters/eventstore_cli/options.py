@@ -3,58 +3,53 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
-import typer
-
 from eventstore_cli import completion
-from eventstore_cli.caller import named
-from eventstore_cli.output import Output
-from eventstore_views.session import opened
+from eventstore_cli.declaring import Argument, Option
 
 _STORE = "The store"
 _SHOWING = "How it is shown"
 
 StoreUrl = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--store",
         envvar="EVENTSTORE_URL",
         metavar="URL",
         help="sqlite:///agents.db, a path, or postgresql://user@host/database.",
-        rich_help_panel=_STORE,
-        show_envvar=True,
+        panel=_STORE,
     ),
 ]
 Schema = Annotated[
     str,
-    typer.Option(
+    Option(
         "--schema",
         envvar="EVENTSTORE_SCHEMA",
         metavar="NAME",
         help="PostgreSQL: the schema of the tables.",
-        rich_help_panel=_STORE,
+        panel=_STORE,
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="JSON on standard output.", rich_help_panel=_SHOWING)]
-Utc = Annotated[bool, typer.Option("--utc", help="Times in UTC, ISO 8601.", rich_help_panel=_SHOWING)]
-NoPager = Annotated[bool, typer.Option("--no-pager", help="Never use a pager.", rich_help_panel=_SHOWING)]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", rich_help_panel=_SHOWING)]
+AsJson = Annotated[bool, Option("--json", help="JSON on standard output.", panel=_SHOWING)]
+Utc = Annotated[bool, Option("--utc", help="Times in UTC, ISO 8601.", panel=_SHOWING)]
+NoPager = Annotated[bool, Option("--no-pager", help="Never use a pager.", panel=_SHOWING)]
+Debug = Annotated[bool, Option("--debug", help="Show the traceback of an error.", panel=_SHOWING)]
 
-Thread = Annotated[str, typer.Argument(help="The thread's id.", autocompletion=completion.threads)]
-Namespace = Annotated[str, typer.Option("--namespace", "-s", metavar="NS", help="A subgraph's path (checkpoint_ns).")]
-Reason = Annotated[str | None, typer.Option("--reason", "-r", help="Why, in words: it is recorded.")]
-Full = Annotated[bool, typer.Option("--full", help="Show values in all their length.")]
+Thread = Annotated[str, Argument(help="The thread's id.", complete=completion.threads)]
+Namespace = Annotated[str, Option("--namespace", "-s", metavar="NS", help="A subgraph's path (checkpoint_ns).")]
+Reason = Annotated[str | None, Option("--reason", "-r", help="Why, in words: it is recorded.")]
+Full = Annotated[bool, Option("--full", help="Show values in all their length.")]
 Graph = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--graph",
         metavar="MODULE:ATTR",
         help="The graph whose reducers make values of what was written to its DeltaChannels. Its module is imported.",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask.")]
 
 _SHARED: dict[str, tuple[Any, Any]] = {
     "store": (StoreUrl, None),
@@ -68,47 +63,40 @@ _SHARED: dict[str, tuple[Any, Any]] = {
 BEFORE_THE_COMMAND = {"--store": 1, "--schema": 1, "--json": 0, "--utc": 0, "--no-pager": 0, "--debug": 0}
 """The options that may stand in front of a command's name, too, and how many values each takes."""
 
-Command = Callable[..., None]
+_HANDED = ("session", "store", "schema", "out")
 
 
-def on_a_store(command: Command) -> Command:
-    """A command whose first arguments are the open store and where to say what was found."""
+def with_shared(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with the options that every command has.
 
-    def run(given: dict[str, Any], out: Output) -> None:
-        with opened(named(given["store"]), given["schema"]) as session:
-            command(session, out, **_own(given))
-
-    return _with_shared(command, run, ["session", "out"])
-
-
-def without_a_store(command: Command) -> Command:
-    """A command that opens its store by itself; its first arguments are its address, its schema, and the output."""
-
-    def run(given: dict[str, Any], out: Output) -> None:
-        command(given["store"], given["schema"], out, **_own(given))
-
-    return _with_shared(command, run, ["store", "schema", "out"])
-
-
-def _own(given: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in given.items() if name not in _SHARED}
-
-
-def _with_shared(command: Command, run: Callable[[dict[str, Any], Output], None], handed: Sequence[str]) -> Command:
-    """A function with the parameters of a command, but for those that are handed to it, and the shared ones."""
+    The first arguments of its function are the open store (`session`) or, if it opens it by itself, its address
+    and schema (`store`, `schema`); and where to say what was found (`out`).
+    """
     signature = inspect.signature(command, eval_str=True)
-    own = [parameter for name, parameter in signature.parameters.items() if name not in handed]
+    opens = "session" not in signature.parameters
+    own = [parameter for name, parameter in signature.parameters.items() if name not in _HANDED]
     shared = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         for name, (annotation, default) in _SHARED.items()
     ]
 
-    def wrapper(**given: Any) -> None:
-        run(given, Output(json=given["json"], utc=given["utc"], paged=not given["no_pager"]))
+    def run(**given: Any) -> None:
+        # Neither help nor completion of a command's name takes the store.
+        from eventstore_cli.caller import named  # noqa: PLC0415
+        from eventstore_cli.output import Output  # noqa: PLC0415
+        from eventstore_views.session import opened  # noqa: PLC0415
 
-    parameters = [*(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in own), *shared]
-    described: Any = wrapper
-    described.__name__, described.__doc__ = command.__name__, command.__doc__
-    described.__signature__ = signature.replace(parameters=parameters)
-    described.__annotations__ = {each.name: each.annotation for each in parameters}
-    return wrapper
+        out = Output(json=given["json"], utc=given["utc"], paged=not given["no_pager"])
+        rest = {name: value for name, value in given.items() if name not in _SHARED}
+        if opens:
+            command(given["store"], given["schema"], out, **rest)
+            return
+        with opened(named(given["store"]), given["schema"]) as session:
+            command(session, out, **rest)
+
+    described: Any = run
+    described.__doc__ = command.__doc__
+    described.__signature__ = signature.replace(
+        parameters=[each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in [*own, *shared]]
+    )
+    return run

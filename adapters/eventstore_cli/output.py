@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Self
 
-import typer
+import click
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, OverflowMethod, RenderableType
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.segment import Segment
 from rich.text import Text as RichText
 
@@ -141,13 +139,13 @@ class Output:
             return
         if not sys.stdin.isatty():
             self.refuse(f"{question} There is nobody to ask: say --yes")
-        if not typer.confirm(printable(question), err=True):
+        if not click.confirm(printable(question), err=True):
             self.refuse("nothing was changed")
 
     def refuse(self, why: str) -> None:
         """End the command without doing anything."""
         complain(why)
-        raise typer.Exit(Exit.DECLINED)
+        raise click.exceptions.Exit(Exit.DECLINED)
 
     @contextmanager
     def progress(self) -> Iterator[Advance]:
@@ -155,6 +153,14 @@ class Output:
         if not self.notes.is_terminal:
             yield lambda *_: None
             return
+        from rich.progress import (  # noqa: PLC0415 (few commands take long)
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeRemainingColumn,
+        )
+
         bar = Progress(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -191,6 +197,8 @@ def complain(message: str) -> None:
 
 def complain_at_length(error: BaseException) -> None:
     """The traceback of an error, on standard error."""
+    import traceback  # noqa: PLC0415 (it is asked for by --debug)
+
     sys.stderr.write(_printable_lines("".join(traceback.format_exception(error))))
 
 

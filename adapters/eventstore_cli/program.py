@@ -5,38 +5,37 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated, Any
+from difflib import get_close_matches
+from typing import Any
 
-import typer
-from typer.core import TyperGroup
+import click
+from click.shell_completion import CompletionItem
 
-from eventstore_cli.commands import auditing, branching, checking, comparing, history, listing, moving, schema
 from eventstore_cli.exits import Exit, exit_of
 from eventstore_cli.options import BEFORE_THE_COMMAND
-from eventstore_cli.output import complain, complain_at_length
-from eventstore_views.naming import FORMS
+from eventstore_cli.table import PANELS, TABLE, load
 
 _DISTRIBUTION = "langgraph-checkpoint-eventstore"
+_NAME = "eventstore"
 
 
-class Commands(TyperGroup):
-    """The commands. Their errors are one line each, and lead to exit codes."""
+class Program(click.Group):
+    """The commands, each imported when it is called. Their errors are one line each, and lead to exit codes."""
 
-    def main(self, args: Sequence[str] | None = None, *more: Any, **extra: Any) -> Any:
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> Any:  # type: ignore[override]
         """Run the command line; ends the process."""
         given = [*(sys.argv[1:] if args is None else args)]
         try:
-            code = super().main(_command_first(given), *more, **{**extra, "standalone_mode": False})
-        except typer.Abort:  # Ctrl-C, or the end of the input, at a question
-            code = Exit.INTERRUPTED
-        except KeyboardInterrupt:
+            code = super().main(
+                _command_first(given) or ["--help"], prog_name or _NAME, **{**extra, "standalone_mode": False}
+            )
+        except (click.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of the input, at a question
             code = Exit.INTERRUPTED
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told in one line)
             code = _told(error, debug="--debug" in given)
         sys.exit(code if isinstance(code, int) else Exit.OK)
 
-    def invoke(self, ctx: Any) -> Any:
+    def invoke(self, ctx: click.Context) -> Any:
         """Run a command; the reader of its output may go away at any time."""
         try:
             result = super().invoke(ctx)
@@ -44,18 +43,60 @@ class Commands(TyperGroup):
         except BrokenPipeError as error:
             # Python flushes once more at its end, and would complain.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            raise typer.Exit(Exit.BROKEN_PIPE) from error
+            raise click.exceptions.Exit(Exit.BROKEN_PIPE) from error
+        except KeyboardInterrupt as error:  # click would end the line that is under way
+            raise click.exceptions.Exit(Exit.INTERRUPTED) from error
         return result
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of the commands."""
+        return [*TABLE, *super().list_commands(ctx)]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command by its name."""
+        return load(cmd_name) if cmd_name in TABLE else super().get_command(ctx, cmd_name)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that is called, or say which one may have been meant."""
+        if args[0] not in self.list_commands(ctx) and not args[0].startswith("-") and not ctx.resilient_parsing:
+            raise click.UsageError(f"No such command {args[0]!r}{_meant(args[0], self.list_commands(ctx))}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the commands under their headings, without importing them."""
+        told = [(name, entry.panel, entry.line) for name, entry in TABLE.items()]
+        told += [(name, PANELS[-1], each.get_short_help_str(200)) for name, each in self.commands.items()]
+        for panel in PANELS:
+            with formatter.section(panel):
+                formatter.write_dl([(name, line) for name, of, line in told if of == panel])
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """List the exit codes."""
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code.value), code.meaning) for code in Exit])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Offer the names of commands, without importing them; and options."""
+        lines = {name: entry.line for name, entry in TABLE.items()}
+        names = [
+            CompletionItem(name, help=lines.get(name))
+            for name in self.list_commands(ctx)
+            if name.startswith(incomplete)
+        ]
+        return [*names, *click.Command.shell_complete(self, ctx, incomplete)]
 
 
 def _told(error: Exception, *, debug: bool) -> int:
     """Say what went wrong; the exit code that it leads to."""
+    from eventstore_cli.output import complain, complain_at_length  # noqa: PLC0415 (most runs end well)
+
     if debug:
         complain_at_length(error)
-    # What is wrong with the arguments themselves is an exception of typer's, which differ between its versions.
-    if usage := getattr(error, "format_message", None):
-        context = getattr(error, "ctx", None)
-        complain(f"{usage().rstrip('.')}. See {context.command_path if context else 'eventstore'} --help")
+    if isinstance(error, click.ClickException):
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        complain(f"{error.format_message().rstrip('.')}. See {context.command_path if context else _NAME} --help")
         return Exit.USAGE
     code = exit_of(error)
     complain(
@@ -72,49 +113,70 @@ def _command_first(given: list[str]) -> list[str]:
     return [*given[at : at + 1], *given[:at], *given[at + 1 :]] if at < len(given) else given
 
 
-def _epilog() -> str:
-    codes = "\n".join(f"  {code:>3}  {code.meaning}" for code in Exit)
-    return f"Exit codes:\n\n{codes}"
+def _meant(name: str, names: Sequence[str]) -> str:
+    close = get_close_matches(name, names)
+    return f". Did you mean {' or '.join(map(repr, close))}?" if close else ""
 
 
-program = typer.Typer(
-    name="eventstore",
-    cls=Commands,
-    no_args_is_help=True,
-    rich_markup_mode="rich",
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-    epilog=_epilog(),
-)
+def _show_version(ctx: click.Context, _: click.Parameter, asked: bool) -> None:
+    if asked and not ctx.resilient_parsing:
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 (it takes as long as all else)
 
-
-def _show_version(asked: bool) -> None:
-    if asked:
         try:
             found = version(_DISTRIBUTION)
         except PackageNotFoundError:  # a checkout
             found = "(not installed)"
-        sys.stdout.write(f"eventstore {found}\n")
-        raise typer.Exit
+        sys.stdout.write(f"{_NAME} {found}\n")
+        ctx.exit()
 
 
-@program.callback()
-def eventstore(
-    _version: Annotated[
-        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
-    ] = False,
-) -> None:
-    """Git for agent state: what happened to the threads of a store, and any of it back.
+program = Program(
+    _NAME,
+    help="""Git for agent state: what happened to the threads of a store, and any of it back.
 
     The store is named by --store URL or by the environment variable EVENTSTORE_URL, in front of a command or behind it.
-    """
+    `eventstore help COMMAND` tells more of a command.
+    """,
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
+            help="Show the version.",
+        )
+    ],
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 
 
-for _group in (listing, history, comparing, branching, moving, auditing, checking, schema):
-    _group.add_to(program)
+@program.command("help")
+@click.argument("command", required=False)
+@click.pass_context
+def tell(ctx: click.Context, command: str | None) -> None:
+    """Tell more of a command; without one, how a checkpoint is named."""
+    if command is None:
+        from eventstore_views.naming import FORMS  # noqa: PLC0415 (it takes the store)
+
+        sys.stdout.write(f"{FORMS}\n")
+        return
+    assert ctx.parent is not None
+    _, found, _ = program.resolve_command(ctx.parent, [command])
+    assert found is not None
+    with click.Context(found, ctx.parent, command) as of:
+        sys.stdout.write(f"{found.get_help(of)}\n")
 
 
-@program.command("help", rich_help_panel="More")
-def forms() -> None:
-    """How a checkpoint is named."""
-    sys.stdout.write(f"{FORMS}\n")
+_SHELLS = ("bash", "zsh", "fish")
+
+
+@program.command("completion")
+@click.argument("shell", type=click.Choice(_SHELLS))
+def completion(shell: str) -> None:
+    """Print what a shell's configuration needs for completion on Tab: bash, zsh or fish."""
+    from click.shell_completion import get_completion_class  # noqa: PLC0415 (see the top)
+
+    made = get_completion_class(shell)
+    assert made is not None
+    sys.stdout.write(f"{made(program, {}, _NAME, '_EVENTSTORE_COMPLETE').source()}\n")

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from eventstore import ChainError, StreamInfo, Verification
 from eventstore_views import times
-from projections import Branch, RecoveryPoint, SavedCheckpoint, StalledThread, Statistics, TaskState
 from projections.diffing.plain import plain
-from projections.recovery.report import Finding, Report
+
+if TYPE_CHECKING:
+    from eventstore import ChainError, StreamInfo, Verification
+    from projections import Branch, RecoveryPoint, SavedCheckpoint, StalledThread, Statistics, TaskState
+    from projections.recovery.report import Finding, Report
 
 
 def thread(stream: StreamInfo) -> dict[str, Any]:

@@ -6,13 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from eventstore import EventStore, NotFoundError, UnavailableError
 from eventstore.address import SQLiteAddress, parse
 from eventstore_views import naming
 from eventstore_views.showing import Showing
-from projections import Audit, Branches, CheckpointId, Checkpoints, Recovery, Timeline, checkpoint_ids
-from projections.reading.located import Located
+
+# Each command needs a few of these: they are imported where they are made.
+if TYPE_CHECKING:
+    from projections import Audit, Branches, CheckpointId, Checkpoints, Recovery, Timeline
+    from projections.reading.located import Located
 
 SERIALIZER = Showing()
 """How every value is read here."""
@@ -32,26 +36,36 @@ class Session:
     @cached_property
     def checkpoints(self) -> Checkpoints:
         """The checkpoints of the threads."""
+        from projections import Checkpoints  # noqa: PLC0415
+
         return Checkpoints(self.store, migrate=False)
 
     @cached_property
     def timeline(self) -> Timeline:
         """The history of the threads."""
+        from projections import Timeline  # noqa: PLC0415
+
         return Timeline(self.checkpoints)
 
     @cached_property
     def branches(self) -> Branches:
         """The branches of the store's threads."""
+        from projections import Branches  # noqa: PLC0415
+
         return Branches(self.checkpoints)
 
     @cached_property
     def recovery(self) -> Recovery:
         """The recovery of the store's threads."""
+        from projections import Recovery  # noqa: PLC0415
+
         return Recovery(self.checkpoints)
 
     @cached_property
     def audit(self) -> Audit:
         """The audit of the store's events."""
+        from projections import Audit  # noqa: PLC0415
+
         return Audit(self.checkpoints)
 
     def ids(self, thread: str) -> list[CheckpointId]:
@@ -63,6 +77,8 @@ class Session:
         if thread not in self._ids:
             if self.store.head(thread) is None:
                 raise NotFoundError(f"there is no thread {thread!r}: see eventstore threads")
+            from projections import checkpoint_ids  # noqa: PLC0415
+
             self._ids[thread] = checkpoint_ids(self.checkpoints, thread)
         return self._ids[thread]
 

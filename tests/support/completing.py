@@ -8,6 +8,6 @@ from tests.support.shell import Shell
 def completions(shell: Shell, line: str) -> list[str]:
     """Return what bash offers at the end of a line."""
     words = line.split(" ")
-    ran = shell(_EVENTSTORE_COMPLETE="complete_bash", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
+    ran = shell(_EVENTSTORE_COMPLETE="bash_complete", COMP_WORDS=line, COMP_CWORD=str(len(words) - 1))
     assert ran.code == 0
-    return ran.out.split()
+    return [each.partition(",")[2] for each in ran.out.splitlines() if each]

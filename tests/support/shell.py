@@ -18,8 +18,8 @@ from fcntl import ioctl
 from pathlib import Path
 from typing import Any
 
-import typer
-from typer.testing import CliRunner
+import click
+from click.testing import CliRunner
 
 from eventstore_cli.program import program
 
@@ -77,7 +77,7 @@ class Shell:
         program: The program that is run in this process.
     """
 
-    def __init__(self, url: str, program: typer.Typer = program) -> None:
+    def __init__(self, url: str, program: click.Command = program) -> None:
         self.program = program
         self.environment = {"EVENTSTORE_URL": url, "EVENTSTORE_SCHEMA": None, "TZ": "UTC"}
 

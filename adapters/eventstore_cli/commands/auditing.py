@@ -8,12 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from eventstore import BadInputError
 from eventstore_cli import completion
+from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.filtering import Where, where
-from eventstore_cli.options import Yes, on_a_store
+from eventstore_cli.options import Yes
 from eventstore_cli.output import Cell, Output, Text, columns
 from eventstore_cli.values import counted, size
 from eventstore_views import times
@@ -27,21 +26,19 @@ _WHICH = "Which events"
 
 ThreadFilter = Annotated[
     str | None,
-    typer.Option("--thread", "-t", help="Of this thread.", rich_help_panel=_WHICH, autocompletion=completion.threads),
+    Option("--thread", "-t", help="Of this thread.", panel=_WHICH, complete=completion.threads),
 ]
-Prefix = Annotated[str | None, typer.Option(help="Of threads whose ids begin so.", rich_help_panel=_WHICH)]
-Run = Annotated[str | None, typer.Option(help="Of this run.", rich_help_panel=_WHICH)]
-Node = Annotated[str | None, typer.Option(help="Written by tasks of this node.", rich_help_panel=_WHICH)]
-Channel = Annotated[
-    str | None, typer.Option("--channel", "-c", help="That wrote this channel.", rich_help_panel=_WHICH)
-]
+Prefix = Annotated[str | None, Option(help="Of threads whose ids begin so.", panel=_WHICH)]
+Run = Annotated[str | None, Option(help="Of this run.", panel=_WHICH)]
+Node = Annotated[str | None, Option(help="Written by tasks of this node.", panel=_WHICH)]
+Channel = Annotated[str | None, Option("--channel", "-c", help="That wrote this channel.", panel=_WHICH)]
 Topics = Annotated[
     list[str],
-    typer.Option("--topic", help="Of this kind: thread.rolled_back; several: of any.", rich_help_panel=_WHICH),
+    Option("--topic", help="Of this kind: thread.rolled_back; several: of any.", panel=_WHICH),
 ]
-Since = Annotated[str | None, typer.Option(metavar="TIME", help="Not older: 1d, 2026-11-21.", rich_help_panel=_WHICH)]
-Until = Annotated[str | None, typer.Option(metavar="TIME", help="Older.", rich_help_panel=_WHICH)]
-OldestFirst = Annotated[bool, typer.Option("--oldest-first", help="The first first.")]
+Since = Annotated[str | None, Option(metavar="TIME", help="Not older: 1d, 2026-11-21.", panel=_WHICH)]
+Until = Annotated[str | None, Option(metavar="TIME", help="Older.", panel=_WHICH)]
+OldestFirst = Annotated[bool, Option("--oldest-first", help="The first first.")]
 
 
 class Format(StrEnum):
@@ -49,12 +46,6 @@ class Format(StrEnum):
 
     JSONL = "jsonl"
     PARQUET = "parquet"
-
-
-def add_to(program: typer.Typer) -> None:
-    """Add these commands to the program."""
-    program.command(rich_help_panel="Look")(on_a_store(audit))
-    program.command(rich_help_panel="Look")(on_a_store(export))
 
 
 def audit(
@@ -65,12 +56,12 @@ def audit(
     run: Run = None,
     node: Node = None,
     channel: Channel = None,
-    topic: Topics = [],  # noqa: B006 (typer copies it)
+    topic: Topics = [],  # noqa: B006 (it is copied)
     metadata: Where = [],  # noqa: B006
     since: Since = None,
     until: Until = None,
     oldest_first: OldestFirst = False,
-    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 50,
+    number: Annotated[int, Option("-n", min=0, help="How many at most; 0: all.")] = 50,
 ) -> None:
     """Show who did what, when: the events of all threads, the last first.
 
@@ -102,20 +93,18 @@ def audit(
 def export(
     session: Session,
     out: Output,
-    file: Annotated[str, typer.Argument(help="The file; -: standard output, as JSON lines.")],
-    format_: Annotated[
-        Format | None, typer.Option("--format", "-f", help="By default as the file's name ends.")
-    ] = None,
+    file: Annotated[str, Argument(help="The file; -: standard output, as JSON lines.")],
+    format_: Annotated[Format | None, Option("--format", "-f", help="By default as the file's name ends.")] = None,
     thread: ThreadFilter = None,
     prefix: Prefix = None,
     run: Run = None,
     node: Node = None,
     channel: Channel = None,
-    topic: Topics = [],  # noqa: B006 (typer copies it)
+    topic: Topics = [],  # noqa: B006 (it is copied)
     metadata: Where = [],  # noqa: B006
     since: Since = None,
     until: Until = None,
-    newest_first: Annotated[bool, typer.Option("--newest-first", help="The last first.")] = False,
+    newest_first: Annotated[bool, Option("--newest-first", help="The last first.")] = False,
     yes: Yes = False,
 ) -> None:
     """Write events into a file, as JSON lines or Parquet.

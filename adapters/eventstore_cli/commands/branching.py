@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
-import typer
 from rich.console import ConsoleRenderable, Group
 from rich.tree import Tree
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
 from eventstore_cli.caller import cause
-from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
+from eventstore_cli.declaring import Argument, Option
+from eventstore_cli.options import Namespace, Reason, Thread, Yes
 from eventstore_cli.output import Output, Text
 from eventstore_cli.values import counted, size
 from eventstore_views import documents
@@ -23,18 +23,8 @@ from projections import Branch
 
 At = Annotated[
     str | None,
-    typer.Option(
-        "--at", metavar="CHECKPOINT", help="Which; see `eventstore help`.", autocompletion=completion.checkpoints
-    ),
+    Option("--at", metavar="CHECKPOINT", help="Which; see `eventstore help`.", complete=completion.checkpoints),
 ]
-
-
-def add_to(program: typer.Typer) -> None:
-    """Add these commands to the program."""
-    program.command(rich_help_panel="Look")(on_a_store(tree))
-    program.command(rich_help_panel="Change")(on_a_store(fork))
-    program.command(rich_help_panel="Change")(on_a_store(promote))
-    program.command(rich_help_panel="Change")(on_a_store(delete))
 
 
 def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = "") -> None:
@@ -63,10 +53,10 @@ def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = "
 def fork(
     session: Session,
     out: Output,
-    source: Annotated[str, typer.Argument(help="The thread to fork.", autocompletion=completion.threads)],
-    target: Annotated[str, typer.Argument(help="The new thread's id.")],
+    source: Annotated[str, Argument(help="The thread to fork.", complete=completion.threads)],
+    target: Annotated[str, Argument(help="The new thread's id.")],
     at: At = None,
-    name: Annotated[str | None, typer.Option(help="What to call the branch.")] = None,
+    name: Annotated[str | None, Option(help="What to call the branch.")] = None,
     namespace: Namespace = "",
     reason: Reason = None,
 ) -> None:
@@ -94,9 +84,9 @@ def fork(
 def promote(
     session: Session,
     out: Output,
-    branch: Annotated[str, typer.Argument(help="The fork.", autocompletion=completion.threads)],
-    over: Annotated[str, typer.Argument(help="The thread whose id it gets.", autocompletion=completion.threads)],
-    keep_as: Annotated[str | None, typer.Option(metavar="ID", help="The id under which the other is kept.")] = None,
+    branch: Annotated[str, Argument(help="The fork.", complete=completion.threads)],
+    over: Annotated[str, Argument(help="The thread whose id it gets.", complete=completion.threads)],
+    keep_as: Annotated[str | None, Option(metavar="ID", help="The id under which the other is kept.")] = None,
     reason: Reason = None,
     yes: Yes = False,
 ) -> None:
@@ -126,7 +116,7 @@ def delete(
     thread: Thread,
     checkpoint: Annotated[
         str | None,
-        typer.Argument(help="The last checkpoint of the branch.", autocompletion=completion.checkpoints),
+        Argument(help="The last checkpoint of the branch.", complete=completion.checkpoints),
     ] = None,
     reason: Reason = None,
     yes: Yes = False,

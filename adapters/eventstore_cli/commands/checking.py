@@ -7,12 +7,12 @@ from datetime import timedelta
 from itertools import islice
 from typing import Annotated, Any
 
-import typer
+import click
 
 from eventstore import ChainError
 from eventstore_cli import completion
+from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.exits import Exit
-from eventstore_cli.options import on_a_store
 from eventstore_cli.output import Advance, Cell, Output, Text, columns
 from eventstore_cli.values import counted
 from eventstore_views import documents, times
@@ -27,21 +27,15 @@ _PAGE = 100
 _STYLES = {"interrupt": "yellow", "error": "red", "died": "red", "damaged": "red bold", "pending": ""}
 
 
-def add_to(program: typer.Typer) -> None:
-    """Add these commands to the program."""
-    program.command(rich_help_panel="Check")(on_a_store(stalled))
-    program.command(rich_help_panel="Check")(on_a_store(verify))
-
-
 def stalled(
     session: Session,
     out: Output,
-    prefix: Annotated[str, typer.Argument(help="How their ids begin.", autocompletion=completion.threads)] = "",
+    prefix: Annotated[str, Argument(help="How their ids begin.", complete=completion.threads)] = "",
     older_than: Annotated[
         str | None,
-        typer.Option(metavar="DURATION", help="Taken to have died if nothing was recorded for so long: 10m."),
+        Option(metavar="DURATION", help="Taken to have died if nothing was recorded for so long: 10m."),
     ] = None,
-    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 100,
+    number: Annotated[int, Option("-n", min=0, help="How many at most; 0: all.")] = 100,
 ) -> None:
     """List threads that stopped in the middle, and why.
 
@@ -68,9 +62,9 @@ def verify(
     session: Session,
     out: Output,
     threads: Annotated[
-        list[str] | None, typer.Argument(help="These threads; none: all.", autocompletion=completion.threads)
+        list[str] | None, Argument(help="These threads; none: all.", complete=completion.threads)
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Only the hashes of the log.")] = False,
+    quick: Annotated[bool, Option("--quick", help="Only the hashes of the log.")] = False,
 ) -> None:
     """Check that everything is as it was written.
 
@@ -93,7 +87,7 @@ def verify(
         if not findings and reports and not threads:
             out.say([Text(f"✓ {counted(len(reports), 'thread')}: all is as it was written", "green")])
     if findings:
-        raise typer.Exit(Exit.FINDINGS)
+        raise click.exceptions.Exit(Exit.FINDINGS)
 
 
 def _stalled(session: Session, prefix: str, older_than: timedelta | None) -> Iterator[StalledThread]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-import typer
+import click
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
+from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.exits import Exit
 from eventstore_cli.graphs import Reading, reading
-from eventstore_cli.options import Full, Graph, Namespace, Thread, on_a_store
+from eventstore_cli.options import Full, Graph, Namespace, Thread
 from eventstore_cli.output import Cell, Output, Text, columns
 from eventstore_cli.values import folded_by
 from eventstore_views.naming import Short
@@ -21,15 +22,7 @@ from projections.diffing.glance import glance
 _SIGNS = {"+": "green", "-": "red", "~": "yellow", " ": "dim"}
 _SHORT, _FULL = 100, 100_000
 
-Checkpoint = Annotated[str | None, typer.Argument(help="See `eventstore help`.", autocompletion=completion.checkpoints)]
-
-
-def add_to(program: typer.Typer) -> None:
-    """Add these commands to the program."""
-    program.command(rich_help_panel="Look")(on_a_store(diff))
-    # -1 is the last item, and no option.
-    negative = {"ignore_unknown_options": True}
-    program.command(rich_help_panel="Look", context_settings=negative)(on_a_store(blame))
+Checkpoint = Annotated[str | None, Argument(help="See `eventstore help`.", complete=completion.checkpoints)]
 
 
 def diff(
@@ -39,13 +32,13 @@ def diff(
     a: Checkpoint = None,
     b: Checkpoint = None,
     channel: Annotated[
-        list[str], typer.Option("--channel", "-c", help="Only this channel.", autocompletion=completion.channels)
-    ] = [],  # noqa: B006 (typer copies it)
+        list[str], Option("--channel", "-c", help="Only this channel.", complete=completion.channels)
+    ] = [],  # noqa: B006 (it is copied)
     other: Annotated[
         str | None,
-        typer.Option("--with", metavar="THREAD", help="B is of this thread.", autocompletion=completion.threads),
+        Option("--with", metavar="THREAD", help="B is of this thread.", complete=completion.threads),
     ] = None,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 if they differ.")] = False,
+    exit_code: Annotated[bool, Option("--exit-code", help="End with 1 if they differ.")] = False,
     namespace: Namespace = "",
     graph: Graph = None,
     full: Full = False,
@@ -84,20 +77,20 @@ def diff(
         lines += [*map(_coloured, changed)] or [Text("no channel differs", "dim")]
         out.say([*lines, *folded_by((each.channel, each.folded) for each in found.channels)])
     if exit_code and found:
-        raise typer.Exit(Exit.FINDINGS)
+        raise click.exceptions.Exit(Exit.FINDINGS)
 
 
 def blame(
     session: Session,
     out: Output,
     thread: Thread,
-    channel: Annotated[str, typer.Argument(help="The channel.", autocompletion=completion.channels)],
+    channel: Annotated[str, Argument(help="The channel.", complete=completion.channels)],
     item: Annotated[
-        list[str] | None, typer.Argument(help="An index, a message's id, or a key; several lead further inside.")
+        list[str] | None, Argument(help="An index, a message's id, or a key; several lead further inside.")
     ] = None,
     at: Annotated[
         str,
-        typer.Option("--at", metavar="CHECKPOINT", help="As it was there.", autocompletion=completion.checkpoints),
+        Option("--at", metavar="CHECKPOINT", help="As it was there.", complete=completion.checkpoints),
     ] = "@",
     namespace: Namespace = "",
     graph: Graph = None,

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
+from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.graphs import Reading, reading
-from eventstore_cli.options import Full, Graph, Namespace, Thread, on_a_store
+from eventstore_cli.options import Full, Graph, Namespace, Thread
 from eventstore_cli.output import Cell, Output, Text, columns
 from eventstore_cli.values import described, folded_by, size
 from eventstore_views import documents, times
 from eventstore_views.naming import Short
 from eventstore_views.session import SERIALIZER, Session
-from projections import ChannelChange, RecoveryPoint, SavedCheckpoint, TimelineEntry
 from projections.diffing.glance import glance
+
+if TYPE_CHECKING:
+    from projections import ChannelChange, RecoveryPoint, SavedCheckpoint, TimelineEntry
 
 # Sorts right behind an id.
 _BEHIND = "\x01"
@@ -29,20 +30,14 @@ _RUN = 8
 _INDENT = 8
 
 
-def add_to(program: typer.Typer) -> None:
-    """Add these commands to the program."""
-    program.command(rich_help_panel="Look")(on_a_store(log))
-    program.command(rich_help_panel="Look")(on_a_store(show))
-
-
 def log(
     session: Session,
     out: Output,
     thread: Thread,
     namespace: Namespace = "",
-    all_: Annotated[bool, typer.Option("--all", "-a", help="Of all namespaces: of subgraphs, too.")] = False,
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Only what was saved since.")] = None,
-    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 30,
+    all_: Annotated[bool, Option("--all", "-a", help="Of all namespaces: of subgraphs, too.")] = False,
+    since: Annotated[str | None, Option(metavar="TIME", help="Only what was saved since.")] = None,
+    number: Annotated[int, Option("-n", min=0, help="How many at most; 0: all.")] = 30,
     graph: Graph = None,
 ) -> None:
     """Show the checkpoints of a thread, the latest first, with what each changed.
@@ -76,13 +71,11 @@ def show(
     session: Session,
     out: Output,
     thread: Thread,
-    checkpoint: Annotated[
-        str, typer.Argument(help="Which; see `eventstore help`.", autocompletion=completion.checkpoints)
-    ] = "@",
+    checkpoint: Annotated[str, Argument(help="Which; see `eventstore help`.", complete=completion.checkpoints)] = "@",
     channel: Annotated[
-        list[str], typer.Option("--channel", "-c", help="Only this channel.", autocompletion=completion.channels)
-    ] = [],  # noqa: B006 (typer copies it)
-    at: Annotated[str | None, typer.Option("--at", metavar="TIME", help="As it was then.")] = None,
+        list[str], Option("--channel", "-c", help="Only this channel.", complete=completion.channels)
+    ] = [],  # noqa: B006 (it is copied)
+    at: Annotated[str | None, Option("--at", metavar="TIME", help="As it was then.")] = None,
     namespace: Namespace = "",
     graph: Graph = None,
     full: Full = False,

@@ -6,12 +6,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated
 
-import typer
-
 from eventstore import StreamInfo
 from eventstore_cli import completion
+from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.filtering import Where, where
-from eventstore_cli.options import on_a_store
 from eventstore_cli.output import Output, Text, columns
 from eventstore_cli.values import size
 from eventstore_views import documents, times
@@ -22,21 +20,15 @@ from projections.diffing.glance import glance
 _PAGE = 100
 
 
-def add_to(program: typer.Typer) -> None:
-    """Add these commands to the program."""
-    program.command(rich_help_panel="Look")(on_a_store(threads))
-    program.command(rich_help_panel="Check")(on_a_store(stats))
-
-
 def threads(
     session: Session,
     out: Output,
-    prefix: Annotated[str, typer.Argument(help="How their ids begin.", autocompletion=completion.threads)] = "",
+    prefix: Annotated[str, Argument(help="How their ids begin.", complete=completion.threads)] = "",
     metadata: Where = (),  # type: ignore[assignment]
-    since: Annotated[str | None, typer.Option(metavar="TIME", help="Active since then.")] = None,
-    until: Annotated[str | None, typer.Option(metavar="TIME", help="Not active since then.")] = None,
-    by_name: Annotated[bool, typer.Option("--by-name", help="By name, not the last active first.")] = False,
-    number: Annotated[int, typer.Option("-n", min=0, help="How many at most; 0: all.")] = 50,
+    since: Annotated[str | None, Option(metavar="TIME", help="Active since then.")] = None,
+    until: Annotated[str | None, Option(metavar="TIME", help="Not active since then.")] = None,
+    by_name: Annotated[bool, Option("--by-name", help="By name, not the last active first.")] = False,
+    number: Annotated[int, Option("-n", min=0, help="How many at most; 0: all.")] = 50,
 ) -> None:
     """List threads, the last active first.
 
@@ -60,7 +52,7 @@ def threads(
 def stats(
     session: Session,
     out: Output,
-    thread: Annotated[str | None, typer.Argument(help="Only this thread.", autocompletion=completion.threads)] = None,
+    thread: Annotated[str | None, Argument(help="Only this thread.", complete=completion.threads)] = None,
 ) -> None:
     """Count what the store holds, or a thread.
 

@@ -5,24 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated
 
-import typer
-
 from eventstore import NotFoundError
 from eventstore_cli import completion
 from eventstore_cli.caller import cause
-from eventstore_cli.options import Namespace, Reason, Thread, Yes, on_a_store
+from eventstore_cli.declaring import Argument
+from eventstore_cli.options import Namespace, Reason, Thread, Yes
 from eventstore_cli.output import Output, Text
 from eventstore_cli.values import counted
 from eventstore_views.session import Session
 from projections import Moved
 
-Checkpoint = Annotated[str, typer.Argument(help="Which; see `eventstore help`.", autocompletion=completion.checkpoints)]
-
-
-def add_to(program: typer.Typer) -> None:
-    """Add these commands to the program."""
-    for command in (rollback, undo, switch):
-        program.command(rich_help_panel="Change")(on_a_store(command))
+Checkpoint = Annotated[str, Argument(help="Which; see `eventstore help`.", complete=completion.checkpoints)]
 
 
 def rollback(

@@ -6,14 +6,13 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
 from eventstore import EventStore, SchemaError, migration_sql
 from eventstore.address import SQLiteAddress, parse
 from eventstore.migrations import load_migrations
 from eventstore.queries import Dialect
 from eventstore_cli.caller import named
-from eventstore_cli.options import Yes, without_a_store
+from eventstore_cli.declaring import Option
+from eventstore_cli.options import Yes
 from eventstore_cli.output import Output, Text
 from eventstore_views.session import existing
 from projections import Checkpoints
@@ -28,20 +27,13 @@ class DialectName(StrEnum):
     POSTGRES = "postgres"
 
 
-def add_to(program: typer.Typer) -> None:
-    """Add this command to the program."""
-    program.command(rich_help_panel="Check")(without_a_store(migrate))
-
-
 def migrate(
     store: str | None,
     schema: str,
     out: Output,
-    sql: Annotated[bool, typer.Option("--sql", help="Only print the SQL that makes a new store.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Only look: ends with 6 if there is something to do.")] = False,
-    dialect: Annotated[
-        DialectName | None, typer.Option(help="With --sql, for which database, if no store is named.")
-    ] = None,
+    sql: Annotated[bool, Option("--sql", help="Only print the SQL that makes a new store.")] = False,
+    check: Annotated[bool, Option("--check", help="Only look: ends with 6 if there is something to do.")] = False,
+    dialect: Annotated[DialectName | None, Option(help="With --sql, for which database, if no store is named.")] = None,
     yes: Yes = False,
 ) -> None:
     """Create the tables of a store, or bring them up to date.

@@ -8,8 +8,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random
-
 from eventstore.codec.envelope import erased
 from eventstore.errors import BusyError, NotAStoreError
 from eventstore.recorders.sqlite.errors import translated
@@ -60,6 +58,9 @@ def use_wal(connection: sqlite3.Connection, where: str, *, patience: float) -> N
         mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     if mode == "wal":
         return
+    # Once in a file's life: whoever opens one that is there starts sooner.
+    from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random  # noqa: PLC0415
+
     for attempt in Retrying(
         retry=retry_if_exception_type(BusyError),
         stop=stop_after_delay(patience),

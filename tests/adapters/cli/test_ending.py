@@ -5,22 +5,23 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-import typer
-from typer.main import get_command
 
 from eventstore import NewEvent, errors
+from eventstore_cli.declaring import command_of
 from eventstore_cli.exits import Exit, exit_of
-from eventstore_cli.options import Command, on_a_store
+from eventstore_cli.options import with_shared
 from eventstore_cli.output import Output
-from eventstore_cli.program import Commands, program
+from eventstore_cli.program import Program
+from eventstore_cli.table import TABLE, load
 from eventstore_views.session import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.shell import CTRL_C, READING, ROOT, Shell, command
 
-COMMANDS = sorted(name for name in get_command(program).commands if name != "help")  # type: ignore[attr-defined]
+COMMANDS = sorted(TABLE)
 
 
 def test_every_command_is_there() -> None:
@@ -58,6 +59,59 @@ def test_how_checkpoints_are_named_is_told() -> None:
     assert "step:5" in Shell("").ok("help").out
 
 
+@pytest.mark.parametrize("name", TABLE)
+def test_the_list_says_of_a_command_what_its_help_says_first(name: str) -> None:
+    assert (load(name).help or "").splitlines()[0] == TABLE[name].line
+
+
+def test_help_of_a_command_is_that_commands_help() -> None:
+    shell = Shell("")
+    assert shell.ok("help", "log").out == shell.ok("log", "--help").out
+    assert "Did you mean 'log'" in shell("help", "lgo").err
+
+
+def test_the_bare_command_shows_help_and_nothing_odd() -> None:
+    bare = Shell("").process()
+    assert (bare.code, bare.err) == (0, "")
+    assert bare.out.startswith("Usage: eventstore ")
+    assert bare.out == Shell("").process("--help").out
+
+
+LATER = ("asyncio", "langgraph", "psycopg", "pydantic", "rich.progress", "tenacity", "projections.recovery", "email")
+IMPORTED = """
+import sys
+from eventstore_cli.app import main
+try:
+    main()
+finally:
+    sys.stderr.write(" ".join(sorted(sys.modules)))
+"""
+
+
+def imported(arguments: list[str], environment: dict[str, str]) -> set[str]:
+    """The modules that a command has imported when it ends."""
+    done = subprocess.run(
+        [sys.executable, "-c", IMPORTED, *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+    return set(done.stderr.split())
+
+
+@pytest.mark.parametrize("arguments", [[], ["help", "log"], ["threads"], ["log", "t"]], ids=" ".join)
+def test_a_command_imports_what_it_needs_and_no_more(sqlite_url: str, arguments: list[str]) -> None:
+    """A list says on every machine what seconds say on one: half of the start was modules that nothing called."""
+    with EventStoreSaver.from_conn_string(sqlite_url) as saver:
+        saver.store.append("t", [NewEvent("n")])
+    found = imported(arguments, Shell(sqlite_url).variables({}))
+    assert "eventstore_cli.program" in found
+    assert not found.intersection(LATER)
+    assert ("eventstore" in found) is bool(arguments)
+
+
+def test_completion_of_a_command_takes_no_store(sqlite_url: str) -> None:
+    asking = {"_EVENTSTORE_COMPLETE": "bash_complete", "COMP_WORDS": "eventstore lo", "COMP_CWORD": "1"}
+    assert not imported([], Shell(sqlite_url).variables(asking)) & {*LATER, "eventstore", "rich"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -78,16 +132,11 @@ def test_wrong_arguments_are_one_line_that_says_where_help_is(sqlite_url: str, a
     assert ran.out == ""
 
 
-def having(command: Command) -> typer.Typer:
-    """A program like ours that has a command of its own beside `stats`, which does nothing."""
-    own = typer.Typer(cls=Commands, pretty_exceptions_enable=False)
-    own.command()(on_a_store(command))
-    own.command()(on_a_store(stats))
+def having(command: Callable[..., None]) -> Program:
+    """A program like ours that has a command of its own, too."""
+    own = Program("eventstore")
+    own.add_command(command_of(command.__name__, with_shared(command)))
     return own
-
-
-def stats(session: Session, out: Output) -> None:
-    pass
 
 
 def test_an_unexpected_error_is_one_line_and_a_traceback_if_asked_for(url: str, saver: EventStoreSaver) -> None:
@@ -140,17 +189,15 @@ def test_a_reader_that_goes_away_is_no_error(shell: Shell, agent: Any, saver: Ev
 STOPPED = """
 import os, signal, sys
 from eventstore_cli.app import main
-from eventstore_cli.options import on_a_store
-from eventstore_cli.options import Command, on_a_store
-from eventstore_cli.output import Output
-from eventstore_cli.program import Commands, program
-from eventstore_views.session import Session
+from eventstore_cli.declaring import command_of
+from eventstore_cli.options import with_shared
+from eventstore_cli.program import program
 
 def stop(session, out):
     os.kill(os.getpid(), signal.SIGINT)
     signal.pause()
 
-program.command()(on_a_store(stop))
+program.add_command(command_of("stop", with_shared(stop)))
 sys.argv = ["eventstore", "stop"]
 main()
 """

@@ -117,10 +117,10 @@ def test_a_newer_store_is_refused(url: str) -> None:
 WITHOUT = """
 import importlib.util, sys
 found = importlib.util.find_spec
-importlib.util.find_spec = lambda name, *rest: None if name in ("typer", "rich") else found(name, *rest)
+importlib.util.find_spec = lambda name, *rest: None if name in ("click", "rich") else found(name, *rest)
 sys.argv = ["eventstore", "threads"]
 from eventstore_cli.app import main
-assert not {"typer", "rich"} & set(sys.modules)
+assert not {"click", "rich"} & set(sys.modules)
 main()
 """
 
