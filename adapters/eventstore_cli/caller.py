@@ -21,9 +21,10 @@ def named(url: str | None) -> str:
     return url
 
 
-def cause(command: str) -> Cause:
-    """Return the cause of a command's events: the user, and the command."""
-    return Cause(metadata={**_user(), "via": f"eventstore {command}"})
+def cause(command: str, reason: str | None = None) -> Cause:
+    """Return the cause of a command's events: the user, the command, and why, if that is said."""
+    why = {} if reason is None else {"reason": reason}
+    return Cause(metadata={**_user(), "via": f"eventstore {command}", **why})
 
 
 def _user() -> dict[str, str]:

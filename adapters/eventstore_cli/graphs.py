@@ -57,6 +57,18 @@ def reading(named: str | None, namespace: str, channels: Sequence[str] = ()) -> 
     return Reading(_serializer(graph), reducers)
 
 
+def graph_of(named: str) -> tuple[Any, Serializer]:
+    """Import a graph, and return it with the serializer of its own saver, or else of any saver.
+
+    Raises:
+        BadInputError: It names no graph.
+    """
+    with redirect_stdout(sys.stderr):
+        graph = _graph(named)
+        _reducers(named, graph)  # says if it is no compiled graph
+    return graph, _serializer(graph)
+
+
 def _graph(named: str) -> Any:
     module_name, _, attribute = named.partition(":")
     if not module_name or not attribute:

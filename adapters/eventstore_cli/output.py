@@ -99,10 +99,6 @@ class Output:
         """A time to read."""
         return "" if moment is None else times.shown(moment, utc=self.utc)
 
-    def fits(self, lines: Sequence[Text]) -> bool:
-        """Return whether every line fits into the width of the screen."""
-        return all(line.cell_len <= self.console.width for line in lines)
-
     def document(self, value: Any) -> None:
         """Say something to a program: one line of JSON."""
         ascii_only = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
@@ -122,6 +118,16 @@ class Output:
                 self._print(said)
         else:
             self._print(said)
+
+    def line(self, line: Text) -> None:
+        """Say one line to people, now: they wait for it."""
+        line.no_wrap = False
+        self._print([line])
+        self.flush()
+
+    def flush(self) -> None:
+        """Let go of what was said."""
+        sys.stdout.flush()
 
     def note(self, text: str) -> None:
         """Say something beside, to people only."""
@@ -182,6 +188,10 @@ class Output:
 
     def _print(self, said: Iterable[ConsoleRenderable | str]) -> None:
         for each in said:
+            # In a pipe a line is what it says: nothing is styled, and a tab is a tab.
+            if isinstance(each, RichText) and not self.console.is_terminal:
+                self.console.file.write(f"{_printable_lines(each.plain)}\n")
+                continue
             # What is aligned is cut off at the edge; anything else goes on in the next line.
             if isinstance(each, Text) and each.no_wrap:
                 self.console.print(each, no_wrap=True, overflow="ellipsis")
@@ -210,7 +220,7 @@ def columns(rows: Sequence[Sequence[Cell]], *, head: Sequence[str] = (), right: 
         head: What the columns are called.
         right: Which are aligned at their right.
     """
-    cells = [[_text(cell) for cell in row] for row in rows]
+    cells = [[text_of_cell(cell) for cell in row] for row in rows]
     kept = [at for at in range(len(cells[0]) if cells else 0) if any(row[at].plain for row in cells)]
     right = set(right)
     if head and rows:
@@ -219,7 +229,8 @@ def columns(rows: Sequence[Sequence[Cell]], *, head: Sequence[str] = (), right: 
     return [_line([(row[at], widths[at], at in right) for at in kept]) for row in cells]
 
 
-def _text(cell: Cell) -> RichText:
+def text_of_cell(cell: Cell) -> RichText:
+    """Return the text of a cell."""
     return cell if isinstance(cell, RichText) else Text(cell)
 
 

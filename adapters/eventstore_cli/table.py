@@ -41,11 +41,14 @@ TABLE: Mapping[str, Entry] = {
         "Show where what a channel holds comes from: which checkpoint, node and run put it there.",
         flexible=True,
     ),
+    "compare": Entry("Look", "comparing", "Show what each of two branches changed since they parted."),
     "tree": Entry("Look", "branching", "Draw all that has branched from a thread, and what it branched from."),
+    "tail": Entry("Look", "following", "Show the last events, and with --follow those to come."),
     "audit": Entry("Look", "auditing", "Show who did what, when: the events of all threads, the last first."),
     "export": Entry("Look", "auditing", "Write events into a file, as JSON lines or Parquet."),
     "stalled": Entry("Check", "checking", "List threads that stopped in the middle, and why."),
     "verify": Entry("Check", "checking", "Check that everything is as it was written."),
+    "health": Entry("Check", "health", "Tell whether the store is well, and what an operator watches."),
     "stats": Entry("Check", "listing", "Count what the store holds, or a thread."),
     "migrate": Entry("Check", "schema", "Create the tables of a store, or bring them up to date."),
     "rollback": Entry("Change", "moving", "Put a thread back to where it was at a checkpoint."),
@@ -53,7 +56,9 @@ TABLE: Mapping[str, Entry] = {
     "switch": Entry("Change", "moving", "Put a thread on another of its branches."),
     "fork": Entry("Change", "branching", "Begin a new thread with the past of another one."),
     "promote": Entry("Change", "branching", "Let a fork take the place of another thread."),
-    "delete": Entry("Change", "branching", "Delete a thread, or the branch of it that ends at a checkpoint."),
+    "replay": Entry("Change", "replaying", "Run again what a changed node concerns, in a new thread."),
+    "prune": Entry("Change", "forgetting", "Forget the past of threads, and keep the latest checkpoint of each."),
+    "delete": Entry("Change", "forgetting", "Delete threads, or the branch of one that ends at a checkpoint."),
 }
 
 

@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import sys
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from eventstore_cli.output import Text
 from eventstore_views.showing import Sealed
-from projections.diffing.content import FIELDS, ITEMS, KEYS, MEMBERS, TEXT, fields_of, identity, shape_of, weight
+from projections.diffing.content import (
+    DEEPEST,
+    FIELDS,
+    ITEMS,
+    KEYS,
+    MEMBERS,
+    TEXT,
+    fields_of,
+    identity,
+    shape_of,
+    weight,
+)
 from projections.diffing.glance import glance, is_message, text_of
 
 # What is shown of a value unless all of it is asked for.
 _LINE = 160
 _LINES = 6
 _ITEMS = 10
-# Nobody reads deeper; `--json` has it all.
+# Nobody reads deeper, unless all is asked for.
 _DEEPEST = 12
 
 _ROLES = {"human": "green", "ai": "cyan", "tool": "yellow", "system": "magenta"}
 _INDENT = "  "
+# What is shown of a message by itself.
+_TOLD = ("type", "content", "name", "id", "tool_calls")
 
 
 def size(count: int) -> str:
@@ -47,12 +61,19 @@ def kind_of(value: Any) -> str:
     return name
 
 
+def whole(value: Any) -> str:
+    """A value on one line, all of it."""
+    return glance(value, sys.maxsize, DEEPEST)
+
+
 def described(name: str, value: Any, *, full: bool, rule: str | None = None) -> Iterator[Text]:
     """A named value: a line that says what it is, and by which rule it was made, if by one; and what it holds."""
     first = Text(name, "bold")
     made = f" (folded by {rule})" if rule else ""
     if _is_short(value):
-        yield first.append_text(Text(f" = {glance(value, _LINE)}", "default not bold").append(made, "dim"))
+        yield first.append_text(
+            Text(f" = {whole(value) if full else glance(value, _LINE)}", "default not bold").append(made, "dim")
+        )
         return
     first.append(f"  {kind_of(value)}{made}", "dim not bold")
     yield first
@@ -63,6 +84,10 @@ def folded_by(rules: Iterable[tuple[str, str | None]]) -> list[Text]:
     """A line that says of channels by which rule their values were made, of those that were."""
     said = dict.fromkeys(f"{channel}: folded by {rule}" for channel, rule in rules if rule)
     return [Text("; ".join(said), "dim")] if said else []
+
+
+def _line(value: Any, full: bool) -> str:
+    return whole(value) if full else glance(value, _LINE)
 
 
 def _is_short(value: Any) -> bool:
@@ -78,8 +103,8 @@ def _parts_of(value: Any) -> Any:
 def _held(value: Any, depth: int, full: bool) -> Iterator[Text]:
     """The content of a value, indented."""
     shape = shape_of(value)
-    if depth > _DEEPEST:
-        yield _at(depth, Text("…", "dim"))
+    if depth > (DEEPEST if full else _DEEPEST):
+        yield _at(depth, Text(whole(value) if full else "…", "dim"))
     elif is_message(value):
         yield from _message("", value, depth, full)
     elif shape == TEXT:
@@ -95,18 +120,21 @@ def _held(value: Any, depth: int, full: bool) -> Iterator[Text]:
         parts = [*(value if shape == KEYS else fields_of(value) or {}).items()]
         shown = parts if full else parts[: 2 * _ITEMS]
         for key, item in shown:
-            yield from _part(key if type(key) is str else glance(key), item, depth, full)
+            named = key if type(key) is str else whole(key) if full else glance(key)
+            yield from _part(named, item, depth, full)
         if len(shown) < len(parts):
             yield _at(depth, Text(f"… {len(parts) - len(shown):,} more; --full shows all", "dim"))
     else:
-        yield _at(depth, Text(glance(value, 100_000 if full else _LINE)))
+        yield _at(depth, Text(_line(value, full)))
 
 
 def _part(name: str, value: Any, depth: int, full: bool) -> Iterator[Text]:
     if is_message(value):
         yield from _message(name, value, depth, full)
     elif _is_short(value):
-        yield _at(depth, Text(f"{name} ", "dim").append(glance(value, _LINE), "default not dim"))
+        yield _at(
+            depth, Text(f"{name} ", "dim").append(whole(value) if full else glance(value, _LINE), "default not dim")
+        )
     else:
         yield _at(depth, Text(f"{name} {kind_of(value)}", "dim"))
         yield from _held(value, depth + 1, full)
@@ -129,14 +157,25 @@ def _message(name: str, value: Any, depth: int, full: bool) -> Iterator[Text]:
     calls = fields.get("tool_calls")
     for call in calls if type(calls) is list else []:
         yield _at(depth + 1, _call(call, full))
+    if full:
+        yield from _rest_of_message(fields, depth + 1)
+
+
+def _rest_of_message(fields: Mapping[str, Any], depth: int) -> Iterator[Text]:
+    """What a message holds besides what it says: blocks that are no text, what the model told, and all else."""
+    content = fields["content"]
+    if type(content) is list and any(type(block) is not str and set(block) - {"type", "text"} for block in content):
+        yield from _part("content", content, depth, full=True)
+    for name, value in fields.items():
+        if name not in _TOLD and value not in (None, [], {}, ""):
+            yield from _part(name, value, depth, full=True)
 
 
 def _call(call: Any, full: bool) -> Text:
     parts = call if type(call) is dict else {}
     arguments = parts.get("args")
     given = arguments if type(arguments) is dict else {}
-    limit = 100_000 if full else 60
-    written = ", ".join(f"{name}={glance(value, limit)}" for name, value in given.items())
+    written = ", ".join(f"{name}={whole(value) if full else glance(value)}" for name, value in given.items())
     return Text("→ ", "cyan").append(f"{parts.get('name')}({written})", "default")
 
 

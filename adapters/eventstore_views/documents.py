@@ -14,8 +14,19 @@ from eventstore_views import times
 from projections.diffing.plain import plain
 
 if TYPE_CHECKING:
-    from eventstore import ChainError, StreamInfo, Verification
-    from projections import Branch, RecoveryPoint, SavedCheckpoint, StalledThread, Statistics, TaskState
+    from eventstore import ChainError, Event, StreamInfo, Verification
+    from langgraph.checkpoint.eventstore.replay.planning import ReplayPlan, Verdict
+    from langgraph.checkpoint.eventstore.replay.replayed import Replayed
+    from projections import (
+        Branch,
+        BranchDiff,
+        BranchSide,
+        RecoveryPoint,
+        SavedCheckpoint,
+        StalledThread,
+        Statistics,
+        TaskState,
+    )
     from projections.recovery.report import Finding, Report
 
 
@@ -87,6 +98,70 @@ def branch(found: Branch) -> dict[str, Any]:
         "reason": found.reason,
         "children": [branch(child) for child in found.children],
     }
+
+
+def comparison(found: BranchDiff) -> dict[str, Any]:
+    """Two branches, with what each changed since they parted."""
+    return {
+        "ancestor": found.ancestor,
+        "conflicts": [*found.conflicts],
+        "one": _side(found.one),
+        "other": _side(found.other),
+    }
+
+
+def _side(side: BranchSide) -> dict[str, Any]:
+    changes = side.changes and side.changes.to_json()
+    return {"thread": side.thread, "tip": side.tip, "ahead": side.ahead, "changes": changes}
+
+
+def event(position: int | None, found: Event) -> dict[str, Any]:
+    """An event as it comes, without its content."""
+    return {
+        "position": position,
+        "recorded_at": times.iso(found.recorded_at),
+        "thread": found.stream,
+        "version": found.version,
+        "topic": found.topic,
+        "namespace": found.cause.namespace,
+        "checkpoint": found.cause.checkpoint,
+        "run": found.cause.run,
+        "node": found.cause.node,
+        "task": found.cause.task,
+        "size": found.size,
+        "erased": found.erased,
+        "metadata": plain(dict(found.cause.metadata)),
+    }
+
+
+def replay_plan(plan: ReplayPlan) -> dict[str, Any]:
+    """What a replay would make of the recorded tasks."""
+    tasks = [
+        {"step": task.step, "node": task.node, "task": task.id, "checkpoint": task.checkpoint, **_verdict(task.verdict)}
+        for task in plan.tasks
+    ]
+    return {"thread": plan.thread, "checkpoint": plan.checkpoint, "node": plan.node, "tasks": tasks}
+
+
+def replayed(done: Replayed) -> dict[str, Any]:
+    """What came of a replay."""
+    tasks = [
+        {"step": task.step, "node": task.node, "task": task.id, "recorded": task.recorded, **_verdict(task.verdict)}
+        for task in done.tasks
+    ]
+    error = None if done.error is None else f"{type(done.error).__name__}: {done.error}"
+    return {
+        "thread": done.thread,
+        "source": done.source,
+        "checkpoint": done.checkpoint,
+        "ended": done.ended,
+        "error": error,
+        "tasks": tasks,
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"again": verdict.again, "why": verdict.reason.value, "channels": [*verdict.channels]}
 
 
 def stalled(thread: StalledThread, questions: Sequence[Any]) -> dict[str, Any]:

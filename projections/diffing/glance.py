@@ -15,14 +15,19 @@ _BRACKETS: dict[Any, str] = {list: "[]", tuple: "()", dict: "{}", set: "{}"}
 _DEEPEST = 6
 
 
-def glance(value: Any, limit: int = 60) -> str:
+def glance(value: Any, limit: int = 60, deepest: int = _DEEPEST) -> str:
     """Describe a value in at most `limit` characters, all of them printable.
 
     A message is shown as its speaker and text. Of a value of an unknown type, only the `repr` is called.
+
+    Args:
+        value: The value.
+        limit: How many characters at most.
+        deepest: How deep its parts are described; what is deeper is left out.
     """
     if message := _of_message(value):
         return _cut("".join(chain.from_iterable(_until(limit, message))), limit)
-    return _cut("".join(_until(limit, _written(value, limit, 0))), limit)
+    return _cut("".join(_until(limit, _written(value, limit, 0, deepest))), limit)
 
 
 def text_of(content: Any) -> str:
@@ -58,21 +63,21 @@ def _of_message(value: Any) -> list[str]:
     return pieces
 
 
-def _written(value: Any, limit: int, depth: int) -> Iterator[str]:
+def _written(value: Any, limit: int, depth: int, deepest: int) -> Iterator[str]:
     shape = shape_of(value)
     if shape == TEXT:
         yield from _quoted(value, limit)
     elif shape == LEAF:
         yield printable(safe_repr(value)[: limit + 1])
-    elif depth == _DEEPEST:
+    elif depth == deepest:
         yield _ELLIPSIS
     elif depth and (message := _of_message(value)):
         yield from message
     else:
-        yield from _with_parts(value, shape, limit, depth + 1)
+        yield from _with_parts(value, shape, limit, depth + 1, deepest)
 
 
-def _with_parts(value: Any, shape: str, limit: int, depth: int) -> Iterator[str]:
+def _with_parts(value: Any, shape: str, limit: int, depth: int, deepest: int) -> Iterator[str]:
     kind = type(value)
     brackets = _BRACKETS.get(kind, "")
     yield brackets[:1] or f"{kind.__name__}("
@@ -80,12 +85,12 @@ def _with_parts(value: Any, shape: str, limit: int, depth: int) -> Iterator[str]
     if shape in (ITEMS, MEMBERS):
         parts = (("", item) for item in value)
     elif shape == KEYS:
-        parts = (("".join(_written(key, limit, depth)) + ": ", item) for key, item in value.items())
+        parts = (("".join(_written(key, limit, depth, deepest)) + ": ", item) for key, item in value.items())
     else:
         parts = ((f"{name}=", item) for name, item in (fields_of(value) or {}).items())
     for number, (name, part) in enumerate(parts):
         yield (", " if number else "") + name
-        yield from _written(part, limit, depth)
+        yield from _written(part, limit, depth, deepest)
     yield brackets[1:] or ")"
 
 

@@ -6,21 +6,24 @@ import sys
 from enum import StrEnum
 from itertools import islice
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from eventstore import BadInputError
 from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.filtering import Where, where
+from eventstore_cli.metadata import told
 from eventstore_cli.options import Yes
-from eventstore_cli.output import Cell, Output, Text, columns
+from eventstore_cli.output import Output, Text
+from eventstore_cli.tables import Column, Row, table
 from eventstore_cli.values import counted, size
 from eventstore_views import times
 from eventstore_views.session import Session
-from projections import AuditEntry
 from projections.audit.exporting import plain
 from projections.audit.wanted import Filters
-from projections.diffing.glance import glance
+
+if TYPE_CHECKING:
+    from projections import AuditEntry
 
 _WHICH = "Which events"
 
@@ -46,6 +49,14 @@ class Format(StrEnum):
 
     JSONL = "jsonl"
     PARQUET = "parquet"
+
+
+_ENDINGS = {
+    ".jsonl": Format.JSONL,
+    ".ndjson": Format.JSONL,
+    ".parquet": Format.PARQUET,
+    ".pq": Format.PARQUET,
+}
 
 
 def audit(
@@ -84,8 +95,7 @@ def audit(
     rows = [_row(entry, out) for entry in listed]
     if not rows:
         out.note("there are no such events")
-    head = ("POSITION", "RECORDED", "THREAD", "VERSION", "WHAT", "BY", "RUN", "SIZE", "CHANNELS", "METADATA")
-    out.say(columns(rows, head=head, right=[0, 3, 7]))
+    out.say(table(out, _EVENTS, rows))
     if number and len(rows) == number:
         out.note(f"these are {number}; -n 0 shows all")
 
@@ -165,28 +175,50 @@ def _catch_up(session: Session, out: Output) -> None:
 
 def _format(file: str, given: Format | None) -> Format:
     if given is None:
-        given = Format.PARQUET if file.endswith((".parquet", ".pq")) else Format.JSONL
+        ending = Path(file).suffix.lower() if file != "-" else ".jsonl"
+        if ending not in _ENDINGS:
+            known = ", ".join(_ENDINGS)
+            raise BadInputError(
+                f"{file} does not say in which format: it ends with none of {known}. Say --format jsonl or parquet"
+            )
+        given = _ENDINGS[ending]
     if file == "-" and given is Format.PARQUET:
         raise BadInputError("Parquet needs a file, and not standard output")
     return given
 
 
-def _row(entry: AuditEntry, out: Output) -> tuple[Cell, ...]:
-    own = {key: value for key, value in entry.metadata.items() if key not in ("by", "thread_id", "run_id")}
-    described = ", ".join(f"{key}={value if isinstance(value, str) else glance(value)}" for key, value in own.items())
-    return (
-        Text(f"{entry.position:,}", "dim"),
-        Text(out.time(entry.recorded_at), "dim"),
-        entry.thread,
-        f"{entry.version:,}",
-        Text(entry.topic, _STYLES.get(entry.topic, "bold yellow")).append(" erased" if entry.erased else "", "dim"),
-        Text(str(entry.node or entry.metadata.get("by") or ""), "bold"),
-        Text((entry.run or "")[:8], "dim"),
-        size(entry.size),
-        Text(", ".join(channel for channel in entry.channels if ":" not in channel), "cyan"),
-        Text(described, "dim"),
+def _row(entry: AuditEntry, out: Output) -> Row:
+    about = entry.metadata
+    reason = [f"reason={about['reason']}"] if "reason" in about else []
+    rest = told(about, without=("by", "reason"))
+    return Row(
+        (
+            Text(f"{entry.position:,}", "dim"),
+            Text(out.time(entry.recorded_at), "dim"),
+            entry.thread,
+            f"{entry.version:,}",
+            Text(entry.topic, _STYLES.get(entry.topic, "bold yellow")).append(" erased" if entry.erased else "", "dim"),
+            Text(str(entry.node or about.get("by") or ""), "bold"),
+            Text((entry.run or "")[:8], "dim"),
+            size(entry.size),
+            Text(", ".join(channel for channel in entry.channels if ":" not in channel), "cyan"),
+            Text(", ".join([*reason, *([rest] if rest else [])]), "dim"),
+        )
     )
 
 
 # What every run records, beside what somebody did on purpose.
 _STYLES = {"checkpoint.saved": "", "writes.saved": ""}
+
+_EVENTS = (
+    Column("POSITION", 4, right=True),
+    Column("RECORDED", 1),
+    Column("THREAD"),
+    Column("VERSION", 6, right=True),
+    Column("WHAT"),
+    Column("BY"),
+    Column("RUN", 3),
+    Column("SIZE", 7, right=True),
+    Column("CHANNELS", 2),
+    Column("METADATA", 5),
+)

@@ -1,4 +1,4 @@
-"""`tree`, `fork`, `promote` and `delete`: the branches of threads."""
+"""`tree`, `fork` and `promote`: the branches of threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from eventstore_cli.caller import cause
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.options import Namespace, Reason, Thread, Yes
 from eventstore_cli.output import Output, Text
-from eventstore_cli.values import counted, size
+from eventstore_cli.values import counted
 from eventstore_views import documents
 from eventstore_views.session import Session
 from projections import Branch
@@ -108,40 +108,6 @@ def promote(
         now, before, kept = made.thread, made.was, made.kept_as
         said = f"{now} is now what was {before}; what was {now} is kept as {kept}"
         out.say([Text(f"{said} (eventstore promote {shlex.quote(kept)} {shlex.quote(now)} reverses that)")])
-
-
-def delete(
-    session: Session,
-    out: Output,
-    thread: Thread,
-    checkpoint: Annotated[
-        str | None,
-        Argument(help="The last checkpoint of the branch.", complete=completion.checkpoints),
-    ] = None,
-    reason: Reason = None,
-    yes: Yes = False,
-) -> None:
-    """Delete a thread, or the branch of it that ends at a checkpoint.
-
-    This cannot be undone. Its content is erased from the log. What living forks share with it stays.
-
-    Examples:
-      eventstore delete what-if
-      eventstore delete thread-1 a3f9c1 --reason "it was a mistake"
-    """
-    tip = None if checkpoint is None else session.find(thread, checkpoint, unreachable=True)
-    shown = sum(each.shown for each in session.ids(thread))
-    what = (
-        f"the thread {thread!r} with its {counted(shown, 'checkpoint')}"
-        if tip is None
-        else f"the branch of {thread!r} that ends at {session.short(thread)(tip)}"
-    )
-    out.confirm(f"Delete {what}? This cannot be undone.", yes=yes)
-    report = session.branches.delete(thread, tip, reason=reason, cause=cause("delete"))
-    if out.json:
-        out.document({"thread": thread, "checkpoint": tip, **asdict(report)})
-    else:
-        out.say([Text(f"deleted {counted(report.checkpoints, 'checkpoint')}; {size(report.bytes)} of content erased")])
 
 
 class _Shown:

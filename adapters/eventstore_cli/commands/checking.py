@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Any
 
 import click
 
-from eventstore import ChainError
+from eventstore import ChainError, NotFoundError
 from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.exits import Exit
-from eventstore_cli.output import Advance, Cell, Output, Text, columns
+from eventstore_cli.output import Advance, Output, Text, complain
+from eventstore_cli.tables import Column, Row, table
 from eventstore_cli.values import counted
 from eventstore_views import documents, times
 from eventstore_views.session import SERIALIZER, Session
@@ -24,7 +26,28 @@ from projections.pregel import INTERRUPT
 from projections.recovery.report import Report
 
 _PAGE = 100
+# What a task asks is shown, and not all that it may have handed over with it.
+_QUESTION = 400
+_STALLED = (
+    Column("THREAD"),
+    Column("WHY"),
+    Column("SINCE", 1),
+    Column("AT", 2),
+    Column("STEP", 4, right=True),
+    Column("NEXT", 3),
+    Column("WHAT", point=True),
+)
 _STYLES = {"interrupt": "yellow", "error": "red", "died": "red", "damaged": "red bold", "pending": ""}
+
+
+class Reason(StrEnum):
+    """Why a thread stopped."""
+
+    INTERRUPT = "interrupt"
+    ERROR = "error"
+    DIED = "died"
+    PENDING = "pending"
+    DAMAGED = "damaged"
 
 
 def stalled(
@@ -35,6 +58,9 @@ def stalled(
         str | None,
         Option(metavar="DURATION", help="Taken to have died if nothing was recorded for so long: 10m."),
     ] = None,
+    why: Annotated[list[Reason], Option("--why", help="Only these, of several reasons any.")] = [],  # noqa: B006 (it is copied)
+    count: Annotated[bool, Option("--count", help="Only tell how many there are.")] = False,
+    exit_code: Annotated[bool, Option("--exit-code", help="End with 1 if there are any: for a monitor.")] = False,
     number: Annotated[int, Option("-n", min=0, help="How many at most; 0: all.")] = 100,
 ) -> None:
     """List threads that stopped in the middle, and why.
@@ -45,17 +71,37 @@ def stalled(
     Examples:
       eventstore stalled
       eventstore stalled support- --older-than 10m --json
+      eventstore stalled --why error --count --exit-code
     """
     found = _stalled(session, prefix, None if older_than is None else times.duration(older_than))
-    listed = islice(found, number) if number else found
+    if why:
+        found = (thread for thread in found if set(thread.why) & {reason.value for reason in why})
+    if count:
+        told = sum(1 for _ in found)
+        if out.json:
+            out.document({"stalled": told})
+        else:
+            out.say([Text(str(told))])
+    else:
+        told = _list(session, out, islice(found, number) if number else found, number)
+    if exit_code and told:
+        raise click.exceptions.Exit(Exit.FINDINGS)
+
+
+def _list(session: Session, out: Output, listed: Iterator[StalledThread], number: int) -> int:
+    """Show stalled threads, and return how many."""
     if out.json:
-        for thread in listed:
+        told = 0
+        for told, thread in enumerate(listed, 1):  # noqa: B007 (it is returned)
             out.document(documents.stalled(thread, _questions(session, thread)))
-        return
+        return told
     rows = [_stalled_row(session, thread, out) for thread in listed]
     if not rows:
         out.note("no thread stopped in the middle")
-    out.say(columns(rows, head=("THREAD", "WHY", "SINCE", "AT", "STEP", "NEXT", "WHAT"), right=[4]))
+    out.say(table(out, _STALLED, rows))
+    if number and len(rows) == number:
+        out.note(f"these are {number}; -n 0 shows all")
+    return len(rows)
 
 
 def verify(
@@ -68,7 +114,8 @@ def verify(
 ) -> None:
     """Check that everything is as it was written.
 
-    Every hash, and of every thread its rows and values. It ends with 1 if something is wrong.
+    Every hash, and of every thread its rows and values. It ends with 1 if something is wrong, and else with 3 if one of
+    the threads is not there.
     Values are read, but objects of your own types are not made.
 
     Examples:
@@ -78,16 +125,20 @@ def verify(
     """
     with out.progress() as advance:
         log = None if threads else _log(session, advance)
-        reports = [] if quick and not threads else [*_reports(session, threads, advance)]
+        missing: list[str] = []
+        reports = [] if quick and not threads else [*_reports(session, threads, missing, advance)]
     findings = sum(len(report.findings) for report in reports) + (log is not None and "damage" in log)
     if out.json:
-        out.document({"ok": not findings, "log": log, "threads": [documents.report(report) for report in reports]})
+        told = [documents.report(report) for report in reports]
+        out.document({"ok": not (findings or missing), "log": log, "threads": told, "missing": missing})
     else:
         out.say([*_of_log(log), *(line for report in reports for line in _of_report(report, bool(threads)))])
         if not findings and reports and not threads:
             out.say([Text(f"✓ {counted(len(reports), 'thread')}: all is as it was written", "green")])
-    if findings:
-        raise click.exceptions.Exit(Exit.FINDINGS)
+    for name in missing:
+        complain(f"there is no thread {name!r} to check: see eventstore threads")
+    if findings or missing:
+        raise click.exceptions.Exit(Exit.FINDINGS if findings else Exit.NOT_FOUND)
 
 
 def _stalled(session: Session, prefix: str, older_than: timedelta | None) -> Iterator[StalledThread]:
@@ -114,22 +165,24 @@ def _questions(session: Session, thread: StalledThread) -> list[Any]:
     return [(fields_of(each) or {}).get("value", each) for each in flat]
 
 
-def _stalled_row(session: Session, thread: StalledThread, out: Output) -> tuple[Cell, ...]:
+def _stalled_row(session: Session, thread: StalledThread, out: Output) -> Row:
     head = thread.latest
     why = Text()
     for number, reason in enumerate(thread.why):
         why.append(", " if number else "").append(reason, _STYLES[reason])
     tasks = (*head.tasks, *head.beside) if head else ()
     errors = [task.error for task in tasks if task.error and task.status == "failed"]
-    said = [*(glance(question, 80) for question in _questions(session, thread)), *errors]
-    return (
-        Text(thread.thread, "bold"),
-        why,
-        Text(out.time(thread.since), "dim"),
-        Text(session.short(thread.thread)(head.id), "yellow") if head else "",
-        str(head.step) if head else "",
-        ", ".join(head.next) if head else "",
-        "; ".join(said),
+    said = [*(glance(question, _QUESTION) for question in _questions(session, thread)), *errors]
+    return Row(
+        (
+            Text(thread.thread, "bold"),
+            why,
+            Text(out.time(thread.since), "dim"),
+            Text(session.short(thread.thread)(head.id), "yellow") if head else "",
+            str(head.step) if head else "",
+            ", ".join(head.next) if head else "",
+        ),
+        [*map(Text, said)],
     )
 
 
@@ -142,16 +195,21 @@ def _log(session: Session, advance: Advance) -> dict[str, Any]:
         return documents.broken_chain(error)
 
 
-def _reports(session: Session, threads: list[str] | None, advance: Advance) -> Iterator[Report]:
-    names = threads or [*_all_threads(session)]
+def _reports(session: Session, threads: list[str] | None, missing: list[str], advance: Advance) -> Iterator[Report]:
+    """Check the threads, and add those to `missing` that are not there."""
+    names = dict.fromkeys(threads or _all_threads(session))
     for name in names:
-        yield session.recovery.check(
-            name,
-            SERIALIZER,
-            progress=lambda told, name=name: advance(  # type: ignore[misc]
-                f"{name}: {told.stage}", told.done, told.total
-            ),
-        )
+        try:
+            yield session.recovery.check(
+                name,
+                SERIALIZER,
+                progress=lambda told, name=name: advance(  # type: ignore[misc]
+                    f"{name}: {told.stage}", told.done, told.total
+                ),
+            )
+        except NotFoundError:
+            if threads:  # or else it was deleted meanwhile
+                missing.append(name)
         if not threads:
             advance(name, 1, 1)
 

@@ -1,8 +1,8 @@
-"""`diff` and `blame`: what changed between two checkpoints, and where each part of a value comes from."""
+"""`diff`, `compare` and `blame`: how checkpoints and branches differ, and where each part of a value comes from."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import click
 
@@ -12,15 +12,30 @@ from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.exits import Exit
 from eventstore_cli.graphs import Reading, reading
 from eventstore_cli.options import Full, Graph, Namespace, Thread
-from eventstore_cli.output import Cell, Output, Text, columns
-from eventstore_cli.values import folded_by
+from eventstore_cli.output import Output, Text
+from eventstore_cli.tables import Column, Row, table
+from eventstore_cli.values import counted, folded_by, whole
+from eventstore_views import documents
 from eventstore_views.naming import Short
 from eventstore_views.session import Session
-from projections import ABSENT, ComparedCheckpoint, Line, Origin
+from projections import ABSENT
 from projections.diffing.glance import glance
+
+if TYPE_CHECKING:
+    from projections import BranchSide, ComparedCheckpoint, Line, Origin
 
 _SIGNS = {"+": "green", "-": "red", "~": "yellow", " ": "dim"}
 _SHORT, _FULL = 100, 100_000
+_ORIGINS = (
+    Column("ID"),
+    Column("STEP", right=True),
+    Column("SAVED", 1),
+    Column("NODE"),
+    Column("RUN", 2),
+    Column("ITEM"),
+    Column("VALUE", point=True, least=36),
+)
+_ORIGINS_FULL = (*_ORIGINS[:-1], Column("VALUE", point=True))
 
 Checkpoint = Annotated[str | None, Argument(help="See `eventstore help`.", complete=completion.checkpoints)]
 
@@ -80,6 +95,55 @@ def diff(
         raise click.exceptions.Exit(Exit.FINDINGS)
 
 
+def compare(
+    session: Session,
+    out: Output,
+    thread: Thread,
+    other: Annotated[str, Argument(help="Another thread, or a checkpoint of the same.", complete=completion.threads)],
+    at: Annotated[
+        str | None,
+        Option("--at", metavar="CHECKPOINT", help="Where the first ends.", complete=completion.checkpoints),
+    ] = None,
+    other_at: Annotated[str | None, Option(metavar="CHECKPOINT", help="Where the other ends.")] = None,
+    namespace: Namespace = "",
+    graph: Graph = None,
+    full: Full = False,
+) -> None:
+    """Show what each of two branches changed since they parted.
+
+    The channels that both have changed are conflicts.
+
+    Examples:
+      eventstore compare thread-1 what-if
+      eventstore compare thread-1 a3f9c1              two branches of a thread
+      eventstore compare thread-1 what-if --at step:5
+    """
+    of = other if session.store.head(other) else thread
+    end = other_at if of == other else other
+    if of == thread != other and other_at is not None:
+        raise NotFoundError(f"there is no thread {other!r}: see eventstore threads")
+    read = reading(graph, namespace)
+    found = session.branches.compare(
+        thread,
+        of,
+        read.serializer,
+        at=None if at is None else session.find(thread, at, namespace=namespace),
+        other_at=None if end is None else session.find(of, end, namespace=namespace),
+        namespace=namespace,
+        fold=read.fold,
+    )
+    if out.json:
+        out.document(documents.comparison(found))
+        return
+    common = "nothing" if found.ancestor is None else session.short(thread)(found.ancestor)
+    lines = [Text("in common up to ", "dim").append(common, "yellow not dim")]
+    for sign, style, side in (("---", "red", found.one), ("+++", "green", found.other)):
+        lines += [Text(), *_branch(sign, style, side, session, full)]
+    if found.conflicts:
+        lines += [Text(), Text(f"both changed {', '.join(found.conflicts)}", "yellow")]
+    out.say(lines)
+
+
 def blame(
     session: Session,
     out: Output,
@@ -111,8 +175,7 @@ def blame(
             out.document(origin.to_json())
         return
     short = session.short(thread)
-    head = ("ID", "STEP", "SAVED", "NODE", "RUN", "ITEM", "VALUE")
-    lines: list[Text] = columns([_row(origin, short, out, full) for origin in found], head=head, right=[1])
+    lines = table(out, _ORIGINS_FULL if full else _ORIGINS, [_row(origin, short, out, full) for origin in found])
     if item:
         lines += [_before(origin, full) for origin in found]
     out.say([*lines, *folded_by((channel, origin.folded) for origin in found)])
@@ -160,21 +223,36 @@ def _side(sign: str, style: str, side: ComparedCheckpoint | None, session: Sessi
     )
 
 
+def _branch(sign: str, style: str, side: BranchSide, session: Session, full: bool) -> list[Text]:
+    """The lines of one of two branches."""
+    tip = session.short(side.thread)(side.tip)
+    first = Text(f"{sign} {side.thread} ", style).append(tip, "yellow")
+    first.append(f"  {counted(side.ahead, 'checkpoint')} since", "dim")
+    if side.changes is None:
+        return [first]
+    changed = side.changes.lines(limit=_FULL if full else _SHORT)
+    folded = folded_by((each.channel, each.folded) for each in side.changes.channels)
+    return [first, *(map(_coloured, changed) if changed else [Text("no channel differs", "dim")]), *folded]
+
+
 def _coloured(line: Line) -> Text:
     return Text(str(line), _SIGNS[line.sign], overflow="fold")
 
 
-def _row(origin: Origin, short: Short, out: Output, full: bool) -> tuple[Cell, ...]:
+def _row(origin: Origin, short: Short, out: Output, full: bool) -> Row:
     by = ", ".join(origin.nodes) or f"({origin.source or '?'})"
     run = next((writer.run for writer in origin.writers if writer.run), origin.run) or ""
-    return (
-        Text(("^" if origin.known_since else "") + short(origin.checkpoint), "yellow"),
-        "" if origin.step is None else str(origin.step),
-        Text(out.time(origin.saved_at), "dim"),
-        Text(by, "bold" if origin.nodes else "dim"),
-        Text(run[:8], "dim"),
-        Text(origin.name, "cyan"),
-        "(removed)" if origin.value is ABSENT else glance(origin.value, _FULL if full else 80),
+    value = "(removed)" if origin.value is ABSENT else whole(origin.value) if full else glance(origin.value, 80)
+    return Row(
+        (
+            Text(("^" if origin.known_since else "") + short(origin.checkpoint), "yellow"),
+            "" if origin.step is None else str(origin.step),
+            Text(out.time(origin.saved_at), "dim"),
+            Text(by, "bold" if origin.nodes else "dim"),
+            Text(run[:8], "dim"),
+            Text(origin.name, "cyan"),
+        ),
+        [Text(value)],
     )
 
 

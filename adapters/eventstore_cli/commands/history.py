@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +11,8 @@ from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.graphs import Reading, reading
 from eventstore_cli.options import Full, Graph, Namespace, Thread
 from eventstore_cli.output import Cell, Output, Text, columns
-from eventstore_cli.values import described, folded_by, size
+from eventstore_cli.tables import Column, Row, table
+from eventstore_cli.values import counted, described, folded_by, size, whole
 from eventstore_views import documents, times
 from eventstore_views.naming import Short
 from eventstore_views.session import SERIALIZER, Session
@@ -27,7 +27,17 @@ _BEHIND = "\x01"
 _INTERNAL = ("branch:", "join:", "__")
 _ONLY_WRITES = "only the writes are stored: --graph module:attribute makes a value of them"
 _RUN = 8
-_INDENT = 8
+_CHECKPOINTS = (
+    Column("ID"),
+    Column(""),
+    Column("STEP", right=True),
+    Column("SAVED", 1),
+    Column("NODE"),
+    Column("RUN", 3),
+    Column("SIZE", 2, right=True),
+    Column("NAMESPACE"),
+    Column("CHANGES", point=True),
+)
 
 
 def log(
@@ -35,36 +45,42 @@ def log(
     out: Output,
     thread: Thread,
     namespace: Namespace = "",
-    all_: Annotated[bool, Option("--all", "-a", help="Of all namespaces: of subgraphs, too.")] = False,
+    all_: Annotated[bool, Option("--all", "-a", help="Of all branches and all namespaces: of subgraphs, too.")] = False,
     since: Annotated[str | None, Option(metavar="TIME", help="Only what was saved since.")] = None,
     number: Annotated[int, Option("-n", min=0, help="How many at most; 0: all.")] = 30,
     graph: Graph = None,
 ) -> None:
     """Show the checkpoints of a thread, the latest first, with what each changed.
 
-    ● is HEAD, the latest checkpoint, ⏸ a question, ✗ an error. SIZE is what the checkpoint and the writes at it take.
+    It follows the line that leads to HEAD; --all shows what is beside it, too. ● is HEAD, ○ a checkpoint that is not on
+    its line, ⏸ a question, ✗ an error. SIZE is what the checkpoint and the writes at it take.
 
     Examples:
       eventstore log thread-1
-      eventstore log thread-1 --all -n 0      everything, subgraphs too
+      eventstore log thread-1 --all -n 0      everything: other branches and subgraphs, too
       eventstore log thread-1 --since 1h --json
     """
     short = session.short(thread)
     earliest = times.past_if_given(since)
     read = reading(graph, namespace)
     entries = session.timeline.entries(thread, read.serializer, namespace=None if all_ else namespace, fold=read.fold)
-    listed: Iterator[TimelineEntry] = (each for each in entries if earliest is None or each.saved_at >= earliest)
-    listed = islice(listed, number) if number else listed
+    recent = (each for each in entries if earliest is None or each.saved_at >= earliest)
+    line = _HeadsLine()
+    listed = ((each, line.holds(each)) for each in recent)
+    wanted = ((each, on_it) for each, on_it in listed if all_ or on_it)
+    shown = islice(wanted, number) if number else wanted
     if out.json:
-        for entry in listed:
-            out.document(entry.to_json())
+        for entry, on_it in shown:
+            out.document({**entry.to_json(), "on_heads_line": on_it})
         return
-    found = [*listed]
-    heads = {each: session.checkpoints.latest_id(thread, namespace=each) for each in {e.namespace for e in found}}
-    lines = _lines(found, [_row(entry, short, heads, out) for entry in found], out)
-    out.say([*lines, *folded_by((each.channel, each.folded) for entry in found for each in entry.changes)])
+    found = [*shown]
+    heads = {each: session.checkpoints.latest_id(thread, namespace=each) for each in {e.namespace for e, _ in found}}
+    lines = table(out, _CHECKPOINTS, [_row(entry, on_it, short, heads, out) for entry, on_it in found])
+    out.say([*lines, *folded_by((each.channel, each.folded) for entry, _ in found for each in entry.changes)])
     if number and len(found) == number:
         out.note(f"these are the last {number}; -n 0 shows all")
+    if line.beside and not all_:
+        out.note(f"{counted(line.beside, 'checkpoint')} on other branches; --all shows all, eventstore tree draws them")
 
 
 def show(
@@ -95,49 +111,58 @@ def show(
     if out.json:
         out.document(documents.checkpoint(saved, point, values))
         return
-    lines = [] if channel else [*_about(saved, point, session.short(thread), out), Text()]
+    lines = [] if channel else [*_about(saved, point, session.short(thread), out, full), Text()]
     for name, value in values.items():
-        if channel or not name.startswith(_INTERNAL):
+        if channel or full or not name.startswith(_INTERNAL):
             lines += described(name, value, full=full, rule=saved.folded.get(name))
     if not channel:
         lines += [Text(name, "bold").append(f"  {_ONLY_WRITES}", "dim not bold") for name in saved.replayed]
-    out.say(lines + ([] if channel else _pending(saved, point)))
+    out.say(lines + ([] if channel else _pending(saved, point, full)))
 
 
-def _lines(entries: Sequence[TimelineEntry], rows: Sequence[Sequence[Cell]], out: Output) -> list[Text]:
-    """A line for each checkpoint; where these are too long for the screen, what changed is shown below them."""
-    head = ("ID", "", "STEP", "SAVED", "NODE", "RUN", "SIZE", "NAMESPACE", "CHANGES")
-    lines = columns(rows, head=head, right=[2, 6])
-    if out.fits(lines):
-        return lines
-    lines = columns([row[:-1] for row in rows], head=head[:-1], right=[2, 6])
-    below = [[_below(_change(change)) for change in entry.changes] for entry in entries]
-    return [*lines[:1], *(line for first, rest in zip(lines[1:], below, strict=True) for line in (first, *rest))]
+class _HeadsLine:
+    """The line that leads to the head of each namespace, followed from the head on.
+
+    Attributes:
+        beside: How many checkpoints were met that are not on it.
+    """
+
+    def __init__(self) -> None:
+        self.beside = 0
+        self._next: dict[str, str | None] = {}
+
+    def holds(self, entry: TimelineEntry) -> bool:
+        """Return whether the next entry of the timeline is on the line."""
+        # The latest is the head.
+        on_it = self._next.setdefault(entry.namespace, entry.id) == entry.id
+        if on_it:
+            self._next[entry.namespace] = entry.parent
+        else:
+            self.beside += 1
+        return on_it
 
 
 def _change(change: ChannelChange) -> Text:
     return Text(change.channel, "cyan").append(f" {change.summary or 'as it was'}", "default")
 
 
-def _below(change: Text) -> Text:
-    return Text(" " * _INDENT, no_wrap=True).append_text(change)
-
-
-def _row(entry: TimelineEntry, short: Short, heads: dict[str, str | None], out: Output) -> tuple[Cell, ...]:
+def _row(entry: TimelineEntry, on_it: bool, short: Short, heads: dict[str, str | None], out: Output) -> Row:
     stands = heads.get(entry.namespace) == entry.id
-    marks = Text("●" if stands else " ", "green bold")
+    marks = Text("●" if stands else " " if on_it else "○", "green bold" if stands else "dim")
     marks.append("⏸" if entry.interrupted else "", "yellow")
     marks.append("✗" if entry.failed else "", "red bold")
-    return (
-        Text(short(entry.id), "yellow"),
-        marks if marks.plain.strip() else "",
-        "" if entry.step is None else str(entry.step),
-        Text(out.time(entry.saved_at), "dim"),
-        _made_by(entry),
-        Text((entry.run or "")[:_RUN], "dim"),
-        size(entry.size + entry.writes_size),
-        entry.namespace,
-        Text("; ").join(map(_change, entry.changes)),
+    return Row(
+        (
+            Text(short(entry.id), "yellow"),
+            marks if marks.plain.strip() else "",
+            "" if entry.step is None else str(entry.step),
+            Text(out.time(entry.saved_at), "dim"),
+            _made_by(entry),
+            Text((entry.run or "")[:_RUN], "dim"),
+            size(entry.size + entry.writes_size),
+            entry.namespace,
+        ),
+        [*map(_change, entry.changes)],
     )
 
 
@@ -179,7 +204,7 @@ def _chosen(saved: SavedCheckpoint, channels: list[str]) -> dict[str, Any]:
     return {name: saved.values[name] for name in channels or sorted(saved.values)}
 
 
-def _about(saved: SavedCheckpoint, point: RecoveryPoint | None, short: Short, out: Output) -> list[Text]:
+def _about(saved: SavedCheckpoint, point: RecoveryPoint | None, short: Short, out: Output, full: bool) -> list[Text]:
     before = saved.id.removesuffix(ending := short(saved.id))
     rows: list[tuple[Cell, Cell]] = [
         ("checkpoint", Text(before, "dim").append(ending, "yellow not dim")),
@@ -191,7 +216,7 @@ def _about(saved: SavedCheckpoint, point: RecoveryPoint | None, short: Short, ou
         ("size", f"{size(saved.size)}, event {saved.version}"),
         ("run", (point and point.run) or ""),
         ("next", _next(point)),
-        ("metadata", _metadata(saved)),
+        ("metadata", _metadata(saved, full)),
     ]
     facts = [(Text(name, "dim") if isinstance(name, str) else name, value) for name, value in rows if str(value)]
     return columns(facts)
@@ -203,12 +228,12 @@ def _next(point: RecoveryPoint | None) -> Cell:
     return "(nothing: it had ended)" if point is None or point.clean else "(nothing: all have results, to be applied)"
 
 
-def _metadata(saved: SavedCheckpoint) -> str:
+def _metadata(saved: SavedCheckpoint, full: bool) -> str:
     own = {key: value for key, value in saved.metadata.items() if key not in ("step", "source", "parents", "run_id")}
-    return ", ".join(f"{key}={glance(value, 60)}" for key, value in own.items())
+    return ", ".join(f"{key}={whole(value) if full else glance(value)}" for key, value in own.items())
 
 
-def _pending(saved: SavedCheckpoint, point: RecoveryPoint | None) -> list[Text]:
+def _pending(saved: SavedCheckpoint, point: RecoveryPoint | None, full: bool) -> list[Text]:
     if not saved.pending:
         return []
     nodes = {task.id: (task.node, task.status) for task in (*point.tasks, *point.beside)} if point else {}
@@ -216,5 +241,5 @@ def _pending(saved: SavedCheckpoint, point: RecoveryPoint | None) -> list[Text]:
     for task, channel, value in saved.pending:
         node, status = nodes.get(task, (None, ""))
         line = Text(f"  {node or task} ", "cyan").append(f"{status} " if status else "", "dim")
-        lines.append(line.append(f"{channel} = {glance(value, 120)}", "default"))
+        lines.append(line.append(f"{channel} = {whole(value) if full else glance(value, 120)}", "default"))
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Annotated
 
@@ -10,14 +10,23 @@ from eventstore import StreamInfo
 from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.filtering import Where, where
+from eventstore_cli.metadata import told
 from eventstore_cli.output import Output, Text, columns
+from eventstore_cli.tables import Column, Row, table
 from eventstore_cli.values import size
 from eventstore_views import documents, times
 from eventstore_views.session import Session
 from projections import statistics_of
-from projections.diffing.glance import glance
 
 _PAGE = 100
+_THREADS = (
+    Column("THREAD"),
+    Column("EVENTS", 2, right=True),
+    Column("LAST ACTIVE", 1),
+    Column("BEGUN", 3),
+    Column("FORKED FROM"),
+    Column("METADATA", point=True),
+)
 
 
 def threads(
@@ -25,6 +34,10 @@ def threads(
     out: Output,
     prefix: Annotated[str, Argument(help="How their ids begin.", complete=completion.threads)] = "",
     metadata: Where = (),  # type: ignore[assignment]
+    shown: Annotated[
+        list[str] | None,
+        Option("--metadata", "-m", metavar="KEY", help="Show this metadata; by default all but LangGraph's own."),
+    ] = None,
     since: Annotated[str | None, Option(metavar="TIME", help="Active since then.")] = None,
     until: Annotated[str | None, Option(metavar="TIME", help="Not active since then.")] = None,
     by_name: Annotated[bool, Option("--by-name", help="By name, not the last active first.")] = False,
@@ -36,6 +49,7 @@ def threads(
       eventstore threads                            the last 50
       eventstore threads support- --since 1d        those whose ids begin so
       eventstore threads --where user=ann --json    one line of JSON each
+      eventstore threads -m user -m graph_id        with that metadata
     """
     found = _streams(session, prefix, metadata, since, until, by_name)
     listed = islice(found, number) if number else found
@@ -43,10 +57,12 @@ def threads(
         for stream in listed:
             out.document(documents.thread(stream))
         return
-    rows = [_row(stream, out) for stream in listed]
+    rows = [_row(stream, shown or (), out) for stream in listed]
     if not rows:
         out.note("there are no such threads")
-    out.say(columns(rows, head=("THREAD", "EVENTS", "LAST ACTIVE", "BEGUN", "FORKED FROM", "METADATA"), right=[1]))
+    out.say(table(out, _THREADS, rows))
+    if number and len(rows) == number:
+        out.note(f"these are {number}; -n 0 shows all")
 
 
 def stats(
@@ -103,10 +119,11 @@ def _streams(
             return
 
 
-def _row(stream: StreamInfo, out: Output) -> tuple[str, ...]:
-    described = ", ".join(
-        f"{key}={value if isinstance(value, str) else glance(value, 40)}" for key, value in stream.metadata.items()
-    )
+def _row(stream: StreamInfo, shown: Sequence[str], out: Output) -> Row:
     forked = f"{stream.parent} at {stream.parent_version}" if stream.parent else ""
     begun, active = out.time(stream.created_at), out.time(stream.active_at)
-    return stream.name, f"{stream.version:,}", active, begun, forked, described
+    described = told(stream.metadata, shown, without=() if shown else ("forked_from",))
+    return Row(
+        (Text(stream.name, "bold"), f"{stream.version:,}", Text(active, "dim"), Text(begun, "dim"), forked),
+        [Text(described)] if described else [],
+    )

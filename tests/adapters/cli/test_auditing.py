@@ -71,6 +71,16 @@ def test_an_export_is_json_lines(shell: Shell, agent: Any, tmp_path: Path) -> No
     assert shell.ok("export", "-", "--newest-first", "--node", "model").lines[0]["node"] == "model"
 
 
+@pytest.mark.parametrize("name", ["out.csv", "out", "out.json"])
+def test_a_format_that_is_none_is_refused(shell: Shell, agent: Any, tmp_path: Path, name: str) -> None:
+    ran = shell("export", str(tmp_path / name))
+    assert ran.code == 2
+    assert "--format" in ran.err
+    assert not list(tmp_path.glob("out*"))
+    shell.ok("export", str(tmp_path / name), "--format", "jsonl")
+    assert json.loads((tmp_path / name).read_text().splitlines()[0])
+
+
 def test_an_export_is_parquet(shell: Shell, agent: Any, tmp_path: Path) -> None:
     file = tmp_path / "audit.parquet"
     count = len(shell.ok("audit", "-n", "0", "--json").lines)

@@ -118,10 +118,10 @@ def test_a_fork_begins_where_it_is_told_to(shell: Shell, agent: Any, ids: list[s
 
 def test_a_branch_within_a_thread_is_deleted(shell: Shell, agent: Any, ids: list[str]) -> None:
     agent.invoke(None, config("t", checkpoint_id=ids[2]))
-    ran = shell.ok("delete", "t", ids[-1][-6:], "-y")
+    ran = shell.ok("delete", "t", "--branch", ids[-1][-6:], "-y")
     assert ran.out.startswith("deleted 1 checkpoint; ")
     assert shell("show", "t", ids[-1]).code == 3
-    assert shell("delete", "t", "@", "-y").code == 2  # the thread stands there
+    assert shell("delete", "t", "--branch", "@", "-y").code == 2  # the thread stands there
 
 
 def test_a_promoted_fork_has_the_others_id(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:

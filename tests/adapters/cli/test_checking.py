@@ -38,6 +38,34 @@ def test_threads_that_stopped_are_listed_with_what_they_ask(shell: Shell, agent:
     assert len(shell.ok("stalled", "-n", "1", "--json").lines) == 1
 
 
+def test_of_stalled_threads_those_of_a_reason_are_listed_or_counted(
+    shell: Shell, agent: Any, saver: EventStoreSaver
+) -> None:
+    failing(saver)
+    assert [line["thread"] for line in shell.ok("stalled", "--why", "error", "--json").lines] == ["failed"]
+    assert len(shell.ok("stalled", "--why", "error", "--why", "interrupt", "--json").lines) == 2
+    assert shell.ok("stalled", "--count").out == "2\n"
+    assert shell.ok("stalled", "--count", "--why", "died", "--json").document == {"stalled": 0}
+    assert shell("stalled", "--why", "boredom").code == 2
+
+
+def test_stalled_ends_with_1_for_a_monitor(shell: Shell, agent: Any) -> None:
+    assert shell("stalled", "--exit-code").code == 1
+    counted = shell("stalled", "--why", "interrupt", "--count", "--exit-code")
+    assert (counted.code, counted.out) == (1, "1\n")
+    assert shell("stalled", "--why", "error", "--exit-code").code == 0
+
+
+def test_a_thread_that_is_not_there_keeps_none_from_being_verified(shell: Shell, agent: Any, saver: Any) -> None:
+    saver.copy_thread("t", "fork")
+    ran = shell("verify", "t", "nope", "fork")
+    assert ran.code == 3
+    assert [line.split(":")[0] for line in ran.out.splitlines()] == ["✓ t", "✓ fork"]
+    assert ran.err == "eventstore: there is no thread 'nope' to check: see eventstore threads\n"
+    found = shell("verify", "nope", "t", "--json").document
+    assert (found["ok"], found["missing"], [each["thread"] for each in found["threads"]]) == (False, ["nope"], ["t"])
+
+
 def test_a_thread_that_went_on_is_not_stalled(shell: Shell, agent: Any) -> None:
     answer(agent)
     ran = shell.ok("stalled")

@@ -27,7 +27,7 @@ COMMANDS = sorted(TABLE)
 def test_every_command_is_there() -> None:
     assert set(COMMANDS) == {
         *("threads", "log", "show", "diff", "blame", "tree", "fork", "rollback", "undo", "switch", "promote", "delete"),
-        *("audit", "export", "stalled", "verify", "stats", "migrate"),
+        *("audit", "export", "stalled", "verify", "stats", "migrate", "compare", "prune", "replay", "tail", "health"),
     }
 
 

@@ -22,8 +22,12 @@ def test_threads_are_listed_the_last_active_first(shell: Shell, agent: Any, save
     assert second["metadata"] == {"user": "ann"}
     assert second["active_at"].startswith("20")
     head, *rows = shell.ok("threads").out.splitlines()
-    assert head.split() == ["THREAD", "EVENTS", "LAST", "ACTIVE", "BEGUN", "FORKED", "FROM", "METADATA"]
-    assert [row.split()[0] for row in rows] == ["t-fork", "t"]
+    assert head.split("\t") == ["THREAD", "EVENTS", "LAST ACTIVE", "BEGUN", "FORKED FROM", "METADATA"]
+    assert [row.split("\t")[0] for row in rows] == ["t-fork", "t"]
+    (forked, described), (not_forked, own) = (row.split("\t")[4:] for row in rows)
+    assert forked.startswith("t at ")
+    assert (not_forked, own) == ("", "user=ann")
+    assert described in ("", "user=ann")
 
 
 def test_threads_are_picked_by_prefix_metadata_and_time(shell: Shell, agent: Any) -> None:
@@ -45,7 +49,7 @@ def test_an_empty_store_has_no_threads(shell: Shell, saver: EventStoreSaver) -> 
 
 def test_the_log_shows_each_checkpoint_with_what_it_changed(shell: Shell, agent: Any, ids: list[str]) -> None:
     head, *rows = shell.ok("log", "t").out.splitlines()
-    assert head.split() == ["ID", "STEP", "SAVED", "NODE", "RUN", "SIZE", "CHANGES"]
+    assert head.split("\t") == ["ID", "", "STEP", "SAVED", "NODE", "RUN", "SIZE", "NAMESPACE", "CHANGES"]
     assert [row.split()[0] for row in rows] == [id_[-6:] for id_ in reversed(ids)]
     assert "●⏸" in rows[0]
     assert "search, write" in rows[0]
@@ -68,7 +72,7 @@ def test_the_log_says_that_there_is_more(shell: Shell, agent: Any) -> None:
 
 
 def test_times_are_shown_in_utc_if_asked_for(shell: Shell, agent: Any) -> None:
-    assert shell.ok("log", "t", "-n", "1", "--utc").out.splitlines()[1].split()[3].endswith("Z")
+    assert shell.ok("log", "t", "-n", "1", "--utc").out.splitlines()[1].split("\t")[3].endswith("Z")
 
 
 def test_subgraphs_are_shown_with_their_namespaces(shell: Shell, saver: EventStoreSaver) -> None:

@@ -190,3 +190,32 @@ def test_sizes_read_well() -> None:
         "1.2 MB",
         "2.5 GB",
     ]
+
+
+def test_with_full_nothing_is_cut() -> None:
+    deep: Any = "the deepest"
+    for _ in range(30):
+        deep = [deep]
+    blocks: list[Any] = [{"type": "text", "text": "seen"}, {"type": "image", "url": "https://x.org/" + "x" * 300}]
+    message = AIMessage(
+        blocks,
+        tool_calls=[{"name": "tool", "args": {"query": {"deep": deep, "long": "q" * 300}}, "id": "call-1"}],
+        additional_kwargs={"thought": "t" * 300},
+    )
+    value = {"message": shown(message), "deep": deep, "list": ["i" * 200] * 50, **{f"key {n}": n for n in range(50)}}
+    cut, full = "\n".join(lines(value)), "\n".join(lines(value, full=True))
+    assert "…" in cut
+    assert "…" not in full
+    assert full.count("the deepest") == 2
+    assert full.count("i" * 200) == 50
+    for text in ("q" * 300, "t" * 300, "x" * 300, "key 49"):
+        assert text in full
+
+
+def test_show_full_shows_all_of_what_is_pending(shell: Shell, saver: EventStoreSaver) -> None:
+    chain(saver.checkpoints, saver.serde, [{"a": 1}])
+    [latest] = shell.ok("log", "t", "--json").lines
+    thread: Any = {"configurable": {"thread_id": "t", "checkpoint_ns": "", "checkpoint_id": latest["id"]}}
+    saver.put_writes(thread, [("a", ["w" * 500])], "task")
+    assert "w" * 500 not in shell.ok("show", "t").out
+    assert "w" * 500 in shell.ok("show", "t", "--full").out
