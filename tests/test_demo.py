@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
+import shutil
+import struct
 import subprocess
 import sys
+import termios
 from collections import Counter
+from contextlib import suppress
+from fcntl import ioctl
 from importlib.util import module_from_spec, spec_from_file_location
+from itertools import takewhile
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -38,18 +45,37 @@ def only(pattern: str, text: str) -> str:
     return str(found)
 
 
-def plainly(text: str, thread: str = "release-2.0") -> str:
-    """What a command says, without ids, times, and how a terminal breaks lines."""
-    known = text.replace(thread, "release-2.0")
-    known = re.sub(r"\b(?=\d*[a-f])[0-9a-f]{6}\b|\b\d{6}\b", "ID", known)
-    known = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", "TIME", known)
-    return " ".join(known.split())
+def at_a_terminal(folder: Path) -> str:
+    """What the demo shows at a terminal of 100 columns."""
+    ours, theirs = pty.openpty()
+    ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
+    without = ("COLUMNS", "LINES", "EVENTSTORE_URL", "EVENTSTORE_SCHEMA")
+    environment = {name: value for name, value in os.environ.items() if name not in without}
+    with subprocess.Popen(
+        [sys.executable, DEMO / "demo.py"],
+        cwd=folder,
+        env={**environment, "NO_COLOR": "1", "TERM": "xterm", "PYTHONIOENCODING": "utf-8"},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        with suppress(OSError):  # the other side was closed
+            while read := os.read(ours, 4096):
+                shown += read
+        os.close(ours)
+    assert process.returncode == 0, shown
+    return re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]|\r", "", shown.decode())
 
 
-def pattern_of(sample: str) -> str:
-    """What matches all that a sample may be of: at the end of a line, `…` stands for the rest of it."""
-    lines = (re.escape(plainly(line.removesuffix("…"))) + ".*?" * line.endswith("…") for line in sample.splitlines())
-    return r" *".join(line for line in lines if line)
+def plainly(text: str) -> list[str]:
+    """Lines without what differs from run to run: ids, times, processes, bytes; and the padding beside it."""
+    known = re.sub(r"\b(?=\d*[a-f])[0-9a-f]{6}\b|\b\d{6}\b", "ID", text)
+    known = re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d(\.\d+)?", "TIME", known)
+    known = re.sub(r"(?m)(^ +|, | {2,})\d{3,}\b", r"\1PROCESS", known)
+    known = re.sub(r"[\d,]+ (B|bytes)\b", r"N \1", known)
+    return [" ".join(line.split()) for line in known.strip().splitlines()]
 
 
 def notes_of(folder: Path) -> list[dict[str, Any]]:
@@ -121,13 +147,45 @@ def test_an_agent_is_killed_and_goes_on_and_asks_and_takes_another_way(url: str,
     assert "undone" in undone
     assert re.search(r"^-.*published/notes.md", diff, re.MULTILINE)
     assert re.search(r"^\+.*customers.md stays a draft", diff, re.MULTILINE)
-    assert re.search(r" tools +messages\[6\] +tool build: ", blame)
+    assert re.search(r"\ttools\t.*messages\[6\]\ttool build: ", blame)
 
-    # Which is what the README shows: whoever wrote a message there wrote it here.
-    sample = only(r"(?s)^\$ export EVENTSTORE_URL=[^\n]*\n(.*?)^```$", README.read_text(encoding="utf-8"))
-    shown = commands[commands.index("$ eventstore ") : commands.rindex("8 tool calls are done")]
-    for expected, got in zip(sample.split("$ eventstore ")[1:], shown.split("$ eventstore ")[1:], strict=True):
-        assert re.fullmatch(pattern_of(expected), plainly(got, thread), re.DOTALL), got
+
+def test_the_readme_shows_what_it_prints(tmp_path: Path):
+    """Line by line: whoever wrote something there copied it from here."""
+    shown = plainly(at_a_terminal(tmp_path))
+    blocks = re.findall(r"(?s)^```text\n(.*?)^```$", README.read_text(encoding="utf-8"), re.MULTILINE)
+    blocks = [plainly(block) for block in blocks]
+    [history] = [block for block in blocks if block[0].startswith("release-2.0: 17 checkpoints")]
+    [commands] = [block for block in blocks if block[0].startswith("$ export EVENTSTORE_URL")]
+    [acts] = [block for block in blocks if block[0].startswith("1 An agent works")]
+    assert history == shown[shown.index(history[0]) :][: len(history)]
+    assert commands[1:] == shown[shown.index(commands[1]) :][: len(commands) - 1]
+    # Tools that run beside each other say so in any order.
+    assert acts.pop() == "…"
+    for title in ("1 An agent works", "2 A new process"):
+        said, told = (_act(lines, title) for lines in (shown, acts))
+        assert sorted(said) == sorted(told)
+
+
+def _act(lines: list[str], title: str) -> list[str]:
+    """The lines of an act: up to an empty one."""
+    [begin] = [number for number, line in enumerate(lines) if line.startswith(title)]
+    return [line.strip("─ ") for line in takewhile(bool, lines[begin:])]
+
+
+@pytest.mark.parametrize(("url", "needs"), [("", ".[cli]"), ("postgresql://h/d", ".[cli,postgres]")])
+def test_make_demo_installs_what_the_demo_needs_and_says_so(tmp_path: Path, url: str, needs: str):
+    for name in ("Makefile", "pyproject.toml", "requirements-dev.lock"):
+        shutil.copy(README.parent / name, tmp_path)
+    told = subprocess.run(
+        ["make", "--dry-run", "demo", f"URL={url}"], cwd=tmp_path, capture_output=True, text=True, check=True
+    ).stdout
+    [install] = re.findall(r"pip install .*", told)
+    assert f'--editable "{needs}" langchain' in install
+    assert "--requirement" not in install
+    assert "--constraint requirements-dev.lock" in install
+    assert "Installing what the demo needs" in told
+    assert ".venv-demo/bin/python docs/demo/demo.py" in told
 
 
 def test_it_fits_a_plain_terminal_and_starts_afresh(tmp_path: Path):

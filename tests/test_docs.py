@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -71,6 +72,16 @@ def test_every_option_is_documented_with_its_default() -> None:
         actual = saver.get(name, store.get(name))
         if name not in ("serde", "snapshots"):  # `None` stands for what the table says
             assert _value(default) == actual, name
+
+
+def test_every_dependency_is_said_to_be_for_something() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    needed = [
+        *project["dependencies"],
+        *(each for extra in project["optional-dependencies"].values() for each in extra),
+    ]
+    told = re.findall(r"^\| `([\w-]+)`.*? \| \w", (ROOT / "docs" / "operations.md").read_text("utf-8"), re.MULTILINE)
+    assert {re.split(r"[\[>=]", each)[0] for each in needed} <= set(told)
 
 
 @pytest.mark.parametrize("begins", ["from langgraph", "from eventstore"])

@@ -50,6 +50,29 @@ import langgraph.checkpoint.base
 assert not hasattr(langgraph.checkpoint, "__file__") or langgraph.checkpoint.__file__ is None
 """
 
+# The bytes of the package and of all that it needs without extras, as they were installed.
+SIZE = """
+import re
+from importlib.metadata import PackageNotFoundError, distribution
+
+seen, due, size = set(), ["langgraph-checkpoint-eventstore"], 0
+while due:
+    name = re.sub(r"[-_.]+", "-", due.pop()).lower()
+    if name in seen:
+        continue
+    seen.add(name)
+    try:
+        found = distribution(name)
+    except PackageNotFoundError:  # for another Python or system
+        continue
+    paths = (found.locate_file(file) for file in found.files or ())
+    size += sum(path.stat().st_size for path in paths if path.is_file())
+    due += [re.match(r"[\\w.-]+", each)[0] for each in found.requires or () if "extra ==" not in each]
+assert {"langgraph-checkpoint", "eventsourcing", "zstandard"} <= seen
+print(size)
+"""
+MOST_BYTES = 100_000_000
+
 
 @pytest.fixture(scope="module")
 def distributions(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -103,6 +126,7 @@ def test_the_wheel_works_in_a_fresh_environment(
     _run(python, "-m", "pip", "install", "--quiet", "--constraint", lock, f"{wheel}[cli,postgres]", cwd=tmp_path)
 
     _run(python, "-I", "-c", WHERE, cwd=tmp_path)
+    assert int(_run(python, "-I", "-c", SIZE, cwd=tmp_path)) < MOST_BYTES
     for url in (sqlite_url, postgres_url):
         _run(python, "-I", "-c", SAVE, url, cwd=tmp_path)
         loaded = _run(python, "-I", "-c", LOAD, url, cwd=tmp_path)
