@@ -90,13 +90,14 @@ clean: ## remove the environment and everything else that was made
 	@rm -rf .venv .venv-demo .lock-venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.PHONY: new-enough
-new-enough:
+define CHECK_PYTHON
 	@$(PYTHON) $(NEW_ENOUGH) >/dev/null 2>&1 || { \
 		echo "Python 3.11 or newer is needed, and $(PYTHON) is not that." >&2; \
 		echo "Install one, or name it: make $(or $(firstword $(MAKECMDGOALS)),test) PYTHON=/path/to/python3.12" >&2; exit 1; }
+endef
 
-$(DEMO_VENV): | new-enough
+$(DEMO_VENV):
+	$(CHECK_PYTHON)
 	@rm -rf .venv-demo
 	@echo "Installing what the demo needs into .venv-demo, once: 50 packages, 120 MB, a minute or two."
 	@$(PYTHON) -m venv .venv-demo || { rm -rf .venv-demo; exit 1; }
@@ -106,7 +107,8 @@ $(DEMO_VENV): | new-enough
 			/^(Building|Installing)/ { print "  " tolower($$1) " …"; fflush() }'
 	@test -f $@ || { cat .venv-demo/pip.log >&2; rm -rf .venv-demo; exit 1; }
 
-$(VENV): | new-enough
+$(VENV):
+	$(CHECK_PYTHON)
 	@rm -rf .venv
 	@printf '%s' "Making .venv with $$($(PYTHON) -V), once; it takes a minute or two "
 	@$(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }

@@ -25,18 +25,26 @@ def threads(ctx: click.Context, incomplete: str) -> list[str]:
 
 def checkpoints(ctx: click.Context, incomplete: str) -> list[tuple[str, str]]:
     """The checkpoints of the thread that stands before it, the latest first: short ids, or whole ones once begun."""
-    thread = ctx.params.get("thread") or ctx.params.get("source")
-    if not isinstance(thread, str):
+    thread = _thread(ctx)
+    if thread is None:
         return []
     return _offered(ctx, lambda session: _checkpoints_of(session, thread, incomplete))
 
 
 def channels(ctx: click.Context, incomplete: str) -> list[str]:
     """The channels of the thread that stands before it."""
-    thread = ctx.params.get("thread")
-    if not isinstance(thread, str):
+    thread = _thread(ctx)
+    if thread is None:
         return []
     return _offered(ctx, lambda session: _channels_of(session, thread, incomplete))
+
+
+def _thread(ctx: click.Context) -> str | None:
+    """The thread that stands before what is completed."""
+    named = [*(ctx.params.get(name) for name in ("thread", "source")), *(ctx.params.get("threads") or ())]
+    # Where the value of an option is due, click has not told apart what stands before it.
+    begun = [each for each in ctx.args if not each.startswith("-")]
+    return next((each for each in [*named, *begun] if isinstance(each, str)), None)
 
 
 def _offered(ctx: click.Context, ask: Callable[[Session], list[T]]) -> list[T]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import click
@@ -26,14 +25,16 @@ class Program(click.Group):
         """Run the command line; ends the process."""
         given = [*(sys.argv[1:] if args is None else args)]
         try:
-            code = super().main(
-                _command_first(given) or ["--help"], prog_name or _NAME, **{**extra, "standalone_mode": False}
-            )
+            code = super().main(given or ["--help"], prog_name or _NAME, **{**extra, "standalone_mode": False})
         except (click.Abort, KeyboardInterrupt):  # Ctrl-C, or the end of the input, at a question
             code = Exit.INTERRUPTED
         except Exception as error:  # noqa: BLE001 (whatever it is, it is told in one line)
             code = _told(error, debug="--debug" in given)
         sys.exit(code if isinstance(code, int) else Exit.OK)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the arguments; also those of a line that is to be completed."""
+        return super().parse_args(ctx, _command_first(args))
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command; the reader of its output may go away at any time."""
@@ -114,6 +115,8 @@ def _command_first(given: list[str]) -> list[str]:
 
 
 def _meant(name: str, names: Sequence[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 (few mistype)
+
     close = get_close_matches(name, names)
     return f". Did you mean {' or '.join(map(repr, close))}?" if close else ""
 

@@ -61,9 +61,17 @@ def table(out: Output, head: Sequence[Column], rows: Sequence[Row]) -> list[Text
         return []
     if not out.console.is_terminal:
         points = any(each.point for each in head)
-        fields = [[*row.cells, *([_joined(row)] if points else [])] for row in rows]
-        return [_fields([Text(each.name) for each in head]), *map(_fields, fields)]
+        told = [[*row.cells, *([_joined(row)] if points else [])] for row in rows]
+        return [fields([each.name for each in head]), *map(fields, told)]
     return _Screen(out.console, head, rows).lines()
+
+
+def facts(out: Output, rows: Sequence[tuple[str, Cell]]) -> list[Text]:
+    """Return names with their values as lines; what is not known is left out."""
+    known = [(name, text_of_cell(value)) for name, value in rows if text_of_cell(value).plain]
+    if out.console.is_terminal:
+        return columns([(Text(name, "dim"), value) for name, value in known])
+    return [fields([name, value]) for name, value in known]
 
 
 class _Screen:
@@ -149,7 +157,7 @@ def _joined(row: Row) -> Text:
     return line
 
 
-def _fields(cells: Sequence[Cell]) -> Text:
+def fields(cells: Sequence[Cell]) -> Text:
     """A line for a pipe: what follows a tab is the next field, so a tab in a field is spelled out."""
     return Text("\t".join(text_of_cell(cell).plain.replace("\t", r"\t") for cell in cells), no_wrap=True)
 

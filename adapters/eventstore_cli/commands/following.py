@@ -10,6 +10,7 @@ from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.metadata import told
 from eventstore_cli.output import Output, Text
+from eventstore_cli.tables import fields
 from eventstore_cli.values import size
 from eventstore_views import documents
 from eventstore_views.session import Session
@@ -97,6 +98,9 @@ def _say(out: Output, position: int | None, event: Event) -> None:
         Text(size(event.size), "dim"),
         Text(about, "dim"),
     ]
+    if not out.console.is_terminal:
+        out.line(fields(parts))
+        return
     line = Text()
     for part in parts:
         if part.plain:

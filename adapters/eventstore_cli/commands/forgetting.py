@@ -62,7 +62,11 @@ def prune(
       eventstore prune --older-than 30d --where tenant=acme
     """
     picked = _picked(session, threads or [], prefix, older_than, metadata)
-    would = [session.checkpoints.prune([each.name], dry_run=True) for each in picked]
+    with out.progress() as advance:
+        would = []
+        for number, each in enumerate(picked):
+            advance(each.name, number, len(picked))
+            would.append(session.checkpoints.prune([each.name], dry_run=True))
     losing = [(each, report) for each, report in zip(picked, would, strict=True) if report.threads]
     shown = sum(report.checkpoints for _, report in losing)
     going = f"{counted(shown, 'checkpoint')} with {size(sum(report.bytes for _, report in losing))} of content"
@@ -72,8 +76,10 @@ def prune(
     names = _names([each for each, _ in losing])
     out.confirm(f"Prune {names}: erase {going}? This cannot be undone.", yes=yes)
     done = []
-    for each, _ in losing:
-        done.append((each, session.checkpoints.prune([each.name], cause=cause("prune", reason))))
+    with out.progress() as advance:
+        for number, (each, _) in enumerate(losing):
+            advance(each.name, number, len(losing))
+            done.append((each, session.checkpoints.prune([each.name], cause=cause("prune", reason))))
     _tell(out, done, "pruned {checkpoints}; {bytes} of content erased", dry_run=False)
 
 
@@ -117,12 +123,14 @@ def delete(
     with_ = counted(shown, "checkpoint")
     out.confirm(f"Delete {_names(picked)} with {with_}? This cannot be undone.", yes=yes)
     done, moved = [], []
-    for thread in picked:
-        head = session.store.head(thread.name)
-        if head is None or (not threads and head.version != thread.version):
-            moved.append(thread.name)
-            continue
-        done.append((thread, session.branches.delete(thread.name, reason=reason, cause=cause("delete"))))
+    with out.progress() as advance:
+        for number, thread in enumerate(picked):
+            advance(thread.name, number, len(picked))
+            head = session.store.head(thread.name)
+            if head is None or (not threads and head.version != thread.version):
+                moved.append(thread.name)
+                continue
+            done.append((thread, session.branches.delete(thread.name, reason=reason, cause=cause("delete"))))
     _tell(out, done, "deleted {checkpoints}; {bytes} of content erased", dry_run=False)
     for name in moved:
         complain(f"thread {name!r} moved on meanwhile, and was left alone")

@@ -18,7 +18,8 @@ from eventstore.migrations import load_migrations
 from eventstore_cli.caller import named
 from eventstore_cli.declaring import Option
 from eventstore_cli.exits import Exit, exit_of
-from eventstore_cli.output import Cell, Output, Text, columns, complain
+from eventstore_cli.output import Cell, Output, Text, complain
+from eventstore_cli.tables import facts
 from eventstore_cli.values import counted, size
 from eventstore_views import times
 from eventstore_views.session import SERIALIZER, Session, opened
@@ -93,7 +94,7 @@ def health(
     if out.json:
         out.document(asdict(found))
     else:
-        out.say(columns(_rows(found)))
+        out.say(facts(out, _rows(found)))
         for problem in found.problems:
             complain(problem)
     if code:
@@ -147,7 +148,7 @@ def _judge(found: _Health, max_lag: float, max_wal: int, max_stalled: int | None
         found.problem(f"{counted(failed, 'thread')} failed or died: see eventstore stalled")
 
 
-def _rows(found: _Health) -> list[tuple[Cell, Cell]]:
+def _rows(found: _Health) -> list[tuple[str, Cell]]:
     """The numbers to read; those that are not known are left out."""
     verdict = Text("✓ well", "green") if found.ok else Text("✗ not well", "red bold")
     migrations = ", ".join(f"{name} {number}" for name, number in found.migrations.items())
@@ -169,4 +170,4 @@ def _rows(found: _Health) -> list[tuple[Cell, Cell]]:
             ("stalled", stalled or "none"),
         ]
     numbers += [] if found.wal is None else [("write-ahead log", size(found.wal))]
-    return [(Text(name, "dim"), value) for name, value in numbers if str(value)]
+    return numbers

@@ -10,8 +10,8 @@ from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.graphs import Reading, reading
 from eventstore_cli.options import Full, Graph, Namespace, Thread
-from eventstore_cli.output import Cell, Output, Text, columns
-from eventstore_cli.tables import Column, Row, table
+from eventstore_cli.output import Cell, Output, Text
+from eventstore_cli.tables import Column, Row, facts, table
 from eventstore_cli.values import counted, described, folded_by, size, whole
 from eventstore_views import documents, times
 from eventstore_views.naming import Short
@@ -64,10 +64,10 @@ def log(
     earliest = times.past_if_given(since)
     read = reading(graph, namespace)
     entries = session.timeline.entries(thread, read.serializer, namespace=None if all_ else namespace, fold=read.fold)
-    recent = (each for each in entries if earliest is None or each.saved_at >= earliest)
     line = _HeadsLine()
-    listed = ((each, line.holds(each)) for each in recent)
-    wanted = ((each, on_it) for each, on_it in listed if all_ or on_it)
+    listed = ((each, line.holds(each)) for each in entries)
+    recent = (each for each in listed if earliest is None or each[0].saved_at >= earliest)
+    wanted = ((each, on_it) for each, on_it in recent if all_ or on_it)
     shown = islice(wanted, number) if number else wanted
     if out.json:
         for entry, on_it in shown:
@@ -206,7 +206,7 @@ def _chosen(saved: SavedCheckpoint, channels: list[str]) -> dict[str, Any]:
 
 def _about(saved: SavedCheckpoint, point: RecoveryPoint | None, short: Short, out: Output, full: bool) -> list[Text]:
     before = saved.id.removesuffix(ending := short(saved.id))
-    rows: list[tuple[Cell, Cell]] = [
+    rows: list[tuple[str, Cell]] = [
         ("checkpoint", Text(before, "dim").append(ending, "yellow not dim")),
         ("thread", saved.thread),
         ("namespace", saved.namespace),
@@ -218,8 +218,7 @@ def _about(saved: SavedCheckpoint, point: RecoveryPoint | None, short: Short, ou
         ("next", _next(point)),
         ("metadata", _metadata(saved, full)),
     ]
-    facts = [(Text(name, "dim") if isinstance(name, str) else name, value) for name, value in rows if str(value)]
-    return columns(facts)
+    return facts(out, rows)
 
 
 def _next(point: RecoveryPoint | None) -> Cell:

@@ -11,14 +11,15 @@ from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.filtering import Where, where
 from eventstore_cli.metadata import told
-from eventstore_cli.output import Output, Text, columns
-from eventstore_cli.tables import Column, Row, table
+from eventstore_cli.output import Cell, Output, Text
+from eventstore_cli.tables import Column, Row, facts, table
 from eventstore_cli.values import size
 from eventstore_views import documents, times
 from eventstore_views.session import Session
 from projections import statistics_of
 
 _PAGE = 100
+_KINDS = (Column("KIND OF EVENT"), Column("EVENTS", right=True), Column("CONTENT", right=True))
 _THREADS = (
     Column("THREAD"),
     Column("EVENTS", 2, right=True),
@@ -83,7 +84,7 @@ def stats(
     if out.json:
         out.document(documents.statistics(found, thread, shown))
         return
-    rows: list[tuple[str, str]] = [("thread", thread or "")]
+    rows: list[tuple[str, Cell]] = [("thread", thread or "")]
     if thread is None:
         rows += [("threads", f"{found.threads:,}"), ("forks among them", f"{found.forks:,}")]
         rows += [("deleted", f"{found.deleted:,}")] if found.deleted else []
@@ -93,8 +94,7 @@ def stats(
     rows += [("content", size(found.bytes))]
     rows += [] if found.disk is None else [("on disk", size(found.disk))]
     kinds = [(topic.topic, f"{topic.events:,}", size(topic.bytes)) for topic in found.topics]
-    facts = [(name, value) for name, value in rows if value]
-    out.say([*columns(facts), Text(), *columns(kinds, head=("KIND OF EVENT", "EVENTS", "CONTENT"), right=[1, 2])])
+    out.say([*facts(out, rows), Text(), *table(out, _KINDS, [Row(kind) for kind in kinds])])
 
 
 def _streams(

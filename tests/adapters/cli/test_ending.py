@@ -77,7 +77,7 @@ def test_the_bare_command_shows_help_and_nothing_odd() -> None:
     assert bare.out == Shell("").process("--help").out
 
 
-LATER = ("asyncio", "langgraph", "psycopg", "pydantic", "rich.progress", "tenacity", "projections.recovery", "email")
+LATER = ("asyncio", "langgraph", "psycopg", "pydantic", "rich.progress", "tenacity", "projections.recovery")
 IMPORTED = """
 import sys
 from eventstore_cli.app import main

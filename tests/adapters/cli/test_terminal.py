@@ -58,12 +58,16 @@ def test_a_bar_is_shown_only_to_people(shell: Shell, agent: Any) -> None:
         ("eventstore log x", set()),
         ("eventstore blame t f", {"files"}),
         ("eventstore audit --thread ", {"t"}),
+        ("eventstore --json lo", {"log"}),
+        ("eventstore --utc log ", {"t"}),
+        ("eventstore delete t --branch ", None),
     ],
 )
 def test_a_shell_completes_commands_and_names_of_the_store(
-    shell: Shell, agent: Any, line: str, offered: set[str]
+    shell: Shell, agent: Any, line: str, offered: set[str] | None
 ) -> None:
-    assert {each.partition("\t")[0] for each in completions(shell, line)} == offered
+    found = {each.partition("\t")[0] for each in completions(shell, line)}
+    assert found == offered if offered is not None else len(found) == 4
 
 
 def test_a_shell_completes_checkpoints(shell: Shell, agent: Any, ids: list[str]) -> None:
