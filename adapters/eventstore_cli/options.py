@@ -38,7 +38,7 @@ NoPager = Annotated[bool, Option("--no-pager", help="Never use a pager.", panel=
 Debug = Annotated[bool, Option("--debug", help="Show the traceback of an error.", panel=_SHOWING)]
 
 Thread = Annotated[str, Argument(help="The thread's id.", complete=completion.threads)]
-Namespace = Annotated[str, Option("--namespace", "-s", metavar="NS", help="A subgraph's path (checkpoint_ns).")]
+Namespace = Annotated[str | None, Option("--namespace", "-s", metavar="NS", help="A subgraph's path (checkpoint_ns).")]
 Reason = Annotated[str | None, Option("--reason", "-r", help="Why, in words: it is recorded.")]
 Full = Annotated[bool, Option("--full", help="Show values in all their length.")]
 Graph = Annotated[

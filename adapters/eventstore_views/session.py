@@ -86,13 +86,13 @@ class Session:
         """Short names for the checkpoints of a thread."""
         return naming.Short(each.id for each in self.ids(thread))
 
-    def find(self, thread: str, text: str, *, namespace: str = "", unreachable: bool = False) -> str:
-        """The id of the checkpoint that a text names; see `naming.FORMS`.
+    def find(self, thread: str, text: str, *, namespace: str | None = None, unreachable: bool = False) -> CheckpointId:
+        """The checkpoint that a text names; see `naming.FORMS`.
 
         Args:
             thread: The thread.
             text: What a person wrote.
-            namespace: The namespace of the checkpoint.
+            namespace: The namespace of the checkpoint; `None`: the outermost, or the one that the id is of.
             unreachable: Whether it may be one that a rollback has made unreachable.
 
         Raises:
@@ -100,19 +100,26 @@ class Session:
             BadInputError: There are several.
         """
         name = naming.parse(text)
-        ids = {each.id: each.shown for each in self.ids(thread) if each.namespace == namespace}
-        id_ = None if name.id is None else naming.find(name.id, ids, thread)
-        if id_ is not None and not ids[id_]:
+        named = None if name.id is None else self._named(thread, name.id, namespace)
+        if named is not None and not named.shown:
             if unreachable and not name.back:
-                return id_
+                return named
             raise NotFoundError(
-                f"checkpoint {id_!r} of thread {thread!r} is unreachable since a rollback: eventstore undo or switch "
-                "brings it back, and eventstore fork --at makes a thread of it"
+                f"checkpoint {named.id!r} of thread {thread!r} is unreachable since a rollback: eventstore undo or "
+                "switch brings it back, and eventstore fork --at makes a thread of it"
             )
-        for number, located in enumerate(self._ancestors(thread, namespace, id_, name)):
+        space, id_ = (namespace or "", None) if named is None else (named.namespace, named.id)
+        for number, located in enumerate(self._ancestors(thread, space, id_, name)):
             if number == name.back:
-                return located.id
+                return CheckpointId(located.namespace, located.id, shown=True)
         raise NotFoundError(f"thread {thread!r} has no checkpoint {text!r}: see eventstore log")
+
+    def _named(self, thread: str, part: str, namespace: str | None) -> CheckpointId:
+        """The one checkpoint whose id ends or begins so: of the outermost graph, or else of a subgraph."""
+        of_namespace = {each.id: each for each in self.ids(thread) if each.namespace == (namespace or "")}
+        if namespace is None and not any(id_.startswith(part) or id_.endswith(part) for id_ in of_namespace):
+            of_namespace = {each.id: each for each in self.ids(thread)}
+        return of_namespace[naming.find(part, of_namespace, thread)]
 
     def _ancestors(self, thread: str, namespace: str, id_: str | None, name: naming.Name) -> Iterator[Located]:
         """The checkpoint that is named, but for how far to go back from it, and those before it."""

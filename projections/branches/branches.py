@@ -75,7 +75,7 @@ class Branches(Companion):
         target: str,
         *,
         at: str | None = None,
-        namespace: str = "",
+        namespace: str | None = None,
         name: str | None = None,
         reason: str | None = None,
         cause: Cause | None = None,
@@ -88,7 +88,7 @@ class Branches(Companion):
             source: The thread to fork.
             target: The id of the new thread.
             at: The id of a checkpoint, also of one that was rolled back; `None`: the head, with what is pending.
-            namespace: That checkpoint's namespace.
+            namespace: That checkpoint's namespace; `None`: the one that its id is of.
             name: What to call the branch in listings.
             reason: Why, in words.
             cause: Who does it, and anything else to record.
@@ -104,6 +104,7 @@ class Branches(Companion):
         view = self.checkpoints.finder.view(source)
         if view is None:
             raise NotFoundError(f"there is no thread {source!r} that could be forked")
+        namespace = self._namespace(source, at, namespace)
         point = self.checkpoints.mover.point_of(view, namespace, at)
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
@@ -142,7 +143,7 @@ class Branches(Companion):
         *,
         at: str | None = None,
         other_at: str | None = None,
-        namespace: str = "",
+        namespace: str | None = None,
         fold: Fold | None = None,
     ) -> BranchDiff:
         """Compare two branches: find their common past, and the changes of each since then, by channel and by item.
@@ -153,7 +154,7 @@ class Branches(Companion):
             serializer: Turns bytes into values.
             at: The checkpoint at which the first branch ends; `None` means its latest.
             other_at: The checkpoint at which the other branch ends.
-            namespace: The namespace of the checkpoints.
+            namespace: The namespace of the checkpoints; `None`: of each the one that its id is of.
             fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
@@ -166,11 +167,15 @@ class Branches(Companion):
         )
 
     def _compared(
-        self, ends: Sequence[tuple[str, str | None]], serializer: Serializer, namespace: str, fold: Fold | None
+        self, ends: Sequence[tuple[str, str | None]], serializer: Serializer, namespace: str | None, fold: Fold | None
     ) -> BranchDiff:
         finder = self.checkpoints.finder
         comparison = Comparison(self.store, self.checkpoints.tables, finder)
-        ways = [self._way(thread, namespace, tip) for thread, tip in ends]
+        named = [None if tip is None else self._namespace(thread, tip, namespace) for thread, tip in ends]
+        # Of an end that is not named by an id, it is the other one's.
+        either = namespace or next((space for space in named if space is not None), "")
+        spaces = [either if space is None else space for space in named]
+        ways = [self._way(thread, space, tip) for (thread, tip), space in zip(ends, spaces, strict=True)]
         common, gone = _meeting(*(ids for _, _, ids in ways))
         sides = []
         for (view, tip, _), way in zip(ways, gone, strict=True):
@@ -178,7 +183,7 @@ class Branches(Companion):
             changes = None
             if common is not None and since:
                 # In what the way was found in: the thread may have moved meanwhile.
-                base = finder.locate(view, namespace, common)
+                base = finder.locate(view, tip.namespace, common)
                 if base is None:
                     raise OvertakenError(
                         f"checkpoint {common!r} of thread {view.thread!r} was pruned or deleted meanwhile"
@@ -202,7 +207,7 @@ class Branches(Companion):
         thread: str,
         checkpoint: str,
         *,
-        namespace: str = "",
+        namespace: str | None = None,
         reason: str | None = None,
         cause: Cause | None = None,
         expected_version: int | None = None,
@@ -216,7 +221,7 @@ class Branches(Companion):
             NotFoundError: The thread has no such checkpoint, on any branch.
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
-        mover = self.checkpoints.mover
+        mover, namespace = self.checkpoints.mover, self._namespace(thread, checkpoint, namespace)
         return mover.switch(thread, checkpoint, namespace, caused(cause, reason), expected_version)
 
     def promote(
@@ -285,6 +290,9 @@ class Branches(Companion):
         if family.is_latest(checkpoint):
             raise BadInputError(f"thread {thread!r} is on that branch: switch to another one first")
         return self.checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))
+
+    def _namespace(self, thread: str, checkpoint: str | None, given: str | None) -> str:
+        return self.checkpoints.finder.namespace_of(thread, checkpoint) if given is None else given
 
     def _family(self, thread: str, namespace: str) -> Family:
         return Family.of(self.store, self.checkpoints.tables, self.checkpoints.finder, thread, namespace)

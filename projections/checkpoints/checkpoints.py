@@ -204,7 +204,7 @@ class Checkpoints:
         step: int | None = None,
         time: datetime | None = None,
         back: int | None = None,
-        namespace: str = "",
+        namespace: str | None = None,
         reason: str | None = None,
         cause: Cause | None = None,
         expected_version: int | None = None,
@@ -221,7 +221,7 @@ class Checkpoints:
             step: Its step, on the way that led to the latest checkpoint;
             time: The latest one on that way that was saved by then (a naive time is UTC);
             back: How many checkpoints back on that way; 0: the latest itself, without what was written since.
-            namespace: The checkpoint's namespace.
+            namespace: The checkpoint's namespace; `None`: the one that `to` is of, or else the outermost.
             reason: Why, in words; it is recorded with the event.
             cause: Who does it, and anything else to record.
             expected_version: The version that the thread's stream must be at; `None`: where it is now.
@@ -233,6 +233,7 @@ class Checkpoints:
         from projections.branches.moving import Target, caused
 
         target = Target(to, step, time, back)
+        namespace = self.finder.namespace_of(thread, to) if namespace is None else namespace
         return self.mover.rollback(thread, target, namespace, caused(cause, reason), expected_version)
 
     def undo(

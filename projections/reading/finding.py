@@ -12,7 +12,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, TypeVar
 
-from eventstore import CorruptionError, CycleError, EventStore
+from eventstore import BadInputError, CorruptionError, CycleError, EventStore
 from projections.reading.located import Located, located_of
 from projections.reading.view import View, lineage_of, sources_at, stored, view_at, view_of
 from projections.records import THREAD_PROMOTED
@@ -146,6 +146,28 @@ class Finder:
             elif (row := table.latest(source, namespace)) and (best is None or row.id > best.id):
                 best = row
         return best
+
+    def namespace_of(self, thread: str, checkpoint_id: str | None) -> str:
+        """The namespace of a checkpoint that is named by its id alone, also of an unreachable one.
+
+        Ids are made to be unique. If they are not, that of the outermost graph is meant.
+
+        Raises:
+            BadInputError: The thread has checkpoints of that id in several subgraphs.
+        """
+        names = [] if checkpoint_id is None else self._tables.checkpoints.namespaces_of(checkpoint_id)
+        if checkpoint_id is not None and len(names) > 1 and (view := self.view(thread)):
+            names = [
+                name
+                for name in names
+                if self._nearest(view.sources, name, checkpoint_id) or self.unreachable(view, name, checkpoint_id)
+            ]
+        if len(names) > 1 and names[0]:
+            raise BadInputError(
+                f"thread {thread!r} has a checkpoint {checkpoint_id!r} in each of {', '.join(map(repr, names))}: "
+                "say which namespace is meant"
+            )
+        return names[0] if names else ""
 
     def unreachable(self, view: View, namespace: str, checkpoint_id: str) -> list[UnreachableRow]:
         """Return the places of a checkpoint on branches that the thread has left, beginning with the one left last."""

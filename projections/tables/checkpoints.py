@@ -192,6 +192,10 @@ class CheckpointsTable(Table):
         """Tell whether any thread has saved a checkpoint: ids are made to be unique."""
         return bool(self._run("is_saved", {"namespace": namespace, "checkpoint_id": checkpoint}))
 
+    def namespaces_of(self, checkpoint: str) -> list[str]:
+        """Return the namespaces in which any thread has saved a checkpoint of an id; the outermost one is the first."""
+        return [row[0] for row in self._run("namespaces_of", {"checkpoint_id": checkpoint})]
+
     def unreachable(self, stream_id: int, namespace: str, checkpoint: str) -> list[UnreachableRow]:
         """Return the rows of a checkpoint on branches that its thread has left, the one left last first."""
         params = {"stream_id": stream_id, "namespace": namespace, "checkpoint_id": checkpoint}

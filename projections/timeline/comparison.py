@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from eventstore import BadInputError, EventStore, NotFoundError
 from eventstore.events import from_microseconds
@@ -28,8 +28,19 @@ from projections.timeline.replayed import Replayed, difference_of
 from projections.timeline.rules import EMPTY, Fold, Folded
 from projections.values.serializer import Serializer
 
-_Named = tuple[str, str | None]
-"""A thread, and a checkpoint in it."""
+
+class Named(NamedTuple):
+    """A checkpoint by its name.
+
+    Attributes:
+        thread: The thread.
+        namespace: The namespace; `None`: the one that the id is of, or else that of the checkpoint it is compared with.
+        id: The checkpoint's id; `None`: the latest.
+    """
+
+    thread: str
+    namespace: str | None
+    id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,24 +190,24 @@ class Comparison:
 
     def of(
         self,
-        a: _Named,
-        b: _Named,
+        a: Named,
+        b: Named,
         serializer: Serializer,
         *,
-        namespace: str,
         channels: Collection[str] | None,
         fold: Fold | None,
     ) -> CheckpointDiff:
         """How `a` became `b`: see `Timeline.diff`."""
         if isinstance(channels, str):
             raise BadInputError(f"channels must be several names, not one text: use [{channels!r}]")
-        view, after = self._located(b, namespace)
+        a, b = self._with_namespaces(a, b)
+        view, after = self._located(b)
         values = Values(self._store, self._tables, view, serializer)
-        if a[0] == b[0]:
-            before = self._parent(view, after) if a[1] is None else self._located(a, namespace)[1]
+        if a.thread == b.thread:
+            before = self._parent(view, after) if a.id is None else self._located(a)[1]
             view_a, values_a = view, values
         else:
-            view_a, before = self._located(a, namespace)
+            view_a, before = self._located(a)
             values_a = Values(self._store, self._tables, view_a, serializer)
         return self._between(values_a, view_a, before, values, view, after, channels, fold)
 
@@ -256,8 +267,18 @@ class Comparison:
             metadata=diff(dict(before.cause.metadata) if before else {}, dict(after.cause.metadata)),
         )
 
-    def _located(self, named: _Named, namespace: str) -> tuple[View, Located]:
-        thread, checkpoint = named
+    def _with_namespaces(self, a: Named, b: Named) -> tuple[Named, Named]:
+        """Both, each with the namespace that its id is of; one that is not named by an id is of the other's."""
+        spaces = [
+            self._finder.namespace_of(each.thread, each.id) if each.namespace is None and each.id else each.namespace
+            for each in (a, b)
+        ]
+        either = next((space for space in spaces if space is not None), "")
+        of_a, of_b = (either if space is None else space for space in spaces)
+        return a._replace(namespace=of_a), b._replace(namespace=of_b)
+
+    def _located(self, named: Named) -> tuple[View, Located]:
+        thread, namespace, checkpoint = named.thread, named.namespace or "", named.id
         view = self._finder.view(thread)
         located = self._finder.locate(view, namespace, checkpoint) if view else None
         if view is None or located is None:

@@ -27,7 +27,7 @@ from projections.reading.loading import again
 from projections.reading.located import Located
 from projections.reading.view import View
 from projections.timeline.blame import Blame, Origin
-from projections.timeline.comparison import CheckpointDiff, Comparison
+from projections.timeline.comparison import CheckpointDiff, Comparison, Named
 from projections.timeline.entries import Entries, TimelineEntry
 from projections.timeline.replayed import Replayed, completed
 from projections.timeline.rules import Fold
@@ -131,7 +131,7 @@ class Timeline(Companion):
         time: datetime | str,
         serializer: Serializer,
         *,
-        namespace: str = "",
+        namespace: str | None = None,
         fold: Fold | None = None,
     ) -> SavedCheckpoint | None:
         """The state of a thread at a time, or at a checkpoint.
@@ -144,7 +144,7 @@ class Timeline(Companion):
             thread: The thread.
             time: The time (without a zone, in UTC), or a checkpoint's id.
             serializer: Turns bytes into values.
-            namespace: The namespace.
+            namespace: The namespace; `None`: the one that the checkpoint is of, or else the outermost.
             fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
@@ -152,18 +152,18 @@ class Timeline(Companion):
         """
         if isinstance(time, str):
             checkpoint = time
-            _checked([thread], namespace, checkpoint)
+            named = self._namespace(thread, checkpoint, namespace)
             return again(
-                lambda: self._whole(self._standing_at(thread, namespace, checkpoint), serializer, fold),
+                lambda: self._whole(self._standing_at(thread, named, checkpoint), serializer, fold),
                 self.store,
                 thread,
             )
-        _checked([thread], namespace)
+        space = self._namespace(thread, None, namespace)
         if not isinstance(time, datetime):
             raise BadInputError(f"time is {time!r}: use a datetime, or a checkpoint's id")
         moment = to_microseconds(time)
         return again(
-            lambda: self._whole(self._finder.as_of(thread, namespace, moment), serializer, fold), self.store, thread
+            lambda: self._whole(self._finder.as_of(thread, space, moment), serializer, fold), self.store, thread
         )
 
     def state(
@@ -172,7 +172,7 @@ class Timeline(Companion):
         serializer: Serializer,
         *,
         checkpoint: str | None = None,
-        namespace: str = "",
+        namespace: str | None = None,
         fold: Fold | None = None,
     ) -> SavedCheckpoint | None:
         """A checkpoint with all values, also those that are made of writes, as far as a rule is known.
@@ -181,27 +181,28 @@ class Timeline(Companion):
             thread: The thread.
             serializer: Turns bytes into values.
             checkpoint: The checkpoint's id; `None`: the latest.
-            namespace: Its namespace.
+            namespace: Its namespace; `None`: the one that its id is of.
             fold: The rules of the graph, for channels of which only the writes are stored.
         """
-        _checked([thread], namespace, checkpoint)
+        named = self._namespace(thread, checkpoint, namespace)
 
         def attempt() -> SavedCheckpoint | None:
             view = self._finder.view(thread)
-            located = self._finder.locate(view, namespace, checkpoint) if view else None
+            located = self._finder.locate(view, named, checkpoint) if view else None
             return self._whole((view, located) if view and located else None, serializer, fold)
 
         return again(attempt, self.store, thread)
 
-    def diff(
+    def diff(  # noqa: PLR0913 (two checkpoints, each by its thread, namespace and id)
         self,
         thread: str,
         a: str | None,
         b: str | None,
         serializer: Serializer,
         *,
-        namespace: str = "",
+        namespace: str | None = None,
         thread_b: str | None = None,
+        namespace_b: str | None = None,
         channels: Collection[str] | None = None,
         fold: Fold | None = None,
     ) -> CheckpointDiff:
@@ -212,21 +213,23 @@ class Timeline(Companion):
             a: The earlier checkpoint's id; `None`: the parent of `b`.
             b: The later checkpoint's id; `None`: the latest.
             serializer: Turns bytes into values.
-            namespace: The namespace of both.
+            namespace: The namespace of both; `None`: of each the one that its id is of, or else the other's.
             thread_b: The thread of `b`, if it is another, a fork for example. Then `a` of `None` is the latest.
+            namespace_b: The namespace of `b`, if it is another.
             channels: Which channels are compared; `None`: all but those by which a graph leads itself on.
             fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
             NotFoundError: There is no such checkpoint.
         """
-        _checked([thread, thread_b or thread], namespace, a, b)
+        namespace_b = namespace if namespace_b is None else namespace_b
+        first, second = Named(thread, namespace, a), Named(thread_b or thread, namespace_b, b)
+        for named in (first, second):
+            _checked([named.thread], named.namespace, named.id)
         return again(
-            lambda: self._comparison.of(
-                (thread, a), (thread_b or thread, b), serializer, namespace=namespace, channels=channels, fold=fold
-            ),
+            lambda: self._comparison.of(first, second, serializer, channels=channels, fold=fold),
             self.store,
-            *dict.fromkeys([thread, thread_b or thread]),
+            *dict.fromkeys([first.thread, second.thread]),
         )
 
     def blame(
@@ -237,7 +240,7 @@ class Timeline(Companion):
         *,
         item: Any = None,
         checkpoint: str | None = None,
-        namespace: str = "",
+        namespace: str | None = None,
         fold: Fold | None = None,
     ) -> list[Origin]:
         """Return the origins of a channel's value: the event and tasks that put each part there, and the one before.
@@ -249,16 +252,16 @@ class Timeline(Companion):
             item: A part of the value: an index (negative: from the end), a message's id, a dict's key, or a tuple of
                 these that leads further inside. `None`: each item of a list, key of a dict or line of a text.
             checkpoint: The checkpoint whose value is looked at; `None`: the latest.
-            namespace: Its namespace.
+            namespace: Its namespace; `None`: the one that its id is of.
             fold: The rules of the graph, for channels of which only the writes are stored.
 
         Raises:
             NotFoundError: There is no such checkpoint, channel or item.
         """
-        _checked([thread], namespace, checkpoint)
+        named = self._namespace(thread, checkpoint, namespace)
         return again(
             lambda: self._blame.of(
-                thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=namespace, fold=fold
+                thread, channel, serializer, item=item, checkpoint=checkpoint, namespace=named, fold=fold
             ),
             self.store,
             thread,
@@ -287,6 +290,11 @@ class Timeline(Companion):
             listed = _Listed(view, located)
             if after is None or listed.place < after:
                 yield listed
+
+    def _namespace(self, thread: str, checkpoint: str | None, given: str | None) -> str:
+        """The namespace of a checkpoint: the one that was given, or else the one that its id is of."""
+        _checked([thread], given, checkpoint)
+        return self._finder.namespace_of(thread, checkpoint) if given is None else given
 
     def _standing_at(self, thread: str, namespace: str, checkpoint: str) -> tuple[View, Located]:
         """A checkpoint as a thread stands there that is put back to it, or forked there.

@@ -27,7 +27,7 @@ At = Annotated[
 ]
 
 
-def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = "") -> None:
+def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = None) -> None:
     """Draw all that has branched from a thread, and what it branched from.
 
     ● is HEAD, where a thread is. What a rollback has made unreachable is dim; `eventstore switch` leads there.
@@ -37,11 +37,11 @@ def tree(session: Session, out: Output, thread: Thread, namespace: Namespace = "
       eventstore tree thread-1 --json
     """
     session.ids(thread)  # says if there is no such thread
-    trunks = session.branches.tree(thread, namespace=namespace)
+    trunks = session.branches.tree(thread, namespace=namespace or "")
     if out.json:
         out.document([documents.branch(trunk) for trunk in trunks])
         return
-    shown = _Shown(session, out, namespace)
+    shown = _Shown(session, out, namespace or "")
     drawn = []
     for trunk in trunks:
         root = Tree(shown.label(trunk), guide_style="dim")
@@ -57,7 +57,7 @@ def fork(
     target: Annotated[str, Argument(help="The new thread's id.")],
     at: At = None,
     name: Annotated[str | None, Option(help="What to call the branch.")] = None,
-    namespace: Namespace = "",
+    namespace: Namespace = None,
     reason: Reason = None,
 ) -> None:
     """Begin a new thread with the past of another one.
@@ -71,13 +71,12 @@ def fork(
     checkpoint = None if at is None else session.find(source, at, namespace=namespace, unreachable=True)
     if checkpoint is None:
         session.ids(source)  # says if there is no such thread
-    made = session.branches.fork(
-        source, target, at=checkpoint, namespace=namespace, name=name, reason=reason, cause=cause("fork")
-    )
+    id_, space = (checkpoint.id, checkpoint.namespace) if checkpoint else (None, None)
+    made = session.branches.fork(source, target, at=id_, namespace=space, name=name, reason=reason, cause=cause("fork"))
     if out.json:
         out.document(asdict(made))
     else:
-        where = f"at {session.short(source)(checkpoint)}" if checkpoint else "as it is now"
+        where = f"at {session.short(source)(checkpoint.id)}" if checkpoint else "as it is now"
         out.say([Text(f"{target} begins as {source} {where}")])
 
 

@@ -22,7 +22,7 @@ from projections import ABSENT
 from projections.diffing.glance import glance
 
 if TYPE_CHECKING:
-    from projections import BranchSide, ComparedCheckpoint, Line, Origin
+    from projections import BranchSide, CheckpointId, ComparedCheckpoint, Line, Origin
 
 _SIGNS = {"+": "green", "-": "red", "~": "yellow", " ": "dim"}
 _SHORT, _FULL = 100, 100_000
@@ -54,7 +54,7 @@ def diff(
         Option("--with", metavar="THREAD", help="B is of this thread.", complete=completion.threads),
     ] = None,
     exit_code: Annotated[bool, Option("--exit-code", help="End with 1 if they differ.")] = False,
-    namespace: Namespace = "",
+    namespace: Namespace = None,
     graph: Graph = None,
     full: Full = False,
 ) -> None:
@@ -69,15 +69,17 @@ def diff(
       eventstore diff thread-1 @ @ --with what-if     two threads
       eventstore diff thread-1 --graph agents:graph   values by the graph's own reducers
     """
-    read = reading(graph, namespace, channel)
     first = None if a is None else session.find(thread, a, namespace=namespace)
-    second = None if b is None else session.find(other or thread, b, namespace=namespace)
+    space = first.namespace if first else namespace
+    second = session.find(other or thread, "@" if b is None else b, namespace=space if b is None else namespace)
+    read = reading(graph, second.namespace, channel)
     found = session.timeline.diff(
         thread,
-        first,
-        second or session.find(other or thread, "@", namespace=namespace),
+        first.id if first else None,
+        second.id,
         read.serializer,
-        namespace=namespace,
+        namespace=first.namespace if first else second.namespace,
+        namespace_b=second.namespace,
         thread_b=other,
         channels=channel or None,
         fold=read.fold,
@@ -105,7 +107,7 @@ def compare(
         Option("--at", metavar="CHECKPOINT", help="Where the first ends.", complete=completion.checkpoints),
     ] = None,
     other_at: Annotated[str | None, Option(metavar="CHECKPOINT", help="Where the other ends.")] = None,
-    namespace: Namespace = "",
+    namespace: Namespace = None,
     graph: Graph = None,
     full: Full = False,
 ) -> None:
@@ -122,14 +124,17 @@ def compare(
     end = other_at if of == other else other
     if of == thread != other and other_at is not None:
         raise NotFoundError(f"there is no thread {other!r}: see eventstore threads")
-    read = reading(graph, namespace)
+    one = None if at is None else session.find(thread, at, namespace=namespace)
+    two = None if end is None else session.find(of, end, namespace=one.namespace if one else namespace)
+    space = one.namespace if one else two.namespace if two else namespace or ""
+    read = reading(graph, space)
     found = session.branches.compare(
         thread,
         of,
         read.serializer,
-        at=None if at is None else session.find(thread, at, namespace=namespace),
-        other_at=None if end is None else session.find(of, end, namespace=namespace),
-        namespace=namespace,
+        at=one.id if one else None,
+        other_at=two.id if two else None,
+        namespace=space,
         fold=read.fold,
     )
     if out.json:
@@ -156,7 +161,7 @@ def blame(
         str,
         Option("--at", metavar="CHECKPOINT", help="As it was there.", complete=completion.checkpoints),
     ] = "@",
-    namespace: Namespace = "",
+    namespace: Namespace = None,
     graph: Graph = None,
     full: Full = False,
 ) -> None:
@@ -168,8 +173,8 @@ def blame(
       eventstore blame thread-1 files /a.txt
     """
     checkpoint = session.find(thread, at, namespace=namespace)
-    read = reading(graph, namespace, [channel])
-    found = _origins(session, thread, channel, item or [], checkpoint, namespace, read)
+    read = reading(graph, checkpoint.namespace, [channel])
+    found = _origins(session, thread, channel, item or [], checkpoint, read)
     if out.json:
         for origin in found:
             out.document(origin.to_json())
@@ -185,7 +190,7 @@ def blame(
 
 
 def _origins(
-    session: Session, thread: str, channel: str, item: list[str], checkpoint: str, namespace: str, read: Reading
+    session: Session, thread: str, channel: str, item: list[str], checkpoint: CheckpointId, read: Reading
 ) -> list[Origin]:
     def ask(steps: list[Any]) -> list[Origin]:
         wanted = None if not steps else steps[0] if len(steps) == 1 else tuple(steps)
@@ -194,8 +199,8 @@ def _origins(
             channel,
             read.serializer,
             item=wanted,
-            checkpoint=checkpoint,
-            namespace=namespace,
+            checkpoint=checkpoint.id,
+            namespace=checkpoint.namespace,
             fold=read.fold,
         )
 

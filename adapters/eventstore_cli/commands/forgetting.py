@@ -144,7 +144,7 @@ def _delete_branch(
     if len(threads) != 1:
         raise BadInputError("--branch is of one thread: name it")
     [thread] = threads
-    tip = session.find(thread, branch, unreachable=True)
+    tip = session.find(thread, branch, namespace="", unreachable=True).id
     short = session.short(thread)(tip)
     out.confirm(f"Delete the branch of {thread!r} that ends at {short}? This cannot be undone.", yes=yes)
     report = session.branches.delete(thread, tip, reason=reason, cause=cause("delete"))

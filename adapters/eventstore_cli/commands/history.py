@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Annotated, Any
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
-from eventstore_cli.graphs import Reading, reading
+from eventstore_cli.graphs import reading
 from eventstore_cli.options import Full, Graph, Namespace, Thread
 from eventstore_cli.output import Cell, Output, Text
 from eventstore_cli.tables import Column, Row, facts, table
@@ -44,7 +45,7 @@ def log(
     session: Session,
     out: Output,
     thread: Thread,
-    namespace: Namespace = "",
+    namespace: Namespace = None,
     all_: Annotated[bool, Option("--all", "-a", help="Of all branches and all namespaces: of subgraphs, too.")] = False,
     since: Annotated[str | None, Option(metavar="TIME", help="Only what was saved since.")] = None,
     number: Annotated[int, Option("-n", min=0, help="How many at most; 0: all.")] = 30,
@@ -62,8 +63,9 @@ def log(
     """
     short = session.short(thread)
     earliest = times.past_if_given(since)
-    read = reading(graph, namespace)
-    entries = session.timeline.entries(thread, read.serializer, namespace=None if all_ else namespace, fold=read.fold)
+    read = reading(graph, namespace or "")
+    where = None if all_ else namespace or ""
+    entries = session.timeline.entries(thread, read.serializer, namespace=where, fold=read.fold)
     line = _HeadsLine()
     listed = ((each, line.holds(each)) for each in entries)
     recent = (each for each in listed if earliest is None or each[0].saved_at >= earliest)
@@ -92,7 +94,7 @@ def show(
         list[str], Option("--channel", "-c", help="Only this channel.", complete=completion.channels)
     ] = [],  # noqa: B006 (it is copied)
     at: Annotated[str | None, Option("--at", metavar="TIME", help="As it was then.")] = None,
-    namespace: Namespace = "",
+    namespace: Namespace = None,
     graph: Graph = None,
     full: Full = False,
 ) -> None:
@@ -104,8 +106,7 @@ def show(
       eventstore show thread-1 --at '10m ago'
       eventstore show thread-1 --graph agents:graph  values by the graph's own reducers
     """
-    read = reading(graph, namespace, channel)
-    saved = _saved(session, thread, checkpoint, at, namespace, read)
+    saved = _saved(session, thread, checkpoint, at, namespace, graph, channel)
     point = _point(session, saved)
     values = _chosen(saved, channel)
     if out.json:
@@ -174,13 +175,23 @@ def _made_by(entry: TimelineEntry) -> Text:
 
 
 def _saved(
-    session: Session, thread: str, checkpoint: str, at: str | None, namespace: str, read: Reading
+    session: Session,
+    thread: str,
+    checkpoint: str,
+    at: str | None,
+    namespace: str | None,
+    graph: str | None,
+    channels: Sequence[str],
 ) -> SavedCheckpoint:
     if at is None:
-        id_ = session.find(thread, checkpoint, namespace=namespace)
-        saved = session.timeline.state(thread, read.serializer, checkpoint=id_, namespace=namespace, fold=read.fold)
+        found = session.find(thread, checkpoint, namespace=namespace)
+        read = reading(graph, found.namespace, channels)
+        saved = session.timeline.state(
+            thread, read.serializer, checkpoint=found.id, namespace=found.namespace, fold=read.fold
+        )
     else:
         session.ids(thread)  # says if there is no such thread
+        read = reading(graph, namespace or "", channels)
         saved = session.timeline.at(thread, times.end_of_past(at), read.serializer, namespace=namespace, fold=read.fold)
     if saved is None:
         raise NotFoundError(f"thread {thread!r} had no checkpoint {f'by {at}' if at else 'there'}: see eventstore log")

@@ -13,7 +13,7 @@ from eventstore_cli.options import Namespace, Reason, Thread, Yes
 from eventstore_cli.output import Output, Text
 from eventstore_cli.values import counted
 from eventstore_views.session import Session
-from projections import Moved
+from projections import CheckpointId, Moved
 
 Checkpoint = Annotated[str, Argument(help="Which; see `eventstore help`.", complete=completion.checkpoints)]
 
@@ -23,7 +23,7 @@ def rollback(
     out: Output,
     thread: Thread,
     checkpoint: Checkpoint,
-    namespace: Namespace = "",
+    namespace: Namespace = None,
     reason: Reason = None,
     yes: Yes = False,
 ) -> None:
@@ -37,12 +37,12 @@ def rollback(
       eventstore rollback thread-1 '1h ago' --yes
     """
     version = _version(session, thread)
-    id_ = session.find(thread, checkpoint, namespace=namespace)
-    later = sum(each.shown and each.namespace == namespace and each.id > id_ for each in session.ids(thread))
-    where = f"{session.short(thread)(id_)}{_step(session, thread, namespace, id_)}"
+    found = session.find(thread, checkpoint, namespace=namespace)
+    later = sum(each.shown and each.namespace == found.namespace and each.id > found.id for each in session.ids(thread))
+    where = f"{session.short(thread)(found.id)}{_step(session, thread, found)}"
     out.confirm(f"Put {thread!r} back to {where}, and make {counted(later, 'later checkpoint')} unreachable?", yes=yes)
     moved = session.checkpoints.rollback(
-        thread, to=id_, namespace=namespace, reason=reason, cause=cause("rollback"), expected_version=version
+        thread, to=found.id, namespace=found.namespace, reason=reason, cause=cause("rollback"), expected_version=version
     )
     _told(
         out,
@@ -72,7 +72,7 @@ def switch(
     out: Output,
     thread: Thread,
     checkpoint: Checkpoint,
-    namespace: Namespace = "",
+    namespace: Namespace = None,
     reason: Reason = None,
     yes: Yes = False,
 ) -> None:
@@ -84,11 +84,11 @@ def switch(
       eventstore switch thread-1 a3f9c1
     """
     version = _version(session, thread)
-    id_ = session.find(thread, checkpoint, namespace=namespace, unreachable=True)
-    where = f"{session.short(thread)(id_)}{_step(session, thread, namespace, id_)}"
+    found = session.find(thread, checkpoint, namespace=namespace, unreachable=True)
+    where = f"{session.short(thread)(found.id)}{_step(session, thread, found)}"
     out.confirm(f"Put {thread!r} on {where}?", yes=yes)
     moved = session.branches.switch(
-        thread, id_, namespace=namespace, reason=reason, cause=cause("switch"), expected_version=version
+        thread, found.id, namespace=found.namespace, reason=reason, cause=cause("switch"), expected_version=version
     )
     _told(out, moved, f"{thread} is at {where}; eventstore undo leads back")
 
@@ -101,10 +101,10 @@ def _version(session: Session, thread: str) -> int:
     return head.version
 
 
-def _step(session: Session, thread: str, namespace: str, checkpoint: str) -> str:
+def _step(session: Session, thread: str, checkpoint: CheckpointId) -> str:
     finder = session.checkpoints.finder
     view = finder.view(thread)
-    located = finder.locate(view, namespace, checkpoint) if view else None
+    located = finder.locate(view, checkpoint.namespace, checkpoint.id) if view else None
     step = located.cause.metadata.get("step") if located else None
     return "" if step is None else f" (step {step})"
 

@@ -58,7 +58,7 @@ def replay(
     """
     if not graph:
         raise click.UsageError("Missing option '--graph MODULE:ATTR'")
-    start = _start(session, thread) if at is None else session.find(thread, at)
+    start = _start(session, thread) if at is None else session.find(thread, at, namespace="").id
     made, serializer = graph_of(graph)
     from langgraph.checkpoint.eventstore._saver import EventStoreSaver  # noqa: PLC0415 (it takes LangGraph)
 

@@ -111,6 +111,10 @@ WHERE branch_id = :branch_id AND namespace = :namespace AND checkpoint_id = :che
 -- Whether any thread has saved a checkpoint: ids are made to be unique.
 SELECT 1 FROM {schema}.checkpoints WHERE checkpoint_id = :checkpoint_id AND namespace = :namespace LIMIT 1;
 
+-- name: namespaces_of
+-- The namespaces in which any thread has saved a checkpoint.
+SELECT DISTINCT namespace FROM {schema}.checkpoints WHERE checkpoint_id = :checkpoint_id ORDER BY namespace;
+
 -- name: unreachable
 -- Where a checkpoint stands on branches that its thread has left since it was pruned last; also what these go on from in
 -- other threads.

@@ -6,31 +6,28 @@ Threads and checkpoints are named by ids or LangGraph's configs, persons by mapp
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
-
-from langchain_core.runnables import RunnableConfig
+from typing import TYPE_CHECKING, Any, cast
 
 from eventstore import BadInputError, Cause
 from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._named import as_config
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._folding import Graph, Reducers
-
-Thread = str | RunnableConfig
-"""A thread: its id, or a config that names it."""
-Checkpoint = str | RunnableConfig
-"""A checkpoint: its id, or a config that names it, such as that of a `StateSnapshot`."""
+    from langgraph.checkpoint.eventstore._named import Checkpoint, Thread
 
 
 def thread_id(thread: Thread) -> str:
     """Return the id of a thread."""
-    return _config.address(thread).thread if isinstance(thread, Mapping) else _config.thread_id(thread)
+    config = as_config(thread)
+    return _config.thread_id(thread) if config is None else _config.address(config).thread
 
 
 def thread_ids(threads: Thread | Sequence[Thread]) -> list[str]:
     """Return the ids of one thread, or of several."""
-    several = threads if isinstance(threads, Sequence) and not isinstance(threads, str | bytes) else [threads]
-    return [thread_id(thread) for thread in several]
+    # (A CheckpointTuple is a sequence, too.)
+    one = isinstance(threads, str | bytes) or not isinstance(threads, Sequence) or as_config(threads) is not None
+    return [thread_id(thread) for thread in cast("Sequence[Thread]", [threads] if one else threads)]
 
 
 def checkpoint_id(checkpoint: Checkpoint | None) -> str | None:
@@ -42,13 +39,12 @@ def checkpoint_id(checkpoint: Checkpoint | None) -> str | None:
     if checkpoint is None:
         return None
     # What is empty is no checkpoint, and not the latest one either, nor the whole thread.
-    named = (
-        _config.address(checkpoint).checkpoint
-        if isinstance(checkpoint, Mapping)
-        else _config.checkpoint_id(checkpoint) or None
-    )
+    config = as_config(checkpoint)
+    named = _config.checkpoint_id(checkpoint) if config is None else _config.address(config).checkpoint
     if named is None:
-        raise BadInputError("this names no checkpoint: take the config of a StateSnapshot, or give a checkpoint's id")
+        raise BadInputError(
+            "this names no checkpoint: take an entry of a timeline, a StateSnapshot, its config, or a checkpoint's id"
+        )
     return named
 
 
@@ -66,14 +62,8 @@ def required_id(checkpoint: Checkpoint) -> str:
 
 def checkpoint_in(thread: Thread) -> str | None:
     """Return the id of the checkpoint that a thread's config names, if it does."""
-    return _config.address(thread).checkpoint if isinstance(thread, Mapping) else None
-
-
-def namespace_in(given: str | None, *named: Thread | Checkpoint | None) -> str:
-    """Return the namespace that was given, or that a config names."""
-    if given is not None:
-        return _config.address({"configurable": {"thread_id": "-", "checkpoint_ns": given}}).namespace
-    return next((_config.address(each).namespace for each in named if isinstance(each, Mapping)), "")
+    config = as_config(thread)
+    return None if config is None else _config.address(config).checkpoint
 
 
 def fold_of(graph: Graph | None, namespace: str = "", channels: Collection[str] = ()) -> Reducers | None:

@@ -10,17 +10,15 @@ from typing import TYPE_CHECKING, Any
 from eventstore.arguments import checked
 from eventstore.workers import Workers, twin, twin_iterator
 from langgraph.checkpoint.eventstore._arguments import (
-    Checkpoint,
-    Thread,
     cause_of,
     checkpoint_id,
     checkpoint_in,
     fold_of,
-    namespace_in,
     required_id,
     thread_id,
     thread_ids,
 )
+from langgraph.checkpoint.eventstore._named import namespace_of
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._translation import CheckpointThen, to_tuple_then
 from projections import (
@@ -44,6 +42,7 @@ from projections import (
 )
 
 if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._named import Checkpoint, Thread
     from langgraph.checkpoint.eventstore.replay.planning import ReplayPlan
     from langgraph.checkpoint.eventstore.replay.replayed import Replayed
     from langgraph.checkpoint.eventstore.replay.replaying import Graph
@@ -115,7 +114,7 @@ class History:
             step=step,
             time=time,
             back=back,
-            namespace=namespace_in(namespace, to, thread),
+            namespace=namespace_of(namespace, to, thread),
             reason=reason,
             cause=cause_of(by),
         )
@@ -141,7 +140,7 @@ class History:
             thread_id(source),
             thread_id(target),
             at=checkpoint_id(at),
-            namespace=namespace_in(None, at),
+            namespace=namespace_of(None, at),
             name=name,
             reason=reason,
             cause=cause_of(by),
@@ -159,12 +158,14 @@ class History:
             other: Another one, or the same with another checkpoint.
             graph: The graph of the threads, for its reducers.
         """
+        told = {namespace_of(None, each) for each in (one, other) if checkpoint_in(each)}
         return self._branches.compare(
             thread_id(one),
             thread_id(other),
             self._saver.serde,
             at=checkpoint_in(one),
             other_at=checkpoint_in(other),
+            namespace=told.pop() if len(told) == 1 else None,
             fold=fold_of(graph),
         )
 
@@ -173,7 +174,7 @@ class History:
     ) -> Moved:
         """Put a thread on another of its branches; see `Branches.switch`."""
         return self._branches.switch(
-            thread_id(thread), required_id(to), namespace=namespace_in(None, to), reason=reason, cause=cause_of(by)
+            thread_id(thread), required_id(to), namespace=namespace_of(None, to), reason=reason, cause=cause_of(by)
         )
 
     def promote(
@@ -233,10 +234,8 @@ class History:
     ) -> CheckpointThen | None:
         """The state of a thread at a time, or at a checkpoint; see `Timeline.at`."""
         when = time if isinstance(time, datetime) else required_id(time)
-        of = (thread,) if isinstance(time, datetime) else (time, thread)
-        saved = self._timeline.at(
-            thread_id(thread), when, self._saver.serde, namespace=namespace_in(namespace, *of), fold=fold_of(graph)
-        )
+        where = namespace_of(namespace, None if isinstance(time, datetime) else time, thread)
+        saved = self._timeline.at(thread_id(thread), when, self._saver.serde, namespace=where, fold=fold_of(graph))
         return to_tuple_then(saved) if saved else None
 
     def state(
@@ -259,7 +258,7 @@ class History:
             thread_id(thread),
             self._saver.serde,
             checkpoint=checkpoint_id(checkpoint) or checkpoint_in(thread),
-            namespace=namespace_in(namespace, checkpoint, thread),
+            namespace=namespace_of(namespace, checkpoint, thread),
             fold=fold_of(graph),
         )
         return to_tuple_then(saved) if saved else None
@@ -282,15 +281,18 @@ class History:
             channels: Which channels; `None`: all but those by which a graph leads itself on.
             graph: The graph of the thread, for its reducers.
         """
-        namespace = namespace_in(None, after, before)
+        of = thread_id(thread)
+        spaces = [None if each is None else self._namespace(of, each) for each in (before, after)]
+        space = next((each for each in reversed(spaces) if each is not None), "")
         return self._timeline.diff(
-            thread_id(thread),
+            of,
             checkpoint_id(before),
             checkpoint_id(after),
             self._saver.serde,
-            namespace=namespace,
+            namespace=space if spaces[0] is None else spaces[0],
+            namespace_b=space,
             channels=channels,
-            fold=fold_of(graph, namespace, [] if channels is None or isinstance(channels, str) else channels),
+            fold=fold_of(graph, space, [] if channels is None or isinstance(channels, str) else channels),
         )
 
     def blame(
@@ -303,9 +305,10 @@ class History:
         graph: Graph | None = None,
     ) -> list[Origin]:
         """Return the origins of a channel's value, item by item; see `Timeline.blame`."""
-        namespace = namespace_in(None, checkpoint)
+        of = thread_id(thread)
+        namespace = "" if checkpoint is None else self._namespace(of, checkpoint)
         return self._timeline.blame(
-            thread_id(thread),
+            of,
             channel,
             self._saver.serde,
             item=item,
@@ -357,6 +360,11 @@ class History:
         See `SelectiveReplay.replay` for the options: `only`, `target`, `reason`, `config`, `context`.
         """
         return self._replaying.replay(graph, thread_id(thread), required_id(checkpoint), node, **options)
+
+    def _namespace(self, thread: str, checkpoint: Checkpoint) -> str:
+        """The namespace of a checkpoint: the one that comes with it, or else the one that its id is of."""
+        told = namespace_of(None, checkpoint)
+        return self._checkpoints.finder.namespace_of(thread, checkpoint_id(checkpoint)) if told is None else told
 
     # --- the same for async code -------------------------------------------------------------------------------------
 
