@@ -30,6 +30,7 @@ from eventstore.errors import (
     TypeNotAllowedError,
     UnavailableError,
     UnknownFormatError,
+    UnknownOptionError,
     UnreadableError,
     UnserializableError,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "TypeNotAllowedError",
     "UnavailableError",
     "UnknownFormatError",
+    "UnknownOptionError",
     "UnreadableError",
     "UnserializableError",
     "Upcasters",

@@ -5,6 +5,7 @@
     ├── BadInputError                 the call cannot be carried out as given; nothing was stored
     │   ├── InvalidIdError            a thread id, checkpoint id or other name that cannot be stored
     │   ├── InvalidUrlError           the store's address is not understood
+    │   ├── UnknownOptionError        an option that there is not
     │   ├── UnserializableError       a value that the serializer refuses
     │   └── IdempotencyError          one idempotency key, two different appends
     ├── NotFoundError                 a stream or checkpoint that was named does not exist
@@ -88,8 +89,21 @@ class InvalidUrlError(BadInputError):
     """The store's address is not understood."""
 
 
+class UnknownOptionError(BadInputError, TypeError):
+    """Options that there are not, most often misspelled ones.
+
+    Attributes:
+        options: Their names.
+    """
+
+    def __init__(self, function: str, more: Sequence[tuple[str, str | None]]) -> None:
+        wrong = (f"{name!r}" + (f" (did you mean {nearest!r}?)" if nearest else "") for name, nearest in more)
+        super().__init__(f"{function}() has no option {', '.join(wrong)}")
+        self.options = tuple(name for name, _ in more)
+
+
 class UnserializableError(BadInputError, TypeError):
-    """A value that the serializer refuses; nothing of its call was stored.
+    """A value that the serializer refuses, or metadata that is not plain; nothing of its call was stored.
 
     Attributes:
         channel: The channel (or `"metadata"`) that holds the value.
@@ -97,11 +111,16 @@ class UnserializableError(BadInputError, TypeError):
         path: Where in the value that part is, for example `messages[3].extra['x']`.
     """
 
-    def __init__(self, channel: str, type: str, path: str, reason: str) -> None:  # noqa: A002 (the issue's word)
-        super().__init__(
-            f"cannot store {path} of channel {channel!r}: a {type} ({reason}). "
-            "Keep it out of the state, convert it, or give the saver a serializer that knows it"
-        )
+    def __init__(self, channel: str, type: str, path: str, reason: str, metadata: bool = False) -> None:  # noqa: A002
+        if metadata:
+            where, advice = (
+                "",
+                "Metadata holds texts, numbers, true, false, null, and lists and dicts of these: convert it",
+            )
+        else:
+            where = f" of channel {channel!r}"
+            advice = "Keep it out of the state, convert it, or give the saver a serializer that knows it"
+        super().__init__(f"cannot store {path}{where}: a {type} ({reason}). {advice}")
         self.channel = channel
         self.type = type
         self.path = path
@@ -155,7 +174,8 @@ class SchemaError(StorageError):
     """
 
     def __init__(self, component: str, found: int, known: int, advice: str) -> None:
-        super().__init__(f"the {component} schema is at migration {found}, this package is at {known}: {advice}")
+        at = f"the {component} schema is at migration {found}, this package is at {known}: "
+        super().__init__((at if found else "") + advice)
         self.component = component
         self.found = found
         self.known = known

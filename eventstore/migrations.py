@@ -45,6 +45,7 @@ def migrate(
     known: Sequence[Migration],
     applied: Mapping[int, str],
     apply: Callable[[Migration], None] | None,
+    where: str = "this database",
 ) -> None:
     """Bring a component up to date; called inside the transaction that holds the schema lock.
 
@@ -52,6 +53,7 @@ def migrate(
         known: The component's migrations, of this package.
         applied: The numbers and digests that the store has.
         apply: Applies one and notes it; `None` only verifies.
+        where: The database, for messages.
 
     Raises:
         SchemaError: The store is newer than this package, differs from it, or is older and may not be migrated.
@@ -64,7 +66,9 @@ def migrate(
         digest = applied.get(migration.number)
         if digest is None:
             if apply is None:
-                raise SchemaError(component, found, newest, "open it once with migrate=True, or run the printed SQL")
+                advice = "open it once with migrate=True, or run what `eventstore migrate --sql` prints"
+                missing = "" if found else f"there is no store in {where} yet (no tables of {component!r}): "
+                raise SchemaError(component, found, newest, missing + advice)
             apply(migration)
         elif digest != migration.digest:
             advice = (

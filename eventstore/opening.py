@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
-from eventstore.address import SQLiteAddress, parse
+from eventstore.address import PostgresAddress, SQLiteAddress, parse
 from eventstore.errors import BadInputError
+from eventstore.options import StoreOptions, check_names
 from eventstore.queries import quote_schema
 from eventstore.recorders import Recorder, load_postgres
 from eventstore.recorders.sqlite import SQLiteRecorder, Synchronous
@@ -33,19 +34,62 @@ def open_recorder(
         NotAStoreError: The file exists and is something else.
         UnavailableError: There is no such file or server, or it refuses the user.
     """
-    address = parse(url)
-    if type(connections) is not int or not 1 <= connections <= _MOST_CONNECTIONS:
-        raise BadInputError(f"pool_size is {connections!r}: use 1 to {_MOST_CONNECTIONS:,} connections")
-    for option, seconds in (("connect_timeout", connect_timeout), ("busy_timeout", busy_timeout)):
-        if type(seconds) not in (int, float) or not 0 <= seconds <= _LONGEST_TIMEOUT:
-            raise BadInputError(f"{option} is {seconds!r}: use a number of seconds, at most {_LONGEST_TIMEOUT}")
-    if type(prepare) is not bool:
-        raise BadInputError(f"prepare is {prepare!r}: use true or false")
-    quote_schema(schema)
+    address = check_address(url, connections, schema, prepare, connect_timeout, synchronous, busy_timeout)
     if isinstance(address, SQLiteAddress):
-        if synchronous not in ("FULL", "NORMAL"):
-            raise BadInputError(f"synchronous is {synchronous!r}: use 'FULL' or 'NORMAL'")
         return SQLiteRecorder(address, synchronous=synchronous, busy_timeout=busy_timeout, connections=connections)
     return load_postgres()(
         address, schema=schema, connections=connections, prepare=prepare, connect_timeout=connect_timeout
     )
+
+
+def check_store(url: str | os.PathLike[str], options: StoreOptions) -> None:
+    """Hold that a store could be opened so, before it is.
+
+    Raises:
+        InvalidUrlError: The URL is not understood.
+        BadInputError: An option makes no sense.
+    """
+    check_names("open", options, StoreOptions.__annotations__)
+    check_address(
+        url,
+        options.get("pool_size", 1),
+        options.get("schema", "eventstore"),
+        options.get("prepare", True),
+        options.get("connect_timeout", 0),
+        options.get("synchronous", "FULL"),
+        options.get("busy_timeout", 0),
+    )
+    check_bytes(options.get("max_value_bytes", 1))
+
+
+def check_bytes(max_value_bytes: int) -> None:
+    """Hold that `max_value_bytes` is a number of bytes."""
+    if type(max_value_bytes) is not int or max_value_bytes < 1:
+        raise BadInputError(f"max_value_bytes is {max_value_bytes!r}: use a number of bytes, 1 or more")
+
+
+def check_address(
+    url: str | os.PathLike[str],
+    connections: int,
+    schema: str,
+    prepare: object,
+    connect_timeout: float,
+    synchronous: object,
+    busy_timeout: float,
+) -> SQLiteAddress | PostgresAddress:
+    """The address that a URL names, if the options make sense; see `open_recorder` for what is raised."""
+    address = parse(url)
+    wrong = []
+    if type(connections) is not int or not 1 <= connections <= _MOST_CONNECTIONS:
+        wrong.append(f"pool_size is {connections!r}: use 1 to {_MOST_CONNECTIONS:,} connections")
+    for option, seconds in (("connect_timeout", connect_timeout), ("busy_timeout", busy_timeout)):
+        if type(seconds) not in (int, float) or not 0 <= seconds <= _LONGEST_TIMEOUT:
+            wrong.append(f"{option} is {seconds!r}: use a number of seconds, at most {_LONGEST_TIMEOUT}")
+    if type(prepare) is not bool:
+        wrong.append(f"prepare is {prepare!r}: use true or false")
+    if isinstance(address, SQLiteAddress) and synchronous not in ("FULL", "NORMAL"):
+        wrong.append(f"synchronous is {synchronous!r}: use 'FULL' or 'NORMAL'")
+    if wrong:
+        raise BadInputError("; ".join(wrong))
+    quote_schema(schema)
+    return address

@@ -15,13 +15,14 @@ from eventstore.erasing import Log
 from eventstore.errors import BadInputError, ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
-from eventstore.opening import open_recorder
+from eventstore.opening import check_bytes, open_recorder
+from eventstore.options import names_options
 from eventstore.reading import Reader, Verification, Window, page, verify_all, verify_stream
 from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
 from eventstore.recorders.tables import LogTables
 from eventstore.subscription import Subscription
-from eventstore.workers import Workers, twin, twin_iterator
+from eventstore.workers import Workers, stands_for, twin, twin_iterator, unless_cancelled
 from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, Storing, once
 
 T = TypeVar("T")
@@ -43,8 +44,7 @@ class EventStore:
     def __init__(
         self, recorder: Recorder, *, upcasters: Upcasters | None = None, max_value_bytes: int = MAX_VALUE_BYTES
     ) -> None:
-        if type(max_value_bytes) is not int or max_value_bytes < 1:
-            raise BadInputError(f"max_value_bytes is {max_value_bytes!r}: use a number of bytes, 1 or more")
+        check_bytes(max_value_bytes)
         if upcasters is not None:
             check_kind(Upcasters)("upcasters", upcasters)
         self.recorder = recorder
@@ -59,6 +59,7 @@ class EventStore:
         self._closed = False
 
     @classmethod
+    @names_options()
     def open(  # noqa: PLR0913 (an address and its options)
         cls,
         url: str | os.PathLike[str],
@@ -318,6 +319,16 @@ class EventStore:
             return verify_all(self.tables)
         return verify_stream(self.tables, check_stream(stream))
 
+    def purge(self) -> bool:
+        """Empty SQLite's write-ahead log, where content that was erased would stay; deletions do it at their end.
+
+        Returns:
+            Whether it is empty. `False`: another process reads from it, so call this again later. Always so in
+            PostgreSQL, whose server recycles its own log: see docs/operations.md.
+        """
+        self._check_open()
+        return self.recorder.purge()
+
     def close(self) -> None:
         """Finish what is under way and let go of the database. Closing twice is allowed."""
         self._closed = True
@@ -331,6 +342,13 @@ class EventStore:
     astreams = twin(streams)
     afork = twin(fork)
     averify = twin(verify)
+    apurge = twin(purge)
+
+    @classmethod
+    @stands_for(open)  # noqa: A003 (the method)
+    async def aopen(cls, url: str | os.PathLike[str], **options: Any) -> Self:  # noqa: D102 (as `open`)
+        opening = asyncio.ensure_future(asyncio.to_thread(cls.open, url, **options))
+        return await unless_cancelled(opening, cls.close)
 
     async def aclose(self) -> None:
         """`close`, on another thread than the store's own: it ends these."""
@@ -365,6 +383,9 @@ class EventStore:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+    def __repr__(self) -> str:
+        return f"EventStore({'closed' if self._closed else self.recorder})"
 
     def _check_open(self) -> None:
         if self._closed:

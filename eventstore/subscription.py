@@ -40,6 +40,9 @@ class Subscription(ForkAware, Iterator[FeedEvent]):
         self._listener = recorder.listen()
         self.follow_forks()
 
+    def __repr__(self) -> str:
+        return f"Subscription({self._recorder}, after={self._after})"
+
     def stop(self) -> None:
         """End the iteration, now or at its next step."""
         self._stopped.set()

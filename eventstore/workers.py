@@ -109,6 +109,31 @@ def twin_iterator(
     return _like(from_workers, method)
 
 
+def stands_for(opener: Any) -> Callable[[F], F]:
+    """Let a class method for async code have the words and the signature of the one that it stands for."""
+
+    def standing(function: F) -> F:
+        wraps(opener.__func__)(function)
+        function.__doc__ = f"`{opener.__name__}`, for async code: the event loop goes on.\n\n{opener.__doc__}"
+        return function
+
+    return standing
+
+
+async def unless_cancelled(opening: asyncio.Future[T], close: Callable[[T], object]) -> T:
+    """Wait for what another thread opens; if nobody waits for it any more, it is closed as soon as it is open."""
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+
+        def closing(opened: asyncio.Future[T]) -> None:
+            if not opened.cancelled() and opened.exception() is None:
+                threading.Thread(target=close, args=(opened.result(),)).start()
+
+        opening.add_done_callback(closing)
+        raise
+
+
 async def _fetched(workers: Workers, found: Iterator[T], at_once: int) -> AsyncIterator[T]:
     size = 1
     while batch := await workers.run(lambda size: [*islice(found, size)], size):

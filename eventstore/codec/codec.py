@@ -76,7 +76,7 @@ def encode(event: NewEvent, limit: int = envelope.MAX_VALUE_BYTES) -> bytes:
         record = ormsgpack.packb([event.schema, _pack_cause(event.cause), event.data], option=PACK)
     except (ormsgpack.MsgpackEncodeError, TypeError) as error:
         path, kind = find_refused(_packed, "metadata", event.cause.metadata)
-        raise UnserializableError("metadata", kind, path, str(error)) from error
+        raise UnserializableError("metadata", kind, path, str(error), metadata=True) from error
     if len(record) > limit:
         raise BadInputError(
             f"an event of {len(record):,} bytes is larger than max_value_bytes, which is {limit:,}; nothing was "

@@ -117,6 +117,10 @@ class Recorder(Protocol):
         """Number what was committed and has no place in the feed yet; the feed's last position."""
         ...
 
+    def purge(self) -> bool:
+        """Empty what else holds content that was erased; false if it could not be done, or is the server's matter."""
+        ...
+
     def signal(self) -> None:
         """Tell waiting subscribers that something was appended."""
         ...

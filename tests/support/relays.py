@@ -57,6 +57,9 @@ class Relay:
     def sequence(self) -> int:
         return self.inner.sequence()
 
+    def purge(self) -> bool:
+        return self.inner.purge()
+
     def signal(self) -> None:
         self.inner.signal()
 

@@ -74,7 +74,9 @@ def translate(error: psycopg.Error, where: str) -> errors.EventStoreError:
         return errors.ConnectionLostError(f"the connection to {where} broke: is the server running? Try again")
     state = error.sqlstate or ""
     if state in ("42P01", "3F000"):
-        return errors.SchemaError("eventstore", 0, 1, "its tables are missing, open the store with migrate=True")
+        return errors.SchemaError(
+            "eventstore", 0, 1, f"there is no store in {where}, or tables of it are missing: open it with migrate=True"
+        )
     kind, message = _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or (None, "")
     if kind:
         return kind(message.format(where=where))

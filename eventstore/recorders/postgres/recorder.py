@@ -24,6 +24,7 @@ from eventstore.recorders.postgres.errors import is_unprepared, lost, translated
 from eventstore.recorders.postgres.fast_statement import FastStatement, fits
 from eventstore.recorders.postgres.listening import Notifier, PostgresListener, channel
 from eventstore.recorders.protocol import Append, Listener, Params, Rows, Session, Statement
+from eventstore.recorders.strangers import POSTGRES_SAVER, owner_of
 
 T = TypeVar("T")
 
@@ -91,8 +92,14 @@ class PostgresRecorder(ForkAware):
         if is_up_to_date(known, self._applied):
             return  # the usual case; it needs no lock and no rights
         if not allowed:
-            migrate(known, self._read_applied().get(component, {}), None)
+            applied = self._read_applied()
+            migrate(known, applied.get(component, {}), None, self._where if applied else self._described())
             return
+        if not self._applied and self.schema in self._strangers():
+            raise NotAStoreError(
+                f"schema {self.schema!r} of {self._where} holds the tables of {owner_of(POSTGRES_SAVER)}: name another "
+                "schema for the store"
+            )
         self._applied = None
         self.write(lambda session: self._migrate(session, known), repeatable=True)
 
@@ -131,6 +138,13 @@ class PostgresRecorder(ForkAware):
             numbered, position = self.write(self._number_some, repeatable=True)
             is_behind = numbered == self._sequence_batch
         return int(position)
+
+    def purge(self) -> bool:
+        """See `Recorder.purge`: the server keeps its own log."""
+        return False
+
+    def __str__(self) -> str:
+        return f"{self._where}, schema {self.schema!r}"
 
     def signal(self) -> None:
         """See `Recorder.signal`."""
@@ -304,6 +318,17 @@ class PostgresRecorder(ForkAware):
         if not self.read(self._server["migrations_exist"], {"qualified_name": table})[0][0]:
             return {}
         return by_component(self.read(self._queries["applied_migrations"], {}))
+
+    def _strangers(self) -> list[str]:
+        """The schemas that hold the tables of LangGraph's own saver."""
+        return [row[0] for row in self.read(self._server["schemas_with"], {"tables": [*POSTGRES_SAVER]})]
+
+    def _described(self) -> str:
+        """The database that has no store yet, for messages; and what it has instead."""
+        found = "".join(
+            f", which holds the tables of {owner_of(POSTGRES_SAVER)} in {each!r}" for each in self._strangers()
+        )
+        return f"schema {self.schema!r} of {self._where}{found}"
 
     def _migrate(self, session: Session, known: Sequence[Migration]) -> None:
         session.execute(self._server["lock_schema"], {"schema_name": self.schema})

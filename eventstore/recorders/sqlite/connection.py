@@ -11,6 +11,7 @@ from typing import Literal
 from eventstore.codec.envelope import erased
 from eventstore.errors import BusyError, NotAStoreError
 from eventstore.recorders.sqlite.errors import translated
+from eventstore.recorders.strangers import owner_of
 
 Synchronous = Literal["FULL", "NORMAL"]
 
@@ -47,7 +48,7 @@ def check_owner(connection: sqlite3.Connection, where: str) -> None:
     """
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if tables and "eventstore_migrations" not in tables:
-        raise NotAStoreError(f"{where} holds another program's tables: name another file")
+        raise NotAStoreError(f"{where} is no store, it holds the tables of {owner_of(tables)}: name another file")
 
 
 def use_wal(connection: sqlite3.Connection, where: str, *, patience: float) -> None:

@@ -25,6 +25,7 @@ from eventstore.recorders.sqlite.errors import REFUSED, translate, translated
 from eventstore.recorders.sqlite.group_commit import GroupCommit
 from eventstore.recorders.sqlite.listening import SQLiteListener
 from eventstore.recorders.sqlite.session import SQLiteSession
+from eventstore.recorders.sqlite.upkeep import described, empty_log
 from eventstore.recorders.wake_up import WakeUp
 
 T = TypeVar("T")
@@ -104,7 +105,7 @@ class SQLiteRecorder(ForkAware):
         if is_up_to_date(known, self._applied):
             return  # the usual case; it needs no lock, so that a read-only store can be opened
         if not allowed:
-            migrate(known, self._read_applied().get(component, {}), None)
+            migrate(known, self._read_applied().get(component, {}), None, self._where)
             return
         self._applied = None
         self.write(lambda session: self._migrate(session, known))
@@ -143,6 +144,14 @@ class SQLiteRecorder(ForkAware):
     def sequence(self) -> int:
         """See `Recorder.sequence`: here events get their position as they are inserted."""
         return int(self.read(self._queries["feed_end"], {})[0][0])
+
+    def purge(self) -> bool:
+        """See `Recorder.purge`."""
+        with translated(self._where), self._commits.exclusive():
+            return self._path is None or empty_log(self._open_writer())
+
+    def __str__(self) -> str:
+        return described(self._where, self._path)
 
     def signal(self) -> None:
         """See `Recorder.signal`."""

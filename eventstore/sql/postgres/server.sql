@@ -3,6 +3,14 @@
 -- name: migrations_exist
 SELECT to_regclass(:qualified_name) IS NOT NULL;
 
+-- name: schemas_with
+-- The schemas that have all of some tables.
+SELECT n.nspname::text
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = ANY (:tables::text[]) AND c.relkind IN ('r', 'p')
+GROUP BY 1 HAVING count(*) = cardinality(:tables::text[])
+ORDER BY 1;
+
 -- name: lock_schema
 -- One opener at a time migrates. The lock goes with the transaction.
 SELECT pg_advisory_xact_lock(hashtextextended('eventstore schema ' || :schema_name::text, 0));

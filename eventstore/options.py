@@ -1,0 +1,63 @@
+"""Options by their names: those of a store as a type, and wrong ones with the name that was meant."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
+from functools import wraps
+from typing import Any, TypedDict, TypeVar, cast
+
+from eventstore.codec import Upcasters
+from eventstore.errors import UnknownOptionError
+from eventstore.recorders.sqlite import Synchronous
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class StoreOptions(TypedDict, total=False):
+    """The options of `EventStore.open`, but for `migrate`."""
+
+    upcasters: Upcasters | None
+    pool_size: int
+    schema: str
+    prepare: bool
+    connect_timeout: float
+    synchronous: Synchronous
+    busy_timeout: float
+    max_value_bytes: int
+
+
+def names_options(*more: type) -> Callable[[F], F]:
+    """Let a function refuse options that it does not have by an error that says which were meant.
+
+    Args:
+        more: The typed dicts of what it takes as `**options`.
+    """
+
+    def naming(function: F) -> F:
+        parameters = inspect.signature(function).parameters.values()
+        named = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
+        known = [*named, *(name for kind in more for name in kind.__annotations__)]
+
+        @wraps(function)
+        def call(*args: Any, **options: Any) -> Any:
+            check_names(function.__name__, options, known)
+            return function(*args, **options)
+
+        return cast("F", call)
+
+    return naming
+
+
+def check_names(function: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Hold that a function has all the options that it was given.
+
+    Raises:
+        UnknownOptionError: It does not.
+    """
+    there = [*known]
+    if unknown := [name for name in given if name not in there]:
+        raise UnknownOptionError(
+            function, [(name, next(iter(get_close_matches(name, there, n=1)), None)) for name in unknown]
+        )
