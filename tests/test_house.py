@@ -19,6 +19,7 @@ import pytest
 from eventstore import EventStore
 from eventstore.recorders import Recorder
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore._forgetting import Forgetting
 from langgraph.checkpoint.eventstore._history import History
 from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
 from projections import Audit, Branches, Checkpoints, Recovery, Timeline
@@ -230,18 +231,33 @@ def test_everything_public_is_documented(layer: str) -> None:
 
 # Async twins
 
-FACADES = (EventStore, Checkpoints, Branches, Timeline, Audit, Recovery, EventStoreSaver, History, SelectiveReplay)
+FACADES = (
+    EventStore,
+    Checkpoints,
+    Branches,
+    Timeline,
+    Audit,
+    Recovery,
+    EventStoreSaver,
+    Forgetting,
+    History,
+    SelectiveReplay,
+)
 # Async methods that are written by hand, and why.
 BY_HAND = {
     "EventStore.aclose": "it ends the workers, so that none of them can carry it out",
     "EventStoreSaver.aput": "a checkpoint is saved as it is at the call, not as it is when a worker is free",
-    "EventStoreSaver.aprune": "LangGraph's returns nothing: only a method of its own can say that this one does",
+    "Forgetting.adelete_thread": "LangGraph's takes less, and an attribute would have its type",
+    "Forgetting.adelete_for_runs": "as `Forgetting.adelete_thread`",
+    "Forgetting.acopy_thread": "as `Forgetting.adelete_thread`",
+    "Forgetting.aprune": "LangGraph's returns nothing: only a method of its own can say that this one does",
     "SelectiveReplay.areplay": "the nodes run in the caller's event loop, and only the steps between on a worker",
     "History.areplay": "as `SelectiveReplay.areplay`",
 }
 # Modules that call the workers by hand, for those.
 CALL_WORKERS = {
     "eventstore.workers",
+    "langgraph.checkpoint.eventstore._forgetting",
     "langgraph.checkpoint.eventstore._saver",
     "langgraph.checkpoint.eventstore.replay.selective",
 }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from eventstore import BadInputError, Cause, EventStore, OvertakenError
+from eventstore import BadInputError, Cause, EventStore, OvertakenError, StorageError
 from eventstore.arguments import check_callable, check_kind, checked, checks_itself, hold_to, refused
 from eventstore.events import Appended
 from eventstore.recorders import Session
@@ -15,6 +16,7 @@ from eventstore.workers import Workers, twin
 from projections.checkpoints.preparing import Prepared, check_prepared, prepare_checkpoint, prepare_writes
 from projections.checkpoints.saving import Saver
 from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
+from projections.reading.absent import check_all_there
 from projections.reading.finding import Finder
 from projections.reading.loading import Loader, Matching
 from projections.records import ALL_OF_IT, Point
@@ -81,6 +83,9 @@ class Checkpoints:
         self.loader = Loader(store, self.tables, self.finder, self._live)
         self._snapshots = snapshots or SnapshotPolicy()
         self._saver = Saver(store, self.tables, self.finder, self._live, self._snapshots)
+
+    def __repr__(self) -> str:
+        return f"Checkpoints({self.store!r})"
 
     @property
     def workers(self) -> Workers:
@@ -265,20 +270,36 @@ class Checkpoints:
     arollback = twin(rollback)
     aundo = twin(undo)
 
-    def delete(self, thread: str, *, cause: Cause | None = None) -> PruneReport:
+    def delete(self, thread: str, *, cause: Cause | None = None, missing_ok: bool = False) -> PruneReport:
         """Delete a thread: its checkpoints are gone, and the content of its events is erased.
 
-        What living forks share with it stays until they are deleted, too. A thread of the same id begins anew.
-        """
-        return self._forgetter.delete(thread, cause)
+        What living forks share with it stays until they are deleted, too. A thread of the same id begins anew. The
+        write-ahead log of an SQLite file is emptied, too, unless another process reads from it: `EventStore.purge`.
 
-    def delete_runs(self, runs: Sequence[str], *, cause: Cause | None = None) -> PruneReport:
+        Raises:
+            NotFoundError: There is no such thread, and `missing_ok` is false.
+        """
+        self._check_there([thread], missing_ok=missing_ok)
+        report = self._forgetter.delete(thread, cause)
+        self._purge()
+        return report
+
+    def delete_runs(self, runs: Sequence[str], *, cause: Cause | None = None, missing_ok: bool = False) -> PruneReport:
         """Delete the checkpoints that some runs saved, in all threads and in the forks that share them.
 
         What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is a transaction:
         if it is cut off in between, the same call made again finishes it.
+
+        Raises:
+            NotFoundError: Some of the runs have saved nothing that is there, and `missing_ok` is false; nothing was
+                deleted.
         """
-        return self._forgetter.delete_runs(runs, cause)
+        if not missing_ok:
+            saved = self.tables.checkpoints.streams_of_runs
+            check_all_there("run", [run for run in dict.fromkeys(runs) if not saved([run])])
+        report = self._forgetter.delete_runs(runs, cause)
+        self._purge()
+        return report
 
     def delete_branch(self, thread: str, checkpoints: Collection[str], *, cause: Cause | None = None) -> PruneReport:
         """Delete some of a thread's checkpoints, and what subgraphs saved under them. See `Branches.delete`.
@@ -286,7 +307,9 @@ class Checkpoints:
         Raises:
             ConflictError: A fork shares one of them.
         """
-        return self._forgetter.delete_branch(thread, checkpoints, cause)
+        report = self._forgetter.delete_branch(thread, checkpoints, cause)
+        self._purge()
+        return report
 
     def prune(
         self,
@@ -295,27 +318,44 @@ class Checkpoints:
         strategy: Strategy = "keep_latest",
         dry_run: bool = False,
         cause: Cause | None = None,
+        missing_ok: bool = False,
     ) -> PruneReport:
         """Prune old checkpoints; the runs of the threads go on exactly as they would have.
 
         Each thread is one transaction: if it is cut off in between, the same call made again finishes it.
 
         Args:
-            threads: The threads' ids; those that do not exist are passed over.
+            threads: The threads' ids.
             strategy: `"keep_latest"`: keep each namespace's latest checkpoint with its pending writes, and underneath
                 what its DeltaChannels and living forks need. `"delete"`: delete the threads.
             dry_run: Change nothing, only report.
             cause: Why.
+            missing_ok: Whether threads that are not there are passed over.
+
+        Raises:
+            NotFoundError: Some of the threads are not there; nothing was pruned.
         """
         if strategy not in ("keep_latest", "delete"):
             raise refused("strategy", strategy, "use 'keep_latest' or 'delete'")
+        self._check_there(threads, missing_ok=missing_ok)
         total = PruneReport()
         for thread in threads:
             if strategy == "keep_latest":
                 total += self._forgetter.keep_latest(thread, cause, dry_run=dry_run)
             else:
                 total += self._forgetter.delete(thread, cause, dry_run=dry_run)
+        if not dry_run:
+            self._purge()
         return total
+
+    def _purge(self) -> None:
+        # What was deleted is deleted, whatever becomes of this: `EventStore.purge` can be called again, and tells.
+        with suppress(StorageError):
+            self.store.purge()
+
+    def _check_there(self, threads: Sequence[str], *, missing_ok: bool) -> None:
+        if not missing_ok:
+            check_all_there("thread", [each for each in dict.fromkeys(threads) if self.finder.view(each) is None])
 
     def rebuild(self) -> None:
         """Drop all rows of this projection and make them anew from the log. No read is different afterwards."""

@@ -35,6 +35,9 @@ class Companion:
         self.checkpoints = checkpoints
         self.store = checkpoints.store
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.store!r})"
+
     @property
     def workers(self) -> Workers:
         """The threads of the store, which carry out async calls."""

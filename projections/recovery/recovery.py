@@ -65,11 +65,14 @@ class Recovery(Companion):
         """The recovery points of a thread, the latest first.
 
         Args:
-            thread: The thread's id; of one that does not exist there are none.
+            thread: The thread's id.
             namespace: The namespace.
             before: Only those whose id is smaller.
             limit: The most that are returned.
             serializer: Reads questions, errors and packets. What it cannot read is left out.
+
+        Raises:
+            NotFoundError: There is no such thread.
         """
         check_stream(thread)
         _check_limit(limit)
@@ -79,7 +82,10 @@ class Recovery(Companion):
             batches = _batches(found)
             return [point for batch in batches for point in self._points(view, namespace, batch, serializer)]
 
-        return self._of_thread(thread, read) or []
+        found = self._of_thread(thread, read)
+        if found is None:
+            raise NotFoundError(f"there is no thread {thread!r}: list what there is with EventStore.streams")
+        return found
 
     def stalled(
         self,

@@ -21,13 +21,14 @@ from eventstore.workers import twin, twin_iterator
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.checkpoints.companion import Companion
 from projections.model import SavedCheckpoint
+from projections.reading.absent import check_all_there
 from projections.reading.channels import Values
 from projections.reading.finding import PAGE
 from projections.reading.loading import again
 from projections.reading.located import Located
 from projections.reading.view import View
 from projections.timeline.blame import Blame, Origin
-from projections.timeline.comparison import CheckpointDiff, Comparison, Named
+from projections.timeline.comparison import CheckpointDiff, Comparison, Named, missing
 from projections.timeline.entries import Entries, TimelineEntry
 from projections.timeline.replayed import Replayed, completed
 from projections.timeline.rules import Fold
@@ -42,7 +43,7 @@ _Place = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class TimelinePage:
-    """One page of a timeline; pass `next_cursor` as `before` to get the one after it (`None`: this is the last)."""
+    """One page of a timeline; pass `next_cursor` as `before` to get the next one (`None`: this is the last)."""
 
     entries: list[TimelineEntry]
     next_cursor: str | None
@@ -65,7 +66,7 @@ class Timeline(Companion):
     """Tells the history of threads.
 
     Nothing of it writes. Values go through the serializer that is passed with each call, and what is returned may share
-    objects: it is there to be looked at. A method whose name begins with `a` is the same for `async` code.
+    objects. A method whose name begins with `a` is the same for `async` code.
     """
 
     def __init__(self, checkpoints: Checkpoints | EventStore, *, migrate: bool = True) -> None:
@@ -84,26 +85,29 @@ class Timeline(Companion):
         before: str | None = None,
         limit: int = 50,
         fold: Fold | None = None,
+        missing_ok: bool = False,
     ) -> TimelinePage:
         """One page of a timeline.
 
         Args:
-            threads: A thread, or several, whose checkpoints are merged. Those that do not exist have none.
+            threads: A thread, or several, whose checkpoints are merged.
             serializer: Turns bytes into values.
             namespace: The namespace; `None`: all of them.
             before: `next_cursor` of the page before, with the same threads and namespace.
             limit: The size of the page.
             fold: The rules of the graph, for channels of which only the writes are stored.
+            missing_ok: Whether threads that are not there are passed over.
 
         Raises:
             BadInputError: The limit or the cursor is not valid.
+            NotFoundError: Some of the threads are not there.
         """
         names = _checked(threads, namespace)
         if type(limit) is not int or limit < 1:
             raise BadInputError(f"limit is {limit!r}: a page holds at least one checkpoint")
         after = None if before is None else _from_cursor(before)
         # One more, to know whether there is a next page.
-        listed = [*islice(self._listed(names, namespace, after), limit + 1)]
+        listed = [*islice(self._listed(self._there(names, missing_ok=missing_ok), namespace, after), limit + 1)]
         more = len(listed) > limit
         return TimelinePage(
             self._described(listed[:limit], serializer, fold), _to_cursor(listed[limit - 1].place) if more else None
@@ -116,12 +120,24 @@ class Timeline(Companion):
         *,
         namespace: str | None = None,
         fold: Fold | None = None,
+        missing_ok: bool = False,
     ) -> Iterator[TimelineEntry]:
         """The whole timeline, the latest checkpoint first, read in pages while it is consumed.
 
         Checkpoints are ordered by their ids, which grow with time; see `page` for the arguments.
         """
-        listed = self._listed(_checked(threads, namespace), namespace, None)
+        return self._entries(_checked(threads, namespace), serializer, namespace, fold, missing_ok=missing_ok)
+
+    def _entries(
+        self,
+        threads: Sequence[str],
+        serializer: Serializer,
+        namespace: str | None,
+        fold: Fold | None,
+        *,
+        missing_ok: bool,
+    ) -> Iterator[TimelineEntry]:
+        listed = self._listed(self._there(threads, missing_ok=missing_ok), namespace, None)
         while batch := [*islice(listed, PAGE)]:
             yield from self._described(batch, serializer, fold)
 
@@ -136,9 +152,8 @@ class Timeline(Companion):
     ) -> SavedCheckpoint | None:
         """The state of a thread at a time, or at a checkpoint.
 
-        At a time: the checkpoint that was the latest then, with what was pending; `None` if there was none yet. A
-        rollback since then makes no difference. What was pruned since is no state of any time. At a checkpoint: what
-        a fork made there begins with, or a rollback to it leaves.
+        At a time: the checkpoint that was the latest then, with what was pending; `None` if there was none yet. What
+        was pruned since is no state of any time. At a checkpoint: what a fork there begins with.
 
         Args:
             thread: The thread.
@@ -159,6 +174,7 @@ class Timeline(Companion):
                 thread,
             )
         space = self._namespace(thread, None, namespace)
+        self._there([thread], missing_ok=False)
         if not isinstance(time, datetime):
             raise BadInputError(f"time is {time!r}: use a datetime, or a checkpoint's id")
         moment = to_microseconds(time)
@@ -183,13 +199,18 @@ class Timeline(Companion):
             checkpoint: The checkpoint's id; `None`: the latest.
             namespace: Its namespace; `None`: the one that its id is of.
             fold: The rules of the graph, for channels of which only the writes are stored.
+
+        Raises:
+            NotFoundError: There is no such thread or checkpoint.
         """
         named = self._namespace(thread, checkpoint, namespace)
 
         def attempt() -> SavedCheckpoint | None:
             view = self._finder.view(thread)
             located = self._finder.locate(view, named, checkpoint) if view else None
-            return self._whole((view, located) if view and located else None, serializer, fold)
+            if view is None or (checkpoint and not located):
+                raise NotFoundError(missing(thread, named, checkpoint))
+            return self._whole((view, located) if located else None, serializer, fold)
 
         return again(attempt, self.store, thread)
 
@@ -290,6 +311,11 @@ class Timeline(Companion):
             listed = _Listed(view, located)
             if after is None or listed.place < after:
                 yield listed
+
+    def _there(self, threads: Sequence[str], *, missing_ok: bool) -> Sequence[str]:
+        if not missing_ok:
+            check_all_there("thread", [each for each in dict.fromkeys(threads) if self._finder.view(each) is None])
+        return threads
 
     def _namespace(self, thread: str, checkpoint: str | None, given: str | None) -> str:
         """The namespace of a checkpoint: the one that was given, or else the one that its id is of."""

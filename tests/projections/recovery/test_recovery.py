@@ -13,7 +13,7 @@ from langgraph.pregel import Pregel
 from langgraph.types import Command, Send, interrupt
 from pydantic import BaseModel
 
-from eventstore import BadInputError, InvalidIdError, NewEvent
+from eventstore import BadInputError, InvalidIdError, NewEvent, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery, RecoveryPoint, StalledThread
 from tests.support.counted import Bench, State, at
@@ -403,7 +403,8 @@ def test_the_points_of_a_thread_say_what_each_checkpoint_is(bench: Bench) -> Non
     assert [point.saved_at for point in shown] == sorted((point.saved_at for point in shown), reverse=True)
     assert points(bench, limit=2) == shown[:2]
     assert points(bench, before=shown[1].id) == shown[2:]
-    assert points(bench, "nobody") == []
+    with pytest.raises(NotFoundError, match="'nobody'"):
+        points(bench, "nobody")
 
 
 @in_each_durability

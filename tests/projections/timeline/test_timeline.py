@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from langgraph.graph import START, StateGraph
 from langgraph.types import Command, Send
 
-from eventstore import BadInputError, EventStore, InvalidIdError
+from eventstore import BadInputError, EventStore, InvalidIdError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, NewWrites, Timeline, TimelineEntry
 from projections.diffing.difference import diff
@@ -231,9 +231,23 @@ def test_a_fork_shows_the_past_that_it_shares_as_its_own(saver: EventStoreSaver)
     ]
 
 
-def test_threads_that_do_not_exist_have_no_entries(saver: EventStoreSaver) -> None:
-    assert entries(saver, "nobody") == []
-    assert timeline(saver).page("nobody", saver.serde).next_cursor is None
+def test_threads_that_do_not_exist_are_named_all_of_them(saver: EventStoreSaver) -> None:
+    an_agent(saver).invoke(hello(), config())
+    told = timeline(saver)
+    for ask in (
+        lambda **options: list(told.entries(["nobody", "t", "no one"], saver.serde, **options)),
+        lambda **options: told.page(["nobody", "t", "no one"], saver.serde, **options).entries,
+        lambda **options: list(saver.history.timeline(["nobody", "t", "no one"], **options)),
+        lambda **options: saver.history.page(["nobody", "t", "no one"], **options).entries,
+    ):
+        with pytest.raises(NotFoundError, match="no thread 'nobody', 'no one'"):
+            ask()
+        assert {entry.thread for entry in ask(missing_ok=True)} == {"t"}
+    for one in (lambda: told.at("nobody", datetime.now(UTC), saver.serde), lambda: told.state("nobody", saver.serde)):
+        with pytest.raises(NotFoundError, match="'nobody'"):
+            one()
+    with pytest.raises(NotFoundError, match="'nothing'"):
+        told.state("t", saver.serde, checkpoint="nothing")
 
 
 @pytest.mark.parametrize("limit", [0, -1, True, "5"])
@@ -284,7 +298,8 @@ def test_after_a_prune_the_oldest_checkpoint_says_what_it_wrote_itself(saver: Ev
 def test_a_deleted_thread_has_no_timeline(saver: EventStoreSaver) -> None:
     an_agent(saver).invoke(hello(), config())
     saver.delete_thread("t")
-    assert entries(saver) == []
+    with pytest.raises(NotFoundError, match="no thread 't'"):
+        entries(saver)
 
 
 @in_each_durability
@@ -303,7 +318,6 @@ def test_a_state_as_of_a_time_is_the_one_that_was_there(saver: EventStoreSaver) 
         assert again is not None
         assert again.id == entry.id
     assert at("t", found[-1].saved_at - timedelta(microseconds=1), saver.serde) is None
-    assert at("nobody", found[0].saved_at, saver.serde) is None
     latest = at("t", found[0].saved_at + timedelta(days=1), saver.serde)
     assert latest is not None
     assert latest.values["count"] == 1

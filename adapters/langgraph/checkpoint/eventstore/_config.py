@@ -110,10 +110,20 @@ def namespace_of_list(config: RunnableConfig) -> str | None:
     return namespace(_configurable(config).get("checkpoint_ns"))
 
 
-def run_id(config: RunnableConfig, configurable: Mapping[str, Any], metadata: Mapping[str, Any]) -> str | None:
-    """The id of the run, as far as LangGraph tells."""
-    found = metadata.get("run_id") or configurable.get("run_id") or config.get("run_id")
+def run_id(
+    config: RunnableConfig, configurable: Mapping[str, Any], metadata: Mapping[str, Any], known: object = None
+) -> str | None:
+    """The id of the run: as LangGraph tells it with the call, or else as it is known of the run."""
+    found = metadata.get("run_id") or configurable.get("run_id") or config.get("run_id") or known
     return run(found) if found else None
+
+
+def told_run(config: RunnableConfig) -> object:
+    """The id of a run, as LangGraph tells it where the run begins; in a subgraph, what it tells the node around it."""
+    named = _configurable(config)
+    of_the_node = getattr(getattr(named.get(RUNTIME), "execution_info", None), "run_id", None)
+    metadata = config.get("metadata") or {}
+    return metadata.get("run_id") or named.get("run_id") or config.get("run_id") or of_the_node
 
 
 def run(value: object) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, TypeVar
 
+from eventstore.workers import unless_cancelled
 from langgraph.checkpoint.eventstore._parts import SaverParts
 
 S = TypeVar("S", bound=SaverParts)
@@ -19,6 +20,9 @@ class OpeningSaver(Generic[S]):
         self._open = open_saver
         self._saver: S | None = None
 
+    def __repr__(self) -> str:
+        return f"OpeningSaver({self._saver or 'not open yet'})"
+
     def __enter__(self) -> S:
         self._saver = self._open()
         return self._saver
@@ -30,7 +34,8 @@ class OpeningSaver(Generic[S]):
             self._saver.store.close()
 
     async def __aenter__(self) -> S:
-        return await asyncio.to_thread(self.__enter__)
+        opening = asyncio.ensure_future(asyncio.to_thread(self.__enter__))
+        return await unless_cancelled(opening, lambda saver: saver.store.close())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

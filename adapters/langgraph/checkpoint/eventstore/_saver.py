@@ -6,11 +6,10 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Unpack
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
-    BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
@@ -19,11 +18,14 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from eventstore import BadInputError, Cause, EventStore
+from eventstore import BadInputError, EventStore
 from eventstore.arguments import refused
-from eventstore.workers import Workers, twin, twin_iterator
+from eventstore.opening import check_store
+from eventstore.options import StoreOptions, names_options
+from eventstore.workers import twin, twin_iterator
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._branches_read import BranchesRead
+from langgraph.checkpoint.eventstore._forgetting import Forgetting
 from langgraph.checkpoint.eventstore._given import check_limit, several
 from langgraph.checkpoint.eventstore._listing import listed
 from langgraph.checkpoint.eventstore._nodes import Nodes
@@ -38,7 +40,7 @@ from langgraph.checkpoint.eventstore._translation import (
     to_tuple,
 )
 from langgraph.checkpoint.eventstore._turns import Run, Ticket, Turns
-from projections import CACHE_BYTES, Checkpoints, PruneReport, SavedCheckpoint, SnapshotPolicy
+from projections import CACHE_BYTES, Checkpoints, SavedCheckpoint, SnapshotPolicy
 from projections.pregel import SENDS
 
 if TYPE_CHECKING:
@@ -50,7 +52,7 @@ ConcurrentRuns = Literal["keep", "reject"]
 _LISTED_AT_ONCE = 20
 
 
-class EventStoreSaver(BaseCheckpointSaver[Any]):
+class EventStoreSaver(Forgetting):
     """Saves the checkpoints of LangGraph graphs as events in SQLite or PostgreSQL.
 
         with EventStoreSaver.from_conn_string("sqlite:///agents.db") as saver:
@@ -85,6 +87,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
     `UnserializableError` for values that the serializer refuses, `StorageError`s for what the database refuses.
     """
 
+    @names_options()
     def __init__(
         self,
         store: EventStore,
@@ -112,6 +115,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
 
     @classmethod
+    @names_options(StoreOptions)
     def from_conn_string(
         cls,
         url: str,
@@ -122,7 +126,7 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         migrate: bool = True,
         cache_bytes: int = CACHE_BYTES,
         snapshots: SnapshotPolicy | None = None,
-        **options: Any,
+        **options: Unpack[StoreOptions],
     ) -> OpeningSaver[EventStoreSaver]:
         """Open a store and a saver on it, for `with` or `async with`; both are closed at the end of the block.
 
@@ -135,7 +139,11 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
             cache_bytes: See the class.
             snapshots: See the class.
             options: What `EventStore.open` takes: `pool_size`, `schema`, `prepare`, `synchronous`, `busy_timeout`, ….
+
+        Raises:
+            BadInputError: The URL or an option makes no sense: at this call, nothing is opened.
         """
+        check_store(url, options)
 
         def open_saver() -> EventStoreSaver:
             store = EventStore.open(url, migrate=migrate, **options)
@@ -155,10 +163,9 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
 
         return OpeningSaver(open_saver)
 
-    @property
-    def workers(self) -> Workers:
-        """The threads of the store, which carry out async calls."""
-        return self.store.workers
+    def __repr__(self) -> str:
+        turns = ", concurrent_runs='reject'" if self._turns else ""
+        return f"EventStoreSaver({self.store!r}{turns})"
 
     @cached_property
     def history(self) -> History:
@@ -246,8 +253,8 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         """
         configurable = _config.configurable(config)
         now = as_of_now(checkpoint)
-        branch = self._branches_read.of(configurable)
-        new = to_new_checkpoint(config, configurable, now, metadata, new_versions, branch)
+        began = self._branches_read.of(configurable)
+        new = to_new_checkpoint(config, configurable, now, metadata, new_versions, began)
         if SENDS in new.values:
             self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
@@ -268,57 +275,15 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
         Raises:
             ConflictError: With `concurrent_runs="reject"`: another run has moved the thread on.
         """
-        new = to_new_writes(config, writes, task_id, task_path, self._nodes)
+        configurable = _config.configurable(config)
+        began = self._branches_read.of(configurable)
+        new = to_new_writes(config, configurable, writes, task_id, task_path, self._nodes, began)
         if not new.writes:
             return
         if self._turns:
             self._turns.save_writes(new, self.serde, self._run(config), _config.callers(config))
         else:
             self.checkpoints.save_writes(new, self.serde)
-
-    def delete_thread(self, thread_id: str) -> None:
-        """Delete a thread. What threads that were copied from it share with it stays theirs."""
-        self.checkpoints.delete(_config.thread_id(thread_id))
-
-    def delete_for_runs(self, run_ids: Sequence[str]) -> None:
-        """Delete the checkpoints that some runs saved, in all threads. `DeltaChannel`s of later ones stay whole.
-
-        It is whole within each thread. If it is cut off in between, the same call made again finishes it.
-        """
-        self.checkpoints.delete_runs([_config.run(run) for run in several("run_ids", run_ids)])
-
-    def copy_thread(self, source_thread_id: str, target_thread_id: str) -> None:
-        """Let a new thread begin with all that another one has: a fork, which costs a few rows whatever the length.
-
-        Raises:
-            NotFoundError: There is no such source.
-            ConflictError: The target exists.
-        """
-        source, target = _config.thread_id(source_thread_id), _config.thread_id(target_thread_id)
-        self.checkpoints.copy(source, target, cause=Cause(metadata={"copied_from": source}))
-
-    def prune(  # type: ignore[override]  # the base returns nothing; a report is more
-        self,
-        thread_ids: Sequence[str],
-        *,
-        strategy: Literal["keep_latest", "delete"] = "keep_latest",
-        dry_run: bool = False,
-    ) -> PruneReport:
-        """Forget the past of some threads. Their runs go on exactly as they would have.
-
-        It is whole within each thread. If it is cut off in between, the same call made again finishes it.
-
-        Args:
-            thread_ids: The threads.
-            strategy: `"keep_latest"`: keep the latest checkpoint of each namespace, with its pending writes, and what
-                a `DeltaChannel` replays. `"delete"`: delete the threads.
-            dry_run: Only tell what would go.
-
-        Returns:
-            How many checkpoints went, and how many stored bytes were given back.
-        """
-        threads = [_config.thread_id(thread) for thread in several("thread_ids", thread_ids)]
-        return self.checkpoints.prune(threads, strategy=strategy, dry_run=dry_run)
 
     def get_next_version(self, current: Any, channel: None) -> Any:  # noqa: ARG002 (LangGraph's interface)
         """The version after `current`: integers, from 1.
@@ -338,19 +303,6 @@ class EventStoreSaver(BaseCheckpointSaver[Any]):
     alist = twin_iterator(list, at_once=_LISTED_AT_ONCE)  # noqa: A003 (the method)
     aget_delta_channel_history = twin(get_delta_channel_history)
     aput_writes = twin(put_writes)
-    adelete_thread = twin(delete_thread)
-    adelete_for_runs = twin(delete_for_runs)
-    acopy_thread = twin(copy_thread)
-
-    async def aprune(  # type: ignore[override]  # as `prune`
-        self,
-        thread_ids: Sequence[str],
-        *,
-        strategy: Literal["keep_latest", "delete"] = "keep_latest",
-        dry_run: bool = False,
-    ) -> PruneReport:
-        """`prune`, for async code."""
-        return await self.workers.run(self.prune, thread_ids, strategy=strategy, dry_run=dry_run)
 
     async def aput(
         self,

@@ -13,12 +13,13 @@ from langgraph.checkpoint.base import (
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
-    get_serializable_checkpoint_metadata,
+    get_checkpoint_metadata,
 )
 
 from eventstore import BadInputError
 from eventstore.codec import PACK, UNPACK
 from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._branches_read import Began
 from langgraph.checkpoint.eventstore._given import check_filter, pairs, refused_checkpoint, refused_metadata
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._turns import Ticket
@@ -39,7 +40,7 @@ def to_new_checkpoint(
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
     new_versions: ChannelVersions,
-    branch: int | None = None,
+    began: Began,
 ) -> NewCheckpoint:
     """Translate the arguments of `put` into the checkpoint to save.
 
@@ -49,7 +50,7 @@ def to_new_checkpoint(
         checkpoint: The checkpoint.
         metadata: Its metadata.
         new_versions: The channels that have a new version.
-        branch: The branch that its run has read first.
+        began: What is known of the beginning of its run.
     """
     where = _config.address_in(configurable)
     try:
@@ -62,7 +63,7 @@ def to_new_checkpoint(
         raise BadInputError("a checkpoint needs an id")
     try:
         # (Not by `cast`, which is a call.)
-        described: dict[str, Any] = get_serializable_checkpoint_metadata(config, metadata)  # type: ignore[assignment]
+        described: dict[str, Any] = get_checkpoint_metadata(config, metadata)  # type: ignore[assignment]
     except _NO_METADATA as error:
         raise refused_metadata(config, metadata) from error
     beyond = checkpoint.keys() - _FIELDS
@@ -80,8 +81,8 @@ def to_new_checkpoint(
         updated_channels=checkpoint.get("updated_channels"),
         extras={key: value for key, value in checkpoint.items() if key in beyond} if beyond else {},
         metadata=described,
-        run=_config.run_id(config, configurable, described),
-        branch=branch,
+        run=_config.run_id(config, configurable, described, began.run),
+        branch=began.branch,
     )
 
 
@@ -116,11 +117,16 @@ def _copied(value: Any) -> Any:
 
 
 def to_new_writes(
-    config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str, nodes: Nodes
+    config: RunnableConfig,
+    configurable: Mapping[str, Any],
+    writes: Sequence[tuple[str, Any]],
+    task_id: str,
+    task_path: str,
+    nodes: Nodes,
+    began: Began,
 ) -> NewWrites:
-    """Translate the arguments of `put_writes` into the writes to save."""
+    """Translate the arguments of `put_writes` into the writes to save; see `to_new_checkpoint`."""
     writes = pairs(writes)
-    configurable = _config.configurable(config)
     where = _config.address_in(configurable)
     if where.checkpoint is None:
         raise BadInputError("writes belong to a checkpoint: put the checkpoint_id into the config")
@@ -132,7 +138,7 @@ def to_new_writes(
     if task == NOBODY:
         nodes.remember(key, {SENDS: [value for channel, value in writes if channel == SENDS]})
     try:
-        described = cast("dict[str, Any]", get_serializable_checkpoint_metadata(config, {}))
+        described = cast("dict[str, Any]", get_checkpoint_metadata(config, {}))
     except _NO_METADATA as error:
         raise refused_metadata(config, {}) from error
     return NewWrites(
@@ -143,7 +149,7 @@ def to_new_writes(
         task_path=path,
         writes=[(channel, WRITES_IDX_MAP.get(channel, index), value) for index, (channel, value) in enumerate(writes)],
         node=nodes.node_of(key, path),
-        run=_config.run_id(config, configurable, described),
+        run=_config.run_id(config, configurable, described, began.run),
         metadata=described,
     )
 

@@ -126,11 +126,20 @@ class Turns(ForkAware):
         def check() -> None:
             head = self._checkpoints.latest_id(thread, namespace=own)
             if head is not None and head not in expected and not (run and run.knows(thread, own, head)):
-                raise ConflictError(thread, expected[0], head)
+                raise _late(thread, expected[0], head)
             for namespace in callers:
                 if run and (thread, namespace) in run.loaded:
                     head = self._checkpoints.latest_id(thread, namespace=namespace)
                     if not run.knows(thread, namespace, head):
-                        raise ConflictError(thread, run.loaded[thread, namespace], head)
+                        raise _late(thread, run.loaded[thread, namespace], head)
 
         return check
+
+
+def _late(thread: str, expected: str | None, head: str | None) -> ConflictError:
+    message = (
+        f"another run has saved to thread {thread!r} meanwhile: its latest checkpoint is {head!r}, and this run goes "
+        f"on from {expected!r}; nothing was stored. Begin the run again when the other one has ended: with "
+        'concurrent_runs="reject", one run at a time saves to a thread'
+    )
+    return ConflictError(thread, expected, head, message)
