@@ -10,6 +10,7 @@ from typing import Any, TextIO, Unpack
 
 from eventstore import BadInputError, EventStore
 from eventstore.arguments import checked
+from eventstore.options import names_options
 from eventstore.workers import twin, twin_iterator
 from projections.audit import exporting
 from projections.audit.entries import AuditEntry, AuditPage
@@ -20,6 +21,8 @@ from projections.audit.wanted import Filters, Wanted
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.checkpoints.companion import Companion
 from projections.projection import BATCH_BYTES, BATCH_EVENTS, Follower, Progress
+from projections.reading.absent import check_all_named
+from projections.tables import END
 from projections.tables.audit import AuditTable
 from projections.tables.progress import State
 
@@ -76,11 +79,13 @@ class Audit(Companion):
         newest_first: bool = True,
         limit: int = 100,
         cursor: str | None = None,
+        missing_ok: bool = False,
     ) -> AuditPage:
         """One page of the events that meet all that is given, in the order of the feed or backward.
 
         Args:
-            thread: Of threads of that name: the one that has it now, and those that had it and were deleted.
+            thread: What threads recorded while they had that name: the one that has it now, and those that had it until
+                they were deleted, or renamed by a promotion.
             thread_prefix: Of threads whose names begin so.
             run: Of that run.
             node: What tasks of that node wrote.
@@ -92,23 +97,37 @@ class Audit(Companion):
             newest_first: The last first, or the first.
             limit: The size of the page.
             cursor: `next_cursor` of the page before, with the other arguments unchanged.
+            missing_ok: Whether the answer is empty if there is no such thread, run, node, channel or topic.
 
         Raises:
+            NotFoundError: Some of what is named is in no event (any more); all of it is told.
             BadInputError: An argument cannot be asked for, or the cursor belongs to other arguments.
             BusyError: PostgreSQL: a transaction on the server stays open, and what was committed since has no place in
                 the feed yet, so that no exact answer can be given.
         """
         wanted = Wanted(
-            thread, thread_prefix, run, node, channel, topics, metadata, since, until, newest_first=newest_first
+            thread,
+            thread_prefix,
+            run,
+            node,
+            channel,
+            topics,
+            metadata,
+            since,
+            until,
+            newest_first=newest_first,
+            missing_ok=missing_ok,
         )
         if type(limit) is not int or limit < 1:
             raise BadInputError(f"limit is {limit!r}: a page holds at least one entry")
         behind = None if cursor is None else wanted.position(cursor)
         state = self._follower.catch_up()
         found = self._page(wanted, state, behind, limit + 1)  # one more, to know whether there is a next page
+        self._check_there(wanted, state, found=bool(found) or behind is not None)
         more = len(found) > limit
         return AuditPage(found[:limit], wanted.cursor(found[limit - 1].position) if more else None)
 
+    @names_options(Filters)
     def entries(self, **filters: Unpack[Filters]) -> Iterator[AuditEntry]:
         """All events that meet what is given, as `query` has them, read in pages while they are consumed.
 
@@ -136,6 +155,7 @@ class Audit(Companion):
         """
         return self._follower.rebuild(progress).position
 
+    @names_options(Filters)
     def export_jsonl(self, file: str | os.PathLike[str] | TextIO, **filters: Unpack[Filters]) -> int:
         """Write events as JSON lines: one object each, with times in ISO 8601, UTC. How many there were.
 
@@ -145,6 +165,7 @@ class Audit(Companion):
         """
         return exporting.to_jsonl(file, self._pages(Wanted(**filters)))
 
+    @names_options(Filters)
     def export_parquet(self, path: str | os.PathLike[str], **filters: Unpack[Filters]) -> int:
         """Write events into a Parquet file; how many there were. Metadata is a column of JSON.
 
@@ -171,11 +192,35 @@ class Audit(Companion):
     def _pages(self, wanted: Wanted) -> Iterator[list[AuditEntry]]:
         state = self._follower.catch_up()
         behind: int | None = None
-        while page := self._page(wanted, state, behind, PAGE):
+        page = self._page(wanted, state, behind, PAGE)
+        self._check_there(wanted, state, found=bool(page))
+        while page:
             yield page
             if len(page) < PAGE:
                 return
             behind = page[-1].position
+            page = self._page(wanted, state, behind, PAGE)
+
+    def _check_there(self, wanted: Wanted, state: State, *, found: bool) -> None:
+        """Hold that all that is named is in some event: who misspells a name shall not take silence for an answer.
+
+        If something meets all that is asked for, all of it is there, but for some of several topics.
+        """
+        while missing := {} if wanted.missing_ok else self._missing(wanted, found=found):
+            if self._follower.state().epoch == state.epoch:
+                check_all_named(missing)
+            # As in `_page`: what is looked at may be less than there is.
+            state = state._replace(epoch=self._follower.catch_up().epoch)
+
+    def _missing(self, wanted: Wanted, *, found: bool) -> dict[str, list[str]]:
+        missing: dict[str, list[str]] = {}
+        thread = None if found else wanted.thread
+        if thread is not None and not self._table.streams_named(thread, thread, 1):
+            missing["thread"] = [thread]
+        for kind, name, term in wanted.named(topics_only=found):
+            if not self._table.some([term], after=0, before=END, newest_first=False, limit=1):
+                missing.setdefault(kind, []).append(name)
+        return missing
 
     def _page(self, wanted: Wanted, state: State, behind: int | None, count: int) -> list[AuditEntry]:
         """The first entries behind a position, of those that the extract holds in some state."""

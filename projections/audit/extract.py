@@ -12,7 +12,14 @@ from eventstore.metadata import searchable, storable
 from eventstore.reading import FeedRow, LogReader
 from projections.audit.terms import content_terms, node_term, thread_term, topic_term
 from projections.pregel import NOBODY, OF_A_CHECKPOINT, is_sent
-from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
+from projections.records import (
+    CHECKPOINT_SAVED,
+    THREAD_PROMOTED,
+    WRITES_SAVED,
+    CheckpointRecord,
+    WritesRecord,
+    name_before,
+)
 
 Record = CheckpointRecord | WritesRecord
 
@@ -52,11 +59,13 @@ class Extract:
         columns: The row's columns, by name.
         terms: By what it is found, each once.
         part: What it does for the names of tasks, if anything.
+        was: The name that its thread had up to it, if it is renamed by a promotion.
     """
 
     columns: Mapping[str, Any]
     terms: Sequence[int]
     part: Part | None = None
+    was: str | None = None
 
     def with_terms(self, terms: Iterable[int]) -> Extract:
         """The same, found by some more."""
@@ -105,7 +114,7 @@ def extract(row: FeedRow, log: LogReader) -> Extract:
     part = None
     if cause.checkpoint is not None and record and (kept := _without_values(record, cause)):
         part = Part(position, stream_id, version, cause.namespace, cause.checkpoint, cause.task, kept)
-    return Extract(columns, [*dict.fromkeys(terms)], part)
+    return Extract(columns, [*dict.fromkeys(terms)], part, name_before(data) if topic == THREAD_PROMOTED else None)
 
 
 def _record(topic: str, data: bytes) -> Record | None:

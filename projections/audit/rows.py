@@ -30,7 +30,7 @@ class AuditRows:
     """
 
     name = "audit"
-    tables = ("audit", "audit_terms", "audit_spans")
+    tables = ("audit", "audit_terms", "audit_names", "audit_spans")
     inline = False
     step = BATCH_EVENTS
 
@@ -107,4 +107,9 @@ def _enter(table: AuditTable, batch: Sequence[Extract]) -> None:
     for each in batch:
         spans.setdefault(each.columns["position"] // table.span, []).append(each.columns["recorded_at"])
     terms = {each.columns["position"]: each.terms for each in batch}
-    table.add([each.columns for each in batch], terms, spans)
+    names = [
+        {"stream_id": each.columns["stream_id"], "version": each.columns["version"], "name": each.was}
+        for each in batch
+        if each.was is not None
+    ]
+    table.add([each.columns for each in batch], terms, spans, names)

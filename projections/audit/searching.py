@@ -103,7 +103,8 @@ class Search:
 
     def _streams(self, low: str, high: str) -> list[int]:
         """The terms of the threads whose names are in a range; not all, if there are many."""
-        return [thread_term(stream_id) for stream_id in self._table.streams_named(low, high, self._few_streams + 1)]
+        named = self._table.streams_named(low, high, self._few_streams + 1)
+        return [thread_term(stream_id) for stream_id in dict.fromkeys(named)]
 
     def _rarest_first(self, groups: list[list[int]], window: Window) -> list[list[int]]:
         """The terms that lead, then the others: which are rarest, as far as the beginning of the window tells."""

@@ -18,6 +18,7 @@ from eventstore.ids import MAX_STREAM_BYTES, check_id, check_stream, check_topic
 from eventstore.metadata import searchable
 from projections.audit.entries import AuditEntry
 from projections.audit.terms import channel_term, metadata_term, node_term, run_term, spelled, topic_term
+from projections.records import TOPICS
 
 # The last code point, as often as it fits into a name: no name that begins with a prefix sorts behind prefix + this.
 _LAST_NAME = "\U0010ffff" * (MAX_STREAM_BYTES // 4)
@@ -37,6 +38,7 @@ class Filters(TypedDict, total=False):
     since: datetime | None
     until: datetime | None
     newest_first: bool
+    missing_ok: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,7 @@ class Wanted:
     since: datetime | None = None
     until: datetime | None = None
     newest_first: bool = True
+    missing_ok: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what cannot be asked.
@@ -73,8 +76,9 @@ class Wanted:
             check_topic(topic)
         _check_metadata(self.metadata)
         _check_time(self.since, self.until)
-        if type(self.newest_first) is not bool:
-            raise BadInputError(f"newest_first is {self.newest_first!r}: use true or false")
+        for kind in ("newest_first", "missing_ok"):
+            if type(value := getattr(self, kind)) is not bool:
+                raise BadInputError(f"{kind} is {value!r}: use true or false")
 
     @property
     def recorded_since(self) -> int | None:
@@ -91,6 +95,19 @@ class Wanted:
         exactly = [] if self.thread is None else [(self.thread, self.thread)]
         prefix = self.thread_prefix or ""
         return [*exactly, (prefix, prefix + _LAST_NAME)] if prefix else exactly
+
+    def named(self, *, topics_only: bool) -> list[tuple[str, str, int]]:
+        """Return what is named apart from threads: its kind, its name, and the term of what has it."""
+        found = [("topic", topic, topic_term(topic)) for topic in dict.fromkeys(self.topics) if topic not in TOPICS]
+        if topics_only:
+            return found
+        if self.run is not None:
+            found.append(("run", self.run, run_term(self.run)))
+        if self.node is not None:
+            found.append(("node", self.node, node_term(self.node)))
+        if self.channel is not None:
+            found.append(("channel", self.channel, channel_term(self.channel)))
+        return found
 
     def terms(self) -> list[list[int]]:
         """The terms by which the events are found, but for their threads': one of each list."""

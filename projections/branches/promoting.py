@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-import ormsgpack
-
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent, NotFoundError
 from eventstore.erasing import OpenLog
 from eventstore.events import Head
 from eventstore.ids import check_stream
 from projections.branches.applying import Applying
 from projections.model import Promoted
-from projections.records import THREAD_PROMOTED
+from projections.records import THREAD_PROMOTED, promotion
 from projections.tables import Tables
 
 
@@ -25,7 +23,6 @@ def promote(store: EventStore, tables: Tables, branch: str, over: str, keep_as: 
     kept = check_stream(f"{over}~{heads[over].version}" if keep_as is None else keep_as)
     if kept in (branch, over):
         raise BadInputError(f"thread {over!r} is to be kept under another id than {kept!r}")
-    data = ormsgpack.packb({"branch": branch, "over": over, "kept_as": kept})
 
     def rename(log: OpenLog) -> None:
         if log.stream_id(kept) is not None:
@@ -43,7 +40,7 @@ def promote(store: EventStore, tables: Tables, branch: str, over: str, keep_as: 
             Applying(tables.within(log), log).note(stream_id, head.version + 1, THREAD_PROMOTED)
             then(log)
 
-        return Decision([NewEvent(THREAD_PROMOTED, data, cause)], work=work)
+        return Decision([NewEvent(THREAD_PROMOTED, promotion(branch, over, kept, was=thread), cause)], work=work)
 
     # They are renamed when both have their event: with the last one.
     decides = {branch: partial(decide, branch, lambda _: None), over: partial(decide, over, rename)}

@@ -8,6 +8,7 @@ Every channel write is in one event: a task's writes in `writes.saved` as the ta
 from projections.records.changes import pack_channel, pack_segment, unpack_channel, unpack_segment
 from projections.records.checkpoint import HERE, CheckpointRecord, Entry, Manifest
 from projections.records.moves import ALL_OF_IT, MoveRecord, Point, TakenOver, shown_by_fork
+from projections.records.promotions import name_before, promotion
 from projections.records.prunes import PruneRecord
 from projections.records.topics import (
     BRANCH_DELETED,
@@ -21,6 +22,7 @@ from projections.records.topics import (
     THREAD_PROMOTED,
     THREAD_PRUNED,
     THREAD_ROLLED_BACK,
+    TOPICS,
     WRITES_SAVED,
 )
 from projections.records.writes import Write, WritesRecord
@@ -39,6 +41,7 @@ __all__ = [
     "THREAD_PROMOTED",
     "THREAD_PRUNED",
     "THREAD_ROLLED_BACK",
+    "TOPICS",
     "WRITES_SAVED",
     "CheckpointRecord",
     "Entry",
@@ -49,8 +52,10 @@ __all__ = [
     "TakenOver",
     "Write",
     "WritesRecord",
+    "name_before",
     "pack_channel",
     "pack_segment",
+    "promotion",
     "shown_by_fork",
     "unpack_channel",
     "unpack_segment",

@@ -16,3 +16,14 @@ MOVES = frozenset({THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE})
 """The topics of events that put a thread on another branch."""
 CONTENT = (CHECKPOINT_SAVED, WRITES_SAVED)
 """The topics of events that hold values: their content can be erased."""
+TOPICS = MOVES | {
+    CHECKPOINT_SAVED,
+    WRITES_SAVED,
+    THREAD_PRUNED,
+    THREAD_DELETED,
+    RUNS_DELETED,
+    BRANCH_DELETED,
+    THREAD_PROMOTED,
+    "stream.forked",
+}
+"""All topics that a thread's events can have; the last one is the log's own."""

@@ -20,7 +20,7 @@ class AuditRow(NamedTuple):
 
     Attributes:
         position: Its place in the feed.
-        thread: The name that its stream has.
+        thread: The name that its stream had then.
         version: Its place in the stream.
         topic: Its topic.
         recorded_at: When it was recorded, in microseconds since 1970-01-01T00:00Z.
@@ -66,7 +66,7 @@ class ContentRow(NamedTuple):
 
 
 class AuditTable(Table):
-    """The statements of the tables `audit`, `audit_terms` and `audit_spans`.
+    """The statements of the tables `audit`, `audit_terms`, `audit_names` and `audit_spans`.
 
     Attributes:
         span: How many positions share their earliest and their latest time.
@@ -94,7 +94,7 @@ class AuditTable(Table):
 
     def clear(self) -> None:
         """Drop all rows."""
-        for block in ("audit_clear_rows", "audit_clear_terms", "audit_clear_spans"):
+        for block in ("audit_clear_rows", "audit_clear_terms", "audit_clear_names", "audit_clear_spans"):
             self._run(block, {})
 
     # --- rows --------------------------------------------------------------------------------------------------------
@@ -104,6 +104,7 @@ class AuditTable(Table):
         rows: Sequence[Mapping[str, Any]],
         terms: Mapping[int, Iterable[int]],
         spans: Mapping[int, Sequence[int]],
+        names: Sequence[Mapping[str, Any]],
     ) -> None:
         """Enter events.
 
@@ -111,11 +112,14 @@ class AuditTable(Table):
             rows: Their columns, by name.
             terms: By position: the terms by which they are found.
             spans: By span of positions: the times at which the events in it were recorded.
+            names: Names that streams had up to a version, which one of the events changed.
         """
         times = [{"span": span, "earliest": min(each), "latest": max(each)} for span, each in spans.items()]
         self._run("audit_add_rows", {"rows": _json(rows)})
         self._run("audit_add_terms", {"terms": _json({position: [*each] for position, each in terms.items()})})
         self._run("audit_add_spans", {"spans": _json(times)})
+        if names:
+            self._run("audit_add_names", {"names": _json(names)})
 
     def at(self, positions: Sequence[int]) -> list[AuditRow]:
         """Return the rows at some positions, in any order."""
@@ -166,7 +170,7 @@ class AuditTable(Table):
         return first, last
 
     def streams_named(self, low: str, high: str, limit: int) -> list[int]:
-        """Return the streams whose names are in a range, and deleted ones that had such names; `limit` of each."""
+        """Return the streams that have names in a range, or had them; `limit` of each kind, some of them twice."""
         return _numbers(self._run("audit_streams", {"low": low, "high": high, "limit": limit}))
 
     def some(self, terms: Iterable[int], *, after: int, before: int, newest_first: bool, limit: int) -> list[int]:

@@ -38,6 +38,7 @@ KEYS = {
     "branches": ("branch_id",),
     "reflog": ("stream_id", "version"),
     "audit": ("position",),
+    "audit_names": ("stream_id", "version"),
     "audit_spans": ("span",),
     "progress": ("projection",),
     "eventstore_migrations": ("component", "number"),

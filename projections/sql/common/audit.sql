@@ -10,6 +10,9 @@ DELETE FROM {schema}.audit;
 -- name: audit_clear_terms
 DELETE FROM {schema}.audit_terms;
 
+-- name: audit_clear_names
+DELETE FROM {schema}.audit_names;
+
 -- name: audit_clear_spans
 DELETE FROM {schema}.audit_spans;
 

@@ -15,6 +15,10 @@ SELECT term.value::bigint, found.key::bigint
 FROM json_each(:terms::json) AS found, json_array_elements_text(found.value) AS term
 ORDER BY 1, 2;
 
+-- name: audit_add_names
+INSERT INTO {schema}.audit_names (stream_id, version, name)
+SELECT stream_id, version, name FROM json_populate_recordset(NULL::{schema}.audit_names, :names::json);
+
 -- name: audit_add_spans
 INSERT INTO {schema}.audit_spans (span, earliest, latest)
 SELECT span, earliest, latest FROM json_populate_recordset(NULL::{schema}.audit_spans, :spans::json)
@@ -47,13 +51,17 @@ SELECT position FROM {schema}.audit_terms WHERE term = ANY (:terms::bigint[]);
 SELECT position, node FROM {schema}.audit WHERE position = ANY (:positions::bigint[]);
 
 -- name: audit_streams
--- The streams whose names are in a range: those that have them, and those that had them until they were deleted.
+-- The streams whose names are in a range: those that have them, and those that had them.
 (
     SELECT stream_id FROM {schema}.streams WHERE name >= :low AND name <= :high AND NOT closed ORDER BY name LIMIT :limit
 )
 UNION ALL
 (
     SELECT stream_id FROM {schema}.streams WHERE name >= :low AND name <= :high AND closed ORDER BY name LIMIT :limit
+)
+UNION ALL
+(
+    SELECT stream_id FROM {schema}.audit_names WHERE name >= :low AND name <= :high ORDER BY name LIMIT :limit
 );
 
 -- name: audit_newest
@@ -110,11 +118,18 @@ WHERE a.position = ANY (:positions::bigint[]) AND a.recorded_at >= :since AND a.
 -- Those of some positions whose threads' names are in a range.
 SELECT a.position FROM {schema}.audit a
 WHERE a.position = ANY (:positions::bigint[]) AND (
-    SELECT s.name >= :low AND s.name <= :high FROM {schema}.streams s WHERE s.stream_id = a.stream_id
+    SELECT coalesce((
+        SELECT n.name FROM {schema}.audit_names n
+        WHERE n.stream_id = a.stream_id AND n.version >= a.version ORDER BY n.version LIMIT 1
+    ), s.name) BETWEEN :low AND :high
+    FROM {schema}.streams s WHERE s.stream_id = a.stream_id
 );
 
 -- name: audit_rows
-SELECT a.position, (SELECT s.name FROM {schema}.streams s WHERE s.stream_id = a.stream_id),
+SELECT a.position, coalesce((
+        SELECT n.name FROM {schema}.audit_names n
+        WHERE n.stream_id = a.stream_id AND n.version >= a.version ORDER BY n.version LIMIT 1
+    ), (SELECT s.name FROM {schema}.streams s WHERE s.stream_id = a.stream_id)),
     a.version, a.topic, a.recorded_at, a.size, a.erased,
     a.namespace, a.checkpoint_id, a.run_id, a.node, a.task_id, array_to_json(a.channels)::text, a.metadata::text
 FROM {schema}.audit a

@@ -18,6 +18,11 @@ SELECT term.value, CAST(found.key AS INTEGER) FROM json_each(:terms) AS found, j
 WHERE true
 ORDER BY 1, 2;
 
+-- name: audit_add_names
+INSERT INTO audit_names (stream_id, version, name)
+SELECT json_extract(value, '$.stream_id'), json_extract(value, '$.version'), json_extract(value, '$.name')
+FROM json_each(:names);
+
 -- name: audit_add_spans
 INSERT INTO audit_spans (span, earliest, latest)
 SELECT json_extract(value, '$.span'), json_extract(value, '$.earliest'), json_extract(value, '$.latest')
@@ -51,14 +56,18 @@ SELECT t.position FROM json_each(:terms) AS wanted CROSS JOIN audit_terms t ON t
 SELECT a.position, a.node FROM json_each(:positions) AS looked_at CROSS JOIN audit a ON a.position = looked_at.value;
 
 -- name: audit_streams
--- The streams whose names are in a range: those that have them, and those that had them until they were deleted.
+-- The streams whose names are in a range: those that have them, and those that had them.
 SELECT stream_id FROM (
     SELECT stream_id FROM streams WHERE name >= :low AND name <= :high AND closed = 0 ORDER BY name LIMIT :limit
 ) AS living
 UNION ALL
 SELECT stream_id FROM (
     SELECT stream_id FROM streams WHERE name >= :low AND name <= :high AND closed = 1 ORDER BY name LIMIT :limit
-) AS deleted;
+) AS deleted
+UNION ALL
+SELECT stream_id FROM (
+    SELECT stream_id FROM audit_names WHERE name >= :low AND name <= :high ORDER BY name LIMIT :limit
+) AS renamed;
 
 -- name: audit_newest
 -- The newest positions of each term.
@@ -118,10 +127,16 @@ SELECT a.position
 FROM json_each(:positions) AS looked_at
 CROSS JOIN audit a ON a.position = looked_at.value
 CROSS JOIN streams s ON s.stream_id = a.stream_id
-WHERE s.name >= :low AND s.name <= :high;
+WHERE coalesce((
+        SELECT n.name FROM audit_names n
+        WHERE n.stream_id = a.stream_id AND n.version >= a.version ORDER BY n.version LIMIT 1
+    ), s.name) BETWEEN :low AND :high;
 
 -- name: audit_rows
-SELECT a.position, s.name, a.version, a.topic, a.recorded_at, a.size, a.erased,
+SELECT a.position, coalesce((
+        SELECT n.name FROM audit_names n
+        WHERE n.stream_id = a.stream_id AND n.version >= a.version ORDER BY n.version LIMIT 1
+    ), s.name), a.version, a.topic, a.recorded_at, a.size, a.erased,
     a.namespace, a.checkpoint_id, a.run_id, a.node, a.task_id, a.channels, a.metadata
 FROM json_each(:positions) AS looked_at
 CROSS JOIN audit a ON a.position = looked_at.value

@@ -46,12 +46,18 @@ def test_events_are_picked(shell: Shell, agent: Any, filters: list[str]) -> None
 
 @pytest.mark.parametrize(
     "filters",
-    [["--thread", "x"], ["--node", "x"], ["--where", "user=bob"], ["--since", "2199-01-01"], ["--topic", "x"]],
+    [["--where", "user=bob"], ["--since", "2199-01-01"], ["--topic", "thread.pruned"]],
     ids=lambda filters: filters[0],
 )
 def test_other_events_are_not(shell: Shell, agent: Any, filters: list[str]) -> None:
     assert shell.ok("audit", "--json", *filters).out == ""
     assert shell.ok("audit", *filters).err == "there are no such events\n"
+
+
+@pytest.mark.parametrize("named", ["thread", "node", "topic"])
+def test_what_is_named_and_is_not_there_is_told(shell: Shell, agent: Any, named: str) -> None:
+    ran = shell("audit", f"--{named}", "nope")
+    assert (ran.code, ran.err) == (3, f"eventstore: there is no {named} 'nope': check the name\n")
 
 
 def test_metadata_is_compared_to_the_type(shell: Shell, agent: Any, saver: EventStoreSaver) -> None:

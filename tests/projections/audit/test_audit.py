@@ -124,7 +124,7 @@ def paged(audit: Audit, limit: int, **asked: Any) -> list[int]:
     found: list[int] = []
     cursor = None
     while True:
-        page = audit.query(limit=limit, cursor=cursor, **asked)
+        page = audit.query(limit=limit, cursor=cursor, missing_ok=True, **asked)
         found += positions(iter(page.entries))
         cursor = page.next_cursor
         if cursor is None:
@@ -143,7 +143,7 @@ def test_what_is_found_is_what_meets_all_that_was_asked_in_pages_of_any_size(
         asked |= {"since": began + first * (ended - began)}
     if limit % 4 == 0:
         asked |= {"until": began + last * (ended - began)}
-    assert paged(busy, limit, **asked) == positions(busy.entries(**asked)) == model(feed, asked)
+    assert paged(busy, limit, **asked) == positions(busy.entries(missing_ok=True, **asked)) == model(feed, asked)
     # One stream may already be too many: then the names are compared.
     found = searched(AuditTable.of(busy.store), len(feed), limit, few_streams=few, **asked)
     assert found == model(feed, asked)
@@ -462,7 +462,7 @@ def test_values_are_never_part_of_the_sql(store: EventStore) -> None:
     happen(store, run="run")
     for text in ("' OR '1'='1", '" OR "', "%", "run'--", "$.run"):
         for asked in ({"run": text}, {"thread": text}, {"metadata": {text: text}}, {"topics": [text]}):
-            assert Audit(store).query(**asked).entries == []
+            assert Audit(store).query(missing_ok=True, **asked).entries == []
 
 
 def test_without_migrating_the_tables_have_to_be_there(make_store: Callable[..., EventStore], tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from eventstore import (
 )
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit
+from projections.audit.rows import AuditRows
 from tests.support.plans import overheard
 from tests.support.processes import Pipe, child, in_processes
 from tests.support.relays import Meanwhile
@@ -245,7 +246,7 @@ def test_what_is_made_anew_gives_identical_answers_and_rows(url: str, store: Eve
     audit = Audit(store)
     asked: list[dict[str, Any]] = [{}, {"run": "run-1"}, {"thread": "thread-2", "newest_first": False}]
     before = [list(audit.entries(**each)) for each in asked]
-    kept = {name: each for name, each in rows(url).items() if name in ("audit", "audit_terms", "audit_spans")}
+    kept = {name: each for name, each in rows(url).items() if name in AuditRows.tables}
     assert audit.rebuild() == len(before[0])
     assert [list(audit.entries(**each)) for each in asked] == before
     assert {name: each for name, each in rows(url).items() if name in kept} == kept

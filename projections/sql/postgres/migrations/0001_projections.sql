@@ -139,6 +139,16 @@ CREATE INDEX audit_spans_earliest ON {schema}.audit_spans (earliest, span);
 
 CREATE INDEX audit_spans_latest ON {schema}.audit_spans (latest, span);
 
+-- What threads were called before they were renamed by a promotion: up to that event's version.
+CREATE TABLE {schema}.audit_names (
+    stream_id bigint NOT NULL,
+    version bigint NOT NULL,
+    name text COLLATE "C" NOT NULL,
+    PRIMARY KEY (stream_id, version)
+);
+
+CREATE INDEX audit_names_name ON {schema}.audit_names (name, stream_id);
+
 -- How far projections have followed the feed, by their names. The epoch grows when all rows of one are dropped, so that
 -- who reads in several steps knows. A row is the lock, too, by which those who follow take turns.
 CREATE TABLE {schema}.progress (
@@ -156,7 +166,10 @@ CREATE INDEX streams_closed ON {schema}.streams (name) WHERE closed;
 CREATE VIEW {schema}.audit_log AS
 SELECT
     a.position,
-    s.name AS thread,
+    coalesce((
+        SELECT n.name FROM {schema}.audit_names n
+        WHERE n.stream_id = a.stream_id AND n.version >= a.version ORDER BY n.version LIMIT 1
+    ), s.name) AS thread,
     a.version,
     a.topic,
     timestamptz 'epoch' + a.recorded_at * interval '1 microsecond' AS recorded_at,

@@ -130,6 +130,16 @@ CREATE INDEX audit_spans_earliest ON audit_spans (earliest, span);
 
 CREATE INDEX audit_spans_latest ON audit_spans (latest, span);
 
+-- What threads were called before they were renamed by a promotion: up to that event's version.
+CREATE TABLE audit_names (
+    stream_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    PRIMARY KEY (stream_id, version)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX audit_names_name ON audit_names (name, stream_id);
+
 -- How far projections have followed the feed, by their names. The epoch grows when all rows of one are dropped, so that
 -- who reads in several steps knows.
 CREATE TABLE progress (
@@ -147,7 +157,10 @@ CREATE INDEX streams_closed ON streams (name) WHERE closed = 1;
 CREATE VIEW audit_log AS
 SELECT
     a.position,
-    s.name AS thread,
+    coalesce((
+        SELECT n.name FROM audit_names n
+        WHERE n.stream_id = a.stream_id AND n.version >= a.version ORDER BY n.version LIMIT 1
+    ), s.name) AS thread,
     a.version,
     a.topic,
     strftime('%Y-%m-%dT%H:%M:%S', a.recorded_at / 1000000, 'unixepoch')
