@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -22,7 +23,7 @@ from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
 from eventstore.recorders.tables import LogTables
 from eventstore.subscription import Subscription
-from eventstore.workers import Workers, stands_for, twin, twin_iterator, unless_cancelled
+from eventstore.workers import Workers, on_another_thread, opened, stands_for, twin, twin_iterator
 from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, Storing, once
 
 T = TypeVar("T")
@@ -347,14 +348,11 @@ class EventStore:
     @classmethod
     @stands_for(open)  # noqa: A003 (the method)
     async def aopen(cls, url: str | os.PathLike[str], **options: Any) -> Self:  # noqa: D102 (as `open`)
-        opening = asyncio.ensure_future(asyncio.to_thread(cls.open, url, **options))
-        return await unless_cancelled(opening, cls.close)
+        return await opened(partial(cls.open, url, **options), cls.close)
 
     async def aclose(self) -> None:
         """`close`, on another thread than the store's own: it ends these."""
-        import asyncio  # noqa: PLC0415 (whoever calls nothing async starts sooner)
-
-        await asyncio.to_thread(self.close)
+        await on_another_thread(self.close)
 
     def _read(
         self, stream: str, *, after: int, before: int | None, backward: bool, limit: int | None

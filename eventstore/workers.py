@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from itertools import islice
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from eventstore.arguments import checks_itself
 from eventstore.errors import StoreClosedError
 from eventstore.forking import ForkAware
+
+if TYPE_CHECKING:
+    import asyncio
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -120,15 +123,25 @@ def stands_for(opener: Any) -> Callable[[F], F]:
     return standing
 
 
-async def unless_cancelled(opening: asyncio.Future[T], close: Callable[[T], object]) -> T:
-    """Wait for what another thread opens; if nobody waits for it any more, it is closed as soon as it is open."""
+async def on_another_thread(function: Callable[[], T]) -> T:
+    """Run a function on a thread that is none of the store's."""
+    import asyncio  # noqa: PLC0415 (see `Workers.run`)
+
+    return await asyncio.to_thread(function)
+
+
+async def opened(open_: Callable[[], T], close: Callable[[T], object]) -> T:
+    """Open something on another thread; if nobody waits for it any more, it is closed as soon as it is open."""
+    import asyncio  # noqa: PLC0415 (see `Workers.run`)
+
+    opening = asyncio.ensure_future(on_another_thread(open_))
     try:
         return await asyncio.shield(opening)
     except asyncio.CancelledError:
 
-        def closing(opened: asyncio.Future[T]) -> None:
-            if not opened.cancelled() and opened.exception() is None:
-                threading.Thread(target=close, args=(opened.result(),)).start()
+        def closing(done: asyncio.Future[T]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                threading.Thread(target=close, args=(done.result(),)).start()
 
         opening.add_done_callback(closing)
         raise

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Generic, TypeVar
 
-from eventstore.workers import unless_cancelled
+from eventstore.workers import opened
 from langgraph.checkpoint.eventstore._parts import SaverParts
 
 S = TypeVar("S", bound=SaverParts)
@@ -34,8 +34,7 @@ class OpeningSaver(Generic[S]):
             self._saver.store.close()
 
     async def __aenter__(self) -> S:
-        opening = asyncio.ensure_future(asyncio.to_thread(self.__enter__))
-        return await unless_cancelled(opening, lambda saver: saver.store.close())
+        return await opened(self.__enter__, lambda saver: saver.store.close())
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
