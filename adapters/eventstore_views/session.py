@@ -111,6 +111,8 @@ class Session:
         space, id_ = (namespace or "", None) if named is None else (named.namespace, named.id)
         for number, located in enumerate(self._ancestors(thread, space, id_, name)):
             if number == name.back:
+                from projections import CheckpointId  # noqa: PLC0415
+
                 return CheckpointId(located.namespace, located.id, shown=True)
         raise NotFoundError(f"thread {thread!r} has no checkpoint {text!r}: see eventstore log")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
@@ -13,7 +13,9 @@ from eventstore_cli.options import Namespace, Reason, Thread, Yes
 from eventstore_cli.output import Output, Text
 from eventstore_cli.values import counted
 from eventstore_views.session import Session
-from projections import CheckpointId, Moved
+
+if TYPE_CHECKING:
+    from projections import CheckpointId, Moved
 
 Checkpoint = Annotated[str, Argument(help="Which; see `eventstore help`.", complete=completion.checkpoints)]
 
