@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from eventstore import ChecksumError, ErasedError, EventStore
+from eventstore import Cause, ChecksumError, ErasedError, EventStore
 from projections.reading.chains import Chains, Wanted
 from projections.reading.located import Located, opened
 from projections.reading.pending import PendingWrite, fold
@@ -131,8 +131,19 @@ def writes_in(store: EventStore, thread: str, row: WrittenRow) -> tuple[str, Wri
     """
     if row.payload is None:
         raise ErasedError(f"thread {thread!r} has no event {row.version}, which a checkpoint refers to")
-    cause, record = opened(store, thread, row.version, row.payload, WritesRecord.unpack)
+    cause, record = writes_opened(store, thread, row.version, row.payload)
+    return cause.task or "", record
+
+
+def writes_opened(store: EventStore, thread: str, version: int, payload: bytes) -> tuple[Cause, WritesRecord]:
+    """Return the cause of a `writes.saved` event, and the writes.
+
+    Raises:
+        ErasedError: Its content was erased.
+        ChecksumError: A write is not what was stored.
+    """
+    cause, record = opened(store, thread, version, payload, WritesRecord.unpack)
     for write in record.writes:
         if checksum(write.encoding, write.data) != write.checksum:
-            raise ChecksumError(thread, write.channel, row.version)
-    return cause.task or "", record
+            raise ChecksumError(thread, write.channel, version)
+    return cause, record

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eventstore import CycleError, EventStore, EventStoreError
+from eventstore import CycleError, ErasedError, EventStore, EventStoreError, OvertakenError
 from projections.model import ChannelHistory
 from projections.reading.chains import Chains
-from projections.reading.contents import writes_in
+from projections.reading.contents import writes_in, writes_opened
 from projections.reading.finding import Finder
 from projections.reading.located import opened
 from projections.reading.pending import fold
@@ -39,8 +39,10 @@ from projections.values.live import LiveValues, Slot, Space
 from projections.values.serializer import Serializer, for_each
 from projections.values.value import Value, as_read, written_value
 
+# After one of these something is gone that the thread has shown.
+_FORGETTING = (THREAD_PRUNED, THREAD_DELETED, RUNS_DELETED, BRANCH_DELETED)
 # After one of these a thread shows other checkpoints, or other writes to them, than what its stream has got since.
-_CHANGING = MOVES | {THREAD_PRUNED, THREAD_DELETED, RUNS_DELETED, BRANCH_DELETED, THREAD_PROMOTED}
+_CHANGING = MOVES | {*_FORGETTING, THREAD_PROMOTED}
 # How many new events are read, at most, to bring up to date what is kept.
 _FOLLOWED = 1_000
 # How many checkpoints are read at a time: the first time, and at most.
@@ -140,15 +142,17 @@ class Replays:
 
         Raises:
             ErasedError: A prune has erased some of it meanwhile.
+            OvertakenError: Some of it was forgotten between two queries: they do not belong together.
         """
         view = self._finder.view(thread)
+        latest = checkpoint_id is None
         if view and checkpoint_id is None:
             checkpoint_id = self._finder.latest_id(view, namespace)
         if view is None or checkpoint_id is None:
             return dict.fromkeys(channels, ChannelHistory([]))
         space = Space(view.stream_id, namespace)
         try:
-            found = self._found(view, space, checkpoint_id, channels)
+            found = self._found(view, space, checkpoint_id, channels, latest=latest)
         except EventStoreError:
             self._live.drop(space)  # it may be half read
             raise
@@ -161,7 +165,7 @@ class Replays:
         return histories
 
     def _found(
-        self, view: View, space: Space, checkpoint_id: str, channels: Sequence[str]
+        self, view: View, space: Space, checkpoint_id: str, channels: Sequence[str], *, latest: bool
     ) -> dict[str, tuple[list[tuple[str, Value]], int | None]]:
         """What was written to each channel since its seed, the oldest first, and the place of the seed."""
         replay = self._live.replay(space)
@@ -181,7 +185,10 @@ class Replays:
                     places[channel], ends[channel] = at.place(channel), len(way)
                 if None not in places.values():
                     break
-            self._read_writes(view, space, replay, way)
+            read = self._read_writes(view, space, replay, way)
+            if (read or latest) and self._was_forgotten(view):
+                replay.checkpoints.clear()
+                raise OvertakenError
             found = {
                 channel: [each for at in reversed(way[: ends[channel]]) for each in at.written(channel)]
                 for channel in channels
@@ -189,12 +196,25 @@ class Replays:
         self._live.put(space, replay)
         return {channel: (writes, places[channel]) for channel, writes in found.items()}
 
+    def _was_forgotten(self, view: View) -> bool:
+        """Tell whether something was pruned or deleted since the view: rows that were read since may lack others."""
+        return any(True for _ in self._store.log.events(view.stream_id, after=view.head, topics=_FORGETTING))
+
     def _follow(self, view: View, space: Space, replay: Replay) -> bool:
         """Take in what the stream has got since; return whether what is kept is up to date then."""
         if view.head - replay.version > _FOLLOWED:
             return False
         if view.head <= replay.version:
             return True
+        try:
+            followed = self._take_in(view, space, replay)
+        except ErasedError:  # what has erased it changes the rest, too
+            return False
+        if followed:
+            replay.version = view.head
+        return followed
+
+    def _take_in(self, view: View, space: Space, replay: Replay) -> bool:
         for row in self._store.log.events(view.stream_id, after=replay.version, before=view.head + 1):
             if row.topic in _CHANGING:
                 return False
@@ -206,13 +226,12 @@ class Replays:
                     replay.checkpoints[cause.checkpoint] = kept
                     replay.count(row.payload)
             elif row.topic == WRITES_SAVED:
-                cause, writes = opened(self._store, view.thread, row.version, row.payload, WritesRecord.unpack)
+                cause, writes = writes_opened(self._store, view.thread, row.version, row.payload)
                 at = replay.checkpoints.get(cause.checkpoint or "")
                 if cause.namespace == space.namespace and at is not None and at.events is not None:
                     at.events[row.version] = (cause.task or "", writes)
                     at.writes = None
                     replay.count(row.payload)
-        replay.version = view.head
         return True
 
     def _way(self, view: View, space: Space, replay: Replay, checkpoint_id: str) -> Iterator[_Checkpoint]:
@@ -241,11 +260,11 @@ class Replays:
                 replay.checkpoints[row.id] = _Checkpoint(record.parent, row.version, record.manifest)
                 replay.count(row.payload)
 
-    def _read_writes(self, view: View, space: Space, replay: Replay, way: Sequence[_Checkpoint]) -> None:
-        """Read what was written to some checkpoints, of those of which that is not known."""
+    def _read_writes(self, view: View, space: Space, replay: Replay, way: Sequence[_Checkpoint]) -> bool:
+        """Read what was written to some checkpoints, of those of which that is not known; whether there were any."""
         missing = {id(at) for at in way if at.events is None}
         if not missing:
-            return
+            return False
         ids = [checkpoint for checkpoint, at in replay.checkpoints.items() if id(at) in missing]
         for start in range(0, len(ids), _BATCH):
             batch = ids[start : start + _BATCH]
@@ -256,6 +275,7 @@ class Replays:
                 for row in rows.values():
                     replay.count(row.payload or b"")
                 replay.checkpoints[checkpoint].events = events
+        return True
 
     def _seed(self, view: View, slot: Slot, version: int, serializer: Serializer) -> Any:
         if known := self._live.get(slot, version):
