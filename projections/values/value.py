@@ -149,13 +149,16 @@ class Value:
 
     def _restore_whole(self, serializer: Serializer) -> Any:
         [part] = self.parts.stored
-        if self.seen.serializer is not serializer:
+        seen = self.seen  # of which a reader by another serializer may make another in between
+        if seen.serializer is not serializer:
             self.seen = Seen(serializer)  # most values have no second reader, who would need a copier
             return load(*part, serializer)
-        if not self.seen.copiers:
-            self.seen = Seen(serializer, copiers=(copier_of_part(WHOLE, load(*part, serializer), part, serializer),))
-        copier = self.seen.copiers[0]
-        return copier() if copier else load(*part, serializer)
+        if not seen.copiers:
+            copier = copier_of_part(WHOLE, load(*part, serializer), part, serializer)
+            self.seen = Seen(serializer, copiers=(copier,))
+            return copier()
+        known = seen.copiers[0]
+        return known() if known else load(*part, serializer)
 
     def _read_once(self, serializer: Serializer) -> list[Any]:
         """The parts as objects, without copiers, for the first reader: most values have no second one."""
