@@ -162,7 +162,7 @@ def _message(name: str, value: Any, depth: int, full: bool) -> Iterator[Text]:
 
 
 def _rest_of_message(fields: Mapping[str, Any], depth: int) -> Iterator[Text]:
-    """What a message holds besides what it says: blocks that are no text, what the model told, and all else."""
+    """Return the rest of a message, besides what it says: blocks that are no text, what the model told, and more."""
     content = fields["content"]
     if type(content) is list and any(type(block) is not str and set(block) - {"type", "text"} for block in content):
         yield from _part("content", content, depth, full=True)

@@ -135,7 +135,7 @@ def event(position: int | None, found: Event) -> dict[str, Any]:
 
 
 def replay_plan(plan: ReplayPlan) -> dict[str, Any]:
-    """What a replay would make of the recorded tasks."""
+    """Return the plan of a replay: its verdict on each recorded task."""
     tasks = [
         {"step": task.step, "node": task.node, "task": task.id, "checkpoint": task.checkpoint, **_verdict(task.verdict)}
         for task in plan.tasks
@@ -144,7 +144,7 @@ def replay_plan(plan: ReplayPlan) -> dict[str, Any]:
 
 
 def replayed(done: Replayed) -> dict[str, Any]:
-    """What came of a replay."""
+    """Return the outcome of a replay."""
     tasks = [
         {"step": task.step, "node": task.node, "task": task.id, "recorded": task.recorded, **_verdict(task.verdict)}
         for task in done.tasks

@@ -73,7 +73,7 @@ class Saver:
 
 
 class _Ground(NamedTuple):
-    """What decisions stand on.
+    """The ground that decisions stand on.
 
     Attributes:
         tables: The tables.

@@ -1,4 +1,4 @@
-"""What channels are replayed from of which only the writes are stored, and now and then a snapshot: `DeltaChannel`s.
+"""The writes and snapshots that `DeltaChannel`s are replayed from: their values are not stored.
 
 LangGraph asks for it whenever it loads a state: for each of them the latest snapshot, and all that was written since.
 What a thread has shown is therefore kept in memory, and brought up to date from the events that its stream has got
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from eventstore import CycleError, ErasedError, EventStore, EventStoreError, OvertakenError
+from eventstore import CycleError, ErasedError, EventStore, EventStoreError, NotFoundError, OvertakenError
 from projections.model import ChannelHistory
 from projections.reading.chains import Chains
 from projections.reading.contents import writes_in, writes_opened
@@ -78,7 +78,7 @@ class _Checkpoint:
         return None if entry is None or entry.written_at is None else entry.written_at or self.version
 
     def written(self, channel: str) -> Sequence[tuple[str, Value]]:
-        """What was written to a channel, in the order in which a step applies it."""
+        """Return the writes to a channel, in the order in which a step applies them."""
         if self.writes is None:
             self.writes = {}
             events = self.events or {}
@@ -90,7 +90,7 @@ class _Checkpoint:
 
 @dataclass(slots=True)
 class Replay:
-    """What one namespace of a thread is replayed from, as of a version of the thread's stream.
+    """A namespace's checkpoints and the writes to them, as of a version of the thread's stream.
 
     Attributes:
         branch_id: The branch that the thread was on.
@@ -141,6 +141,7 @@ class Replays:
         """Return the history that each channel is replayed from: see `Checkpoints.history`.
 
         Raises:
+            NotFoundError: The thread does not show the checkpoint that was named, or does not show it any more.
             ErasedError: A prune has erased some of it meanwhile.
             OvertakenError: Some of it was forgotten between two queries: they do not belong together.
         """
@@ -148,8 +149,10 @@ class Replays:
         latest = checkpoint_id is None
         if view and checkpoint_id is None:
             checkpoint_id = self._finder.latest_id(view, namespace)
-        if view is None or checkpoint_id is None:
+        if checkpoint_id is None:
             return dict.fromkeys(channels, ChannelHistory([]))
+        if view is None:
+            raise _not_shown(thread, checkpoint_id)
         space = Space(view.stream_id, namespace)
         try:
             found = self._found(view, space, checkpoint_id, channels, latest=latest)
@@ -167,7 +170,7 @@ class Replays:
     def _found(
         self, view: View, space: Space, checkpoint_id: str, channels: Sequence[str], *, latest: bool
     ) -> dict[str, tuple[list[tuple[str, Value]], int | None]]:
-        """What was written to each channel since its seed, the oldest first, and the place of the seed."""
+        """Return the writes to each channel since its seed, the oldest first, and the place of the seed."""
         replay = self._live.replay(space)
         if not isinstance(replay, Replay) or replay.branch_id != view.branch_id:
             replay = Replay(view.branch_id, view.head)
@@ -185,6 +188,8 @@ class Replays:
                     places[channel], ends[channel] = at.place(channel), len(way)
                 if None not in places.values():
                     break
+            if not latest and checkpoint_id not in replay.checkpoints:
+                raise _not_shown(view.thread, checkpoint_id)
             read = self._read_writes(view, space, replay, way)
             if (read or latest) and self._was_forgotten(view):
                 replay.checkpoints.clear()
@@ -288,3 +293,11 @@ class Replays:
         seed = restore(change, serializer, Location(view.thread, slot.channel, version))
         self._live.put(slot, as_read(change, version))
         return seed
+
+
+def _not_shown(thread: str, checkpoint: str) -> NotFoundError:
+    # LangGraph asks for the checkpoint that it has just loaded: without writes, its state would be one that never was.
+    return NotFoundError(
+        f"thread {thread!r} does not show checkpoint {checkpoint!r}, or not any more: it was pruned, deleted or rolled "
+        "back while it was read. Read the thread again"
+    )

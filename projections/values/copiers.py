@@ -114,7 +114,7 @@ def _same(value: Any) -> Any:
 
 
 def _is_named(value: tuple[Any, ...]) -> bool:
-    """Whether it is a named tuple that is nothing but its fields."""
+    """Tell whether it is a named tuple that is nothing but its fields."""
     fields = getattr(type(value), "_fields", None)
     return isinstance(fields, tuple) and len(fields) == len(value) and not hasattr(value, "__dict__")
 

@@ -1,4 +1,4 @@
-"""What is kept of live threads, within a budget of bytes: their last values, and what DeltaChannels are replayed from.
+"""The memory of live threads, within a budget of bytes: their last values, and what DeltaChannels are replayed from.
 
 Losing one costs time, never correctness. It is never out of date: what an event holds does not change.
 """
@@ -66,7 +66,7 @@ class LiveValues(ForkAware):
             return value
 
     def replay(self, space: Space) -> Kept | None:
-        """What a namespace's channels are replayed from, if it is kept."""
+        """Return the replay of a namespace, if it is kept."""
         with self._lock:
             kept = self._kept.get(space)
             if kept is None:

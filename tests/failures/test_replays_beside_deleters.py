@@ -19,6 +19,7 @@ from tests.support.damaging import payloads
 from tests.support.damaging import store as put_in_place
 from tests.support.delta_channels import writing
 from tests.support.relays import Relay
+from tests.support.saver_model import replayed
 from tests.support.saving import at
 
 MakeSaver = Callable[..., EventStoreSaver]
@@ -75,16 +76,16 @@ def test_a_replay_is_as_it_was_before_or_after_whatever_is_forgotten_between_its
         latest = other.get_tuple(at(thread))
         assert latest
         asked: Any = {"config": latest.config if named else at(thread), "channels": CHANNELS}
-        before = other.get_delta_channel_history(**asked)
+        before = replayed(other, asked)
         recorder.reads, recorder.place = 0, place
         recorder.act = lambda thread=thread: act(other, thread)  # type: ignore[misc]
-        found = saver.get_delta_channel_history(**asked)
+        found = replayed(saver, asked)
         reads, recorder.place = recorder.reads, None
-        after = EventStoreSaver(other.store, cache_bytes=0).get_delta_channel_history(**asked)
+        after = replayed(EventStoreSaver(other.store, cache_bytes=0), asked)
         assert found in (before, after)
         if reads <= place:
             break
-        assert saver.get_delta_channel_history(**asked) == after
+        assert replayed(saver, asked) == after
     assert 0 < place < 99
 
 
@@ -119,3 +120,24 @@ def test_a_damaged_write_is_refused_by_who_follows_the_thread_as_by_who_reads_it
     for saver in (make_saver(), warm):
         with pytest.raises(ChecksumError):
             saver.get_delta_channel_history(**asked)
+
+
+def roll_back(saver: EventStoreSaver, thread: str) -> None:
+    saver.history.rollback(thread, back=3)
+
+
+@pytest.mark.parametrize(("forget", "is_kept"), [(go_on_and_prune, True), (delete, False), (roll_back, False)])
+def test_a_state_whose_checkpoint_goes_between_its_two_reads_is_whole_or_an_error_and_never_empty(
+    make_saver: MakeSaver, forget: Callable[[EventStoreSaver, str], object], *, is_kept: bool
+) -> None:
+    """LangGraph reads a checkpoint first, and then what its DeltaChannels are replayed from."""
+    saver, other = make_saver(), make_saver()
+    run(other, "first")
+    latest = saver.get_tuple(at())
+    assert latest
+    asked: Any = {"config": latest.config, "channels": CHANNELS}
+    before = replayed(other, asked)
+    forget(other, "thread")
+    found = replayed(saver, asked)
+    assert found == before if is_kept else "Read the thread again" in found
+    assert saver.get_delta_channel_history(config=at("nobody"), channels=["log"]) == {"log": {"writes": []}}

@@ -1,4 +1,4 @@
-"""What is done to an SQLite file beside reading and writing: its log is emptied, its streams are counted."""
+"""The upkeep of an SQLite file beside reading and writing: its log is emptied, its streams are counted."""
 
 from __future__ import annotations
 

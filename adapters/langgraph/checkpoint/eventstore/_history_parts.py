@@ -1,4 +1,4 @@
-"""What the parts of a saver's history have in common."""
+"""The base of all parts of a saver's history."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from projections import Branches, Timeline
 
 
 class HistoryParts:
-    """What the parts of a saver's history build on."""
+    """The ground of all parts of a saver's history."""
 
     def __init__(self, saver: SaverParts) -> None:
         self._saver = saver
