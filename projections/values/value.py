@@ -119,7 +119,9 @@ class Value:
             self.seen = replace(seen, copiers=[*map(copiers.get, self.parts.stored)])
 
     def copiers(self, serializer: Serializer) -> dict[Part, Copier]:
-        """The copiers of the parts, as far as they are made."""
+        """The copiers of the parts, as far as they are made; none of a whole value, which is no part of another."""
+        if self.kind == WHOLE:
+            return {}
         copiers = self._seen_by(serializer).copiers
         return {part: copier for part, copier in zip(self.parts.stored, copiers, strict=False) if copier}
 

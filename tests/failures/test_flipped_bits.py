@@ -62,6 +62,9 @@ def fill(saver: EventStoreSaver) -> None:
             save(saver, number, values(number), thread=thread, parent=number - 1 or None)
     saver.prune(["pruned"])
     saver.delete_thread("deleted")
+    save(saver, 1, values(1), thread="replaced")
+    saver.copy_thread("replaced", "promoted")
+    saver.history.promote("promoted", "replaced")
     saver.store.append("plain", [NewEvent("kind", b"data", Cause(run="r"))], idempotency_key="once")
     assert list(saver.history.audit.entries())
 

@@ -222,7 +222,7 @@ KINDS: list[Callable[[Reads, str], None]] = [
 ]
 # They name what has to be there.
 NAMING = [Reads.diff, Reads.blame, Reads.compare, Reads.tree, Reads.check, Reads.verify_thread, Reads.ids]
-NAMING += [Reads.statistics]
+NAMING += [Reads.statistics, Reads.timeline_of, Reads.page, Reads.at_a_time, Reads.audited, Reads.points]
 # They say so if there is no end of prunes.
 GIVING_UP = [Reads.check]
 

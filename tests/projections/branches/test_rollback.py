@@ -372,7 +372,8 @@ def test_a_state_as_of_a_time_is_what_the_thread_showed_then(saver: EventStoreSa
     assert [then(version) for version in sorted(times)] == [1, 2, 3, 1, 2]
     assert rolled_back.version == 4
     assert saver.history.at("thread", times[1] - timedelta(seconds=1)) is None
-    assert saver.history.at("nobody", datetime.now(UTC)) is None
+    with pytest.raises(NotFoundError, match="'nobody'"):
+        saver.history.at("nobody", datetime.now(UTC))
 
 
 @pytest.mark.parametrize(
