@@ -66,11 +66,14 @@ def prune(
         would = []
         for number, each in enumerate(picked):
             advance(each.name, number, len(picked))
-            would.append(session.checkpoints.prune([each.name], dry_run=True))
+            would.append(session.checkpoints.prune([each.name], dry_run=True, missing_ok=True))
     losing = [(each, report) for each, report in zip(picked, would, strict=True) if report.threads]
     shown = sum(report.checkpoints for _, report in losing)
     going = f"{counted(shown, 'checkpoint')} with {size(sum(report.bytes for _, report in losing))} of content"
-    if dry_run or not losing:
+    if not (dry_run or losing):
+        out.note("there is nothing to prune")
+        return
+    if dry_run:
         _tell(out, losing, f"{going} of {counted(len(losing), 'thread')} would go", dry_run=True)
         return
     names = _names([each for each, _ in losing])
@@ -79,7 +82,9 @@ def prune(
     with out.progress() as advance:
         for number, (each, _) in enumerate(losing):
             advance(each.name, number, len(losing))
-            done.append((each, session.checkpoints.prune([each.name], cause=cause("prune", reason))))
+            # One that was deleted since the question has nothing left to forget.
+            report = session.checkpoints.prune([each.name], cause=cause("prune", reason), missing_ok=True)
+            done.append((each, report))
     _tell(out, done, "pruned {checkpoints}; {bytes} of content erased", dry_run=False)
 
 
@@ -163,13 +168,10 @@ def _picked(
         raise BadInputError("name threads, or say which by --prefix, --older-than or --where: one of the two")
     if filtered:
         return [*_matching(session, prefix, older_than, metadata)]
-    found = []
-    for name in dict.fromkeys(threads):
-        head = session.store.head(name)
-        if head is None:
-            raise NotFoundError(f"there is no thread {name!r}: see eventstore threads")
-        found.append(_Picked(name, head.version))
-    return found
+    heads = {name: session.store.head(name) for name in dict.fromkeys(threads)}
+    if missing := [name for name, head in heads.items() if head is None]:
+        raise NotFoundError(f"there is no thread {', '.join(map(repr, missing))}: see eventstore threads")
+    return [_Picked(name, head.version) for name, head in heads.items() if head is not None]
 
 
 def _matching(session: Session, prefix: str, older_than: str | None, metadata: list[str]) -> Iterator[_Picked]:
@@ -178,10 +180,17 @@ def _matching(session: Session, prefix: str, older_than: str | None, metadata: l
     cursor: str | None = None
     while True:
         page = session.store.streams(prefix=prefix, metadata=wanted, active_until=until, limit=_PAGE, cursor=cursor)
-        yield from (_Picked(stream.name, stream.version) for stream in page.streams)
+        yield from (_Picked(each.name, each.version) for each in page.streams if _is_thread(session, each.name))
         cursor = page.next_cursor
         if cursor is None:
             return
+
+
+def _is_thread(session: Session, stream: str) -> bool:
+    """Tell whether a stream is a thread: the log may hold others, which no listing of threads is to delete."""
+    from projections.records import TOPICS  # noqa: PLC0415 (a command that is given names does without)
+
+    return all(event.topic in TOPICS for event in session.store.read(stream, limit=1))
 
 
 def _names(picked: Sequence[_Picked]) -> str:
