@@ -67,7 +67,7 @@ def migrate(
         if digest is None:
             if apply is None:
                 advice = "open it once with migrate=True, or run what `eventstore migrate --sql` prints"
-                missing = "" if found else f"there is no store in {where} yet (no tables of {component!r}): "
+                missing = "" if found else f"there is no store yet in {where} (no tables of {component!r}): "
                 raise SchemaError(component, found, newest, missing + advice)
             apply(migration)
         elif digest != migration.digest:

@@ -6,7 +6,7 @@ import os
 
 from eventstore.address import PostgresAddress, SQLiteAddress, parse
 from eventstore.errors import BadInputError
-from eventstore.options import StoreOptions, check_names
+from eventstore.options import StoreOptions
 from eventstore.queries import quote_schema
 from eventstore.recorders import Recorder, load_postgres
 from eventstore.recorders.sqlite import SQLiteRecorder, Synchronous
@@ -49,7 +49,6 @@ def check_store(url: str | os.PathLike[str], options: StoreOptions) -> None:
         InvalidUrlError: The URL is not understood.
         BadInputError: An option makes no sense.
     """
-    check_names("open", options, StoreOptions.__annotations__)
     check_address(
         url,
         options.get("pool_size", 1),

@@ -13,6 +13,7 @@ from eventstore.errors import UnknownOptionError
 from eventstore.recorders.sqlite import Synchronous
 
 F = TypeVar("F", bound=Callable[..., Any])
+_OWN = ("self", "cls")
 
 
 class StoreOptions(TypedDict, total=False):
@@ -37,12 +38,14 @@ def names_options(*more: type) -> Callable[[F], F]:
 
     def naming(function: F) -> F:
         parameters = inspect.signature(function).parameters.values()
-        named = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD]
+        named = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD and each.name not in _OWN]
         known = [*named, *(name for kind in more for name in kind.__annotations__)]
+
+        called = function.__qualname__.removesuffix(".__init__")
 
         @wraps(function)
         def call(*args: Any, **options: Any) -> Any:
-            check_names(function.__name__, options, known)
+            check_names(called, options, known)
             return function(*args, **options)
 
         return cast("F", call)

@@ -98,6 +98,9 @@ class EventStore:
         """
         if type(migrate) is not bool:
             raise BadInputError(f"migrate is {migrate!r}: use true or false")
+        check_bytes(max_value_bytes)  # before there is a file
+        if upcasters is not None:
+            check_kind(Upcasters)("upcasters", upcasters)
         recorder = open_recorder(
             url,
             connections=pool_size,
