@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from eventstore.writing import FORKED
+
 CHECKPOINT_SAVED = "checkpoint.saved"
 WRITES_SAVED = "writes.saved"
 THREAD_PRUNED = "thread.pruned"
@@ -24,6 +26,6 @@ TOPICS = MOVES | {
     RUNS_DELETED,
     BRANCH_DELETED,
     THREAD_PROMOTED,
-    "stream.forked",
+    FORKED,
 }
 """All topics that a thread's events can have; the last one is the log's own."""
