@@ -97,7 +97,9 @@ def _told(error: Exception, *, debug: bool) -> int:
         complain_at_length(error)
     if isinstance(error, click.ClickException):
         context = error.ctx if isinstance(error, click.UsageError) else None
-        complain(f"{error.format_message().rstrip('.')}. See {context.command_path if context else _NAME} --help")
+        message = error.format_message().rstrip(".")
+        stop = "" if message.endswith("?") else "."
+        complain(f"{message}{stop} See {context.command_path if context else _NAME} --help")
         return Exit.USAGE
     code = exit_of(error)
     complain(

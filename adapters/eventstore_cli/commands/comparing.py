@@ -140,8 +140,10 @@ def compare(
     if out.json:
         out.document(documents.comparison(found))
         return
-    common = "nothing" if found.ancestor is None else session.short(thread)(found.ancestor)
-    lines = [Text("in common up to ", "dim").append(common, "yellow not dim")]
+    if found.ancestor is None:
+        lines = [Text("nothing in common", "dim")]
+    else:
+        lines = [Text("in common up to ", "dim").append(session.short(thread)(found.ancestor), "yellow not dim")]
     for sign, style, side in (("---", "red", found.one), ("+++", "green", found.other)):
         lines += [Text(), *_branch(sign, style, side, session, full)]
     if found.conflicts:

@@ -54,7 +54,8 @@ def log(
     """Show the checkpoints of a thread, the latest first, with what each changed.
 
     It follows the line that leads to HEAD; --all shows what is beside it, too. ● is HEAD, ○ a checkpoint that is not on
-    its line, ⏸ a question, ✗ an error. SIZE is what the checkpoint and the writes at it take.
+    its line, ⏸ a question, ✗ an error. What a rollback made unreachable is drawn by eventstore tree. SIZE is what the
+    checkpoint and the writes at it take.
 
     Examples:
       eventstore log thread-1
