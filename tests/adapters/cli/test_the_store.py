@@ -86,7 +86,7 @@ def test_migrate_makes_a_store_if_it_may(url: str) -> None:
 def test_migrate_tells_that_something_is_to_be_done(postgres_url: str) -> None:
     ran = Shell(postgres_url)("migrate", "--check")
     assert ran.code == 6
-    assert "there is no store in" in ran.err
+    assert "there is no store yet in" in ran.err
 
 
 def test_the_sql_makes_a_store_that_opens(postgres_url: str, sqlite_url: str) -> None:
