@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 
 from eventstore.address import PostgresAddress, SQLiteAddress, parse
+from eventstore.arguments import check_kind
+from eventstore.codec import Upcasters
 from eventstore.errors import BadInputError
 from eventstore.options import StoreOptions
 from eventstore.queries import quote_schema
@@ -92,3 +94,14 @@ def check_address(
         raise BadInputError("; ".join(wrong))
     quote_schema(schema)
     return address
+
+
+def check_reading(upcasters: object, max_value_bytes: int) -> None:
+    """Check the options that say how stored events are read.
+
+    Raises:
+        BadInputError: One makes no sense.
+    """
+    check_bytes(max_value_bytes)
+    if upcasters is not None:
+        check_kind(Upcasters)("upcasters", upcasters)

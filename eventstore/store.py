@@ -9,14 +9,14 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from eventstore.arguments import check_commit, check_events, check_kind, checked, checks_itself
+from eventstore.arguments import check_commit, check_events, checked, checks_itself
 from eventstore.codec import Codec, Upcasters
 from eventstore.codec.envelope import MAX_VALUE_BYTES
 from eventstore.erasing import Log
 from eventstore.errors import BadInputError, ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
-from eventstore.opening import check_bytes, open_recorder
+from eventstore.opening import check_reading, open_recorder
 from eventstore.options import names_options
 from eventstore.reading import Reader, Verification, Window, page, verify_all, verify_stream
 from eventstore.recorders import Recorder, Session
@@ -45,9 +45,7 @@ class EventStore:
     def __init__(
         self, recorder: Recorder, *, upcasters: Upcasters | None = None, max_value_bytes: int = MAX_VALUE_BYTES
     ) -> None:
-        check_bytes(max_value_bytes)
-        if upcasters is not None:
-            check_kind(Upcasters)("upcasters", upcasters)
+        check_reading(upcasters, max_value_bytes)
         self.recorder = recorder
         self.max_value_bytes = max_value_bytes
         self.codec = Codec(upcasters, max_value_bytes)
@@ -98,9 +96,7 @@ class EventStore:
         """
         if type(migrate) is not bool:
             raise BadInputError(f"migrate is {migrate!r}: use true or false")
-        check_bytes(max_value_bytes)  # before there is a file
-        if upcasters is not None:
-            check_kind(Upcasters)("upcasters", upcasters)
+        check_reading(upcasters, max_value_bytes)  # before there is a file
         recorder = open_recorder(
             url,
             connections=pool_size,

@@ -289,7 +289,9 @@ def _equal(old: Any, chance: Random) -> Any:
         case set():
             return frozenset(old)
         case AIMessage():
-            return HumanMessage(content=old.content, id=old.id)
+            other = HumanMessage("", id=old.id)
+            other.content = old.content  # which an edit may have made anything
+            return other
     return old
 
 
