@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, Unpack
 
 from eventstore.arguments import check_commit, check_events, checked, checks_itself
 from eventstore.codec import Codec, Upcasters
@@ -17,7 +17,7 @@ from eventstore.errors import BadInputError, ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
 from eventstore.opening import check_reading, open_recorder
-from eventstore.options import names_options
+from eventstore.options import StoreOptions, names_options
 from eventstore.reading import Reader, Verification, Window, page, verify_all, verify_stream
 from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
@@ -346,8 +346,10 @@ class EventStore:
 
     @classmethod
     @stands_for(open)  # noqa: A003 (the method)
-    async def aopen(cls, url: str | os.PathLike[str], **options: Any) -> Self:  # noqa: D102 (as `open`)
-        return await opened(partial(cls.open, url, **options), cls.close)
+    async def aopen(  # noqa: D102 (as `open`)
+        cls, url: str | os.PathLike[str], *, migrate: bool = True, **options: Unpack[StoreOptions]
+    ) -> Self:
+        return await opened(partial(cls.open, url, migrate=migrate, **options), cls.close)
 
     async def aclose(self) -> None:
         """`close`, on another thread than the store's own: it ends these."""
