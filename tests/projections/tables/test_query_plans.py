@@ -63,7 +63,7 @@ OPERATIONS: dict[str, Callable[[EventStoreSaver], object]] = {
         islice(saver.list(None, before=at(number=3)), MORE_THAN_A_PAGE)
     ),
     "get_delta_channel_history": lambda saver: saver.get_delta_channel_history(
-        config=at(LONG, LENGTH), channels=["log"]
+        config=at(LONG, LENGTH - 1), channels=["log"]
     ),
     "copy_thread": lambda saver: saver.copy_thread(LONG, "another fork"),
     "copy_thread, of a fork": lambda saver: saver.copy_thread("fork 3 of 3", "another fork of a fork"),
