@@ -21,10 +21,10 @@ from benchmarks.graphs import Saver
 from benchmarks.processes import PROCESSES, Workers
 from benchmarks.progress import Progress
 from benchmarks.savers import (
-    MEMORY,
-    OURS_POSTGRES,
-    OURS_SQLITE,
+    COMPARED,
+    ON_DISK,
     POSTGRES,
+    RIVALS,
     SQLITE,
     Contestant,
     async_name,
@@ -36,8 +36,6 @@ from benchmarks.stepping import Stepper
 from benchmarks.texts import Slices
 
 Way = Literal["threads", "asyncio", "processes"]
-COMPARED = (OURS_SQLITE, SQLITE, OURS_POSTGRES, POSTGRES, MEMORY)
-ON_DISK = (OURS_SQLITE, SQLITE, OURS_POSTGRES, POSTGRES)
 
 _texts = Slices(300, seed=8)
 
@@ -223,7 +221,7 @@ def _table(results: Results) -> Grid:
 def _targets(results: Results) -> list[Target]:
     targets = []
     for (way, agents, ours), own in results.items():
-        stock = {OURS_SQLITE: SQLITE, OURS_POSTGRES: POSTGRES}.get(ours)
+        stock = RIVALS.get(ours)
         if stock is None:
             continue
         other, least = results[way, agents, stock], _LEAST[way, stock]

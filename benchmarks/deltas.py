@@ -10,11 +10,7 @@ from statistics import median
 from typing import Any
 
 from deepagents import create_deep_agent
-from langchain_core.callbacks import CallbackManagerForLLMRun
-from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolCall
-from langchain_core.outputs import ChatGeneration, ChatResult
-from langchain_core.runnables import Runnable
 from langgraph.channels.delta import DeltaChannel
 from langgraph.graph.message import _messages_delta_reducer
 
@@ -23,41 +19,26 @@ from benchmarks.findings import Grid, Section, Target, at_most, milliseconds, nu
 from benchmarks.graphs import Graph, Saver, chat, question, said, wanted_file
 from benchmarks.progress import Progress
 from benchmarks.race import thread, timed
-from benchmarks.savers import MEMORY, OURS_POSTGRES, OURS_SQLITE, POSTGRES, SQLITE, Contestant
+from benchmarks.savers import COMPARED, MEMORY, RIVALS, Contestant
 from benchmarks.scale import Scale
+from tests.support.scripted import Answering
 
-COMPARED = (OURS_SQLITE, SQLITE, OURS_POSTGRES, POSTGRES, MEMORY)
 THREAD = "deltas"
 HISTORY = 20
 """States that a short history is asked for."""
 
 
-class Scripted(BaseChatModel):
+class Scripted(Answering):
     """Answers each question by writing a file, and then by saying so."""
 
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def bind_tools(self, tools: Sequence[Any], **_: Any) -> Runnable[Any, AIMessage]:
-        """Take the tools: it knows what it calls."""
-        return self
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **_: Any,
-    ) -> ChatResult:
+    def answer(self, messages: Sequence[BaseMessage]) -> AIMessage:
+        """Return the call that writes the file of a turn, or, after it, the turn's text."""
         turn = sum(isinstance(message, HumanMessage) for message in messages) - 1
-        if isinstance(messages[-1], HumanMessage):
-            path, content = wanted_file(turn)
-            call = ToolCall(name="write_file", args={"file_path": path, "content": content}, id=f"call-{turn}")
-            answer = AIMessage("", tool_calls=[call], id=f"call-{turn}")
-        else:
-            answer = AIMessage(said(turn), id=f"answer-{turn}")
-        return ChatResult(generations=[ChatGeneration(message=answer)])
+        if not isinstance(messages[-1], HumanMessage):
+            return AIMessage(said(turn), id=f"answer-{turn}")
+        path, content = wanted_file(turn)
+        call = ToolCall(name="write_file", args={"file_path": path, "content": content}, id=f"call-{turn}")
+        return AIMessage("", tool_calls=[call], id=f"call-{turn}")
 
 
 def deep_agent(saver: Saver | None) -> Graph:
@@ -101,7 +82,7 @@ def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
             at_most(
                 f"{ours.name}: {kind.name}: {what} no slower than {stock.name}'s", ratio(times[ours], times[stock]), 1
             )
-            for ours, stock in ((OURS_SQLITE, SQLITE), (OURS_POSTGRES, POSTGRES))
+            for ours, stock in RIVALS.items()
             for what, times in found.items()
         ]
     reducer: Any = _messages_delta_reducer
@@ -148,7 +129,7 @@ def _last(scale: Scale) -> int:
 
 
 def _row(kind: Kind, contestant: Contestant, found: dict[str, Times]) -> list[str]:
-    rival = {OURS_SQLITE: SQLITE, OURS_POSTGRES: POSTGRES}.get(contestant)
+    rival = RIVALS.get(contestant)
     cells = [
         milliseconds(median(times[contestant]))
         + (f", {number(ratio(times[contestant], times[rival]))}×" if rival else "")

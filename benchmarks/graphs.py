@@ -52,7 +52,7 @@ def answer(turn: int) -> AIMessage:
 
 
 def said(turn: int) -> str:
-    """What the model says in a turn, as text."""
+    """Return the model's answer of a turn, as text."""
     return _answers[turn]
 
 

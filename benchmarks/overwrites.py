@@ -15,7 +15,7 @@ from benchmarks.databases import Databases
 from benchmarks.findings import Grid, Section, Target, at_most, number, size
 from benchmarks.progress import Progress
 from benchmarks.resume import Resumer
-from benchmarks.savers import OURS, OURS_SQLITE, POSTGRES, SQLITE, Contestant
+from benchmarks.savers import ON_DISK, OURS, OURS_SQLITE, RIVALS, Contestant
 from benchmarks.scale import Scale
 from benchmarks.stepping import Stepper
 from benchmarks.texts import Text
@@ -25,7 +25,6 @@ TOKENS = 60
 BLOB = 1 << 20
 LIMIT = 2.5
 PAGE = 4096
-_COMPARED = (*OURS, SQLITE, POSTGRES)
 
 Values = Iterator[tuple[Any, Any]]
 """The channel's value after each step, and what of it is new."""
@@ -91,14 +90,14 @@ def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
     """Overwrite each channel with each saver, then read it in fresh processes."""
     rows: list[list[str]] = []
     targets: list[Target] = []
-    progress.part("overwritten channels", len(CHANNELS) * len(_COMPARED))
+    progress.part("overwritten channels", len(CHANNELS) * len(ON_DISK))
     with Resumer() as resumer:
         for channel in CHANNELS:
             steps = max(3, scale.overwrites // channel.rarely)
             delta, whole, last = _serialized(channel.values(steps))
             stored: dict[Contestant, int] = {}
             read: float | None = None
-            for contestant in _COMPARED:
+            for contestant in ON_DISK:
                 address = contestant.set_up(databases)
                 with ExitStack() as stack:
                     saver = stack.enter_context(contestant.open(address))
@@ -175,7 +174,7 @@ def _targets(channel: Channel, stored: dict[Contestant, int], delta: int, whole:
     for ours in OURS:
         name = f"{ours.name}: {channel.name}"
         targets.append(at_most(f"{name}: storage at most {LIMIT}× the delta", stored[ours] / delta, LIMIT))
-        rival = SQLITE if ours.kind == "SQLite" else POSTGRES
+        rival = RIVALS[ours]
         targets.append(
             at_most(
                 f"{name}: never worse than storing whole ({rival.name}, 1×)", stored[ours] / max(1, stored[rival]), 1

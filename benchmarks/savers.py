@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -70,6 +70,11 @@ POSTGRES_DELTA = Contestant("PostgresSaver + DeltaChannel", "PostgreSQL", "stock
 OURS = (OURS_SQLITE, OURS_POSTGRES)
 STOCK = (SQLITE, POSTGRES, MEMORY, SQLITE_DELTA, POSTGRES_DELTA)
 CONTESTANTS = (*OURS, *STOCK)
+COMPARED = (OURS_SQLITE, SQLITE, OURS_POSTGRES, POSTGRES, MEMORY)
+"""Those that run one and the same graph: ours, and LangGraph's own."""
+ON_DISK = COMPARED[:-1]
+RIVALS: Mapping[Contestant, Contestant] = {OURS_SQLITE: SQLITE, OURS_POSTGRES: POSTGRES}
+"""Of each of ours the stock saver of the same database."""
 BY_NAME = {contestant.name: contestant for contestant in CONTESTANTS}
 
 

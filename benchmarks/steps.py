@@ -1,4 +1,4 @@
-"""What one step costs: a task's writes and the checkpoint after it, by one thread of control."""
+"""The cost of one step: a task's writes and the checkpoint after it, by one thread of control."""
 
 from __future__ import annotations
 
@@ -18,11 +18,10 @@ from benchmarks.databases import Databases
 from benchmarks.findings import Grid, Section, at_most, number, ratio, size
 from benchmarks.graphs import Saver
 from benchmarks.progress import Progress
-from benchmarks.savers import MEMORY, OURS_POSTGRES, OURS_SQLITE, POSTGRES, SQLITE, Contestant
+from benchmarks.savers import COMPARED, OURS_POSTGRES, OURS_SQLITE, POSTGRES, RIVALS, SQLITE, Contestant
 from benchmarks.scale import Scale
 from benchmarks.stepping import Stepper
 
-COMPARED = (OURS_SQLITE, SQLITE, OURS_POSTGRES, POSTGRES, MEMORY)
 KEPT, WORDS = 4, 60
 """Messages in the list, of which each step drops the oldest, and words in each."""
 PAGE, FRAME = 4096, 24
@@ -56,7 +55,7 @@ def measure(scale: Scale, databases: Databases, progress: Progress) -> Section:
     pages = {contestant: written[contestant] / (PAGE + FRAME) for contestant in (OURS_SQLITE, SQLITE)}
     rows = []
     for contestant in COMPARED:
-        rival = {OURS_SQLITE: SQLITE, OURS_POSTGRES: POSTGRES}.get(contestant)
+        rival = RIVALS.get(contestant)
         grown = ""
         if contestant in pages:
             grown = f"{number(pages[contestant])} pages"

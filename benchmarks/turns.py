@@ -20,6 +20,7 @@ from benchmarks.savers import (
     OURS_SQLITE,
     POSTGRES,
     POSTGRES_DELTA,
+    RIVALS,
     SQLITE,
     SQLITE_DELTA,
     STOCK,
@@ -155,7 +156,7 @@ def _turn_targets(scale: Scale, turns: Times) -> list[Target]:
     at = f"turn at {2 * scale.turns:,} messages"
     deltas = _fastest(turns, (SQLITE_DELTA, POSTGRES_DELTA))
     targets = []
-    for ours, stock in ((OURS_SQLITE, SQLITE), (OURS_POSTGRES, POSTGRES)):
+    for ours, stock in RIVALS.items():
         own = turns[ours]
         targets += [
             at_most(f"{ours.name}: {at} at most 1/4 of {stock.name}'s (0.25×)", ratio(own, turns[stock]), 1 / 4),

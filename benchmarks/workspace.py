@@ -11,10 +11,9 @@ from benchmarks.findings import Grid, Section, milliseconds, number, ratio, size
 from benchmarks.graphs import agent, first_files, question
 from benchmarks.progress import Progress
 from benchmarks.race import floor, thread, timed
-from benchmarks.savers import MEMORY, OURS_POSTGRES, OURS_SQLITE, POSTGRES, SQLITE
+from benchmarks.savers import COMPARED, OURS_POSTGRES, OURS_SQLITE
 from benchmarks.scale import Scale
 
-COMPARED = (OURS_SQLITE, OURS_POSTGRES, SQLITE, POSTGRES, MEMORY)
 THREAD = "workspace"
 
 

@@ -19,7 +19,32 @@ def call(name: str, number: int | str = "", /, **args: Any) -> ToolCall:
     return ToolCall(name=name, args=args, id=f"call-{name}{number}")
 
 
-class ScriptedChatModel(BaseChatModel):
+class Answering(BaseChatModel):
+    """A chat model whose answers are computed from the messages alone: `answer`."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "scripted"
+
+    def bind_tools(self, tools: Sequence[Any], **_: Any) -> Runnable[Any, AIMessage]:
+        """Take the tools: it knows what it calls."""
+        return self
+
+    def answer(self, messages: Sequence[BaseMessage]) -> AIMessage:
+        """Return the answer to a conversation."""
+        raise NotImplementedError
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **_: Any,
+    ) -> ChatResult:
+        return ChatResult(generations=[ChatGeneration(message=self.answer(messages))])
+
+
+class ScriptedChatModel(Answering):
     """Says the line of its script that the conversation has come to.
 
     The line follows from the messages alone, so that a resumed run and a branch get the answer that the script has
@@ -29,27 +54,15 @@ class ScriptedChatModel(BaseChatModel):
     scripts: dict[str, list[Line]]
     """The lines for each first human message; `""` is for any other."""
 
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def bind_tools(self, tools: Sequence[Any], **_: Any) -> Runnable[Any, AIMessage]:
-        return self
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **_: Any,
-    ) -> ChatResult:
+    def answer(self, messages: Sequence[BaseMessage]) -> AIMessage:
+        """Return the line that the conversation has come to."""
         asked = next(message for message in messages if isinstance(message, HumanMessage))
         script = self.scripts.get(asked.text, self.scripts.get("", []))
         said = sum(isinstance(message, AIMessage) for message in messages)
         line = script[said] if said < len(script) else f"line {said}"
         message = AIMessage(line) if isinstance(line, str) else AIMessage("", tool_calls=line)
         message.id = f"ai-{said}"
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return message
 
 
 def said(messages: Sequence[BaseMessage]) -> list[str]:
