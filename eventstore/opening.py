@@ -60,13 +60,7 @@ def check_store(url: str | os.PathLike[str], options: StoreOptions) -> None:
         options.get("synchronous", "FULL"),
         options.get("busy_timeout", 0),
     )
-    check_bytes(options.get("max_value_bytes", 1))
-
-
-def check_bytes(max_value_bytes: int) -> None:
-    """Hold that `max_value_bytes` is a number of bytes."""
-    if type(max_value_bytes) is not int or max_value_bytes < 1:
-        raise BadInputError(f"max_value_bytes is {max_value_bytes!r}: use a number of bytes, 1 or more")
+    check_reading(options.get("upcasters"), options.get("max_value_bytes", 1))
 
 
 def check_address(
@@ -102,6 +96,7 @@ def check_reading(upcasters: object, max_value_bytes: int) -> None:
     Raises:
         BadInputError: One makes no sense.
     """
-    check_bytes(max_value_bytes)
+    if type(max_value_bytes) is not int or max_value_bytes < 1:
+        raise BadInputError(f"max_value_bytes is {max_value_bytes!r}: use a number of bytes, 1 or more")
     if upcasters is not None:
         check_kind(Upcasters)("upcasters", upcasters)
