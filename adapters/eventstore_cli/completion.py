@@ -82,8 +82,6 @@ def _checkpoints_of(session: Session, thread: str, incomplete: str) -> list[tupl
 
 
 def _channels_of(session: Session, thread: str, incomplete: str) -> list[str]:
-    finder = session.checkpoints.finder
-    view = finder.view(thread)
-    located = finder.locate(view, "", None) if view else None
-    names = located.record.manifest if located else {}
+    found = session.checkpoints.finder.find(thread, "", None)
+    names = found[1].record.manifest if found else {}
     return sorted(name for name in names if name.startswith(incomplete) and ":" not in name)

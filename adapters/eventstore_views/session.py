@@ -86,6 +86,12 @@ class Session:
         """Short names for the checkpoints of a thread."""
         return naming.Short(each.id for each in self.ids(thread))
 
+    def step(self, thread: str, namespace: str, checkpoint: str) -> str:
+        """The step of a checkpoint, to be put after its name; empty where the thread does not show it or a step."""
+        found = self.checkpoints.finder.find(thread, namespace, checkpoint)
+        step = found[1].cause.metadata.get("step") if found else None
+        return "" if step is None else f" (step {step})"
+
     def find(self, thread: str, text: str, *, namespace: str | None = None, unreachable: bool = False) -> CheckpointId:
         """The checkpoint that a text names; see `naming.FORMS`.
 

@@ -144,10 +144,10 @@ class Blame:
         fold: Fold | None,
     ) -> list[Origin]:
         """The origins of what a channel holds: see `Timeline.blame`."""
-        view = self._finder.view(thread)
-        located = self._finder.locate(view, namespace, checkpoint) if view else None
-        if view is None or located is None:
+        shown = self._finder.find(thread, namespace, checkpoint)
+        if shown is None:
             raise NotFoundError(missing(thread, namespace, checkpoint))
+        view, located = shown
         attribution = Attribution(self._store, self._tables, self._finder, view, channel, serializer)
         values = Values(self._store, self._tables, view, serializer)
         version = places_of(located.record, located.version).get(channel)

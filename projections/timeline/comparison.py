@@ -279,11 +279,10 @@ class Comparison:
 
     def _located(self, named: Named) -> tuple[View, Located]:
         thread, namespace, checkpoint = named.thread, named.namespace or "", named.id
-        view = self._finder.view(thread)
-        located = self._finder.locate(view, namespace, checkpoint) if view else None
-        if view is None or located is None:
+        found = self._finder.find(thread, namespace, checkpoint)
+        if found is None:
             raise NotFoundError(missing(thread, namespace, checkpoint))
-        return view, located
+        return found
 
     def _parent(self, view: View, located: Located) -> Located | None:
         return self._finder.locate(view, located.namespace, located.parent) if located.parent else None

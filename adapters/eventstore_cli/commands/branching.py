@@ -129,7 +129,8 @@ class _Shown:
         line.append(self._kind(branch), "bold" if branch.base is None or branch.forked else "")
         line.append(f"  {counted(branch.checkpoints, 'checkpoint')}", "dim")
         if branch.base is not None:
-            line.append(f" from {self._id(branch.thread, branch.base)}{self._step(branch)}", "dim")
+            step = self._session.step(branch.thread, self._namespace, branch.base)
+            line.append(f" from {self._id(branch.thread, branch.base)}{step}", "dim")
         line.append(" → ", "dim").append(self._id(branch.thread, branch.tip), "dim" if unreachable else "yellow")
         line.append(f"  step {branch.step}" if branch.step is not None else "")
         line.append(f"  {self._out.time(branch.saved_at)}", "dim")
@@ -141,14 +142,6 @@ class _Shown:
         if branch.base is None or branch.forked:
             return branch.thread + (f" “{branch.name}”" if branch.forked and branch.name else "")
         return "branch"
-
-    def _step(self, branch: Branch) -> str:
-        """The step of the checkpoint that it leaves from, where the thread still shows that."""
-        finder = self._session.checkpoints.finder
-        view = finder.view(branch.thread)
-        base = finder.locate(view, self._namespace, branch.base) if view else None
-        step = base.cause.metadata.get("step") if base else None
-        return "" if step is None else f" (step {step})"
 
     def _id(self, thread: str, checkpoint: str) -> str:
         try:

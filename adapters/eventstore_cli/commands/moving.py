@@ -15,7 +15,7 @@ from eventstore_cli.values import counted
 from eventstore_views.session import Session
 
 if TYPE_CHECKING:
-    from projections import CheckpointId, Moved
+    from projections import Moved
 
 Checkpoint = Annotated[str, Argument(help="Which; see `eventstore help`.", complete=completion.checkpoints)]
 
@@ -41,7 +41,7 @@ def rollback(
     version = _version(session, thread)
     found = session.find(thread, checkpoint, namespace=namespace)
     later = sum(each.shown and each.namespace == found.namespace and each.id > found.id for each in session.ids(thread))
-    where = f"{session.short(thread)(found.id)}{_step(session, thread, found)}"
+    where = f"{session.short(thread)(found.id)}{session.step(thread, found.namespace, found.id)}"
     out.confirm(f"Put {thread!r} back to {where}, and make {counted(later, 'later checkpoint')} unreachable?", yes=yes)
     moved = session.checkpoints.rollback(
         thread, to=found.id, namespace=found.namespace, reason=reason, cause=cause("rollback"), expected_version=version
@@ -87,7 +87,7 @@ def switch(
     """
     version = _version(session, thread)
     found = session.find(thread, checkpoint, namespace=namespace, unreachable=True)
-    where = f"{session.short(thread)(found.id)}{_step(session, thread, found)}"
+    where = f"{session.short(thread)(found.id)}{session.step(thread, found.namespace, found.id)}"
     out.confirm(f"Put {thread!r} on {where}?", yes=yes)
     moved = session.branches.switch(
         thread, found.id, namespace=found.namespace, reason=reason, cause=cause("switch"), expected_version=version
@@ -101,14 +101,6 @@ def _version(session: Session, thread: str) -> int:
     if head is None:
         raise NotFoundError(f"there is no thread {thread!r}: see eventstore threads")
     return head.version
-
-
-def _step(session: Session, thread: str, checkpoint: CheckpointId) -> str:
-    finder = session.checkpoints.finder
-    view = finder.view(thread)
-    located = finder.locate(view, checkpoint.namespace, checkpoint.id) if view else None
-    step = located.cause.metadata.get("step") if located else None
-    return "" if step is None else f" (step {step})"
 
 
 def _told(out: Output, moved: Moved, words: str) -> None:
