@@ -113,6 +113,17 @@ class Replay:
         """The bytes that it takes in memory, estimated rather too high."""
         return _COPIES_IN_MEMORY * self.read_bytes + _EVENT_MEMORY * (1 + self.events)
 
+    def add(self, checkpoint_id: str, record: CheckpointRecord, version: int, payload: bytes) -> None:
+        """Add a checkpoint, whose tasks' writes are not known: they may have come long before it."""
+        self.checkpoints[checkpoint_id] = _Checkpoint(record.parent, version, record.manifest)
+        self.count(payload)
+
+    def begin_anew(self, view: View) -> None:
+        """Drop everything, to be read again as of a view."""
+        self.checkpoints.clear()
+        self.read_bytes = self.events = 0
+        self.branch_id, self.version = view.branch_id, view.head
+
     def count(self, payload: bytes) -> None:
         """Count an event that was read."""
         self.read_bytes += len(payload)
@@ -176,26 +187,25 @@ class Replays:
             replay = Replay(view.branch_id, view.head)
         with replay.lock:
             if not self._follow(view, space, replay):
-                replay.checkpoints.clear()
-                replay.read_bytes = replay.events = 0
-                replay.branch_id, replay.version = view.branch_id, view.head
-            way: list[_Checkpoint] = []
+                replay.begin_anew(view)
+            way: dict[str, _Checkpoint] = {}
             places: dict[str, int | None] = dict.fromkeys(channels)
             ends = dict.fromkeys(channels, 0)  # how many checkpoints of the way each channel takes its writes from
-            for at in self._way(view, space, replay, checkpoint_id):
-                way.append(at)
+            for id_, at in self._way(view, space, replay, checkpoint_id):
+                way[id_] = at
                 for channel in [channel for channel, place in places.items() if place is None]:
                     places[channel], ends[channel] = at.place(channel), len(way)
                 if None not in places.values():
                     break
             if not latest and checkpoint_id not in replay.checkpoints:
                 raise _not_shown(view.thread, checkpoint_id)
-            read = self._read_writes(view, space, replay, way)
+            read = self._read_writes(view, space, replay, [id_ for id_, at in way.items() if at.events is None])
             if (read or latest) and self._was_forgotten(view):
-                replay.checkpoints.clear()
+                replay.begin_anew(view)
                 raise OvertakenError
+            passed = [*way.values()]
             found = {
-                channel: [each for at in reversed(way[: ends[channel]]) for each in at.written(channel)]
+                channel: [each for at in reversed(passed[: ends[channel]]) for each in at.written(channel)]
                 for channel in channels
             }
         self._live.put(space, replay)
@@ -226,10 +236,7 @@ class Replays:
             if row.topic == CHECKPOINT_SAVED:
                 cause, checkpoint = opened(self._store, view.thread, row.version, row.payload, CheckpointRecord.unpack)
                 if cause.namespace == space.namespace and cause.checkpoint is not None:
-                    # What tasks wrote to it may have come long before.
-                    kept = _Checkpoint(checkpoint.parent, row.version, checkpoint.manifest)
-                    replay.checkpoints[cause.checkpoint] = kept
-                    replay.count(row.payload)
+                    replay.add(cause.checkpoint, checkpoint, row.version, row.payload)
             elif row.topic == WRITES_SAVED:
                 cause, writes = writes_opened(self._store, view.thread, row.version, row.payload)
                 at = replay.checkpoints.get(cause.checkpoint or "")
@@ -239,7 +246,7 @@ class Replays:
                     replay.count(row.payload)
         return True
 
-    def _way(self, view: View, space: Space, replay: Replay, checkpoint_id: str) -> Iterator[_Checkpoint]:
+    def _way(self, view: View, space: Space, replay: Replay, checkpoint_id: str) -> Iterator[tuple[str, _Checkpoint]]:
         """The ancestors of a checkpoint, the nearest first: those that are not kept are read in pages that grow."""
         met: set[str] = set()
         size, most = _PAGES
@@ -255,22 +262,17 @@ class Replays:
                 if (at := replay.checkpoints.get(wanted)) is None:
                     return
             if wanted != checkpoint_id:  # its own writes belong to the next step
-                yield at
+                yield wanted, at
             wanted = at.parent
 
     def _read_way(self, view: View, space: Space, replay: Replay, checkpoint_id: str, limit: int) -> None:
         for row in self._finder.page_of_way(view, space.namespace, checkpoint_id, limit, retired=True):
             if row.id not in replay.checkpoints:
                 _, record = opened(self._store, view.thread, row.version, row.payload, CheckpointRecord.unpack)
-                replay.checkpoints[row.id] = _Checkpoint(record.parent, row.version, record.manifest)
-                replay.count(row.payload)
+                replay.add(row.id, record, row.version, row.payload)
 
-    def _read_writes(self, view: View, space: Space, replay: Replay, way: Sequence[_Checkpoint]) -> bool:
-        """Read what was written to some checkpoints, of those of which that is not known; whether there were any."""
-        missing = {id(at) for at in way if at.events is None}
-        if not missing:
-            return False
-        ids = [checkpoint for checkpoint, at in replay.checkpoints.items() if id(at) in missing]
+    def _read_writes(self, view: View, space: Space, replay: Replay, ids: Sequence[str]) -> bool:
+        """Read what was written to some checkpoints; return whether there were any."""
         for start in range(0, len(ids), _BATCH):
             batch = ids[start : start + _BATCH]
             found = writes_of(self._tables, view, space.namespace, batch)
@@ -280,7 +282,7 @@ class Replays:
                 for row in rows.values():
                     replay.count(row.payload or b"")
                 replay.checkpoints[checkpoint].events = events
-        return True
+        return bool(ids)
 
     def _seed(self, view: View, slot: Slot, version: int, serializer: Serializer) -> Any:
         if known := self._live.get(slot, version):
