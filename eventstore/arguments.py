@@ -78,6 +78,23 @@ def check_number(name: str, value: object) -> None:
         raise BadInputError(f"{name} is too large: use a number of at most {_LARGEST}")
 
 
+def check_limit(limit: int | None) -> None:
+    """Refuse what limits nothing: what is no whole number, and negative ones.
+
+    `None` is no limit.
+    """
+    if limit is not None:
+        check_number("limit", limit)
+        if limit < 0:
+            raise BadInputError(f"limit is {limit}: it cannot be negative")
+
+
+def check_truth(name: str, value: object) -> None:
+    """Refuse what is neither true nor false."""
+    if type(value) is not bool:
+        raise refused(name, value, "use true or false")
+
+
 def check_text(name: str, value: object) -> None:
     """Refuse what is not text.
 
@@ -203,11 +220,6 @@ def _any_of(others: Sequence[tuple[type, Check]], last: Check, *, optional: bool
     return check_any
 
 
-def _truth(name: str, value: object) -> None:
-    if type(value) is not bool:
-        raise refused(name, value, "use true or false")
-
-
 def _bytes(name: str, value: object) -> None:
     if not isinstance(value, bytes):
         raise refused(name, value, "use bytes")
@@ -226,7 +238,7 @@ def _span(name: str, value: object) -> None:
 _BY_ANNOTATION: dict[str, tuple[type, Check]] = {
     "str": (str, check_text),
     "int": (int, check_number),
-    "bool": (bool, _truth),
+    "bool": (bool, check_truth),
     "bytes": (bytes, _bytes),
     "datetime": (datetime, _time),
     "timedelta": (timedelta, _span),

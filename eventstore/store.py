@@ -9,11 +9,11 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
-from eventstore.arguments import check_commit, check_events, checked, checks_itself
+from eventstore.arguments import check_commit, check_events, check_limit, check_truth, checked, checks_itself
 from eventstore.codec import Codec, Upcasters
 from eventstore.codec.envelope import MAX_VALUE_BYTES
 from eventstore.erasing import Log
-from eventstore.errors import BadInputError, ConflictError, StoreClosedError
+from eventstore.errors import ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
 from eventstore.opening import check_reading, open_recorder
@@ -94,8 +94,7 @@ class EventStore:
             SchemaError: The tables are newer than this package, or older and `migrate` is false.
             UnavailableError: There is no such file or server, or it refuses the user.
         """
-        if type(migrate) is not bool:
-            raise BadInputError(f"migrate is {migrate!r}: use true or false")
+        check_truth("migrate", migrate)
         check_reading(upcasters, max_value_bytes)  # before there is a file
         recorder = open_recorder(
             url,
@@ -359,12 +358,12 @@ class EventStore:
         self, stream: str, *, after: int, before: int | None, backward: bool, limit: int | None
     ) -> Iterator[list[Event]]:
         self._check_open()
-        _check_limit(limit)
+        check_limit(limit)
         return self._reader.read(check_stream(stream), after=after, before=before, backward=backward, limit=limit)
 
     def _feed(self, *, after: int, limit: int | None, topics: Sequence[str]) -> Iterator[list[FeedEvent]]:
         self._check_open()
-        _check_limit(limit)
+        check_limit(limit)
         return self._reader.feed(after=after, limit=limit, topics=_topics(topics))
 
     def __enter__(self) -> Self:
@@ -393,8 +392,3 @@ class EventStore:
 
 def _topics(topics: Sequence[str]) -> Sequence[str]:
     return [check_topic(topic) for topic in topics]
-
-
-def _check_limit(limit: int | None) -> None:
-    if limit is not None and limit < 0:
-        raise BadInputError(f"limit is {limit}: it cannot be negative")

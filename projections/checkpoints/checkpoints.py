@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from eventstore import BadInputError, Cause, EventStore, OvertakenError, StorageError
-from eventstore.arguments import check_callable, check_kind, checked, checks_itself, hold_to, refused
+from eventstore.arguments import check_callable, check_kind, check_truth, checked, checks_itself, hold_to, refused
 from eventstore.events import Appended
 from eventstore.recorders import Session
 from eventstore.workers import Workers, twin
@@ -69,8 +69,7 @@ class Checkpoints:
         snapshots: SnapshotPolicy | None = None,
     ) -> None:
         check_kind(EventStore)("store", store)
-        if type(migrate) is not bool:
-            raise BadInputError(f"migrate is {migrate!r}: use true or false")
+        check_truth("migrate", migrate)
         if type(cache_bytes) is not int or cache_bytes < 0:
             raise BadInputError(f"cache_bytes is {cache_bytes!r}: use a number of bytes, 0 or more")
         if not isinstance(snapshots, SnapshotPolicy | None):

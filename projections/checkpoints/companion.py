@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eventstore import BadInputError, EventStore
+from eventstore.arguments import check_truth
 from eventstore.workers import Workers
 from projections.checkpoints.checkpoints import Checkpoints
 
@@ -24,8 +25,7 @@ class Companion:
     """
 
     def __init__(self, checkpoints: Checkpoints | EventStore, *, migrate: bool = True) -> None:
-        if type(migrate) is not bool:
-            raise BadInputError(f"migrate is {migrate!r}: use True or False")
+        check_truth("migrate", migrate)
         if isinstance(checkpoints, EventStore):
             checkpoints = Checkpoints(checkpoints, migrate=migrate)
         elif not isinstance(checkpoints, Checkpoints):

@@ -12,7 +12,7 @@ from typing import Any
 from langchain_core.runnables import RunnableConfig
 
 from eventstore import BadInputError
-from eventstore.arguments import check_mapping, check_number, refused
+from eventstore.arguments import check_mapping, refused
 
 _LISTS = frozenset({list, tuple, deque})
 
@@ -47,18 +47,6 @@ def pairs(writes: object) -> Sequence[tuple[str, Any]]:
         if not isinstance(write[0], str):
             raise refused(f"the channel of writes[{index}]", write[0], "use text")
     return found  # type: ignore[no-any-return]
-
-
-def check_limit(limit: int | None) -> None:
-    """Refuse what limits nothing.
-
-    Raises:
-        BadInputError: It is no whole number, or a negative one.
-    """
-    if limit is not None:
-        check_number("limit", limit)
-        if limit < 0:
-            raise BadInputError(f"limit is {limit}: it cannot be negative")
 
 
 def refused_checkpoint(checkpoint: object, missing: object = None) -> BadInputError:

@@ -19,14 +19,14 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BadInputError, EventStore
-from eventstore.arguments import refused
+from eventstore.arguments import check_limit, refused
 from eventstore.opening import check_store
 from eventstore.options import StoreOptions, names_options
 from eventstore.workers import twin, twin_iterator
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._branches_read import BranchesRead
 from langgraph.checkpoint.eventstore._forgetting import Forgetting
-from langgraph.checkpoint.eventstore._given import check_limit, several
+from langgraph.checkpoint.eventstore._given import several
 from langgraph.checkpoint.eventstore._listing import listed
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._opening import OpeningSaver
