@@ -23,7 +23,10 @@ class Span:
 
 
 def lineage(table: LineageTable, stream_id: int) -> list[Span]:
-    """Return the spans of a stream, oldest first; the last one is the stream's own."""
+    """Return the spans of a stream, oldest first; the last one is the stream's own.
+
+    They never change once the stream has an event of its own. Until then, a fork may take the stream over.
+    """
     return spans(stream_id, sorted(table.ancestors(stream_id), key=attrgetter("upto")))
 
 

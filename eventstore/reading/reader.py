@@ -34,10 +34,10 @@ class Reader:
         self, stream: str, *, after: int, before: int | None, backward: bool, limit: int | None
     ) -> Iterator[list[Event]]:
         """See `EventStore.read`."""
-        stream_id = self.stream_id(stream)
-        if stream_id is None:
-            return
-        spans = lineage(self._tables.lineage, stream_id)
+        found = self._tables.streams.head(stream)
+        if found is None or found.head is None:
+            return  # a fork may take over a stream that has no events, and give it another lineage
+        spans = lineage(self._tables.lineage, found.stream_id)
         for span in reversed(spans) if backward else spans:
             for rows in self._rows(span, after, before, backward, limit):
                 yield [self._codec.decode(stream, row) for row in rows]

@@ -85,10 +85,11 @@ class _Found:
 
 def _verify_span(tables: LogTables, name: str, span: Span) -> Verification:
     events = erased = 0
-    previous, version = _origin(tables, span)
     low, high = span.after, END if span.upto is None else min(span.upto + 1, END)
-    while True:
-        page = tables.events.page(span.stream_id, after=low, before=high, limit=_PAGE)
+    page = tables.events.page(span.stream_id, after=low, before=high, limit=_PAGE)
+    # Not asked before there are events: until then, a fork may take the stream over, and give it another origin.
+    previous, version = _origin(tables, span)
+    while page:
         for low, topic, recorded_at, stored, payload in page:
             if version is not None and low != version + 1:
                 raise ChainError(name, version + 1, "the event is missing")
@@ -104,8 +105,7 @@ def _verify_span(tables: LogTables, name: str, span: Span) -> Verification:
             previous, version = stored, low
             events += 1
             erased += envelope.is_erased(payload)
-        if len(page) < _PAGE:
-            break
+        page = tables.events.page(span.stream_id, after=low, before=high, limit=_PAGE) if len(page) == _PAGE else []
     if span.upto is not None and version != span.upto:
         raise ChainError(name, span.upto, "the event is missing")
     return Verification(0, events, erased)

@@ -21,7 +21,7 @@ import pytest
 from langgraph.graph import START, StateGraph
 from typing_extensions import TypedDict
 
-from eventstore import BadInputError, BusyError, ConflictError, EventStore, NotFoundError
+from eventstore import BadInputError, BusyError, ConflictError, Decision, EventStore, NewEvent, NotFoundError
 from eventstore.recorders import Params, Recorder, Rows
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, Recovery, Timeline, checkpoint_ids, statistics_of
@@ -337,6 +337,23 @@ def test_one_change_at_each_statement_of_a_read_is_no_error(
         if recorder.reads <= place:
             break
     assert 0 < place < 99
+
+
+@pytest.mark.parametrize("read", [lambda store, _: store.verify(), EventStore.verify, EventStore.read])
+def test_a_fork_that_takes_over_an_empty_stream_at_any_statement_of_a_read_is_no_damage(
+    make_store: Callable[..., EventStore], read: Callable[[EventStore, str], Any]
+) -> None:
+    other = make_store()
+    other.append("main", [NewEvent("said", b"a"), NewEvent("said", b"b")])
+    recorder = Beset(make_store().recorder)
+    store = EventStore(recorder)
+    for place in range(6):
+        fork = f"fork {place}"
+        other.commit(fork, lambda *_: Decision(()))  # the stream is there, and empty
+        recorder.beset([*[None] * place, partial(other.fork, "main", fork)])
+        found = read(store, fork)
+        if read is EventStore.read:
+            assert [event.version for event in found] == ([] if place else [1, 2, 3])
 
 
 @pytest.mark.parametrize("number", range(ROUNDS), ids="round {}".format)
