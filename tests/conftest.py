@@ -49,7 +49,7 @@ def pg_server() -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def backend(request: pytest.FixtureRequest) -> Backend:
-    """Which database the test runs on: each, one after the other."""
+    """Return the database that the test runs on: each, one after the other."""
     backend: Backend = request.param
     return backend
 

@@ -437,6 +437,30 @@ def _strings(tree: ast.Module) -> Iterator[str]:
             yield node.value
 
 
+# Docstrings
+
+FOLDERS = ("adapters", "benchmarks", "docs", "eventstore", "projections", "tests")
+QUESTION = re.compile(r"\s*(What|Whether|Which|Who)\b")
+
+
+def test_no_docstring_begins_like_a_question() -> None:
+    """A docstring begins with a noun or an imperative: `The findings.`, `Return whether …`."""
+    paths = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+    assert not [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {text}"
+        for path in paths
+        for node, text in _docstrings(ast.parse(path.read_text(encoding="utf-8")))
+        if QUESTION.match(text)
+    ]
+
+
+def _docstrings(tree: ast.Module) -> Iterator[tuple[ast.Expr, str]]:
+    """Yield all docstrings, also those of constants and attributes: strings that are statements."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node, node.value.value
+
+
 # Tests
 
 # What the standard library calls so, and publishes.
@@ -470,7 +494,7 @@ def test_tests_know_nothing_private_but_their_own(tree: ast.Module) -> None:
 
 @each_test_module
 def test_tests_put_nothing_in_the_place_of_a_part_of_ours(tree: ast.Module) -> None:
-    """What another part does instead is passed in: a recorder above all, such as those of `tests.support.relays`."""
+    """Replacements are passed in: recorders above all, such as those of `tests.support.relays`."""
     sources = _sources_of_names(tree)
     assert "unittest.mock" not in sources.values()
     for node in ast.walk(tree):

@@ -1,4 +1,4 @@
-"""What is published: built from the checkout, installed far from it, and used there."""
+"""The published distributions: built from the checkout, installed far from it, and used there."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def carry_out(method: Callable[..., Any], arguments: dict[str, Any]) -> None:
 
 
 def arguments_of(subject: Any, method: Callable[..., Any], serializer: Any) -> dict[str, Any]:
-    """What a method needs to have, and can work with."""
+    """Return the arguments that a method needs to have, and can work with."""
     needed = {}
     for name, parameter in inspect.signature(method).parameters.items():
         if name == "serializer":

@@ -150,7 +150,7 @@ def test_what_is_found_is_what_meets_all_that_was_asked_in_pages_of_any_size(
 
 
 def searched(table: AuditTable, end: int, limit: int, *, few_streams: int = FEW_STREAMS, **asked: Any) -> list[int]:
-    """What a search finds up to a position, page by page, with what it is made with."""
+    """Return the positions that a search, made of the audit's own parts, finds up to `end`, page by page."""
     wanted, found = Wanted(**asked), []
     window = Window(0, end + 1, wanted.newest_first)
     search = Search(table, wanted, few_streams=few_streams)

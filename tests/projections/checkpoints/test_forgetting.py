@@ -1,4 +1,4 @@
-"""What is forgotten takes nothing from those who still need it, and the log alone tells it again."""
+"""Forgetting takes nothing from those who still need it, and the log alone tells it again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done at each step of a run, or by somebody who looks on, neither reads whole tables nor sorts.
+"""Query plans: nothing done at each step of a run, or by somebody who looks on, reads whole tables or sorts.
 
 Each operation runs on a store that is large enough for PostgreSQL's planner to choose, and each statement that it sent
 is explained with the values that it had; in PostgreSQL also as the generic plan that prepared statements come to.

@@ -33,7 +33,7 @@ class StrictSerializer(JsonPlusSerializer):
     """
 
     reads_joined = True
-    """What it wrote as msgpack may be joined to one array of msgpack, and read at once: see `Serializer`."""
+    """Values that it wrote as msgpack may be joined to one array of msgpack, and read at once: see `Serializer`."""
 
     def __init__(self, allowed_types: AllowedTypes | None = None) -> None:
         super().__init__(allowed_msgpack_modules=None)
