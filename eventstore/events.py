@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from eventstore.errors import CorruptionError
+from eventstore.frozen import frozen
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ class FeedEvent:
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Head:
     """The end of a stream.
 
@@ -105,7 +106,7 @@ class Head:
     epoch: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Appended:
     """The result of an append.
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from eventstore.frozen import frozen
+
 ChannelVersion = str | int | float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewCheckpoint:
     """A checkpoint to be saved.
 
@@ -50,7 +52,7 @@ class NewCheckpoint:
     branch: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewWrites:
     """The writes of one task, to be kept with a checkpoint until the next step applies them.
 

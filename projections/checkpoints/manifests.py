@@ -14,10 +14,11 @@ from typing import Any
 
 from eventstore.events import Head
 from eventstore.forking import ForkAware
+from eventstore.frozen import frozen
 from projections.records import Manifest
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ancestor:
     """The facts that a checkpoint's children need.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from eventstore import BadInputError, Cause, NewEvent
 from eventstore.arguments import refused
+from eventstore.frozen import frozen
 from projections.checkpoints.shapes import check_checkpoint, check_writes
 from projections.model import NewCheckpoint, NewWrites
 from projections.pregel import NOBODY, SENDS, sent_to
@@ -22,7 +22,7 @@ DESCENDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PreparedWrites:
     """The writes of a task, as bytes: later changes to the values make no difference."""
 
@@ -30,7 +30,7 @@ class PreparedWrites:
     event: NewEvent
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PreparedCheckpoint:
     """A checkpoint that can be saved.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ import ormsgpack
 
 from eventstore.arguments import check_text
 from eventstore.codec import pack_id
+from eventstore.frozen import frozen
 from projections.records.changes import changes_of
 from projections.records.layout import (
     ENCODINGS,
@@ -46,7 +47,7 @@ class Entry(NamedTuple):
 Manifest = Mapping[str, Entry]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CheckpointRecord:
     """The data of a `checkpoint.saved` event.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
+from eventstore.frozen import frozen
 from projections.records.layout import ENCODINGS, hold, layout, packed_fields, unpacked_fields
 
 _WRITES = frozenset(product((str,), (int,), ENCODINGS, (bytes,), (int,)))
@@ -30,7 +30,7 @@ class Write(NamedTuple):
     checksum: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WritesRecord:
     """The data of a `writes.saved` event.
 

@@ -15,6 +15,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from eventstore import BadInputError
+from eventstore.frozen import frozen
 from projections.values.parts import Parts
 
 
@@ -49,7 +50,7 @@ class SnapshotPolicy:
 DEFAULT_POLICY = SnapshotPolicy()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Level:
     """The position of the latest among changes, or among segments of one level.
 
@@ -62,7 +63,7 @@ class Level:
     anchor: Parts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Merge:
     """A segment to be made: it leads from the `anchor` to the present, and has this `path` and number of a `level`."""
 

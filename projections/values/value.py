@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from eventstore import TypeChangedError, TypeNotAllowedError, UnserializableError
+from eventstore.frozen import frozen
 from projections.values.change import (
     DICT,
     LIST,
@@ -57,7 +58,7 @@ _PART_MEMORY = 1_200
 _COPIES_IN_MEMORY = 4
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """One serializer's knowledge of a value's parts. It is replaced, never changed: readers are on several threads.
 
@@ -70,6 +71,9 @@ class Seen:
     serializer: Serializer | None = None
     fingerprints: Fingerprints = NO_FINGERPRINTS
     copiers: Sequence[Copier | None] = ()
+
+
+_UNSEEN = Seen()
 
 
 @dataclass(slots=True)
@@ -92,7 +96,7 @@ class Value:
     levels: Levels = ()
     read_bytes: int = 0
     size: int = 0
-    seen: Seen = Seen()
+    seen: Seen = _UNSEEN
 
     @property
     def memory(self) -> int:
@@ -174,7 +178,7 @@ class Value:
         return seen if seen.serializer is serializer else Seen(serializer)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NewValue:
     """A value that is about to be recorded.
 
