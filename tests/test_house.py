@@ -312,7 +312,7 @@ def test_every_error_is_in_the_one_tree() -> None:
         f"{module.__name__}.{name}"
         for module in _imported()
         for name, value in vars(module).items()
-        if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == module.__name__
+        if inspect.isclass(value) and issubclass(value, Exception) and value.__module__ == module.__name__
         # A private one is a jump inside its module, and never leaves it.
         if not name.startswith("_") and not (module is errors and issubclass(value, errors.EventStoreError))
     ]

@@ -13,12 +13,12 @@ from eventstore import ChecksumError, EventStore
 from eventstore.codec import PACK, UNPACK
 from eventstore.codec.envelope import seal, unseal
 from eventstore.recorders import Params, Recorder, Rows
+from eventstore.testing import Relay
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import WRITES_SAVED, WritesRecord
 from tests.support.damaging import payloads
 from tests.support.damaging import store as put_in_place
 from tests.support.delta_channels import writing
-from tests.support.relays import Relay
 from tests.support.saver_model import replayed
 from tests.support.saving import at
 
