@@ -27,6 +27,7 @@ from projections import Audit, Branches, Checkpoints, Recovery, Timeline
 ROOT = Path(__file__).parent.parent
 # From the bottom to the top: each may import those before it.
 LAYERS = (
+    "eventstore_shadowing",
     "eventstore",
     "projections",
     "langgraph.checkpoint.eventstore",
@@ -38,6 +39,7 @@ LAYERS = (
 ADDRESS = "eventstore.persistence"
 LONGEST = 400
 SOURCES = {
+    "eventstore_shadowing": ROOT / "adapters" / "eventstore_shadowing",
     "eventstore": ROOT / "eventstore",
     "projections": ROOT / "projections",
     "langgraph.checkpoint.eventstore": ROOT / "adapters" / "langgraph" / "checkpoint" / "eventstore",
