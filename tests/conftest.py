@@ -42,6 +42,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.enviro
 Backend = Literal["sqlite", "postgres"]
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let `-k postgres` find every test that needs a server, whatever it is called."""
+    if "pg_server" in getattr(item, "fixturenames", ()):
+        item.extra_keyword_matches.add("postgres")
+
+
 @pytest.fixture(scope="session")
 def pg_server() -> Iterator[str]:
     """The URL of a PostgreSQL server, as an account that may create databases."""
