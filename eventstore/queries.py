@@ -12,7 +12,7 @@ cannot be bound: it is checked and quoted before it is put in. SQLite has no sch
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -28,8 +28,10 @@ _PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
-class Blocks(Mapping[str, str]):
+class Blocks(dict[str, str]):
     """Named blocks, each made ready for the dialect's driver when it is first asked for: a program uses few of them.
+
+    Until then it is not among the items. (A dict, since every statement is looked up here.)
 
     Args:
         text: The text of the files, with a line break in front of each.
@@ -38,24 +40,16 @@ class Blocks(Mapping[str, str]):
     """
 
     def __init__(self, text: str, dialect: Dialect, schema: str) -> None:
+        super().__init__()
         named = (block.partition("\n") for block in text.split("\n-- name: ")[1:])
         self._found = {name: body for name, _, body in named}
-        self._ready: dict[str, str] = {}
         self._dialect = dialect
         self._schema = schema
 
-    def __getitem__(self, name: str) -> str:
-        ready = self._ready.get(name)
-        if ready is None:
-            bare = _COMMENT.sub("", self._found[name]).strip().rstrip(";")
-            ready = self._ready[name] = prepare(bare, self._dialect, self._schema)
-        return ready
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._found)
-
-    def __len__(self) -> int:
-        return len(self._found)
+    def __missing__(self, name: str) -> str:
+        bare = _COMMENT.sub("", self._found[name]).strip().rstrip(";")
+        self[name] = prepare(bare, self._dialect, self._schema)
+        return self[name]
 
 
 @cache

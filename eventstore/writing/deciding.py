@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from eventstore.by_fields import ByFields
 from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head, NewEvent
 from eventstore.recorders import Statement
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Decision(ByFields):
     """The events to append to a stream, decided on its head, and what goes with them.
 
     Attributes:

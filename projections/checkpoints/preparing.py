@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventstore import BadInputError, Cause, NewEvent
 from eventstore.arguments import refused
@@ -22,16 +21,14 @@ DESCENDS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedWrites:
+class PreparedWrites(NamedTuple):
     """The writes of a task, as bytes: later changes to the values make no difference."""
 
     thread: str
     event: NewEvent
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedCheckpoint:
+class PreparedCheckpoint(NamedTuple):
     """A checkpoint that can be saved.
 
     Attributes:

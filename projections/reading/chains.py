@@ -23,7 +23,7 @@ Wanted = tuple[int, str]
 """The version of the event that holds a value, and its channel."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Walk:
     """The way back from a value to one that is known, or to where it begins.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -44,10 +43,10 @@ class Entry(NamedTuple):
 
 
 Manifest = Mapping[str, Entry]
+_NO_CHANGES: Mapping[str, Change] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class CheckpointRecord:
+class CheckpointRecord(NamedTuple):
     """The data of a `checkpoint.saved` event.
 
     Attributes:
@@ -69,7 +68,7 @@ class CheckpointRecord:
     versions_seen: Mapping[str, Any]
     updated_channels: Sequence[str] | None
     manifest: Manifest
-    changes: Mapping[str, Change] = field(default_factory=dict)
+    changes: Mapping[str, Change] = _NO_CHANGES
     extras: tuple[str | int, bytes] | None = None
     packets: Sequence[str | None] = ()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -30,8 +29,7 @@ class Write(NamedTuple):
     checksum: int
 
 
-@dataclass(frozen=True, slots=True)
-class WritesRecord:
+class WritesRecord(NamedTuple):
     """The data of a `writes.saved` event.
 
     Attributes:

@@ -19,6 +19,8 @@ from weakref import WeakKeyDictionary
 
 import ormsgpack
 
+from eventstore.by_fields import ByFields
+
 # Without a default function, and with everything passed on to it that is not exactly a built-in type, whatever is not
 # plain is refused. So are keys that are not text, and integers of more than 64 bits.
 _STRICT = (
@@ -55,8 +57,8 @@ def _name_of(kind: type) -> bytes:
     return name
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprints:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Fingerprints(ByFields):
     """The fingerprints of all parts of a value.
 
     Those of models are kept in one piece: many are taken, and compared, in the time of a few.

@@ -8,7 +8,6 @@ Both stores are of one database, and closing either closes its connections.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from eventstore.queries import Dialect
@@ -71,7 +70,7 @@ class Relay:
 
     def _relayed(self, append: Append) -> Append:
         work = append.work
-        return replace(append, work=lambda session: work(_RelayedSession(session, self))) if work else append
+        return append._replace(work=lambda session: work(_RelayedSession(session, self))) if work else append
 
 
 class _RelayedSession:
