@@ -90,7 +90,7 @@ def test_a_file_is_asked_twice_as_a_store_is_opened(sqlite_url: str, monkeypatch
         assert len(asked) == 2, "are there migrations, and which"
 
 
-@pytest.mark.parametrize(("steps", "reads"), [(1, 2), (10, 4), (40, 6), (150, 6)])
+@pytest.mark.parametrize(("steps", "reads"), [(1, 2), (10, 3), (40, 4), (150, 4)])
 def test_the_first_read_of_a_long_thread_takes_a_few_queries(asked: Asked, steps: int, reads: int) -> None:
     saver = saver_on(asked)
     log: list[str] = []
