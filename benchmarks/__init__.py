@@ -1,1 +1,1 @@
-"""What the saver costs, against LangGraph's own savers: `python -m benchmarks`, `python -m benchmarks --quick`."""
+"""The costs of the saver, against LangGraph's own savers: `python -m benchmarks`, `python -m benchmarks --quick`."""

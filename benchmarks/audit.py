@@ -1,4 +1,4 @@
-"""What an audit costs in a store of 1,000,000 events: the pages, the catching up, the bytes.
+"""The cost of an audit in a store of 1,000,000 events: the pages, the catching up, the bytes.
 
     python -m benchmarks.audit [--quick] [--events 1000000] [--only SQLite]
 
@@ -65,7 +65,7 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a page took, in seconds."""
+    """The time that a page took, in seconds."""
 
     title: str
     entries: int
@@ -76,7 +76,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Result:
-    """What was measured on one database.
+    """The measurements on one database.
 
     Attributes:
         database: Which.

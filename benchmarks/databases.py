@@ -70,7 +70,7 @@ class Databases:
         return 0
 
     def version(self, kind: Kind) -> str:
-        """Which version of the database this is."""
+        """Return the version of the database."""
         if kind == "SQLite":
             return sqlite3.sqlite_version
         with psycopg.connect(self._server) as connection:

@@ -1,4 +1,4 @@
-"""What a part of the comparison hands over: tables, curves, and each target with what was measured."""
+"""The findings of a part of the comparison: tables, curves, and each target with what was measured."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Curves:
-    """What grows with the turns.
+    """Quantities that grow with the turns.
 
     Attributes:
         name: The image's file name, without its suffix.

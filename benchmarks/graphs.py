@@ -28,7 +28,7 @@ _questions, _answers = Slices(QUESTION, seed=1), Slices(ANSWER, seed=2)
 
 
 class Chat(TypedDict):
-    """What a plain conversation keeps."""
+    """The state of a plain conversation."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     reviewed: str
@@ -42,12 +42,12 @@ class DeltaChat(TypedDict):
 
 
 def question(turn: int) -> HumanMessage:
-    """What the user says in a turn. Messages have ids of their own, so that all savers end with the same state."""
+    """Return the user's message of a turn, which has an id of its own, so that all savers end with the same state."""
     return HumanMessage(_questions[turn], id=f"question-{turn}")
 
 
 def answer(turn: int) -> AIMessage:
-    """What the model says in a turn."""
+    """Return the model's message of a turn."""
     return AIMessage(_answers[turn], id=f"answer-{turn}")
 
 
@@ -112,7 +112,7 @@ def merged(left: dict[str, File] | None, right: Mapping[str, File | None]) -> di
 
 
 class Workspace(TypedDict):
-    """What the agent keeps."""
+    """The state of the agent."""
 
     messages: Annotated[list[AnyMessage], add_messages]
     files: Annotated[dict[str, File], merged]

@@ -1,4 +1,4 @@
-"""What must not depend on a thread's length: forking it, listing it, and, in a very long one, every step."""
+"""The costs that must not depend on a thread's length: forking it, listing it, and, in a very long one, every step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an append to the log costs, against the least that the database asks for and against the stock recorders.
+"""The cost of an append to the log, against the least that the database asks for and against the stock recorders.
 
     python benchmarks/log.py [--quick]
 

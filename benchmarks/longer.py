@@ -1,4 +1,4 @@
-"""What a turn costs in a conversation ten times as long, and where the time goes."""
+"""The cost of a turn in a conversation ten times as long, and where the time goes."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class Conversation:
         self._turn += 1
 
     def share(self) -> list[float]:
-        """What the saver adds to each turn, in seconds."""
+        """Return the seconds that the saver adds to each turn."""
         return [saved - alone for saved, alone in zip(self.seconds, self.bare, strict=True)]
 
 

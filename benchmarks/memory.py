@@ -24,7 +24,7 @@ from benchmarks.texts import Text
 from langgraph.checkpoint.eventstore import EventStoreSaver
 
 MESSAGES, CHARACTERS = 20, 500
-"""What each live thread holds: 10 kB."""
+"""The content of each live thread: 10 kB."""
 
 SHARE = 0.25
 # The budget for live values, small against what the threads hold.
@@ -34,7 +34,7 @@ _LISTED = "listed"
 
 @dataclass(frozen=True)
 class Found:
-    """What a process measured, in bytes.
+    """The measurements of one process, in bytes.
 
     Attributes:
         half: How much it grew by the first half of the live threads; `None` where the system does not tell.

@@ -1,4 +1,4 @@
-"""What channels store and read that are overwritten, not appended to."""
+"""The bytes that are stored and read for channels which are overwritten, not appended to."""
 
 from __future__ import annotations
 

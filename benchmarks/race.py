@@ -55,7 +55,7 @@ class Runner:
         self.turns += 1
 
     def state(self) -> dict[str, Any]:
-        """What it ended with, comparable with the others'."""
+        """Return the state that it ended with, comparable with the others'."""
         return plain(self.graph.get_state(thread(THREAD)).values)
 
 

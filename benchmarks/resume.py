@@ -31,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Resumed:
-    """What a fresh process found.
+    """The findings of a fresh process.
 
     Attributes:
         seconds: From opening the saver to the state.

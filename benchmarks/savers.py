@@ -130,5 +130,5 @@ async def pooled_async(contestant: Contestant, address: str) -> AsyncIterator[Sa
 
 
 def async_name(contestant: Contestant) -> str:
-    """What the class for async code is called."""
+    """Return the name of the class for async code."""
     return f"Async{contestant.name}" if contestant in (SQLITE, POSTGRES) else contestant.name

@@ -53,7 +53,7 @@ MODELS = [
 
 
 class State(MessagesState):
-    """What agents keep besides their messages."""
+    """The state that agents keep besides their messages."""
 
     todos: list[dict[str, str]]
     files: dict[str, str]

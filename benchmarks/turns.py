@@ -1,4 +1,4 @@
-"""What a turn costs, what it stores, and how fast a thread is there again: the conversation of 1,000 messages."""
+"""The cost of a turn, its storage, and how fast a thread is there again: the conversation of 1,000 messages."""
 
 from __future__ import annotations
 

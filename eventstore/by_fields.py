@@ -4,7 +4,7 @@ Python compiles six functions for each frozen dataclass, and that is most of wha
 for each class. What is the same for all of them is written here, once:
 
     @dataclass(frozen=True, slots=True, eq=False, repr=False)
-    class Head(ByFields): ...
+    class StreamPage(ByFields): ...
 """
 
 from __future__ import annotations

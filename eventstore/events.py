@@ -9,6 +9,7 @@ from typing import Any
 
 from eventstore.by_fields import ByFields
 from eventstore.errors import CorruptionError
+from eventstore.frozen import frozen
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -91,7 +92,7 @@ class FeedEvent(ByFields):
     event: Event
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@frozen
 class Head(ByFields):
     """The end of a stream.
 
@@ -106,7 +107,7 @@ class Head(ByFields):
     epoch: int = field(default=0, compare=False)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@frozen
 class Appended(ByFields):
     """The result of an append.
 

@@ -26,7 +26,7 @@ class Migration(NamedTuple):
 
     @property
     def statements(self) -> Sequence[str]:
-        """What it consists of; taken apart when it is carried out, which is once in a store's life."""
+        """Its statements: taken apart when it is carried out, which is once in a store's life."""
         return statements_of(self.script)
 
 

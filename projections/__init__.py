@@ -7,8 +7,9 @@ if TYPE_CHECKING:
     from projections.audit.audit import Audit
     from projections.audit.entries import AuditEntry, AuditPage
     from projections.branches.branches import BranchDiff, Branches, BranchSide
-    from projections.checkpoints.checkpoints import CACHE_BYTES, Checkpoints
+    from projections.checkpoints.checkpoints import Checkpoints
     from projections.checkpoints.ids import CheckpointId, checkpoint_ids
+    from projections.checkpoints.options import CACHE_BYTES
     from projections.checkpoints.preparing import Prepared, prepare_checkpoint, prepare_writes
     from projections.diffing.content import ABSENT
     from projections.diffing.difference import Difference, Edit, Part, Step, diff
@@ -88,7 +89,8 @@ __all__ = [
 
 # Each is imported when it is asked for: a saver starts without what tells the past, a command line without the rest.
 _LATER = {
-    "projections.checkpoints.checkpoints": ("CACHE_BYTES", "Checkpoints"),
+    "projections.checkpoints.checkpoints": ("Checkpoints",),
+    "projections.checkpoints.options": ("CACHE_BYTES",),
     "projections.checkpoints.preparing": ("Prepared", "prepare_checkpoint", "prepare_writes"),
     "projections.model": ("ChannelHistory", "NewCheckpoint", "NewWrites", "SavedCheckpoint"),
     "projections.outcomes": ("Branch", "Forked", "Moved", "Promoted", "PruneReport"),

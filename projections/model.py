@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from eventstore.by_fields import ByFields
+from eventstore.frozen import frozen
 
 ChannelVersion = str | int | float
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@frozen
 class NewCheckpoint(ByFields):
     """A checkpoint to be saved.
 
@@ -52,7 +53,7 @@ class NewCheckpoint(ByFields):
     branch: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@frozen
 class NewWrites(ByFields):
     """The writes of one task, to be kept with a checkpoint until the next step applies them.
 

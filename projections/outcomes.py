@@ -1,4 +1,4 @@
-"""What operations on threads result in: what was removed, moved, forked and promoted, and the branches of a tree."""
+"""The results of operations on threads: removals, moves, forks, promotions, and the branches of a tree."""
 
 from __future__ import annotations
 

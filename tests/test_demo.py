@@ -40,13 +40,13 @@ def run_demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def only(pattern: str, text: str) -> str:
-    """What the pattern's group matches, at the one place where the pattern matches."""
+    """Return the match of the pattern's group, at the one place where the pattern matches."""
     (found,) = re.findall(pattern, text, re.MULTILINE)
     return str(found)
 
 
 def at_a_terminal(folder: Path) -> str:
-    """What the demo shows at a terminal of 100 columns."""
+    """Return what the demo shows at a terminal of 100 columns."""
     ours, theirs = pty.openpty()
     ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 50, 100, 0, 0))
     without = ("COLUMNS", "LINES", "EVENTSTORE_URL", "EVENTSTORE_SCHEMA")

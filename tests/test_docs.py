@@ -118,7 +118,7 @@ def _headings(document: Path) -> Iterator[str]:
 
 @cache
 def _names() -> set[str]:
-    """What files and folders can be called: by any end of their path."""
+    """Return the names that files and folders can be called by: any end of their path."""
     names: set[str] = set()
     tops = [path for path in ROOT.iterdir() if not path.name.startswith(".")]
     for path in [*tops, *(below for top in tops for below in top.rglob("*"))]:

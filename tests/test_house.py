@@ -7,12 +7,13 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import pytest
 
@@ -24,9 +25,12 @@ from langgraph.checkpoint.eventstore._history import History
 from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
 from projections import Audit, Branches, Checkpoints, Recovery, Timeline
 
+T = TypeVar("T")
+
 ROOT = Path(__file__).parent.parent
 # From the bottom to the top: each may import those before it.
 LAYERS = (
+    "eventstore_shadowing",
     "eventstore",
     "projections",
     "langgraph.checkpoint.eventstore",
@@ -38,6 +42,7 @@ LAYERS = (
 ADDRESS = "eventstore.persistence"
 LONGEST = 400
 SOURCES = {
+    "eventstore_shadowing": ROOT / "adapters" / "eventstore_shadowing",
     "eventstore": ROOT / "eventstore",
     "projections": ROOT / "projections",
     "langgraph.checkpoint.eventstore": ROOT / "adapters" / "langgraph" / "checkpoint" / "eventstore",
@@ -114,7 +119,25 @@ def _mentioned(tree: ast.Module) -> Iterator[str]:
             yield node.name
 
 
-each_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+def each(cases: Callable[[], Iterable[tuple[str, T]]]) -> Callable[[Callable[[T], None]], Callable[[], None]]:
+    """Make one test of a rule for many: it names all that break the rule. Thousands of tests would take longer."""
+
+    def over_all(rule: Callable[[T], None]) -> Callable[[], None]:
+        def held() -> None:
+            broken = []
+            for name, case in cases():
+                try:
+                    rule(case)
+                except AssertionError as error:
+                    broken.append(f"{name}: {str(error).partition(chr(10))[0]}")
+            assert not broken, "\n".join(broken)
+
+        return held
+
+    return over_all
+
+
+each_module = each(lambda: [(module.name, module) for module in modules()])
 each_layer = pytest.mark.parametrize("layer", LAYERS)
 
 
@@ -437,6 +460,30 @@ def _strings(tree: ast.Module) -> Iterator[str]:
             yield node.value
 
 
+# Docstrings
+
+FOLDERS = ("adapters", "benchmarks", "docs", "eventstore", "projections", "tests")
+QUESTION = re.compile(r"\s*(What|Whether|Which|Who)\b")
+
+
+def test_no_docstring_begins_like_a_question() -> None:
+    """A docstring begins with a noun or an imperative: `The findings.`, `Return whether …`."""
+    paths = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
+    assert not [
+        f"{path.relative_to(ROOT)}:{node.lineno}: {text}"
+        for path in paths
+        for node, text in _docstrings(ast.parse(path.read_text(encoding="utf-8")))
+        if QUESTION.match(text)
+    ]
+
+
+def _docstrings(tree: ast.Module) -> Iterator[tuple[ast.Expr, str]]:
+    """Yield all docstrings, also those of constants and attributes: strings that are statements."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node, node.value.value
+
+
 # Tests
 
 # What the standard library calls so, and publishes.
@@ -450,9 +497,7 @@ def modules_of_tests() -> tuple[tuple[str, ast.Module], ...]:
     return tuple((str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
 
 
-each_test_module = pytest.mark.parametrize(
-    "tree", [tree for _, tree in modules_of_tests()], ids=[path for path, _ in modules_of_tests()]
-)
+each_test_module = each(modules_of_tests)
 
 
 @each_test_module
@@ -470,7 +515,7 @@ def test_tests_know_nothing_private_but_their_own(tree: ast.Module) -> None:
 
 @each_test_module
 def test_tests_put_nothing_in_the_place_of_a_part_of_ours(tree: ast.Module) -> None:
-    """What another part does instead is passed in: a recorder above all, such as those of `tests.support.relays`."""
+    """Replacements are passed in: recorders above all, such as those of `tests.support.relays`."""
     sources = _sources_of_names(tree)
     assert "unittest.mock" not in sources.values()
     for node in ast.walk(tree):

@@ -19,7 +19,7 @@ import click
 from click.shell_completion import CompletionItem
 
 Offered = str | tuple[str, str]
-"""What completion offers: a word, or a word and what it is."""
+"""One offer of completion: a word, or a word and what it is."""
 Complete = Callable[[click.Context, str], Sequence[Offered]]
 
 _OPTIONS = "Options"

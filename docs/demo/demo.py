@@ -140,7 +140,7 @@ def kill_amid_parallel_calls(child: subprocess.Popen[bytes], graph: Graph, confi
 
 
 def is_building() -> bool:
-    """Whether the slow tool call has begun."""
+    """Return whether the slow tool call has begun."""
     return any(note.tool == "build" for note in journal.read())
 
 

@@ -60,7 +60,7 @@ def _row(snapshot: StateSnapshot, parent: StateSnapshot | None, size: int) -> Te
 
 
 def _cause(snapshot: StateSnapshot, parent: StateSnapshot | None) -> Text:
-    """Who made the checkpoint (the nodes that ran, or LangGraph's `source`), and the messages that came with it."""
+    """Return who made the checkpoint (nodes that ran, or LangGraph's `source`), and the messages that came with it."""
     source = str(snapshot.metadata["source"]) if snapshot.metadata else ""
     who = source
     if parent and source == "loop":

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import ormsgpack
@@ -200,16 +201,7 @@ def unpack(payload: bytes, limit: int = envelope.MAX_VALUE_BYTES) -> tuple[int, 
 
 def pack_id(text: str | None) -> str | bytes | None:
     """An id as msgpack shall hold it: a UUID in its usual spelling as 16 bytes, anything else as it is."""
-    if text is not None and len(text) == _UUID_LENGTH:
-        digits = text.replace("-", "")
-        try:
-            compact = bytes.fromhex(digits)
-        except ValueError:
-            return text
-        # Only the one spelling that reading gives back: lower case, hyphens in their places.
-        if len(compact) == 16 and compact.hex() == digits and text[8] == text[13] == text[18] == text[23] == "-":
-            return compact
-    return text
+    return text if text is None or len(text) != _UUID_LENGTH else _compact(text)
 
 
 def unpack_id(stored: str | bytes | None) -> str | None:
@@ -221,6 +213,19 @@ def unpack_id(stored: str | bytes | None) -> str | None:
 
 
 _UUID_LENGTH = 36
+
+
+# An id comes again at once: a checkpoint's with its tasks' writes, and as the parent of the next.
+@lru_cache(4096)
+def _compact(text: str) -> str | bytes:
+    digits = text.replace("-", "")
+    try:
+        compact = bytes.fromhex(digits)
+    except ValueError:
+        return text
+    # Only the one spelling that reading gives back: lower case, hyphens in their places.
+    is_usual = len(compact) == 16 and compact.hex() == digits and text[8] == text[13] == text[18] == text[23] == "-"
+    return compact if is_usual else text
 
 
 def _packed(value: Any) -> bytes:

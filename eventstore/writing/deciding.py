@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from eventstore.by_fields import ByFields
 from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head, NewEvent
+from eventstore.frozen import frozen
 from eventstore.recorders import Statement
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@frozen
 class Decision(ByFields):
     """The events to append to a stream, decided on its head, and what goes with them.
 

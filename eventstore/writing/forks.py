@@ -26,7 +26,7 @@ SHOWS = "shows"
 
 
 ForkWork = Callable[[Session, int, int, int], None]
-"""What else a fork's transaction does: gets the fork's stream, the parent's stream, and the version of the fork.
+"""Further work of a fork's transaction: gets the fork's stream, the parent's stream, and the version of the fork.
 
 It may raise `OvertakenError`: then the fork is made anew, on the parent's new head."""
 

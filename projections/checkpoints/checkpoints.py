@@ -8,12 +8,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from eventstore import BadInputError, Cause, EventStore, OvertakenError, StorageError
-from eventstore.arguments import check_callable, check_kind, check_truth, checked, checks_itself, hold_to, refused
+from eventstore import Cause, EventStore, OvertakenError, StorageError
+from eventstore.arguments import check_callable, check_kind, checked, checks_itself, hold_to, refused
 from eventstore.events import Appended
 from eventstore.recorders import Session
 from eventstore.workers import Workers, twin
 from projections.causes import caused
+from projections.checkpoints.options import CACHE_BYTES, check_options
 from projections.checkpoints.preparing import Prepared, check_prepared, prepare_checkpoint, prepare_writes
 from projections.checkpoints.saving import Saver
 from projections.model import ChannelHistory, NewCheckpoint, NewWrites, SavedCheckpoint
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from projections.checkpoints.segments import SegmentRows
     from projections.outcomes import Moved, PruneReport
     from projections.pruning.forgetting import Forgetter
-
-CACHE_BYTES = 128 * 1024 * 1024
-"""How much memory the values of live threads take at most, if nothing else is said."""
 
 Strategy = Literal["keep_latest", "delete"]
 
@@ -71,11 +69,7 @@ class Checkpoints:
         snapshots: SnapshotPolicy | None = None,
     ) -> None:
         check_kind(EventStore)("store", store)
-        check_truth("migrate", migrate)
-        if type(cache_bytes) is not int or cache_bytes < 0:
-            raise BadInputError(f"cache_bytes is {cache_bytes!r}: use a number of bytes, 0 or more")
-        if not isinstance(snapshots, SnapshotPolicy | None):
-            raise BadInputError(f"snapshots is {snapshots!r}: use a projections.SnapshotPolicy")
+        check_options(migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
         self.store = store
         self._live = LiveValues(cache_bytes)
         store.recorder.migrate("projections", allowed=migrate)

@@ -28,7 +28,7 @@ LEAF = "leaf"
 """Anything that is not taken apart."""
 
 DEEPEST = 64
-"""What is nested deeper than this is not taken apart."""
+"""The levels of nesting that are taken apart; what is deeper is not."""
 
 _SEQUENCES = (list, tuple, deque)
 _SETS = (set, frozenset)

@@ -176,9 +176,17 @@ class Planner:
         return self._plan(view, record, contents, kept, replayed, unreachable, unreachable_writes, hides=hides)
 
     def all_of(self, view: View, pinned: int) -> PruneReport:
-        """Report what the deletion of a whole thread removes: all of its own content that no fork needs."""
+        """Report what the deletion of a whole thread removes: all of its own content that no fork needs.
+
+        So goes that of deleted ancestors which the thread alone kept alive: it was not counted when they were deleted.
+        """
         contents = self._contents(view)
-        return self._plan(view, PruneRecord(kept=(), pinned=pinned), contents, set(), set()).report
+        report = self._plan(view, PruneRecord(kept=(), pinned=pinned), contents, set(), set()).report
+        log = self._store.log
+        for ancestor in log.closed_ancestors(view.stream_id):
+            upto = log.pinned_upto(ancestor, without=view.stream_id)
+            report += PruneReport(bytes=_freed(size for _, size in log.content_sizes(ancestor, CONTENT, after=upto)))
+        return report
 
     def _plan(
         self,
@@ -197,8 +205,7 @@ class Planner:
         erase = {version: size for version, size in sizes if version not in needed}
         left = {key for key, row in contents.unreachable if not row.retired} & {*record.dropped}
         hidden = len(contents.shown() - kept | left)
-        freed = sum(max(size - _STUB_BYTES, 0) for size in erase.values())
-        report = PruneReport(1 if hidden or erase or hides else 0, hidden, freed)
+        report = PruneReport(1 if hidden or erase or hides else 0, hidden, _freed(erase.values()))
         return Plan(record, sorted(erase), report)
 
     def _contents(self, view: View) -> _Contents:
@@ -340,6 +347,11 @@ class Planner:
 
     def _locate(self, view: View, namespace: str, checkpoint: str) -> Located | None:
         return self._finder.locate(view, namespace, checkpoint, retired=True)
+
+
+def _freed(sizes: Iterable[int]) -> int:
+    """The bytes that are given back when contents of these sizes are erased."""
+    return sum(max(size - _STUB_BYTES, 0) for size in sizes)
 
 
 def _called_from(cause: Cause) -> str | None:

@@ -30,7 +30,7 @@ _ATTEMPTS = 100
 # How much a listing remembers of what it has read, for the values that come next.
 _REMEMBERED_BYTES = 384 * 1024
 Matching = Callable[[Mapping[str, Any]], bool]
-"""Whether a checkpoint is wanted, by its metadata: known before its values are."""
+"""A filter of checkpoints by their metadata, which is known before their values are."""
 
 
 class Loader:

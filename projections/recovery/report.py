@@ -32,7 +32,7 @@ class Damage(StrEnum):
     VALUE = "value"
     """Stored bytes are not what was stored."""
     SEGMENT = "segment"
-    """What changes are merged into is damaged; the log is not: `Checkpoints.rebuild_segments()` makes it anew."""
+    """A segment of merged changes is damaged; the log is not: `Checkpoints.rebuild_segments()` makes it anew."""
     TYPE = "type"
     """A value of a type that the serializer may not make again. It was not made, and stays as it is."""
     UNREADABLE = "unreadable"

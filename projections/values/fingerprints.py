@@ -10,7 +10,6 @@ be compared.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import accumulate, count, pairwise
 from operator import attrgetter
@@ -20,6 +19,7 @@ from weakref import WeakKeyDictionary
 import ormsgpack
 
 from eventstore.by_fields import ByFields
+from eventstore.frozen import frozen
 
 # Without a default function, and with everything passed on to it that is not exactly a built-in type, whatever is not
 # plain is refused. So are keys that are not text, and integers of more than 64 bits.
@@ -57,7 +57,7 @@ def _name_of(kind: type) -> bytes:
     return name
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@frozen
 class Fingerprints(ByFields):
     """The fingerprints of all parts of a value.
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from eventstore import BadInputError
+from eventstore.arguments import check_texts
 from eventstore.by_fields import ByFields
 from projections.values.parts import Parts
 
@@ -38,14 +39,15 @@ class SnapshotPolicy(ByFields):
     nodes: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        if not self.bytes >= 1:
-            raise BadInputError(f"SnapshotPolicy.bytes is {self.bytes}: a value is read at least once, use 1 or more")
+        if type(self.bytes) not in (int, float) or not self.bytes >= 1:
+            raise BadInputError(f"SnapshotPolicy.bytes is {self.bytes!r}: a value is read at least once, use 1 or more")
         if type(self.rows) is not int or self.rows < 2:
             raise BadInputError(
                 f"SnapshotPolicy.rows is {self.rows!r}: at least two changes can be merged, use a whole number from 2"
             )
         if isinstance(self.nodes, str):
             raise BadInputError(f"SnapshotPolicy.nodes must hold names of nodes: use [{self.nodes!r}]")
+        check_texts("SnapshotPolicy.nodes", self.nodes)
 
 
 DEFAULT_POLICY = SnapshotPolicy()

@@ -71,7 +71,7 @@ class Seen(NamedTuple):
     copiers: Sequence[Copier | None] = ()
 
 
-_NOT_SEEN = Seen()
+_UNSEEN = Seen()
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class Value:
     levels: Levels = ()
     read_bytes: int = 0
     size: int = 0
-    seen: Seen = _NOT_SEEN
+    seen: Seen = _UNSEEN
 
     @property
     def memory(self) -> int:

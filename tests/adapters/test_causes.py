@@ -1,4 +1,4 @@
-"""What an event says of its cause: run, node, task and the caller's metadata, as far as LangGraph tells."""
+"""The cause that an event names: run, node, task and the caller's metadata, as far as LangGraph tells."""
 
 from __future__ import annotations
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,8 +10,7 @@ import psycopg
 import pytest
 
 from eventstore import EventStore
-from eventstore.recorders import Append, Params, Recorder, Rows
-from eventstore.recorders.sqlite import SQLiteRecorder
+from eventstore.recorders import Append, Recorder
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.delta_channels import writing
 from tests.support.relays import Counting
@@ -52,7 +52,7 @@ def saver_on(asked: Asked) -> EventStoreSaver:
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is sent to PostgreSQL, and waited for, on all connections."""
+    """The messages that are sent to PostgreSQL, and waited for, on all connections."""
     sent: list[str] = []
     execute: Any = psycopg.Connection.execute
 
@@ -76,18 +76,20 @@ def test_a_server_is_asked_once_as_a_store_is_opened_and_twice_for_its_first_rea
         assert len(sent) == 3
 
 
-def test_a_file_is_asked_twice_as_a_store_is_opened(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_asked_three_times_as_a_store_is_opened(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     EventStoreSaver.from_conn_string(sqlite_url).__enter__().store.close()
     asked: list[str] = []
-    read = SQLiteRecorder.read
+    connect: Any = sqlite3.connect
 
-    def hear(recorder: SQLiteRecorder, sql: str, params: Params) -> Rows:
-        asked.append(sql)
-        return read(recorder, sql, params)
+    def overheard(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
+        connection.set_trace_callback(asked.append)
+        return connection
 
-    monkeypatch.setattr(SQLiteRecorder, "read", hear)
+    monkeypatch.setattr(sqlite3, "connect", overheard)
     with EventStoreSaver.from_conn_string(sqlite_url):
-        assert len(asked) == 2, "are there migrations, and which"
+        queries = [sql for sql in asked if not sql.startswith("PRAGMA")]
+        assert len(queries) == 3, "whose tables it holds, and whether there are migrations, and which"
 
 
 @pytest.mark.parametrize(("steps", "reads"), [(1, 2), (10, 3), (40, 4), (150, 4)])

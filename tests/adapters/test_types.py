@@ -1,4 +1,4 @@
-"""Which types of stored values are made again: those of the program, as what they were; no others, silently or not."""
+"""The types of stored values that are made again: the program's, as what they were; no others, silently or not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the saver says of itself and of what is wrong: in its users' words, all at once, and at the call."""
+"""The words in which the saver describes itself and errors: its users' own, all at once, and at the call."""
 
 from __future__ import annotations
 
@@ -203,7 +203,7 @@ def test_the_log_of_postgres_is_the_servers_matter(postgres_url: str) -> None:
 
 
 async def test_opening_a_store_leaves_the_event_loop_free(url: str, tmp_path: Path) -> None:
-    """Who holds the write lock lets the opening wait: meanwhile the loop goes on."""
+    """Another connection's write lock makes the opening wait: meanwhile the loop goes on."""
     path = tmp_path / "held.db"
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as holder:
         holder.execute("PRAGMA journal_mode = WAL")
@@ -238,7 +238,7 @@ OPENINGS: list[Callable[[str], Awaitable[object]]] = [
 async def test_an_opening_that_is_cancelled_leaves_nothing_open(
     tmp_path: Path, opening: Callable[[str], Awaitable[object]]
 ) -> None:
-    """Who closes last of all takes SQLite's log along."""
+    """The last connection to close removes SQLite's write-ahead log."""
     path = tmp_path / "store.db"
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as holder:
         holder.execute("PRAGMA journal_mode = WAL")

@@ -56,7 +56,7 @@ def writer_of(recorder: Recorder) -> StreamWriter:
 
 
 def decided(recorder: Recorder, decides: Sequence[Decide], *, alone: Sequence[Decide] = ()) -> tuple[list[Any], int]:
-    """What came of decisions that all wait while the first is being stored, results or errors; how many appends."""
+    """Return results or errors of decisions that all wait while the first is being stored, and how many appends."""
     slow = Slow(recorder)
     writer = writer_of(slow)
 

@@ -1,4 +1,4 @@
-"""What our persistence module for the eventsourcing library does beyond the cases that the library ships."""
+"""Our persistence module for the eventsourcing library, beyond the cases that the library ships."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ contents = st.lists(st.binary(max_size=40), min_size=1, max_size=4)
 
 @dataclass
 class Stream:
-    """What a stream holds, with its past.
+    """The content of a stream, with its past.
 
     Attributes:
         contents: The data of the events; `None` for the one with which a fork begins.

@@ -68,7 +68,7 @@ def test_each_table_of_projections_belongs_to_one_of_them(url: str) -> None:
 
 
 def catalog_of_file(database: sqlite3.Connection) -> dict[str, Any]:
-    """What SQLite knows of its tables, however the statements that made them were spelled."""
+    """Return what SQLite knows of its tables, however the statements that made them were spelled."""
     ask = database.execute
     tables = {name: details for _, name, _, *details in ask("PRAGMA table_list") if not name.startswith("sqlite_")}
     assert {"events", "checkpoints"} <= tables.keys()
@@ -93,7 +93,7 @@ def condition_of(database: sqlite3.Connection, index: str) -> str:
 
 
 def catalog_of_schema(database: psycopg.Connection, schema: str) -> list[list[str]]:
-    """What PostgreSQL knows of the tables of a schema, without the schema's name."""
+    """Return what PostgreSQL knows of the tables of a schema, without the schema's name."""
     catalog = [
         sorted(
             repr([re.sub(rf'"?{schema}"?\.', "", str(column)) for column in row])

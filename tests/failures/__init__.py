@@ -1,1 +1,1 @@
-"""What the store does when it is given what it cannot take, and when something breaks under it."""
+"""The store's reactions when it is given what it cannot take, and when something breaks under it."""

@@ -34,7 +34,7 @@ def anybodys(tmp_path: Path) -> Path:
 
 
 def try_everything(_: Pipe, url: str, flavour: Flavour) -> list[Any]:
-    """What comes of reading and of each way of writing, without any rights."""
+    """Return the outcomes of reading and of each way of writing, without any rights."""
     with EventStoreSaver.from_conn_string("sqlite:///:memory:") as warm:  # imports what may be out of reach later
         save(warm, 1)
         shown(Calls(warm, flavour))

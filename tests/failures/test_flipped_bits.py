@@ -70,7 +70,7 @@ def fill(saver: EventStoreSaver) -> None:
 
 
 def values(number: int) -> dict[str, Any]:
-    """What a run of so many steps has."""
+    """Return the values of a run after so many steps."""
     steps = range(1, number + 1)
     return {
         "list": [f"what step {n:03} added to the list" for n in steps],
@@ -121,7 +121,7 @@ def read_all(make_saver: MakeSaver, unchecked: type[EventStoreError] = NotFoundE
 
 @contextmanager
 def refusing(kind: type[EventStoreError] = EventStoreError) -> Iterator[None]:
-    """What is read here may be refused, by our own errors alone."""
+    """Let a read be refused, by our own errors alone."""
     try:
         yield
     except kind as error:

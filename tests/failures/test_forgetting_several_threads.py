@@ -76,7 +76,7 @@ def die_after(pipe: Pipe, url: str, act: str, case: str, commits: int) -> str:
 
 
 def died(url: str, *arguments: Any) -> bool:
-    """Whether a process that forgets died before it was through."""
+    """Return whether a process that forgets died before it was through."""
     with child(die_after, url, *arguments) as process:
         try:
             return bool(process.result() != "finished")
@@ -85,7 +85,7 @@ def died(url: str, *arguments: Any) -> bool:
 
 
 def seen(saver: EventStoreSaver, case: str) -> list[list[int]]:
-    """What the threads show, each of it true."""
+    """Return what the threads show, and hold that each of it is true."""
     found = {thread: [assert_true(item) for item in shown(saver, thread)] for thread in threads(case)}
     for thread, those in found.items():
         latest = saver.get_tuple(at(thread))

@@ -62,7 +62,7 @@ def busy(saver: EventStoreSaver, threads: int = 3) -> Iterator[list[int]]:
 
 
 def live_on(pipe: Pipe, number: int, saver: EventStoreSaver, flavour: Flavour, rounds: int = 3) -> str:
-    """What a worker does with the store that its parent has opened."""
+    """Save and read as a worker does, with the store that its parent has opened."""
     calls = Calls(saver, flavour)
     thread = f"child {number}"
     for step in range(1, rounds + 1):
@@ -234,7 +234,7 @@ _opened: dict[str, EventStoreSaver] = {}
 
 
 def serve(url: str, number: int) -> bool:
-    """What a worker of a pool does: it uses the store that is there, or opens one."""
+    """Work as a worker of a pool: use the store that is there, or open one."""
     there = url in _opened
     with nullcontext(_opened[url]) if there else EventStoreSaver.from_conn_string(url) as saver:
         save(saver, 1, thread=f"worker {number}")

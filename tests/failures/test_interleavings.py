@@ -1,4 +1,4 @@
-"""What another process does between any two statements of an operation: each place is tried, one after the other."""
+"""Acts of another process between any two statements of an operation: each place is tried, one after the other."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Act = Callable[[EventStoreSaver, str], object]
 
 @pytest.fixture
 def proxy(postgres_url: str) -> Iterator[Proxy]:
-    """What stands before the server, and can let something happen between two statements."""
+    """Yield the proxy before the server, which can let something happen between two statements."""
     with proxied(postgres_url) as proxy:
         yield proxy
 

@@ -28,7 +28,7 @@ Operation = Callable[[Calls, str], Outcome]
 
 @pytest.fixture
 def proxy(postgres_url: str) -> Iterator[Proxy]:
-    """What stands before the server."""
+    """Yield the proxy that stands before the server."""
     with proxied(postgres_url) as proxy:
         yield proxy
 

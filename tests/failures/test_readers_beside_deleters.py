@@ -50,7 +50,7 @@ def a_graph(saver: EventStoreSaver) -> Any:
 
 
 class Changes:
-    """What one writer does: anything, in any order. What is refused because another was faster is no error."""
+    """The changes of one writer: any, in any order. A change that is refused because another was faster is no error."""
 
     def __init__(self, saver: EventStoreSaver, seed: int) -> None:
         self.saver, self.chance = saver, random.Random(seed)
@@ -96,7 +96,7 @@ class Changes:
 
 
 class Reads:
-    """What one reader asks: each kind in turn, of any thread."""
+    """The reads of one reader: each kind in turn, of any thread."""
 
     def __init__(self, saver: EventStoreSaver, seed: int) -> None:
         self.saver, self.chance = saver, random.Random(seed)

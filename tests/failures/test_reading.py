@@ -1,4 +1,4 @@
-"""What is made of stored bytes: only types that are allowed, only with the right key, and never something else."""
+"""The values made of stored bytes: only of allowed types, only with the right key, and never something else."""
 
 from __future__ import annotations
 

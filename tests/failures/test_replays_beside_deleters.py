@@ -1,4 +1,4 @@
-"""What DeltaChannels are replayed from, while another process prunes or deletes it: never a part of it."""
+"""Replays of DeltaChannels, while another process prunes or deletes what they read: never of a part of it."""
 
 from __future__ import annotations
 

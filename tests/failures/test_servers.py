@@ -151,7 +151,7 @@ def test_a_server_that_is_not_there_is_told_of_at_once(postgres_url: str) -> Non
 
 @pytest.fixture
 def proxy(postgres_url: str) -> Iterator[Proxy]:
-    """What stands before the server."""
+    """Yield the proxy that stands before the server."""
     with proxied(postgres_url) as proxy:
         yield proxy
 

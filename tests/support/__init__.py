@@ -1,1 +1,1 @@
-"""What the tests stand on: no module here holds a test, and no test imports from another."""
+"""The ground that the tests stand on: no module here holds a test, and no test imports from another."""

@@ -20,7 +20,7 @@ from tests.support.pace import pace
 
 
 class State(TypedDict, total=False):
-    """What most graphs here have: three notes, a log, and a number."""
+    """The state of most graphs here: three notes, a log, and a number."""
 
     question: str
     left: str
@@ -112,7 +112,7 @@ class Bench:
         return replayed
 
     def planned(self, graph: Pregel[Any, Any, Any, Any], node: str, thread: str = "thread", **options: Any) -> Any:
-        """What a change concerns, from the beginning of a thread's last run."""
+        """Return what a change concerns, from the beginning of a thread's last run."""
         return self.call(self.replays, "affected", graph, thread, self.beginning(thread), node, **options)
 
 

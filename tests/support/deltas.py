@@ -90,7 +90,7 @@ class Scripts:
         return steps
 
     def writes(self, data: st.DataObject, node: str, *, whole: bool = False) -> dict[str, Any]:
-        """What a node writes in one step."""
+        """Draw what a node writes in one step."""
         written: dict[str, Any] = {}
         if data.draw(st.booleans(), "messages?"):
             written["messages"] = self._whole(data, self._messages(data, node), whole)

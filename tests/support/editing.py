@@ -1,4 +1,4 @@
-"""What becomes of a channel's value from one step to the next: small changes, most of them in the very objects."""
+"""The changes of a channel's value from one step to the next: small ones, most of them in the very objects."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from tests.support.making import huge, key, leaf, message, text, value
 
 Way = StrEnum("Way", ["IN_PLACE", "NEW_OUTSIDE", "NEW_THROUGHOUT"])
-"""Whether an edit changes the object itself, a new one with the same parts, or one whose parts are new, too."""
+"""The object that an edit changes: the old one, a new one with the same parts, or one whose parts are new, too."""
 
 
 def edited(old: Any, way: Way, chance: Random, *, deep: int = 2) -> Any:

@@ -55,7 +55,7 @@ def an_agent(saver: EventStoreSaver) -> Any:
 
 
 def hello(number: int = 1) -> dict[str, Any]:
-    """What a person says first."""
+    """Return the input with a person's first words."""
     return {"messages": [HumanMessage("Hello", id=f"hello-{number}")]}
 
 

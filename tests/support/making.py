@@ -112,7 +112,7 @@ def huge(chance: Random) -> Any:
 
 
 def larger_than_a_megabyte(chance: Random) -> Any:
-    """What is rarely in a state, and then replaced whole."""
+    """Return a value of a kind that is rarely in a state, and then replaced whole."""
     size = 1_050_000 + chance.randrange(1000)
     return chance.choice([b"\0\x01" * (size // 2), "é" * (size // 2), ["z" * (size // 2), {"rest": "y" * size}]])
 

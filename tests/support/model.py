@@ -1,4 +1,4 @@
-"""What a saver is held against: threads, namespaces, checkpoints and writes as plain values in memory.
+"""The model that a saver is held against: threads, namespaces, checkpoints and writes as plain values in memory.
 
 It follows LangGraph's own saver in memory where that has an opinion, and this package's documentation where it has not.
 """
@@ -101,7 +101,7 @@ class Model:
         return len(places)
 
     def get(self, thread: str, namespace: str, number: int | None) -> CheckpointTuple | None:
-        """What `get_tuple` has to give."""
+        """Return what `get_tuple` has to give."""
         numbers = [here for space, here in self.shown(thread) if space == namespace]
         wanted = max(numbers, default=None) if number is None else number
         return self._tuple(thread, namespace, wanted) if wanted in numbers and wanted is not None else None
@@ -114,7 +114,7 @@ class Model:
         before: int | None,
         limit: int | None,
     ) -> list[CheckpointTuple]:
-        """What `list` has to give for one thread, in this order."""
+        """Return what `list` has to give for one thread, in this order."""
         found = [
             self._tuple(thread, space, number)
             for space, number in sorted(self.shown(thread), key=lambda place: (place[1], place[0]), reverse=True)
@@ -127,7 +127,7 @@ class Model:
         return found[:limit]
 
     def shown(self, thread: str) -> dict[Place, Kept]:
-        """What a thread shows."""
+        """Return what a thread shows."""
         return self.threads.get(thread, Thread()).shown
 
     def _tuple(self, thread: str, namespace: str, number: int) -> CheckpointTuple:
@@ -152,7 +152,7 @@ class Model:
 
 
 def pending(events: Sequence[Written]) -> dict[tuple[str, int], tuple[str, str, Any]]:
-    """What calls of `put_writes` come to: a task's write is kept once, special ones are replaced."""
+    """Return what calls of `put_writes` come to: a task's write is kept once, special ones are replaced."""
     kept: dict[tuple[str, int], tuple[str, str, Any]] = {}
     for event in events:
         for slot, channel, value in event.writes:

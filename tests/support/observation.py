@@ -1,4 +1,4 @@
-"""What can be seen of a thread, written out so that two savers can be compared by it.
+"""Observations of a thread: all that can be seen of it, written out so that two savers can be compared by it.
 
 Two runs of one script never share ids, times or random version suffixes. `plain` names what repeats
 (`checkpoint 3`) and blots out what cannot repeat; everything else stays exactly as it is, so that

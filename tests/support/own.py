@@ -81,13 +81,13 @@ class Pair(NamedTuple):
 
 
 class Animal(BaseModel):
-    """What fields are declared as."""
+    """The type that fields are declared as."""
 
     name: str
 
 
 class Dog(Animal):
-    """What they hold."""
+    """The type of what they hold."""
 
     tricks: int
 

@@ -36,7 +36,7 @@ class Pace:
 
     @property
     def configurable(self) -> dict[str, Any]:
-        """What a run's config says of its durability: as LangGraph tells it to subgraphs, for want of an argument."""
+        """The durability in a run's config: as LangGraph tells it to subgraphs, for want of an argument."""
         return {"__pregel_durability": self.durability} if self.durability else {}
 
     def begin(self, durability: Durability | None) -> None:

@@ -14,7 +14,7 @@ from projections.diffing.difference import REPLACED, SAME, Difference
 
 
 def patch(before: Any, difference: Difference) -> Any:
-    """What `before` becomes."""
+    """Apply a difference to `before`, and return the result."""
     if difference.kind == SAME:
         return before
     if difference.kind == REPLACED:

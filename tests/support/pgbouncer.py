@@ -58,7 +58,7 @@ class Bouncer:
         return f"postgresql://postgres@127.0.0.1:{self.port}{urlsplit(url).path}"
 
     def log(self) -> str:
-        """What it has written."""
+        """Return the log that it has written."""
         return (self.folder / "log").read_text()
 
 

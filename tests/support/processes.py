@@ -45,7 +45,7 @@ class Child:
             os.kill(self._process.pid, signal.SIGINT)
 
     def result(self) -> Any:
-        """What the work returned. Raises if it raised.
+        """Return what the work returned, or raise if it raised.
 
         What the work itself sends comes before it, and has to be received first.
         """

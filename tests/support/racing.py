@@ -1,4 +1,4 @@
-"""What it takes to let one run come late for certain: a gate at which it waits until others have overtaken it."""
+"""The means to let one run come late for certain: a gate at which it waits until others have overtaken it."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ class Race:
             assert stored
 
     def _is_stored_up_to_the_gate(self, state: StateSnapshot, known: set[str]) -> bool:
-        """Whether a state waits for the gate, and all tasks before it in the run have stored their results."""
+        """Return whether a state waits for the gate, and all tasks before it in the run have stored their results."""
         here, *before = islice(self._ancestry(state), 100)
         for earlier in before:
             if any(task.result is None for task in earlier.tasks):
@@ -155,7 +155,7 @@ class Race:
         return self._rival_graph.update_state(self.stage.here(config), values, as_node=as_node)
 
     def control(self, *given: Any) -> Any:
-        """What the same inputs lead to on a thread that nobody else is at."""
+        """Return what the same inputs lead to on a thread that nobody else is at."""
         results = [Runner(self.stage, self.graph, each, thread("control")).result() for each in given]
         return results[-1]
 

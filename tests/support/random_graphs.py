@@ -39,7 +39,7 @@ class State(TypedDict, total=False):
 
 
 class FailureError(Exception):
-    """What nodes fail with, every other time that they run."""
+    """The error with which nodes fail, every other time that they run."""
 
 
 def a_graph(data: st.DataObject) -> StateGraph[Any, Any, Any, Any]:

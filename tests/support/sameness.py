@@ -1,4 +1,4 @@
-"""Whether two values are the same to the last bit, and whether they share parts. No `__eq__` of a value is asked."""
+"""The sameness of two values to the last bit, and the parts that they share. No `__eq__` of a value is asked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 
 def same(left: Any, right: Any) -> bool:
-    """Whether both are of the same types, have the same parts in the same order, and the same numbers bit by bit."""
+    """Return whether both have the same types, the same parts in the same order, and the same numbers bit by bit."""
     return difference(left, right) is None
 
 

@@ -59,7 +59,7 @@ WRITES = st.lists(
 
 
 def replayed(saver: Any, asked: dict[str, Any]) -> Any:
-    """What channels are replayed from, or that the checkpoint is not shown."""
+    """Return what channels are replayed from, or the error's text if the checkpoint is not shown."""
     try:
         return saver.get_delta_channel_history(**asked)
     except NotFoundError as error:
@@ -225,7 +225,7 @@ class SaverAndModel(TwoSavers):
 
     @rule(caller=calls, thread=THREADS, space=SPACES, number=st.none() | st.integers(0, 40))
     def replay(self, caller: tuple[int, Flavour], thread: str, space: str, number: int | None) -> None:
-        """What channels are replayed from is remembered, and equals what a saver finds that remembers nothing."""
+        """Hold that what channels replay from, remembered or not, is what a saver finds that remembers nothing."""
         asked: dict[str, Any] = {"config": at(thread, number, space), "channels": ["messages", "count", "nothing"]}
         fresh = EventStoreSaver(self.savers[1].store, cache_bytes=0)
         assert replayed(self.by(caller), asked) == replayed(fresh, asked)

@@ -81,7 +81,7 @@ def save(
 
 
 def truth(number: int) -> dict[str, Any]:
-    """What the checkpoint of that number holds, wherever it is told that it be true: most of it is older than it."""
+    """Return the values that make the checkpoint of that number a true one: most of them are older than it."""
     return {"count": number, "third": f"third {number // 3}", "tenth": [number // 10] * 5}
 
 

@@ -66,7 +66,7 @@ class ScriptedChatModel(Answering):
 
 
 def said(messages: Sequence[BaseMessage]) -> list[str]:
-    """What each message says, by whom."""
+    """Return what each message says, and by whom."""
     return [
         f"{message.type}: {message.text}"
         if message.text or not isinstance(message, AIMessage)

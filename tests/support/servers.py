@@ -1,4 +1,4 @@
-"""What stands between a store and its server, and can break: a proxy that cuts connections on demand.
+"""A proxy that stands between a store and its server, and can break: it cuts connections on demand.
 
 It understands as much of PostgreSQL's protocol as it takes to know which statements a client sends at once.
 """
@@ -23,7 +23,7 @@ _SSL, _GSS, _CANCEL = 80877103, 80877104, 80877102
 
 @dataclass
 class Cut:
-    """What to do at one of the next round trips.
+    """An intervention at one of the next round trips.
 
     Attributes:
         trip: At which one, from 0.

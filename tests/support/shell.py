@@ -51,7 +51,7 @@ READING = [
 
 @dataclass(frozen=True)
 class Ran:
-    """What came of a command."""
+    """The outcome of a command."""
 
     code: int
     out: str

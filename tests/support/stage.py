@@ -65,7 +65,7 @@ class Stage:
 
     @property
     def saves_every_step(self) -> bool:
-        """Whether each step of a run leaves a checkpoint, not only its end."""
+        """Return whether each step of a run leaves a checkpoint, not only its end."""
         return self.durability != "exit"
 
     def here(self, config: RunnableConfig | None = None) -> RunnableConfig:
@@ -198,7 +198,7 @@ class Stage:
         return found
 
     def observation(self, *, latest: bool = False) -> list[Any]:
-        """What can be seen of the threads that a scenario touched, comparable with another saver's.
+        """Return what can be seen of the threads that a scenario touched, comparable with another saver's.
 
         All of it, or with `latest` only where the threads stand. Each checkpoint, fetched by its id, is as it is
         when all are listed.

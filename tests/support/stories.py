@@ -16,7 +16,7 @@ from langgraph.types import Command, Overwrite, Send, StateSnapshot, interrupt
 from tests.support.stage import Stage, thread
 
 Step = Any
-"""What is given to a graph: an input, or a function of the state that it stands in."""
+"""A step of a story, given to a graph: an input, or a function of the state that it stands in."""
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ _PAGE = 100
 
 @dataclass(slots=True)
 class _Health:
-    """What was found. `None` is what could not be told, or does not apply."""
+    """The findings. `None` stands for what could not be told, or does not apply."""
 
     ok: bool = True
     problems: list[str] = field(default_factory=list)

@@ -28,7 +28,7 @@ from tests.support.stories import append
 from .conftest import SaverInMemory
 
 WORK = ["a", "b", "?x", "?y", "sub"]
-"""What a run can be told to do: say a word, ask a question, or call the subgraph, which asks one."""
+"""The work that a run can be told to do: say a word, ask a question, or call the subgraph, which asks one."""
 
 
 class Sub(TypedDict, total=False):
@@ -169,7 +169,7 @@ def an_update(data: st.DataObject, config: RunnableConfig, at: int) -> Callable[
 
 
 def outcome(step: Callable[[Pregel], Any], graph: Pregel) -> Any:
-    """What came of a step: its result, or that LangGraph refused it."""
+    """Return the result of a step, or the name of the error with which LangGraph refused it."""
     try:
         result = step(graph)
     except (EmptyInputError, InvalidUpdateError, RuntimeError) as refused:

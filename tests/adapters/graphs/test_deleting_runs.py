@@ -72,7 +72,7 @@ def test_threads_without_such_a_run_stay_as_they_were(stage: Stage) -> None:
 
 
 def is_of(saved: Any, name: str) -> bool:
-    """Whether a run of that name saved a checkpoint."""
+    """Return whether a run of that name saved a checkpoint."""
     return bool(saved.metadata["run_id"].endswith(f"/{name}"))
 
 

@@ -44,7 +44,7 @@ def working(saver: EventStoreSaver, **options: Any) -> Any:
 
 
 def expected(name: str) -> list[str]:
-    """What the log of a finished run of that name holds."""
+    """Return what the log of a finished run of that name holds."""
     return [f"{name} 0", f"{name} 1", f"{name} 2", f"{name} answered"]
 
 

@@ -32,7 +32,7 @@ def changing(change: Any, steps: int) -> StateGraph[Any, Any, Any, Any]:
 
 
 async def shelves(stage: Stage, graph: Any) -> list[tuple[Any, Any]]:
-    """What each checkpoint holds, first to last."""
+    """Return the items and the index that each checkpoint holds, first to last."""
     history = reversed(await stage.history(graph))
     return [(shown.values["items"], shown.values["index"]) for shown in history if "items" in shown.values]
 

@@ -36,7 +36,7 @@ def place(saved: CheckpointTuple) -> tuple[str, str]:
 
 
 def on(stage: Stage, scenario: Any) -> list[Any]:
-    """What an async function of a stage returns."""
+    """Run an async function of a stage, and return what it returns."""
     returned: list[Any] = []
 
     async def keep(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""What is due, what is pending and which questions are open: all tell of a thread what LangGraph's `get_state` does."""
+"""Accounts of a thread's due and pending work, and its open questions: all tell what LangGraph's `get_state` does."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from tests.support.stories import delta_state
 
 
 def of_state(state: StateSnapshot) -> Any:
-    """What LangGraph tells of a step: what is due, and of each task what it asks, and failed with."""
+    """Return what LangGraph tells of a step: what is due, and of each task what it asks, and failed with."""
     tasks = [
         (task.name, sorted(asked.id for asked in task.interrupts), None if task.error is None else str(task.error))
         for task in state.tasks

@@ -41,7 +41,7 @@ def agent(bench: Bench, calls: Counter[str], sky: str) -> Pregel[Any, Any, Any, 
 
 
 def is_call_of(name: str) -> Any:
-    """Whether what a task was sent is a call of that tool."""
+    """Return a test of whether what a task was sent is a call of that tool."""
     return lambda sent: sent[0]["name"] == name
 
 

@@ -50,13 +50,13 @@ def positions(found: Iterator[AuditEntry]) -> list[int]:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def busy(request: pytest.FixtureRequest, pg_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audit]:
+def busy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audit]:
     """The audit of some hundred events of all kinds."""
     if request.param == "sqlite":
         with EventStore.open(tmp_path_factory.mktemp("audit") / "store.db", synchronous="NORMAL") as store:
             yield filled(store)
         return
-    with fresh_database(pg_server) as url, EventStore.open(url) as store:
+    with fresh_database(request.getfixturevalue("pg_server")) as url, EventStore.open(url) as store:
         yield filled(store)
 
 
@@ -150,7 +150,7 @@ def test_what_is_found_is_what_meets_all_that_was_asked_in_pages_of_any_size(
 
 
 def searched(table: AuditTable, end: int, limit: int, *, few_streams: int = FEW_STREAMS, **asked: Any) -> list[int]:
-    """What a search finds up to a position, page by page, with what it is made with."""
+    """Return the positions that a search, made of the audit's own parts, finds up to `end`, page by page."""
     wanted, found = Wanted(**asked), []
     window = Window(0, end + 1, wanted.newest_first)
     search = Search(table, wanted, few_streams=few_streams)

@@ -1,4 +1,4 @@
-"""What a prune or a delete has erased is not kept by the audit, whenever it comes."""
+"""The audit keeps nothing that a prune or a delete has erased, whenever that comes."""
 
 from __future__ import annotations
 

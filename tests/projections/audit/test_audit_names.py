@@ -17,7 +17,7 @@ MakeSaver = Callable[..., EventStoreSaver]
 
 
 def wrote(saver: EventStoreSaver, packet: int, task: str, *, thread: str = "thread", number: int = 1) -> None:
-    """What a packet's task writes."""
+    """Put the writes of a packet's task."""
     config: Any = at(thread, number)
     saver.put_writes(config, [("log", task)], task, f"~__pregel_push, {packet:010d}, 0000000000")
 

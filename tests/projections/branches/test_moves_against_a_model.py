@@ -42,7 +42,7 @@ class Branch(Thread):
     calls: int = 0
 
     def shows_what(self, other: Branch) -> bool:
-        """Whether it shows the same."""
+        """Return whether it shows the same as another."""
         written = [
             {place: pending(events) for place, events in branch.events.items() if events} for branch in (self, other)
         ]
@@ -55,7 +55,7 @@ class Branch(Thread):
         return Branch(shown, events, dict(self.moments), set(), self.calls)
 
     def back_at(self, place: Place) -> Branch:
-        """What the thread shows when it is put back to a checkpoint: what led there, and a question that was open."""
+        """Return what a thread put back to a checkpoint shows: what led there, and a question that was open."""
         moment = self.moments[place]
         branch = moment.snapshot()
         asked = question(self.events.get(place, []))
@@ -87,7 +87,7 @@ class Branch(Thread):
 
 
 def question(events: Sequence[Written]) -> list[Written]:
-    """What was written until the first answer, if there was a question."""
+    """Return what was written until the first answer, if there was a question."""
     asked: set[str] = set()
     before: list[Written] = []
     for event in events:
@@ -241,7 +241,7 @@ class History(SaverAndModel):
 
     @rule(caller=calls, thread=THREADS, space=SPACES, later=st.booleans())
     def write_ahead(self, caller: tuple[int, Flavour], thread: str, space: str, later: bool) -> None:
-        """What a task writes before its checkpoint is saved, as it arrives by default."""
+        """Put a task's write before its checkpoint is saved, as it arrives by default."""
         self.latest += 1
         number = self.latest
         config = at(thread, number, space)

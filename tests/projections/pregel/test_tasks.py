@@ -1,4 +1,4 @@
-"""What a task is called, by its path and the packets of its checkpoint."""
+"""The names of tasks, by their paths and the packets of their checkpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a thread's checkpoints are called, and how much there is."""
+"""The ids of a thread's checkpoints, and the statistics of how much there is."""
 
 from __future__ import annotations
 

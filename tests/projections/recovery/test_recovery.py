@@ -56,7 +56,7 @@ def head_of(found: StalledThread) -> RecoveryPoint:
 
 
 def statuses(point: RecoveryPoint) -> dict[str | None, str]:
-    """What became of the tasks of a step, by their nodes."""
+    """Return the statuses of a step's tasks, by their nodes."""
     return {task.node: task.status for task in point.tasks}
 
 

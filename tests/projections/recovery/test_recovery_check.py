@@ -54,7 +54,7 @@ def check(saver: EventStoreSaver, name: str = "thread", flavour: Flavour = Flavo
 
 
 def found(report: Report) -> list[tuple[Damage, int, str | None]]:
-    """What a report finds, without the words."""
+    """Return the findings of a report, without the words."""
     assert all(finding.message for finding in report.findings)
     return [(finding.kind, finding.version, finding.channel) for finding in report.findings]
 

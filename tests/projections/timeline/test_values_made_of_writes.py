@@ -62,7 +62,7 @@ def of(stage: Stage) -> Any:
 
 
 async def shown(stage: Stage, snapshot: StateSnapshot, graph: Pregel | None) -> dict[str, Any]:
-    """What history shows of the channels at a checkpoint."""
+    """Return what history shows of the channels at a checkpoint."""
     found = await stage.call(of(stage), "state", snapshot.config, graph=graph)
     assert set(found.folded) <= set(CHANNELS)
     assert set(found.folded.values()) <= ({"the graph's reducer"} if graph else set(BY_SHAPE.values()))
@@ -72,7 +72,7 @@ async def shown(stage: Stage, snapshot: StateSnapshot, graph: Pregel | None) -> 
 
 
 def held(snapshot: StateSnapshot) -> dict[str, Any]:
-    """What LangGraph shows of them."""
+    """Return what LangGraph shows of them."""
     return {channel: snapshot.values[channel] for channel in CHANNELS}
 
 

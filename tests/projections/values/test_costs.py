@@ -1,4 +1,4 @@
-"""What is stored and read follows what changed: counted in bytes and rows, not timed."""
+"""The costs of storing and reading follow what changed: counted in bytes and rows, not timed."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ def _sorted(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def named(error: ChecksumError | None) -> tuple[str, str, int] | None:
-    """What the error names."""
+    """Return the thread, channel and version that the error names, if there is one."""
     return (error.thread, error.channel, error.version) if error else None
 
 

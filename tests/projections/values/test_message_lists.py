@@ -51,7 +51,7 @@ class Conversation(TypedDict):
 
 
 def deed(what: str, messages: list[Any], name: str, place: int) -> list[Any] | None:
-    """What a node returns for the messages, and what it does to them itself."""
+    """Do to the messages what a node does to them itself, and return what it returns for them."""
     one: Any = messages[place % len(messages)] if messages else HumanMessage("nobody", id="nobody")
     match what:
         case "answer":

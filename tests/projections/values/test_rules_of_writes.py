@@ -46,7 +46,7 @@ FILE_WRITES = st.lists(
 
 
 def replayed(reducer: Any, kind: type, writes: list[Any]) -> Any:
-    """What LangGraph's own channel makes of writes."""
+    """Return what LangGraph's own channel makes of writes."""
     channel: Any = DeltaChannel(reducer, kind).from_checkpoint(kind())
     channel.replay_writes([("", "", write) for write in writes])
     return channel.get()

@@ -1,4 +1,4 @@
-"""What the tests of values compare with: it must not be taken in by what takes in `==`."""
+"""The comparison that the tests of values use: it must not be taken in by what takes in `==`."""
 
 from __future__ import annotations
 

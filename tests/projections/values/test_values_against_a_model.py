@@ -63,7 +63,7 @@ class Stored:
 
 @dataclass
 class Live:
-    """What a run has in its hands: the checkpoint it stands at, and the very objects that it put or read."""
+    """A run in progress: the checkpoint it stands at, and the very objects that it put or read."""
 
     number: int
     state: dict[str, Any]
@@ -73,7 +73,7 @@ Do = StrEnum(
     "Do",
     ["EDIT", "EDIT_DEEP_INSIDE", "MAKE", "ENLARGE", "REMOVE", "DROP", "PUT_AS_IT_IS", "SHARE", "CHANGE_IN_SECRET"],
 )
-"""What a step does to a channel. `REMOVE`: it has no value any more, but a version; `DROP`: the graph does not have it
+"""An act of a step on a channel. `REMOVE`: it has no value any more, but a version; `DROP`: the graph does not have it
 any more. `SHARE`: the object of another channel, perhaps of another thread. `CHANGE_IN_SECRET`: in place, unnamed."""
 
 THREADS = st.sampled_from(["one", "two", "three"])
@@ -271,7 +271,7 @@ class ValuesAndModel(TwoSavers):
     def put_writes(
         self, caller: Caller, thread: str, space: str, task: str, channels: Sequence[str], which: int, seed: int
     ) -> None:
-        """What a task wrote: it is changed as soon as it is saved."""
+        """Put a task's writes, and change them as soon as they are saved."""
         if numbers := self.numbers(thread, space):
             number, chance = numbers[-1 - which % len(numbers)], Random(seed)
             writes = [(channel, value(chance)) for channel in channels]
@@ -300,7 +300,7 @@ class ValuesAndModel(TwoSavers):
 
     @rule(which=st.integers(0, 1), how=st.sampled_from(DISTURBANCES))
     def disturb(self, which: int, how: str) -> None:
-        """What makes no difference to anybody."""
+        """Do something that makes no difference to anybody."""
         match how:
             case "open again":
                 self.savers[which].store.close()
@@ -349,7 +349,7 @@ class ValuesAndModel(TwoSavers):
     @precondition(lambda self: self.enciphers)
     @rule(which=st.integers(0, 1), thread=THREADS)
     def get_without_the_key(self, which: int, thread: str) -> None:
-        """What is not enciphered is read as ever; the rest is refused."""
+        """Read without the key: what is not enciphered is read as ever; the rest is refused."""
         without = EventStoreSaver(self.savers[which].store, serde=PLAIN)
         try:
             found = without.get_tuple(at(thread))

@@ -30,7 +30,7 @@ from langgraph.checkpoint.eventstore._given import several
 from langgraph.checkpoint.eventstore._listing import listed
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._opening import OpeningSaver
-from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer, typed
+from langgraph.checkpoint.eventstore._serde import AllowedTypes, serializer_of
 from langgraph.checkpoint.eventstore._translation import (
     as_of_now,
     matches,
@@ -41,6 +41,7 @@ from langgraph.checkpoint.eventstore._translation import (
 )
 from langgraph.checkpoint.eventstore._turns import Run, Ticket, Turns
 from projections import CACHE_BYTES, Checkpoints, SavedCheckpoint, SnapshotPolicy
+from projections.checkpoints.options import check_options
 from projections.pregel import SENDS
 
 if TYPE_CHECKING:
@@ -103,11 +104,8 @@ class EventStoreSaver(Forgetting):
             raise BadInputError(
                 "a saver is built on an open EventStore; with a URL, use EventStoreSaver.from_conn_string"
             )
-        if concurrent_runs not in ("keep", "reject"):
-            raise BadInputError(f"concurrent_runs is {concurrent_runs!r}: use 'keep' or 'reject'")
-        if serde is not None and allowed_types is not None:
-            raise BadInputError("allowed_types is for the default serializer: give your own its allowlist instead")
-        super().__init__(serde=StrictSerializer(allowed_types) if serde is None else typed(serde))
+        _check_runs(concurrent_runs)
+        super().__init__(serde=serializer_of(serde, allowed_types))
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
         self._nodes = Nodes()
@@ -144,14 +142,16 @@ class EventStoreSaver(Forgetting):
             BadInputError: The URL or an option makes no sense: at this call, nothing is opened.
         """
         check_store(url, options)
+        check_options(migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
+        _check_runs(concurrent_runs)
+        serializer = serializer_of(serde, allowed_types)
 
         def open_saver() -> EventStoreSaver:
             store = EventStore.open(url, migrate=migrate, **options)
             try:
                 return cls(
                     store,
-                    serde=serde,
-                    allowed_types=allowed_types,
+                    serde=serializer,
                     concurrent_runs=concurrent_runs,
                     migrate=migrate,
                     cache_bytes=cache_bytes,
@@ -345,3 +345,8 @@ class EventStoreSaver(Forgetting):
         run = own or Run()
         self._turns.loads(run, where.thread, where.namespace, head)
         return None if own else Ticket.of(run)
+
+
+def _check_runs(concurrent_runs: object) -> None:
+    if concurrent_runs not in ("keep", "reject"):
+        raise refused("concurrent_runs", concurrent_runs, "use 'keep' or 'reject'")

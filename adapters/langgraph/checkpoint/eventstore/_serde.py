@@ -33,7 +33,7 @@ class StrictSerializer(JsonPlusSerializer):
     """
 
     reads_joined = True
-    """What it wrote as msgpack may be joined to one array of msgpack, and read at once: see `Serializer`."""
+    """Values that it wrote as msgpack may be joined to one array of msgpack, and read at once: see `Serializer`."""
 
     def __init__(self, allowed_types: AllowedTypes | None = None) -> None:
         super().__init__(allowed_msgpack_modules=None)
@@ -93,6 +93,21 @@ class StrictSerializer(JsonPlusSerializer):
             first, *more = [(*name, reason) for name, reason in making.failed.items()]
             raise TypeChangedError(*first, more)
         return value
+
+
+def serializer_of(
+    serde: SerializerProtocol | UntypedSerializerProtocol | None, allowed_types: AllowedTypes | None
+) -> SerializerProtocol:
+    """Return the serializer that a saver's options ask for.
+
+    Raises:
+        BadInputError: It is no serializer, these are no types, or both are given.
+    """
+    if serde is None:
+        return StrictSerializer(allowed_types)
+    if allowed_types is not None:
+        raise BadInputError("allowed_types is for the default serializer: give your own its allowlist instead")
+    return typed(serde)
 
 
 def typed(serde: SerializerProtocol | UntypedSerializerProtocol) -> SerializerProtocol:
