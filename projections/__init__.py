@@ -14,17 +14,8 @@ if TYPE_CHECKING:
     from projections.diffing.content import ABSENT
     from projections.diffing.difference import Difference, Edit, Part, Step, diff
     from projections.diffing.rendering import Line, render
-    from projections.model import (
-        Branch,
-        ChannelHistory,
-        Forked,
-        Moved,
-        NewCheckpoint,
-        NewWrites,
-        Promoted,
-        PruneReport,
-        SavedCheckpoint,
-    )
+    from projections.model import ChannelHistory, NewCheckpoint, NewWrites, SavedCheckpoint
+    from projections.outcomes import Branch, Forked, Moved, Promoted, PruneReport
     from projections.reading.statistics import Statistics, TopicStatistics, statistics_of
     from projections.reading.steps import Writer
     from projections.recovery.points import RecoveryPoint, StalledPage, StalledThread, TaskState
@@ -101,17 +92,8 @@ _LATER = {
     "projections.checkpoints.checkpoints": ("Checkpoints",),
     "projections.checkpoints.options": ("CACHE_BYTES",),
     "projections.checkpoints.preparing": ("Prepared", "prepare_checkpoint", "prepare_writes"),
-    "projections.model": (
-        "Branch",
-        "ChannelHistory",
-        "Forked",
-        "Moved",
-        "NewCheckpoint",
-        "NewWrites",
-        "Promoted",
-        "PruneReport",
-        "SavedCheckpoint",
-    ),
+    "projections.model": ("ChannelHistory", "NewCheckpoint", "NewWrites", "SavedCheckpoint"),
+    "projections.outcomes": ("Branch", "Forked", "Moved", "Promoted", "PruneReport"),
     "projections.values.merging": ("SnapshotPolicy",),
     "projections.values.serializer": ("Serializer",),
     "projections.audit.audit": ("Audit",),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Literal, TypeVar
 
 from eventstore.errors import ConnectionLostError, UnavailableError
@@ -85,7 +84,7 @@ class Relay:
 
     def _relayed(self, append: Append) -> Append:
         work = append.work
-        return replace(append, work=lambda session: work(_RelayedSession(session, self))) if work else append
+        return append._replace(work=lambda session: work(_RelayedSession(session, self))) if work else append
 
 
 class _RelayedSession:

@@ -18,8 +18,8 @@ from projections.records import (
     WRITES_SAVED,
     CheckpointRecord,
     WritesRecord,
-    name_before,
 )
+from projections.records.promotions import name_before
 
 Record = CheckpointRecord | WritesRecord
 
@@ -140,9 +140,9 @@ def _channels(record: Record | None) -> Sequence[str]:
 def _without_values(record: Record, cause: Cause) -> Record | None:
     """Return what names of tasks follow from; `None` if none does."""
     if isinstance(record, CheckpointRecord):
-        return replace(record, manifest={}, changes={}, versions_seen={}, extras=None) if record.packets else None
+        return record._replace(manifest={}, changes={}, versions_seen={}, extras=None) if record.packets else None
     if (cause.node is None and is_sent(record.task_path)) or (cause.task == NOBODY and record.packets):
-        return replace(record, writes=[write._replace(data=b"") for write in record.writes])
+        return record._replace(writes=[write._replace(data=b"") for write in record.writes])
     return None
 
 

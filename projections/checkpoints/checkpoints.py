@@ -13,10 +13,11 @@ from eventstore.arguments import check_callable, check_kind, checked, checks_its
 from eventstore.events import Appended
 from eventstore.recorders import Session
 from eventstore.workers import Workers, twin
+from projections.causes import caused
 from projections.checkpoints.options import CACHE_BYTES, check_options
 from projections.checkpoints.preparing import Prepared, check_prepared, prepare_checkpoint, prepare_writes
 from projections.checkpoints.saving import Saver
-from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
+from projections.model import ChannelHistory, NewCheckpoint, NewWrites, SavedCheckpoint
 from projections.reading.absent import check_all_there
 from projections.reading.finding import Finder
 from projections.reading.loading import Loader, Matching
@@ -31,6 +32,7 @@ from projections.values.serializer import Serializer
 if TYPE_CHECKING:
     from projections.branches.moving import Mover
     from projections.checkpoints.segments import SegmentRows
+    from projections.outcomes import Moved, PruneReport
     from projections.pruning.forgetting import Forgetter
 
 Strategy = Literal["keep_latest", "delete"]
@@ -228,7 +230,7 @@ class Checkpoints:
             NotFoundError: The thread shows no such checkpoint.
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
-        from projections.branches.moving import Target, caused
+        from projections.branches.moving import Target
 
         target = Target(to, step, time, back)
         namespace = self.finder.namespace_of(thread, to) if namespace is None else namespace
@@ -256,8 +258,6 @@ class Checkpoints:
             NotFoundError: There is nothing to undo; after a prune there is nothing left that could come back.
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
-        from projections.branches.moving import caused
-
         return self.mover.undo(thread, caused(cause, reason), expected_version)
 
     arollback = twin(rollback)
@@ -328,6 +328,8 @@ class Checkpoints:
         Raises:
             NotFoundError: Some of the threads are not there; nothing was pruned.
         """
+        from projections.outcomes import PruneReport
+
         if strategy not in ("keep_latest", "delete"):
             raise refused("strategy", strategy, "use 'keep_latest' or 'delete'")
         self._check_there(threads, missing_ok=missing_ok)

@@ -13,12 +13,13 @@ from dataclasses import dataclass, field
 from eventstore import ConflictError, EventStore
 from eventstore.codec.envelope import erased, is_erased
 from eventstore.events import Cause
-from projections.model import PruneReport
+from projections.outcomes import PruneReport
 from projections.reading.chains import Wanted
 from projections.reading.finding import Finder
 from projections.reading.located import Located, opened, record_of
 from projections.reading.view import View, payloads
-from projections.records import CONTENT, MOVES, THREAD_PRUNED, CheckpointRecord, PruneRecord, TakenOver
+from projections.records import CONTENT, MOVES, THREAD_PRUNED, CheckpointRecord, TakenOver
+from projections.records.prunes import PruneRecord
 from projections.tables import Source, Tables
 
 Key = tuple[str, str]

@@ -3,13 +3,13 @@
 Namespace, checkpoint, run, node, task and metadata stand in each event's cause; the data holds the rest, as msgpack.
 Every channel write is in one event: a task's writes in `writes.saved` as the task made them, a step's results in
 `checkpoint.saved` as changes of the channels that got a new version.
+
+What prunes and promotions record is in `prunes.py` and `promotions.py`: a program that only saves starts without them.
 """
 
 from projections.records.changes import pack_channel, pack_segment, unpack_channel, unpack_segment
 from projections.records.checkpoint import HERE, CheckpointRecord, Entry, Manifest
 from projections.records.moves import ALL_OF_IT, MoveRecord, Point, TakenOver, shown_by_fork
-from projections.records.promotions import name_before, promotion
-from projections.records.prunes import PruneRecord
 from projections.records.topics import (
     BRANCH_DELETED,
     CHECKPOINT_SAVED,
@@ -48,14 +48,11 @@ __all__ = [
     "Manifest",
     "MoveRecord",
     "Point",
-    "PruneRecord",
     "TakenOver",
     "Write",
     "WritesRecord",
-    "name_before",
     "pack_channel",
     "pack_segment",
-    "promotion",
     "shown_by_fork",
     "unpack_channel",
     "unpack_segment",

@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 
 import ormsgpack
 
+from eventstore.by_fields import ByFields
 from eventstore.frozen import frozen
 
 # Without a default function, and with everything passed on to it that is not exactly a built-in type, whatever is not
@@ -57,7 +58,7 @@ def _name_of(kind: type) -> bytes:
 
 
 @frozen
-class Fingerprints:
+class Fingerprints(ByFields):
     """The fingerprints of all parts of a value.
 
     Those of models are kept in one piece: many are taken, and compared, in the time of a few.

@@ -13,15 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from eventstore import BadInputError
 from eventstore.arguments import check_texts
-from eventstore.frozen import frozen
+from eventstore.by_fields import ByFields
 from projections.values.parts import Parts
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotPolicy:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SnapshotPolicy(ByFields):
     """When more is stored than what changed, so that reading stays cheap.
 
     Attributes:
@@ -52,8 +53,7 @@ class SnapshotPolicy:
 DEFAULT_POLICY = SnapshotPolicy()
 
 
-@frozen
-class Level:
+class Level(NamedTuple):
     """The position of the latest among changes, or among segments of one level.
 
     Attributes:
@@ -65,8 +65,7 @@ class Level:
     anchor: Parts
 
 
-@frozen
-class Merge:
+class Merge(NamedTuple):
     """A segment to be made: it leads from the `anchor` to the present, and has this `path` and number of a `level`."""
 
     level: int

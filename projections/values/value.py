@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventstore import TypeChangedError, TypeNotAllowedError, UnserializableError
-from eventstore.frozen import frozen
 from projections.values.change import (
     DICT,
     LIST,
@@ -58,8 +57,7 @@ _PART_MEMORY = 1_200
 _COPIES_IN_MEMORY = 4
 
 
-@frozen
-class Seen:
+class Seen(NamedTuple):
     """One serializer's knowledge of a value's parts. It is replaced, never changed: readers are on several threads.
 
     Attributes:
@@ -120,7 +118,7 @@ class Value:
         """Use copiers that were made for other values, if this one has none."""
         seen = self._seen_by(serializer)
         if not seen.copiers:
-            self.seen = replace(seen, copiers=[*map(copiers.get, self.parts.stored)])
+            self.seen = seen._replace(copiers=[*map(copiers.get, self.parts.stored)])
 
     def copiers(self, serializer: Serializer) -> dict[Part, Copier]:
         """The copiers of the parts, as far as they are made; none of a whole value, which is no part of another."""
@@ -140,7 +138,7 @@ class Value:
         }
         filled = [copier or made[part] for part, copier in zip(stored, copiers, strict=True)]
         if made:
-            self.seen = replace(seen, copiers=filled)
+            self.seen = seen._replace(copiers=filled)
         return filled, made
 
     def fingerprints_for(self, serializer: Serializer) -> Fingerprints:
@@ -150,7 +148,7 @@ class Value:
         if seen.fingerprints or not copiers or len(copiers) < len(seen.copiers):
             return seen.fingerprints
         fingerprints = _fingerprints(self.kind, [copier() for copier in copiers])
-        self.seen = replace(seen, fingerprints=fingerprints)
+        self.seen = seen._replace(fingerprints=fingerprints)
         return fingerprints
 
     def _restore_whole(self, serializer: Serializer) -> Any:
@@ -178,8 +176,7 @@ class Value:
         return seen if seen.serializer is serializer else Seen(serializer)
 
 
-@frozen
-class NewValue:
+class NewValue(NamedTuple):
     """A value that is about to be recorded.
 
     Attributes:

@@ -25,7 +25,8 @@ from eventstore import (
 )
 from eventstore.recorders import Append, Params, Recorder, Rows, Statement
 from eventstore.testing import Relay
-from eventstore.writing import Decide, Storing, once
+from eventstore.writing import Decide, Storing
+from eventstore.writing.idempotency import once
 from eventstore.writing.stream_writer import StreamWriter
 
 WRITERS = 6

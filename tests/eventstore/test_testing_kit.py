@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import get_args
 from uuid import uuid4
 
@@ -100,14 +99,14 @@ class Partial(Relay):
     """Stores the first event of several."""
 
     def append(self, *appends: Append) -> bool:
-        return self.inner.append(*(replace(append, rows=append.rows[:1]) for append in appends))
+        return self.inner.append(*(append._replace(rows=append.rows[:1]) for append in appends))
 
 
 class Alone(Relay):
     """Stores the first of several streams, and nothing that goes with an append."""
 
     def append(self, *appends: Append) -> bool:
-        return self.inner.append(replace(appends[0], then=(), work=None))
+        return self.inner.append(appends[0]._replace(then=(), work=None))
 
 
 class Repeating(Relay):

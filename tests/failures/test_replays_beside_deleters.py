@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import ormsgpack
@@ -115,7 +114,7 @@ def test_a_damaged_write_is_refused_by_who_follows_the_thread_as_by_who_reads_it
     schema, cause, data = ormsgpack.unpackb(unseal(payload), option=UNPACK)
     record = WritesRecord.unpack(data)
     damaged = [write._replace(data=write.data.replace(b"damaged", b"DAMAGED")) for write in record.writes]
-    changed = replace(record, writes=damaged).pack()
+    changed = record._replace(writes=damaged).pack()
     put_in_place(url, version, seal(ormsgpack.packb([schema, cause, changed], option=PACK)))
     for saver in (make_saver(), warm):
         with pytest.raises(ChecksumError):

@@ -13,7 +13,8 @@ from benchmarks.audit import event, fill, run_id
 from eventstore import EventStore, NewEvent
 from projections import Audit
 from projections.audit.searching import FEW_STREAMS
-from projections.records import CHECKPOINT_SAVED, THREAD_PROMOTED, WRITES_SAVED, promotion
+from projections.records import CHECKPOINT_SAVED, THREAD_PROMOTED, WRITES_SAVED
+from projections.records.promotions import promotion
 from projections.tables.audit import AuditTable
 from tests.conftest import fresh_database
 from tests.support.plans import Statement, costly, overheard, plans

@@ -13,7 +13,8 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import ChecksumError, CorruptionError, UnknownFormatError
 from projections.reading.pending import fold
-from projections.records import CheckpointRecord, Entry, PruneRecord, TakenOver, Write, WritesRecord
+from projections.records import CheckpointRecord, Entry, TakenOver, Write, WritesRecord
+from projections.records.prunes import PruneRecord
 from projections.values.change import Change, Location, restore, whole
 
 PLACE = Location("thread", "channel", 7)
