@@ -1,0 +1,229 @@
+"""Objects that readers were given: they are given again as soon as nobody else holds them.
+
+Ten thousand messages that are made anew for each reader are looked through by Python's garbage collector, again and
+again, while other work waits. Those of the last reader are not new to it.
+
+An object is given again only if nobody could tell: nobody holds it, or anything in it that can be changed, and its
+fingerprint says that it is what was stored. Who holds it is known where CPython counts references. Elsewhere, nothing
+is given again.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import chain
+from operator import attrgetter, call, eq, is_not, itemgetter
+from typing import Any
+from weakref import getweakrefcount
+
+from projections.values.copiers import FIXED, Copier, changeable_in
+from projections.values.fingerprints import Fingerprints, fingerprints_of
+from projections.values.parts import INSERT
+
+# How many objects are looked at together: if one of them is not as it was, all of these are made anew.
+_PIECE = 256
+# A caller may hold the state that a run ended with until the next one ends: then two sets take turns.
+_SETS = 2
+
+_fields = attrgetter("__dict__")
+_fields_set = attrgetter("__pydantic_fields_set__")
+_extra = attrgetter("__pydantic_extra__")
+_is_some: Callable[[Any], bool] = partial(is_not, None)
+_expected = attrgetter("fields_set")
+_containers = attrgetter("containers")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What many models have alike.
+
+    Attributes:
+        containers: Gives the lists and dicts among a model's fields, as a tuple.
+        fields_set: The names of the fields that were set.
+    """
+
+    containers: Callable[[dict[str, Any]], tuple[Any, ...]]
+    fields_set: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What one reader was given, part by part.
+
+    Attributes:
+        items: The objects; `None` for what cannot be given again.
+        shapes: Their shapes.
+    """
+
+    items: list[Any]
+    shapes: list[Shape | None]
+
+    def held(self, fingerprints: Fingerprints) -> list[int]:
+        """The indexes of those that somebody else may hold, or that are not what was stored, by its fingerprints."""
+        # In this order: who has only a weak reference could otherwise get the object after it was counted.
+        if not _ALONE or any(map(getweakrefcount, self.items)):
+            return [*range(len(self.items))]
+        counts = _counts(self.items)
+        ends = fingerprints.ends
+        found: list[int] = []
+        for start in range(0, len(counts), _PIECE):
+            piece = range(start, min(start + _PIECE, len(counts)))
+            alone: Sequence[int] = piece
+            if counts[start : piece.stop].count(_ALONE) < len(piece):
+                alone = [index for index in piece if counts[index] == _ALONE]
+                found += [index for index in piece if counts[index] != _ALONE]
+            if alone and not self._are_untouched(alone, fingerprints.at(alone, ends)):
+                found += alone
+        return found
+
+    def moved(self, recipe: Sequence[int]) -> Given:
+        """What was given of the parts that a recipe copies; nothing of those that it inserts."""
+        items: list[Any] = []
+        shapes: list[Shape | None] = []
+        for start, count in zip(recipe[::2], recipe[1::2], strict=True):
+            items += [None] * count if start == INSERT else self.items[start : start + count]
+            shapes += [None] * count if start == INSERT else self.shapes[start : start + count]
+        return Given(items, shapes)
+
+    def _are_untouched(self, indexes: Sequence[int], fingerprints: Fingerprints) -> bool:
+        """Return whether nobody holds anything within these objects, which nobody holds, and they are what was stored.
+
+        What they are is looked at last, when nobody can change it any more.
+        """
+        parts = [*map(self.items.__getitem__, indexes)]
+        shapes = [*map(self.shapes.__getitem__, indexes)]
+        try:
+            return _is_nothing_shared(parts, shapes) and fingerprints.begin(parts)
+        except (AttributeError, KeyError, TypeError):  # a slot or a field is gone, or is something else
+            return False
+
+
+class Lent:
+    """What the last readers of a value were given, for one who takes it.
+
+    Args:
+        given: What each of them was given, the earliest first.
+    """
+
+    __slots__ = ("_given",)
+
+    def __init__(self, *given: Given) -> None:
+        self._given = [given] if given else []
+
+    def take(self) -> tuple[Given, ...]:
+        """Return what they were given, to one caller only, whatever threads ask."""
+        try:
+            return self._given.pop()  # in one step, which no other thread can come in between
+        except IndexError:
+            return ()
+
+    def moved(self, recipe: Sequence[int]) -> Lent:
+        """What is lent of the parts that a recipe copies. Taken from here: no two have the same objects."""
+        return Lent(*(given.moved(recipe) for given in self.take()))
+
+
+class Lending:
+    """One reader's turn: what was given before is given again, and what has to be made is lent for the next time.
+
+    Args:
+        lent: What the readers before were given; it is taken.
+        fingerprints: The fingerprints of the value's parts.
+        count: The number of its parts.
+
+    Attributes:
+        missing: The indexes of the parts that have to be made.
+    """
+
+    def __init__(self, lent: Lent, fingerprints: Fingerprints, count: int) -> None:
+        self._fingerprints = fingerprints
+        sets = lent.take()
+        self._given, self.missing = Given([None] * count, [None] * count), [*range(count)]
+        for given in sets:
+            if len(held := given.held(fingerprints)) < len(self.missing):
+                self._given, self.missing = given, held
+            if not held:
+                break
+        self._others = [given for given in sets if given is not self._given]
+        self.missing.sort()
+        for index in self.missing:
+            self._given.items[index] = None
+
+    def give(self, copiers: Sequence[Copier]) -> tuple[list[Any], Lent]:
+        """Return the parts for the reader, and what is lent from now on.
+
+        Args:
+            copiers: Those that make what is missing.
+        """
+        made = [copier() for copier in copiers]
+        parts = [*self._given.items]
+        for index, each in zip(self.missing, made, strict=True):
+            parts[index] = each
+        if made and _ALONE:
+            self._note(made, copiers)
+        return parts, Lent(*[*self._others, self._given][-_SETS:])
+
+    def _note(self, made: Sequence[Any], copiers: Sequence[Copier]) -> None:
+        """Lend those that have the fingerprint of what was stored: a serializer may write what it did not get."""
+        stored = self._fingerprints.at(self.missing, self._fingerprints.ends).each()
+        found = fingerprints_of(made).each()
+        for index, each, copier, own, expected in zip(self.missing, made, copiers, found, stored, strict=True):
+            shape = _shape_of(copier) if own == expected else None
+            if shape:
+                self._given.items[index], self._given.shapes[index] = each, shape
+
+
+def _is_nothing_shared(models: Sequence[Any], shapes: Sequence[Shape | None]) -> bool:
+    """Return whether nobody holds anything that can be changed in models that nobody holds, and the same is set."""
+    fields = [*map(_fields, models)]
+    sets = [*map(_fields_set, models)]
+    extras = [*filter(_is_some, map(_extra, models))]
+    if any(map(getweakrefcount, sets)):  # see `Given.held`
+        return False
+    if not (_are_owned(fields, _DICT) and _are_owned(sets, _SET) and _are_owned(extras, _DICT)):
+        return False
+    if not all(map(eq, sets, map(_expected, shapes))):
+        return False
+    held = [*chain.from_iterable(map(call, map(_containers, shapes), fields))]
+    while held:
+        if not _are_owned(held, _CONTAINERS):
+            return False
+        inner = gc.get_referents(*filter(None, held))
+        held = [each for each in inner if type(each) not in FIXED]
+    return True
+
+
+def _are_owned(held: list[Any], kinds: frozenset[type]) -> bool:
+    """Return whether these are of some kinds, and each has one owner besides this list."""
+    return kinds.issuperset(map(type, held)) and _OWNED.issuperset(_counts(held))
+
+
+def _counts(held: Iterable[Any]) -> list[int]:
+    return [*map(sys.getrefcount, held)]
+
+
+def _count_of_one_owner() -> int:
+    """What is counted for an object that a list holds and nobody else; 0 where that cannot be known."""
+    if sys.implementation.name != "cpython" or "free-threading" in sys.version:
+        return 0
+    return _counts([[]])[0]
+
+
+_ALONE = _count_of_one_owner()
+_OWNED = frozenset({_ALONE + 1})
+_DICT, _SET, _CONTAINERS = frozenset({dict}), frozenset({set}), frozenset({list, dict})
+
+
+def _shape_of(copier: Copier) -> Shape | None:
+    found = changeable_in(copier)
+    return found and _shape(*found)
+
+
+@lru_cache(1024)
+def _shape(names: tuple[str, ...], fields_set: frozenset[str]) -> Shape:
+    if len(names) > 1:
+        return Shape(itemgetter(*names), fields_set)
+    return Shape(lambda fields: tuple([fields[name] for name in names]), fields_set)
