@@ -55,15 +55,15 @@ def copier_of(value: Any) -> Copier:  # noqa: PLR0911 (one for each kind)
     raise TypeError(f"a {kind.__name__} cannot be copied here")
 
 
-def changeable_in(copier: Copier) -> tuple[tuple[str, ...], frozenset[str]] | None:
-    """Return which fields of the models that a copier makes hold what can be changed, and which are set.
+def slots_of(copier: Copier) -> tuple[tuple[str, ...], frozenset[str], type] | None:
+    """Return which fields of a copier's models hold what can be changed, which are set, and the type of their extras.
 
     `None`: it makes no models.
     """
     if not isinstance(copier, partial) or copier.func is not _model:
         return None
-    _, _, copiers, fields_set, _ = copier.args
-    return tuple([name for name, _ in copiers]), fields_set
+    _, _, copiers, fields_set, extra = copier.args
+    return tuple([name for name, _ in copiers]), fields_set, type(None) if extra is _nothing else dict
 
 
 def copied(value: Any) -> Any:

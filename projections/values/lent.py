@@ -16,11 +16,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import chain
-from operator import attrgetter, call, eq, is_not, itemgetter
+from operator import attrgetter, call, eq, is_, is_not, itemgetter
 from typing import Any
 from weakref import getweakrefcount
 
-from projections.values.copiers import FIXED, Copier, changeable_in
+from projections.values.copiers import FIXED, Copier, slots_of
 from projections.values.fingerprints import Fingerprints, fingerprints_of
 from projections.values.parts import INSERT
 
@@ -32,8 +32,10 @@ _SETS = 2
 _fields = attrgetter("__dict__")
 _fields_set = attrgetter("__pydantic_fields_set__")
 _extra = attrgetter("__pydantic_extra__")
+_private = attrgetter("__pydantic_private__")
 _is_some: Callable[[Any], bool] = partial(is_not, None)
 _expected = attrgetter("fields_set")
+_extra_type = attrgetter("extra")
 _containers = attrgetter("containers")
 
 
@@ -44,10 +46,12 @@ class Shape:
     Attributes:
         containers: Gives the lists and dicts among a model's fields, as a tuple.
         fields_set: The names of the fields that were set.
+        extra: The type of what holds extra fields, of which there are none.
     """
 
     containers: Callable[[dict[str, Any]], tuple[Any, ...]]
     fields_set: frozenset[str]
+    extra: type
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,22 +181,24 @@ class Lending:
 
 
 def _is_nothing_shared(models: Sequence[Any], shapes: Sequence[Shape | None]) -> bool:
-    """Return whether nobody holds anything that can be changed in models that nobody holds, and the same is set."""
-    fields = [*map(_fields, models)]
+    """Return whether nobody holds anything that can be changed in models that nobody holds, and the slots are alike."""
     sets = [*map(_fields_set, models)]
-    extras = [*filter(_is_some, map(_extra, models))]
-    if any(map(getweakrefcount, sets)):  # see `Given.held`
+    # (Weak references first: see `Given.held`.)
+    if any(map(getweakrefcount, sets)) or not (_are_owned(sets, _SET) and all(map(eq, sets, map(_expected, shapes)))):
         return False
-    if not (_are_owned(fields, _DICT) and _are_owned(sets, _SET) and _are_owned(extras, _DICT)):
+    if any(map(_is_some, map(_private, models))):
         return False
-    if not all(map(eq, sets, map(_expected, shapes))):
+    if not all(map(is_, map(type, map(_extra, models)), map(_extra_type, shapes))):
+        return False
+    fields = [*map(_fields, models)]
+    if not (_are_owned(fields, _DICT) and _are_owned([*filter(_is_some, map(_extra, models))], _DICT)):
         return False
     held = [*chain.from_iterable(map(call, map(_containers, shapes), fields))]
     while held:
         if not _are_owned(held, _CONTAINERS):
             return False
-        inner = gc.get_referents(*filter(None, held))
-        held = [each for each in inner if type(each) not in FIXED]
+        # In one expression: another list of them would be another owner.
+        held = [each for each in gc.get_referents(*filter(None, held)) if type(each) not in FIXED]
     return True
 
 
@@ -218,12 +224,12 @@ _DICT, _SET, _CONTAINERS = frozenset({dict}), frozenset({set}), frozenset({list,
 
 
 def _shape_of(copier: Copier) -> Shape | None:
-    found = changeable_in(copier)
+    found = slots_of(copier)
     return found and _shape(*found)
 
 
 @lru_cache(1024)
-def _shape(names: tuple[str, ...], fields_set: frozenset[str]) -> Shape:
+def _shape(names: tuple[str, ...], fields_set: frozenset[str], extra: type) -> Shape:
     if len(names) > 1:
-        return Shape(itemgetter(*names), fields_set)
-    return Shape(lambda fields: tuple([fields[name] for name in names]), fields_set)
+        return Shape(itemgetter(*names), fields_set, extra)
+    return Shape(lambda fields: tuple([fields[name] for name in names]), fields_set, extra)
