@@ -14,9 +14,9 @@ import gc
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import chain
-from operator import attrgetter, call, eq, is_, is_not, itemgetter
+from operator import attrgetter, call, eq, itemgetter
 from typing import Any
 from weakref import getweakrefcount
 
@@ -33,7 +33,6 @@ _fields = attrgetter("__dict__")
 _fields_set = attrgetter("__pydantic_fields_set__")
 _extra = attrgetter("__pydantic_extra__")
 _private = attrgetter("__pydantic_private__")
-_is_some: Callable[[Any], bool] = partial(is_not, None)
 _expected = attrgetter("fields_set")
 _extra_type = attrgetter("extra")
 _containers = attrgetter("containers")
@@ -101,8 +100,12 @@ class Given:
         parts = [*map(self.items.__getitem__, indexes)]
         shapes = [*map(self.shapes.__getitem__, indexes)]
         try:
-            return _is_nothing_shared(parts, shapes) and fingerprints.begin(parts)
-        except (AttributeError, KeyError, TypeError):  # a slot or a field is gone, or is something else
+            return (
+                _are_alone_with_slots(parts, shapes)
+                and _are_alone_with_fields(parts, shapes)
+                and fingerprints.begin(parts)
+            )
+        except (AttributeError, KeyError):  # a slot or a field is gone
             return False
 
 
@@ -180,31 +183,45 @@ class Lending:
                 self._given.items[index], self._given.shapes[index] = each, shape
 
 
-def _is_nothing_shared(models: Sequence[Any], shapes: Sequence[Shape | None]) -> bool:
-    """Return whether nobody holds anything that can be changed in models that nobody holds, and the slots are alike."""
+def _are_alone_with_slots(models: Sequence[Any], shapes: Sequence[Shape | None]) -> bool:
+    """Return whether nobody holds what stands in the slots of models that nobody holds, and it is of the same shape."""
     sets = [*map(_fields_set, models)]
-    # (Weak references first: see `Given.held`.)
-    if any(map(getweakrefcount, sets)) or not (_are_owned(sets, _SET) and all(map(eq, sets, map(_expected, shapes)))):
+    if any(map(getweakrefcount, sets)) or not _are_owned(sets):  # in this order: see `Given.held`
         return False
-    if any(map(_is_some, map(_private, models))):
-        return False
-    if not all(map(is_, map(type, map(_extra, models)), map(_extra_type, shapes))):
-        return False
-    fields = [*map(_fields, models)]
-    if not (_are_owned(fields, _DICT) and _are_owned([*filter(_is_some, map(_extra, models))], _DICT)):
-        return False
-    held = [*chain.from_iterable(map(call, map(_containers, shapes), fields))]
+    fields, extras = [*map(_fields, models)], [*map(_extra, models)]
+    kind = shapes[0].extra if shapes[0] else None
+    return (
+        _are_all(set, map(type, sets))
+        and all(map(eq, sets, map(_expected, shapes)))
+        and _are_all(None, map(_private, models))
+        and _are_all(kind, map(type, extras))
+        and _are_all(kind, map(_extra_type, shapes))
+        and (kind is not dict or _are_owned(extras))
+        and _are_all(dict, map(type, fields))
+        and _are_owned(fields)
+    )
+
+
+def _are_alone_with_fields(models: Sequence[Any], shapes: Sequence[Shape | None]) -> bool:
+    """Return whether nobody holds what is nested in models that are alone with their slots."""
+    held = [*chain.from_iterable(map(call, map(_containers, shapes), map(_fields, models)))]
     while held:
-        if not _are_owned(held, _CONTAINERS):
+        if not _are_owned(held):
             return False
-        # In one expression: another list of them would be another owner.
-        held = [each for each in gc.get_referents(*filter(None, held)) if type(each) not in FIXED]
+        # In one expression: another list of them would be another owner. (The collector goes by `get_referents`, too.)
+        held = [each for each in gc.get_referents(*held) if type(each) not in FIXED]
     return True
 
 
-def _are_owned(held: list[Any], kinds: frozenset[type]) -> bool:
-    """Return whether these are of some kinds, and each has one owner besides this list."""
-    return kinds.issuperset(map(type, held)) and _OWNED.issuperset(_counts(held))
+def _are_owned(held: list[Any]) -> bool:
+    """Return whether each of these has one owner besides this list."""
+    return _are_all(_ALONE + 1, map(sys.getrefcount, held))
+
+
+def _are_all(expected: object, found: Iterable[object]) -> bool:
+    """Return whether all are equal to what is expected."""
+    several = [*found]
+    return several.count(expected) == len(several)
 
 
 def _counts(held: Iterable[Any]) -> list[int]:
@@ -219,8 +236,6 @@ def _count_of_one_owner() -> int:
 
 
 _ALONE = _count_of_one_owner()
-_OWNED = frozenset({_ALONE + 1})
-_DICT, _SET, _CONTAINERS = frozenset({dict}), frozenset({set}), frozenset({list, dict})
 
 
 def _shape_of(copier: Copier) -> Shape | None:

@@ -47,7 +47,7 @@ def nested(message: Any) -> list[Any]:
 def change(held: Any) -> None:
     """Change something in place, in a way that its type allows."""
     if isinstance(held, list):
-        held.append({"type": "text", "text": "changed"})
+        held.append({"name": "changed", "args": {}, "id": "2", "type": "tool_call"})
     elif isinstance(held, set):
         held.discard("content")
     elif "content" in held:
