@@ -28,6 +28,7 @@ from projections.values.parts import INSERT
 _PIECE = 256
 # A caller may hold the state that a run ended with until the next one ends: then two sets take turns.
 _SETS = 2
+_CHANGEABLE = frozenset({list, dict, set})
 
 _fields = attrgetter("__dict__")
 _fields_set = attrgetter("__pydantic_fields_set__")
@@ -60,10 +61,21 @@ class Given:
     Attributes:
         items: The objects; `None` for what cannot be given again.
         shapes: Their shapes.
+        sizes: The bytes that they take in memory, without texts and numbers: others hold these, too.
     """
 
     items: list[Any]
     shapes: list[Shape | None]
+    sizes: list[int]
+
+    @classmethod
+    def nothing(cls, count: int) -> Given:
+        """Nothing that can be given again, of so many parts."""
+        return cls([None] * count, [None] * count, [0] * count)
+
+    def note(self, index: int, item: Any, shape: Shape | None, size: int) -> None:
+        """Note what was given of a part, or that it cannot be given again."""
+        self.items[index], self.shapes[index], self.sizes[index] = item, shape, size
 
     def held(self, fingerprints: Fingerprints) -> list[int]:
         """The indexes of those that somebody else may hold, or that are not what was stored, by its fingerprints."""
@@ -85,12 +97,14 @@ class Given:
 
     def moved(self, recipe: Sequence[int]) -> Given:
         """What was given of the parts that a recipe copies; nothing of those that it inserts."""
-        items: list[Any] = []
-        shapes: list[Shape | None] = []
+        moved = Given([], [], [])
         for start, count in zip(recipe[::2], recipe[1::2], strict=True):
-            items += [None] * count if start == INSERT else self.items[start : start + count]
-            shapes += [None] * count if start == INSERT else self.shapes[start : start + count]
-        return Given(items, shapes)
+            run = Given.nothing(count) if start == INSERT else self
+            first = max(start, 0)
+            moved.items.extend(run.items[first : first + count])
+            moved.shapes.extend(run.shapes[first : first + count])
+            moved.sizes.extend(run.sizes[first : first + count])
+        return moved
 
     def _are_untouched(self, indexes: Sequence[int], fingerprints: Fingerprints) -> bool:
         """Return whether nobody holds anything within these objects, which nobody holds, and they are what was stored.
@@ -121,6 +135,11 @@ class Lent:
     def __init__(self, *given: Given) -> None:
         self._given = [given] if given else []
 
+    @property
+    def memory(self) -> int:
+        """The bytes that it takes in memory."""
+        return sum(sum(given.sizes) for taken in self._given[-1:] for given in taken)
+
     def take(self) -> tuple[Given, ...]:
         """Return what they were given, to one caller only, whatever threads ask."""
         try:
@@ -148,7 +167,7 @@ class Lending:
     def __init__(self, lent: Lent, fingerprints: Fingerprints, count: int) -> None:
         self._fingerprints = fingerprints
         sets = lent.take()
-        self._given, self.missing = Given([None] * count, [None] * count), [*range(count)]
+        self._given, self.missing = Given.nothing(count), [*range(count)]
         for given in sets:
             if len(held := given.held(fingerprints)) < len(self.missing):
                 self._given, self.missing = given, held
@@ -157,7 +176,7 @@ class Lending:
         self._others = [given for given in sets if given is not self._given]
         self.missing.sort()
         for index in self.missing:
-            self._given.items[index] = None
+            self._given.note(index, None, None, 0)
 
     def give(self, copiers: Sequence[Copier]) -> tuple[list[Any], Lent]:
         """Return the parts for the reader, and what is lent from now on.
@@ -177,10 +196,11 @@ class Lending:
         """Lend those that have the fingerprint of what was stored: a serializer may write what it did not get."""
         stored = self._fingerprints.at(self.missing, self._fingerprints.ends).each()
         found = fingerprints_of(made).each()
+        size = _memory_of(made) // len(made)
         for index, each, copier, own, expected in zip(self.missing, made, copiers, found, stored, strict=True):
             shape = _shape_of(copier) if own == expected else None
             if shape:
-                self._given.items[index], self._given.shapes[index] = each, shape
+                self._given.note(index, each, shape, size)
 
 
 def _are_alone_with_slots(models: Sequence[Any], shapes: Sequence[Shape | None]) -> bool:
@@ -222,6 +242,16 @@ def _are_all(expected: object, found: Iterable[object]) -> bool:
     """Return whether all are equal to what is expected."""
     several = [*found]
     return several.count(expected) == len(several)
+
+
+def _memory_of(models: Sequence[Any]) -> int:
+    """The bytes that models take with all that can be changed in them."""
+    memory = 0
+    held = models
+    while held:
+        memory += sum(map(sys.getsizeof, held))
+        held = [each for each in gc.get_referents(*held) if type(each) in _CHANGEABLE]
+    return memory
 
 
 def _counts(held: Iterable[Any]) -> list[int]:

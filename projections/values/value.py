@@ -100,7 +100,8 @@ class Value:
     @property
     def memory(self) -> int:
         """The bytes that it takes in memory, estimated rather too high."""
-        return _COPIES_IN_MEMORY * self.size + _PART_MEMORY * (1 + len(self.parts.stored))
+        estimate = _COPIES_IN_MEMORY * self.size + _PART_MEMORY * (1 + len(self.parts.stored))
+        return estimate + self.seen.lent.memory
 
     def restore(self, serializer: Serializer) -> Any:
         """The value, made for one reader, who may change it: nobody else has the same objects."""
