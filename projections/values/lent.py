@@ -10,17 +10,12 @@ is given again.
 
 from __future__ import annotations
 
-import gc
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
-from operator import attrgetter, call, eq, itemgetter
 from typing import Any
-from weakref import getweakrefcount
 
-from projections.values.copiers import FIXED, Copier, slots_of
+from projections.values.alone import Shape, alone_in, counted, is_nothing_shared, memory_of, shape_of
+from projections.values.copiers import Copier
 from projections.values.fingerprints import Fingerprints, fingerprints_of
 from projections.values.parts import INSERT
 
@@ -28,30 +23,6 @@ from projections.values.parts import INSERT
 _PIECE = 256
 # A caller may hold the state that a run ended with until the next one ends: then two sets take turns.
 _SETS = 2
-_CHANGEABLE = frozenset({list, dict, set})
-
-_fields = attrgetter("__dict__")
-_fields_set = attrgetter("__pydantic_fields_set__")
-_extra = attrgetter("__pydantic_extra__")
-_private = attrgetter("__pydantic_private__")
-_expected = attrgetter("fields_set")
-_extra_type = attrgetter("extra")
-_containers = attrgetter("containers")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Shape:
-    """What many models have alike.
-
-    Attributes:
-        containers: Gives the lists and dicts among a model's fields, as a tuple.
-        fields_set: The names of the fields that were set.
-        extra: The type of what holds extra fields, of which there are none.
-    """
-
-    containers: Callable[[dict[str, Any]], tuple[Any, ...]]
-    fields_set: frozenset[str]
-    extra: type
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,20 +50,17 @@ class Given:
 
     def held(self, fingerprints: Fingerprints) -> list[int]:
         """The indexes of those that somebody else may hold, or that are not what was stored, by its fingerprints."""
-        # In this order: who has only a weak reference could otherwise get the object after it was counted.
-        if not _ALONE or any(map(getweakrefcount, self.items)):
-            return [*range(len(self.items))]
-        counts = _counts(self.items)
+        alone = alone_in(self.items)
         ends = fingerprints.ends
         found: list[int] = []
-        for start in range(0, len(counts), _PIECE):
-            piece = range(start, min(start + _PIECE, len(counts)))
-            alone: Sequence[int] = piece
-            if counts[start : piece.stop].count(_ALONE) < len(piece):
-                alone = [index for index in piece if counts[index] == _ALONE]
-                found += [index for index in piece if counts[index] != _ALONE]
-            if alone and not self._are_untouched(alone, fingerprints.at(alone, ends)):
-                found += alone
+        for start in range(0, len(alone), _PIECE):
+            some = alone[start : start + _PIECE]
+            piece: Sequence[int] = range(start, start + len(some))
+            if not all(some):
+                found += [index for index, is_alone in zip(piece, some, strict=True) if not is_alone]
+                piece = [index for index, is_alone in zip(piece, some, strict=True) if is_alone]
+            if piece and not self._are_untouched(piece, fingerprints.at(piece, ends)):
+                found += piece
         return found
 
     def moved(self, recipe: Sequence[int]) -> Given:
@@ -113,14 +81,7 @@ class Given:
         """
         parts = [*map(self.items.__getitem__, indexes)]
         shapes = [*map(self.shapes.__getitem__, indexes)]
-        try:
-            return (
-                _are_alone_with_slots(parts, shapes)
-                and _are_alone_with_fields(parts, shapes)
-                and fingerprints.begin(parts)
-            )
-        except (AttributeError, KeyError):  # a slot or a field is gone
-            return False
+        return is_nothing_shared(parts, shapes) and fingerprints.begin(parts)
 
 
 class Lent:
@@ -188,7 +149,7 @@ class Lending:
         parts = [*self._given.items]
         for index, each in zip(self.missing, made, strict=True):
             parts[index] = each
-        if made and _ALONE:
+        if made and counted():
             self._note(made, copiers)
         return parts, Lent(*[*self._others, self._given][-_SETS:])
 
@@ -196,85 +157,8 @@ class Lending:
         """Lend those that have the fingerprint of what was stored: a serializer may write what it did not get."""
         stored = self._fingerprints.at(self.missing, self._fingerprints.ends).each()
         found = fingerprints_of(made).each()
-        size = _memory_of(made) // len(made)
+        size = memory_of(made) // len(made)
         for index, each, copier, own, expected in zip(self.missing, made, copiers, found, stored, strict=True):
-            shape = _shape_of(copier) if own == expected else None
+            shape = shape_of(copier) if own == expected else None
             if shape:
                 self._given.note(index, each, shape, size)
-
-
-def _are_alone_with_slots(models: Sequence[Any], shapes: Sequence[Shape | None]) -> bool:
-    """Return whether nobody holds what stands in the slots of models that nobody holds, and it is of the same shape."""
-    sets = [*map(_fields_set, models)]
-    if any(map(getweakrefcount, sets)) or not _are_owned(sets):  # in this order: see `Given.held`
-        return False
-    fields, extras = [*map(_fields, models)], [*map(_extra, models)]
-    kind = shapes[0].extra if shapes[0] else None
-    return (
-        _are_all(set, map(type, sets))
-        and all(map(eq, sets, map(_expected, shapes)))
-        and _are_all(None, map(_private, models))
-        and _are_all(kind, map(type, extras))
-        and _are_all(kind, map(_extra_type, shapes))
-        and (kind is not dict or _are_owned(extras))
-        and _are_all(dict, map(type, fields))
-        and _are_owned(fields)
-    )
-
-
-def _are_alone_with_fields(models: Sequence[Any], shapes: Sequence[Shape | None]) -> bool:
-    """Return whether nobody holds what is nested in models that are alone with their slots."""
-    held = [*chain.from_iterable(map(call, map(_containers, shapes), map(_fields, models)))]
-    while held:
-        if not _are_owned(held):
-            return False
-        # In one expression: another list of them would be another owner. (The collector goes by `get_referents`, too.)
-        held = [each for each in gc.get_referents(*held) if type(each) not in FIXED]
-    return True
-
-
-def _are_owned(held: list[Any]) -> bool:
-    """Return whether each of these has one owner besides this list."""
-    return _are_all(_ALONE + 1, map(sys.getrefcount, held))
-
-
-def _are_all(expected: object, found: Iterable[object]) -> bool:
-    """Return whether all are equal to what is expected."""
-    several = [*found]
-    return several.count(expected) == len(several)
-
-
-def _memory_of(models: Sequence[Any]) -> int:
-    """The bytes that models take with all that can be changed in them."""
-    memory = 0
-    held = models
-    while held:
-        memory += sum(map(sys.getsizeof, held))
-        held = [each for each in gc.get_referents(*held) if type(each) in _CHANGEABLE]
-    return memory
-
-
-def _counts(held: Iterable[Any]) -> list[int]:
-    return [*map(sys.getrefcount, held)]
-
-
-def _count_of_one_owner() -> int:
-    """What is counted for an object that a list holds and nobody else; 0 where that cannot be known."""
-    if sys.implementation.name != "cpython" or "free-threading" in sys.version:
-        return 0
-    return _counts([[]])[0]
-
-
-_ALONE = _count_of_one_owner()
-
-
-def _shape_of(copier: Copier) -> Shape | None:
-    found = slots_of(copier)
-    return found and _shape(*found)
-
-
-@lru_cache(1024)
-def _shape(names: tuple[str, ...], fields_set: frozenset[str], extra: type) -> Shape:
-    if len(names) > 1:
-        return Shape(itemgetter(*names), fields_set, extra)
-    return Shape(lambda fields: tuple([fields[name] for name in names]), fields_set, extra)
