@@ -49,9 +49,9 @@ def counted() -> bool:
 
 
 def alone_in(held: list[Any]) -> list[bool]:
-    """Return which of these nobody holds but this list."""
+    """Return which of these nobody holds but this list: none, if there is a weak reference to any."""
     # In this order: who has only a weak reference could otherwise get the object after it was counted.
-    if not _ALONE or any(map(getweakrefcount, held)):
+    if any(map(getweakrefcount, held)):
         return [False] * len(held)
     return [*map(_ALONE.__eq__, map(sys.getrefcount, held))]
 

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from projections.values.alone import Shape, alone_in, counted, is_nothing_shared, memory_of, shape_of
+from projections.values.alone import Shape, alone_in, is_nothing_shared, memory_of, shape_of
 from projections.values.copiers import Copier
 from projections.values.fingerprints import Fingerprints, fingerprints_of
 from projections.values.parts import INSERT
@@ -149,7 +149,7 @@ class Lending:
         parts = [*self._given.items]
         for index, each in zip(self.missing, made, strict=True):
             parts[index] = each
-        if made and counted():
+        if made:
             self._note(made, copiers)
         return parts, Lent(*[*self._others, self._given][-_SETS:])
 

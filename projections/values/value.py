@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from eventstore import TypeChangedError, TypeNotAllowedError, UnserializableError
+from projections.values.alone import counted
 from projections.values.change import (
     DICT,
     LIST,
@@ -114,7 +115,7 @@ class Value:
     def made(self, serializer: Serializer) -> list[Any]:
         """The parts as objects, for one reader: made, or given again if no reader before has them any more."""
         seen = self._seen_by(serializer)
-        if self.kind != LIST or not seen.fingerprints.lengths:
+        if self.kind != LIST or not seen.fingerprints.lengths or not counted():
             copiers, _ = self.fill(serializer)
             return [copier() for copier in copiers]
         lending = Lending(seen.lent, seen.fingerprints, len(self.parts.stored))
