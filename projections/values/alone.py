@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import chain
 from operator import attrgetter, call, eq, itemgetter
+from types import NoneType
 from typing import Any
 from weakref import getweakrefcount
 
@@ -49,11 +50,13 @@ def counted() -> bool:
 
 
 def alone_in(held: list[Any]) -> list[bool]:
-    """Return which of these nobody holds but this list: none, if there is a weak reference to any."""
+    """Return which of these nobody holds but this list."""
     # In this order: who has only a weak reference could otherwise get the object after it was counted.
-    if any(map(getweakrefcount, held)):
-        return [False] * len(held)
-    return [*map(_ALONE.__eq__, map(sys.getrefcount, held))]
+    watched = [*map(getweakrefcount, held)]
+    alone = [*map(_ALONE.__eq__, map(sys.getrefcount, held))]
+    if any(watched):
+        return [is_alone and not weak for is_alone, weak in zip(alone, watched, strict=True)]
+    return alone
 
 
 def is_nothing_shared(models: Sequence[Any], shapes: Sequence[Shape | None]) -> bool:
@@ -74,7 +77,7 @@ def _are_alone_with_slots(models: Sequence[Any], shapes: Sequence[Shape | None])
     return (
         _are_all(set, map(type, sets))
         and all(map(eq, sets, map(_expected, shapes)))
-        and _are_all(None, map(_private, models))
+        and _are_all(NoneType, map(type, map(_private, models)))
         and _are_all(kind, map(type, extras))
         and _are_all(kind, map(_extra_type, shapes))
         and (kind is not dict or _are_owned(extras))

@@ -162,8 +162,10 @@ class Value:
     def fingerprints_for(self, serializer: Serializer) -> Fingerprints:
         """The fingerprints of the parts as this serializer reads them; none if it would have to read them first."""
         seen = self._seen_by(serializer)
+        if seen.fingerprints:
+            return seen.fingerprints
         copiers = [copier for copier in seen.copiers if copier]
-        if seen.fingerprints or not copiers or len(copiers) < len(seen.copiers):
+        if not copiers or len(copiers) < len(seen.copiers):
             return seen.fingerprints
         fingerprints = _fingerprints(self.kind, [copier() for copier in copiers])
         self.seen = replace(seen, fingerprints=fingerprints)
@@ -262,7 +264,8 @@ def new_value(
     seen = base.seen if base else Seen()  # once: a reader by another serializer may replace it
     seen = seen if seen.serializer is serializer else Seen()
     kept = Value(kind, made, size=size)
-    kept.seen = Seen(serializer, fingerprints, _copiers_kept(seen, recipe), seen.lent.moved(recipe))
+    lent = seen.lent.moved(recipe)
+    kept.seen = Seen(serializer, fingerprints, _copiers_kept(seen, recipe), lent if fingerprints.lengths else Lent())
     if base is None:
         return alone(kept)
     encoding, data = pack(recipe, inserted)

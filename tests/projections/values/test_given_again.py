@@ -162,6 +162,7 @@ CHANGES: dict[str, Callable[[Any], object]] = {
     "an extra": lambda message: message.__setattr__("extra", 1),
     "extras that are gone": lambda message: object.__setattr__(message, "__pydantic_extra__", None),
     "private attributes": lambda message: object.__setattr__(message, "__pydantic_private__", {"x": 1}),
+    "private attributes that refuse": lambda message: object.__setattr__(message, "__pydantic_private__", Refusing()),
     "a tuple for a list": lambda message: message.__setattr__("tool_calls", (*message.tool_calls,)),
     "a bytearray": lambda message: message.additional_kwargs.update(refusal=bytearray(b"x")),
     "a ring": lambda message: message.tool_calls[0]["args"].update(me=message.tool_calls),
@@ -269,6 +270,16 @@ def test_what_a_run_removed_and_moved_is_given_where_it_is(value: Value, seriali
     assert everything(found) == everything(stored(value, serializer))
     assert [*map(id, found[:3])] == addresses[:3]
     assert [*map(id, found[4:])] == addresses[4:]
+
+
+def test_nothing_is_kept_of_a_list_that_cannot_be_given_again(value: Value, serializer: Serializer) -> None:
+    state: list[Any] = value.restore(serializer)
+    kept = weakref.ref(state[0])
+    state.append(ToolMessage("content", id="tool", tool_call_id="1", artifact=(1, 2)))  # a tuple has no fingerprint
+    value = new_value(state, "messages", serializer, base=value).value
+    del state
+    assert kept() is None
+    assert everything(value.restore(serializer)) == everything(stored(value, serializer))
 
 
 def test_a_serializer_that_writes_something_else_gives_what_it_wrote() -> None:
