@@ -21,6 +21,7 @@ from eventstore.errors import (
     NotFoundError,
     OvertakenError,
     ReadOnlyError,
+    RecordedFailureError,
     SchemaError,
     StorageError,
     StorageFullError,
@@ -32,6 +33,7 @@ from eventstore.errors import (
     UnknownFormatError,
     UnknownOptionError,
     UnreadableError,
+    UnrecordedCallError,
     UnserializableError,
 )
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamInfo, StreamPage
@@ -70,6 +72,7 @@ __all__ = [
     "NotFoundError",
     "OvertakenError",
     "ReadOnlyError",
+    "RecordedFailureError",
     "SchemaError",
     "StorageError",
     "StorageFullError",
@@ -84,6 +87,7 @@ __all__ = [
     "UnknownFormatError",
     "UnknownOptionError",
     "UnreadableError",
+    "UnrecordedCallError",
     "UnserializableError",
     "Upcasters",
     "Verification",

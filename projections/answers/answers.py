@@ -1,0 +1,189 @@
+"""The recorded calls of a store: kept as events of their threads, and read from there alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from eventstore import Cause, ChecksumError, Decision, EventStore, NewEvent, NotFoundError
+from eventstore.codec import Row
+from eventstore.codec.envelope import is_erased
+from eventstore.events import Head, from_microseconds
+from projections.answers.calls import Asked, Located, Place, RecordedCall
+from projections.pregel import OF_A_CHECKPOINT
+from projections.reading.located import opened
+from projections.records import ANSWER_RECORDED, AnswerRecord, Packed
+from projections.values.change import checksum, encoding_number, load
+from projections.values.serializer import Serializer, dump
+
+
+@dataclass(frozen=True, slots=True)
+class NewAnswer:
+    """An answer to be recorded.
+
+    Attributes:
+        asked: The call.
+        place: The task that made it.
+        answer: The answer; of a call that failed, the error's type, text and arguments.
+        failed: Whether it failed.
+        usage: The tokens that it took; `None`: it is not known.
+        seconds: The time that it took.
+        source: The thread that it was taken from; `None`: it was asked for.
+        metadata: The caller's metadata, plain values.
+    """
+
+    asked: Asked
+    place: Place
+    answer: Any
+    failed: bool = False
+    usage: Mapping[str, Any] | None = None
+    seconds: float = 0.0
+    source: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Answers:
+    """Keeps the calls that the tasks of threads make, with their answers, and finds them again.
+
+    A call is an event of the thread, `answer.recorded`, beside what its task writes. No rows are kept for it, and
+    nothing else that is read of the thread is different for it.
+
+    Args:
+        store: The store.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        self._store = store
+
+    def record(self, thread: str, new: NewAnswer, serializer: Serializer) -> Located:
+        """Record an answer. When this returns, it is on disk.
+
+        Raises:
+            UnserializableError: The serializer refuses the answer; nothing was stored.
+            TypeNotAllowedError: It would not make types again that the answer holds; nothing was stored.
+        """
+        call, place = new.asked.call, new.place
+        record = AnswerRecord(
+            kind=call.kind,
+            name=call.name,
+            fingerprint=call.fingerprint,
+            number=new.asked.number,
+            step=place.step,
+            path=place.path,
+            failed=new.failed,
+            asked=_packed(serializer, f"what {call} was asked", call.asked),
+            answer=_packed(serializer, f"the answer of {call}", new.answer),
+            usage=new.usage,
+            seconds=new.seconds,
+            source=new.source,
+        )
+        cause = Cause(place.namespace, place.checkpoint, place.run, place.node, place.task, new.metadata)
+        # It may be the first event of its thread: LangGraph saves beside the step.
+        searchable = {key: value for key, value in new.metadata.items() if key not in OF_A_CHECKPOINT}
+        event = NewEvent(ANSWER_RECORDED, record.pack(), cause)
+
+        def decide(stream_id: int, _: Head) -> Decision:
+            return Decision([event], result=stream_id)
+
+        appended = self._store.commit(thread, decide, metadata=searchable, joins=True)
+        return _located(thread, appended.result, appended.first, cause, record)
+
+    def of_thread(self, thread: str, serializer: Serializer) -> Iterator[RecordedCall]:
+        """The recorded calls of a thread, in the order in which they were answered; of a fork, with its past.
+
+        Calls whose content was erased are left out.
+
+        Raises:
+            NotFoundError: There is no such thread.
+        """
+        for _, row in self._rows(thread):
+            yield self._call(thread, row, serializer)
+
+    def located(self, thread: str) -> Iterator[Located]:
+        """The recorded calls of a thread, without what was asked and answered, in the order of the log.
+
+        Raises:
+            NotFoundError: There is no such thread.
+        """
+        for stream_id, row in self._rows(thread):
+            cause, record = opened(self._store, thread, row.version, row.payload, AnswerRecord.unpack, ANSWER_RECORDED)
+            yield _located(thread, stream_id, row.version, cause, record)
+
+    def read(self, located: Located, serializer: Serializer) -> RecordedCall | None:
+        """Read a call; `None` if its content was erased meanwhile.
+
+        Raises:
+            ChecksumError: It is not what was recorded.
+        """
+        for row in self._store.log.events_at(located.stream_id, [located.version]):
+            if not is_erased(row.payload):
+                return self._call(located.place.thread or "", row, serializer)
+        return None
+
+    def _rows(self, thread: str) -> Iterator[tuple[int, Row]]:
+        stream_id = self._store.log.stream_id(thread)
+        if stream_id is None:
+            raise NotFoundError(f"there is no thread {thread!r}")
+        for span in self._store.log.lineage(stream_id):
+            end = {} if span.upto is None else {"before": span.upto + 1}
+            for row in self._store.log.events(span.stream_id, after=span.after, topics=[ANSWER_RECORDED], **end):
+                if not is_erased(row.payload):
+                    yield span.stream_id, row
+
+    def _call(self, thread: str, row: Row, serializer: Serializer) -> RecordedCall:
+        cause, record = opened(self._store, thread, row.version, row.payload, AnswerRecord.unpack, ANSWER_RECORDED)
+        return RecordedCall(
+            thread=thread,
+            version=row.version,
+            recorded_at=from_microseconds(row.recorded_at),
+            kind=record.kind,
+            name=record.name,
+            place=_place(thread, cause, record),
+            fingerprint=record.fingerprint,
+            number=record.number,
+            asked=_loaded(record.asked, serializer, thread, f"what {record.name} was asked", row.version),
+            answer=_loaded(record.answer, serializer, thread, f"the answer of {record.name}", row.version),
+            failed=record.failed,
+            usage=record.usage,
+            seconds=record.seconds,
+            source=record.source,
+        )
+
+
+def _packed(serializer: Serializer, name: str, value: Any) -> Packed:
+    encoding, data = dump(serializer, name, value)
+    number = encoding_number(encoding)
+    return Packed(number, data, checksum(number, data))
+
+
+def _loaded(packed: Packed, serializer: Serializer, thread: str, name: str, version: int) -> Any:
+    if checksum(packed.encoding, packed.data) != packed.checksum:
+        raise ChecksumError(thread, name, version)
+    return load(packed.encoding, packed.data, serializer)
+
+
+def _located(thread: str, stream_id: int, version: int, cause: Cause, record: AnswerRecord) -> Located:
+    return Located(
+        stream_id,
+        version,
+        record.kind,
+        record.name,
+        _place(thread, cause, record),
+        record.fingerprint,
+        record.number,
+        record.failed,
+    )
+
+
+def _place(thread: str, cause: Cause, record: AnswerRecord) -> Place:
+    return Place(
+        thread,
+        cause.namespace,
+        cause.checkpoint or "",
+        cause.task or "",
+        cause.node or "",
+        record.step,
+        record.path,
+        run=cause.run,
+    )
