@@ -4,6 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from projections.answers.answers import Answers
+    from projections.answers.calls import Place, RecordedCall
     from projections.audit.audit import Audit
     from projections.audit.entries import AuditEntry, AuditPage
     from projections.branches.branches import BranchDiff, Branches, BranchSide
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ABSENT",
     "CACHE_BYTES",
+    "Answers",
     "Audit",
     "AuditEntry",
     "AuditPage",
@@ -66,10 +69,12 @@ __all__ = [
     "NewWrites",
     "Origin",
     "Part",
+    "Place",
     "Prepared",
     "Progress",
     "Promoted",
     "PruneReport",
+    "RecordedCall",
     "Recovery",
     "RecoveryPoint",
     "Report",
@@ -112,6 +117,8 @@ _LATER = {
     ),
     "projections.values.merging": ("SnapshotPolicy",),
     "projections.values.serializer": ("Serializer",),
+    "projections.answers.answers": ("Answers",),
+    "projections.answers.calls": ("Place", "RecordedCall"),
     "projections.audit.audit": ("Audit",),
     "projections.audit.entries": (
         "AuditEntry",
