@@ -74,7 +74,7 @@ class Asked(NamedTuple):
     Attributes:
         call: The call.
         place: The task; `None` if no task makes it.
-        number: How many such calls the task has made before, in this attempt.
+        number: How many such calls the task has made before, in this attempt, and got an answer to.
     """
 
     call: Call
@@ -94,7 +94,7 @@ class RecordedCall:
         name: The class of the model, or the name of the tool.
         place: The task that made the call.
         fingerprint: What it was asked, in short: see `Call.fingerprint`.
-        number: How many such calls the task had made before, in the same attempt.
+        number: How many such calls had been answered before, in the same attempt at the task.
         asked: All that it was asked with, in types that JSON has.
         answer: The answer; of a call that failed, the error's type, text and arguments.
         failed: Whether it failed.
@@ -133,7 +133,7 @@ class Located:
         name: The class of the model, or the name of the tool.
         place: The task that made the call.
         fingerprint: What it was asked, in short.
-        number: How many such calls the task had made before, in the same attempt.
+        number: How many such calls had been answered before, in the same attempt at the task.
         failed: Whether it failed.
     """
 

@@ -16,7 +16,7 @@ class Matching:
 
     A recorded call answers one that asks the same of the same. Of several, it is the one of the same task of the same
     checkpoint; else of the task in the same place of the same step, the one that was recorded last; else of the same
-    node; else of any: the first that was not given out.
+    node; else of any: the first that was not given out. One that did not fail comes before one that did.
 
     Args:
         record: The recorded calls, in the order of the log.
@@ -62,16 +62,16 @@ class Matching:
         return len(self._alike.get(asked.call.fingerprint, ()))
 
 
-def _nearness(asked: Asked, recorded: Located) -> tuple[int, int]:
-    place, then = asked.place, recorded.place
+def _nearness(asked: Asked, recorded: Located) -> tuple[int, bool, int]:
+    place, then, answered = asked.place, recorded.place, not recorded.failed
     if place is None:
-        return 0, 0
+        return 0, answered, 0
     numbered = asked.number == recorded.number
     if numbered and _task(place) == _task(then):
-        return 4, recorded.version
+        return 4, answered, recorded.version
     if numbered and _spot(place) == _spot(then):
-        return 3, recorded.version
-    return (2 if _spot(place) == _spot(then) else 1 if place.nodes == then.nodes else 0), 0
+        return 3, answered, recorded.version
+    return (2 if _spot(place) == _spot(then) else 1 if place.nodes == then.nodes else 0), answered, 0
 
 
 def _same_turn(one: Located, other: Located) -> bool:

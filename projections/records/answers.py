@@ -33,7 +33,7 @@ class AnswerRecord:
         kind: `"model"` or `"tool"`.
         name: The class of the model, or the name of the tool.
         fingerprint: The SHA-256 of all that the call was asked with.
-        number: How many calls with this fingerprint the task had made before, in the same attempt.
+        number: How many calls with this fingerprint had been answered before, in the same attempt at the task.
         step: The number of the task's step, LangGraph's `langgraph_step`.
         path: The task's place among its step's: the same in another thread.
         failed: Whether the call failed; then the answer says how.

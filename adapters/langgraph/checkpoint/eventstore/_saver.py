@@ -47,7 +47,8 @@ from projections.pregel import SENDS
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._history import History
     from langgraph.checkpoint.eventstore._named import Thread
-    from langgraph.checkpoint.eventstore.answers.sessions import Missing, Recording, Replaying
+    from langgraph.checkpoint.eventstore.answers.recordings import Recording
+    from langgraph.checkpoint.eventstore.answers.replays import Missing, Replaying
 
 ConcurrentRuns = Literal["keep", "reject"]
 

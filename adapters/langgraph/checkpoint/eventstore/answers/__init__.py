@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING
 
 from eventstore.arguments import check_truth, refused
 from langgraph.checkpoint.eventstore._arguments import thread_id
-from langgraph.checkpoint.eventstore.answers.sessions import AnsweringSaver, Missing, Recording, Replaying
+from langgraph.checkpoint.eventstore.answers.recordings import Recording
+from langgraph.checkpoint.eventstore.answers.replays import Missing, Replaying
+from langgraph.checkpoint.eventstore.answers.sessions import AnsweringSaver
 from langgraph.checkpoint.eventstore.answers.weaving import weave
 
 if TYPE_CHECKING:

@@ -135,6 +135,6 @@ def _visible(tool: BaseTool, given: Any) -> Any:
     schema = tool.tool_call_schema
     if not isinstance(given, Mapping) or not isinstance(schema, type):
         return given
-    fields: Mapping[str, Any] = getattr(schema, "model_fields", None) or getattr(schema, "__fields__", {})
+    fields: Mapping[str, Any] = schema.model_fields if issubclass(schema, BaseModel) else schema.__fields__
     names = {*fields, *(alias for each in fields.values() if (alias := getattr(each, "alias", None)))}
     return {name: value for name, value in given.items() if name in names}

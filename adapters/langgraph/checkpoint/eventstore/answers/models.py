@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import aclosing, closing, contextmanager
 from contextvars import ContextVar
 from functools import wraps
-from time import perf_counter
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel, LanguageModelInput
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
-from langgraph.errors import GraphBubbleUp
 
 from eventstore import BadInputError
+from langgraph.checkpoint.eventstore.answers.attempts import Attempt, Outcome
 from langgraph.checkpoint.eventstore.answers.inputs import conversation_of, model_call
 from langgraph.checkpoint.eventstore.answers.outcomes import (
     answer_of,
     answer_of_stream,
     error_of,
-    failure_of,
     messages_of,
     result_of,
     usage_of,
@@ -48,17 +46,9 @@ def generate(original: Method) -> Method:
         if recorded := session.answer(asking):
             original(_stand_in(recorded), messages, *args, **options)
             return result_of(recorded)
-        began = perf_counter()
-        try:
-            with _working():
-                result = original(self, messages, *args, **options)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            session.note(asking, failure_of(error), perf_counter() - began, failed=True)
-            raise
-        answer = answer_of(result)
-        session.note(asking, answer, perf_counter() - began, usage=usage_of(answer))
+        with Attempt(session, asking) as attempt, _working():
+            result = original(self, messages, *args, **options)
+            attempt.outcome = _outcome(answer_of(result))
         return result
 
     return generating
@@ -79,17 +69,10 @@ def agenerate(original: Method) -> Method:
         if recorded := await session.aanswer(asking):
             await original(_stand_in(recorded), messages, *args, **options)
             return result_of(recorded)
-        began = perf_counter()
-        try:
+        async with Attempt(session, asking) as attempt:
             with _working():
                 result = await original(self, messages, *args, **options)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            await session.anote(asking, failure_of(error), perf_counter() - began, failed=True)
-            raise
-        answer = answer_of(result)
-        await session.anote(asking, answer, perf_counter() - began, usage=usage_of(answer))
+            attempt.outcome = _outcome(answer_of(result))
         return result
 
     return generating
@@ -104,30 +87,16 @@ def stream(original: Method) -> Method:
         if session is None:
             yield from original(self, input, *args, **options)
             return
-        asking = session.asks(model_call(self, [conversation_of(input)], _streamed_with(args, options)))
+        asking = session.asks(model_call(self, [conversation_of(input)], _streamed_with(options)))
         if recorded := session.answer(asking):
             yield from original(_stand_in(recorded), input, *args, **options)
             return
         chunks: list[BaseMessage] = []
-        began = perf_counter()
-        coming = original(self, input, *args, **options)
-        try:
-            while True:
-                with _working():  # only while the model works: in between, the reader does
-                    chunk = next(coming, None)
-                if chunk is None:
-                    break
+        with Attempt(session, asking) as attempt, closing(original(self, input, *args, **options)) as coming:
+            while (chunk := _next(coming)) is not None:
                 chunks.append(chunk)
                 yield chunk
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            session.note(asking, failure_of(error), perf_counter() - began, failed=True)
-            raise
-        finally:
-            coming.close()
-        answer = answer_of_stream(chunks)
-        session.note(asking, answer, perf_counter() - began, usage=usage_of(answer))
+            attempt.outcome = _outcome(answer_of_stream(chunks))
 
     return streaming
 
@@ -147,31 +116,20 @@ def astream(original: Method) -> Method:
             async for chunk in original(self, input, *args, **options):
                 yield chunk
             return
-        asking = session.asks(model_call(self, [conversation_of(input)], _streamed_with(args, options)))
+        asking = session.asks(model_call(self, [conversation_of(input)], _streamed_with(options)))
         if recorded := await session.aanswer(asking):
             async for chunk in original(_stand_in(recorded), input, *args, **options):
                 yield chunk
             return
         chunks: list[BaseMessage] = []
-        began = perf_counter()
-        coming = original(self, input, *args, **options)
-        try:
-            while True:
-                with _working():
-                    chunk = await anext(coming, None)
-                if chunk is None:
-                    break
+        async with (
+            Attempt(session, asking) as attempt,
+            aclosing(original(self, input, *args, **options)) as coming,
+        ):
+            while (chunk := await _anext(coming)) is not None:
                 chunks.append(chunk)
                 yield chunk
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            await session.anote(asking, failure_of(error), perf_counter() - began, failed=True)
-            raise
-        finally:
-            await coming.aclose()
-        answer = answer_of_stream(chunks)
-        await session.anote(asking, answer, perf_counter() - began, usage=usage_of(answer))
+            attempt.outcome = _outcome(answer_of_stream(chunks))
 
     return streaming
 
@@ -228,9 +186,25 @@ def _asked_with(args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any
     return {name: value for name, value in named.items() if name not in _NOT_ASKED}
 
 
-def _streamed_with(args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """Return what `stream` is called with, besides the input, that the model is asked."""
-    return _asked_with((options.get("stop"),), {**options, "config": args[:1]})
+def _streamed_with(options: dict[str, Any]) -> dict[str, Any]:
+    """Return what `stream` is called with, besides the input and a config, that the model is asked."""
+    return _asked_with((), options)
+
+
+def _outcome(answer: dict[str, Any]) -> Outcome:
+    return Outcome(answer, usage_of(answer))
+
+
+def _next(coming: Iterator[Any]) -> Any:
+    """Return the next chunk; `None` at the end. Only meanwhile the model is at work: in between, its reader is."""
+    with _working():
+        return next(coming, None)
+
+
+async def _anext(coming: AsyncIterator[Any]) -> Any:
+    """`_next`, for async code."""
+    with _working():
+        return await anext(coming, None)
 
 
 def _stand_in(recorded: RecordedCall) -> BaseChatModel:

@@ -18,20 +18,10 @@ from projections.answers.calls import RecordedCall
 
 _TOOL_ERROR = f"{ToolException.__module__}.{ToolException.__qualname__}"
 
-Generations = Sequence[Sequence[tuple[BaseMessage, Any]]]
-"""Of each conversation, the answers: each a message, and what was told of it."""
-
 
 def answer_of(result: LLMResult) -> dict[str, Any]:
     """Return what is recorded of a model's result."""
-    generations = [
-        [
-            [_as_message(each.message), plain_of(each.generation_info)]
-            for each in answers
-            if isinstance(each, ChatGeneration)
-        ]
-        for answers in result.generations
-    ]
+    generations = [[_told(each) for each in answers] for answers in result.generations]
     return {"generations": generations, "told": plain_of(result.llm_output)}
 
 

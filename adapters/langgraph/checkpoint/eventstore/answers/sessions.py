@@ -7,20 +7,15 @@ from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from threading import Lock
 from types import TracebackType
-from typing import Any, Literal, NamedTuple, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self
 
-from eventstore import NotFoundError, UnrecordedCallError
 from eventstore.workers import Workers, twin
 from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore.answers.knowing import Knowing
 from langgraph.checkpoint.eventstore.answers.places import Where, here
 from projections.answers.answers import Answers, NewAnswer
-from projections.answers.calls import Asked, Call, Place, RecordedCall
-from projections.answers.matching import Matching
-from projections.answers.nearest import differing, likely, nearest
-
-Missing = Literal["refuse", "record"]
+from projections.answers.calls import Asked, Call, Located, Place, RecordedCall
 
 # Of so many tasks the calls are counted.
 _TASKS = 10_000
@@ -145,6 +140,8 @@ class Session:
         source: str | None = None,
     ) -> None:
         """Record the answer that a call got. When this returns, it is on disk."""
+        if failed and source is None:
+            self._uncount(asking)
         if asking.place is None:
             return
         new = NewAnswer(asking.asked, asking.place, answer, failed, usage, seconds, source, asking.metadata)
@@ -170,6 +167,14 @@ class Session:
             counts[call.fingerprint] += 1
             return counts[call.fingerprint] - 1
 
+    def _uncount(self, asking: Asking) -> None:
+        """Forget that a call was made, which has failed: what is asked again then is the same call."""
+        place = asking.asked.place
+        if place is not None:
+            with self._lock:
+                _, counts = self._counts.get((place.thread, place.task), (None, Counter[bytes]()))
+                counts[asking.asked.call.fingerprint] -= 1
+
     def _again(self, asking: Asking) -> RecordedCall | None:
         """Return the answer that the same task of the same checkpoint got before.
 
@@ -178,12 +183,16 @@ class Session:
         if asking.place is None or asking.place.attempt > 1:
             return None
         located = self._knowing.find(asking.thread, asking.asked, asking.place)
-        return self._counted(self._answers.read(located, self._saver.serde)) if located else None
+        return self._read(asking, located) if located else None
 
-    def _counted(self, recorded: RecordedCall | None) -> RecordedCall | None:
+    def _read(self, asking: Asking, located: Located) -> RecordedCall | None:
+        """Return a recorded call that answers one; `None` if it was erased meanwhile."""
+        recorded = self._answers.read(located, self._saver.serde)
         if recorded is not None:
             with self._lock:
                 self.answered += 1
+            if recorded.failed:
+                self._uncount(asking)
         return recorded
 
 
@@ -193,93 +202,3 @@ _current: ContextVar[Session | None] = ContextVar("eventstore_session", default=
 def under_way() -> Session | None:
     """Return the recording or replay that is under way here."""
     return _current.get()
-
-
-class Recording(Session):
-    """Records what models and tools answer; a task that is run again gets what it got. See `EventStoreSaver.recording`.
-
-    Args:
-        saver: The saver.
-        reuse: Whether a task that is run again gets what it got.
-    """
-
-    def __init__(self, saver: AnsweringSaver, *, reuse: bool) -> None:
-        super().__init__(saver)
-        self._reuse = reuse
-
-    def answer(self, asking: Asking) -> RecordedCall | None:
-        """See `Session.answer`."""
-        return self._again(asking) if self._reuse else None
-
-
-class Replaying(Session):
-    """Answers calls from the record of a thread. See `EventStoreSaver.replaying`.
-
-    Args:
-        saver: The saver.
-        thread: The thread.
-        missing: What becomes of a call that the record does not have.
-    """
-
-    def __init__(self, saver: AnsweringSaver, thread: str, missing: Missing) -> None:
-        super().__init__(saver)
-        self._thread = thread
-        self._missing = missing
-        self._matching = Matching(())
-        self._refused: UnrecordedCallError | None = None
-
-    def begin(self) -> None:
-        """Read where the thread's record is.
-
-        Raises:
-            NotFoundError: There is no such thread, or nothing was recorded in it.
-        """
-        self._matching = Matching(self._answers.located(self._thread))
-        if not self._matching.all:
-            raise NotFoundError(
-                f"thread {self._thread!r} has no recorded answers: run it within saver.recording(), or name another one"
-            )
-
-    def end(self, error: BaseException | None) -> None:
-        """Raise what was refused, if a node has caught it and went on with something else.
-
-        Raises:
-            UnrecordedCallError: The first call that was refused.
-        """
-        if error is None and self._refused is not None:
-            raise self._refused
-
-    def answer(self, asking: Asking) -> RecordedCall | None:
-        """See `Session.answer`."""
-        if self._missing == "record" and (again := self._again(asking)):
-            return again
-        located = self._matching.find(asking.asked)
-        found = self._counted(self._answers.read(located, self._saver.serde)) if located else None
-        if found is None:
-            if self._missing == "refuse":
-                raise self._refuse(asking.asked)
-            return None
-        if self._missing == "record" and asking.thread != self._thread:
-            source = found.source or found.thread
-            self.note(asking, found.answer, found.seconds, usage=found.usage, failed=found.failed, source=source)
-        return found
-
-    def _refuse(self, asked: Asked) -> UnrecordedCallError:
-        call = str(asked.call)
-        if times := self._matching.times(asked):
-            reason = f"it was made {times} times then, and each answer was given once"
-            error = UnrecordedCallError(call, self._thread, reason)
-        else:
-            error = self._unlike(asked, call)
-        with self._lock:
-            self._refused = self._refused or error
-        return error
-
-    def _unlike(self, asked: Asked, call: str) -> UnrecordedCallError:
-        read = [self._answers.read(each, self._saver.serde) for each in likely(asked, self._matching.all)]
-        closest = nearest(asked, [each for each in read if each])
-        if closest is None:
-            return UnrecordedCallError(call, self._thread, "its record was erased")
-        place = closest.place
-        reason = f"the nearest that it has is version {closest.version}, of node {place.node!r} in step {place.step}"
-        return UnrecordedCallError(call, self._thread, reason, closest.version, differing(asked, closest))

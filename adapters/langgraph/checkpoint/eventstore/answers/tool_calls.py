@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from time import perf_counter
 from typing import Any
 
 from langchain_core.tools import BaseTool
-from langgraph.errors import GraphBubbleUp
 from pydantic import ValidationError
 
+from langgraph.checkpoint.eventstore.answers.attempts import Attempt, Outcome
 from langgraph.checkpoint.eventstore.answers.inputs import tool_call
-from langgraph.checkpoint.eventstore.answers.outcomes import error_of, failure_of
+from langgraph.checkpoint.eventstore.answers.outcomes import error_of
 from langgraph.checkpoint.eventstore.answers.sessions import under_way
 from langgraph.checkpoint.eventstore.answers.stand_ins import RecordedTool
 from projections.answers.calls import RecordedCall
@@ -34,15 +33,9 @@ def run(original: Method) -> Method:
         if recorded := session.answer(asking):
             original(_stand_in(self, recorded, tool_input), _shown(asking.asked.call.asked), *args, **options)
             return recorded.answer
-        began = perf_counter()
-        try:
+        with Attempt(session, asking) as attempt:
             output = original(self, tool_input, *args, **options)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            session.note(asking, failure_of(error), perf_counter() - began, failed=True)
-            raise
-        session.note(asking, output, perf_counter() - began)
+            attempt.outcome = Outcome(output)
         return output
 
     return running
@@ -60,15 +53,9 @@ def arun(original: Method) -> Method:
         if recorded := await session.aanswer(asking):
             await original(_stand_in(self, recorded, tool_input), _shown(asking.asked.call.asked), *args, **options)
             return recorded.answer
-        began = perf_counter()
-        try:
+        async with Attempt(session, asking) as attempt:
             output = await original(self, tool_input, *args, **options)
-        except GraphBubbleUp:
-            raise
-        except Exception as error:
-            await session.anote(asking, failure_of(error), perf_counter() - began, failed=True)
-            raise
-        await session.anote(asking, output, perf_counter() - began)
+            attempt.outcome = Outcome(output)
         return output
 
     return running
