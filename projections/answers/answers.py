@@ -10,7 +10,10 @@ from eventstore import Cause, ChecksumError, Decision, EventStore, NewEvent, Not
 from eventstore.codec import Row
 from eventstore.codec.envelope import is_erased
 from eventstore.events import Head, from_microseconds
+from eventstore.reading.lineage import Span
+from eventstore.recorders.tables import END
 from projections.answers.calls import Asked, Located, Place, RecordedCall
+from projections.answers.sharing import shared
 from projections.pregel import OF_A_CHECKPOINT
 from projections.reading.located import opened
 from projections.records import ANSWER_RECORDED, AnswerRecord, Packed
@@ -92,13 +95,13 @@ class Answers:
     def of_thread(self, thread: str, serializer: Serializer) -> Iterator[RecordedCall]:
         """The recorded calls of a thread, in the order in which they were answered; of a fork, with its past.
 
-        Calls whose content was erased are left out.
+        Calls whose content was erased are left out, and so are those of a fork's past that its own tasks make anew.
 
         Raises:
             NotFoundError: There is no such thread.
         """
-        for _, row in self._rows(thread):
-            yield self._call(thread, row, serializer)
+        for _, row, cause, record in self._records(thread):
+            yield _call(thread, row, cause, record, serializer)
 
     def located(self, thread: str) -> Iterator[Located]:
         """The recorded calls of a thread, without what was asked and answered, in the order of the log.
@@ -106,8 +109,7 @@ class Answers:
         Raises:
             NotFoundError: There is no such thread.
         """
-        for stream_id, row in self._rows(thread):
-            cause, record = opened(self._store, thread, row.version, row.payload, AnswerRecord.unpack, ANSWER_RECORDED)
+        for stream_id, row, cause, record in self._records(thread):
             yield _located(thread, stream_id, row.version, cause, record)
 
     def read(self, located: Located, serializer: Serializer) -> RecordedCall | None:
@@ -116,39 +118,49 @@ class Answers:
         Raises:
             ChecksumError: It is not what was recorded.
         """
+        thread = located.place.thread or ""
         for row in self._store.log.events_at(located.stream_id, [located.version]):
             if not is_erased(row.payload):
-                return self._call(located.place.thread or "", row, serializer)
+                return _call(thread, row, *self._opened(thread, row), serializer)
         return None
 
-    def _rows(self, thread: str) -> Iterator[tuple[int, Row]]:
+    def _records(self, thread: str) -> Iterator[tuple[int, Row, Cause, AnswerRecord]]:
         stream_id = self._store.log.stream_id(thread)
         if stream_id is None:
             raise NotFoundError(f"there is no thread {thread!r}")
-        for span in self._store.log.lineage(stream_id):
-            end = {} if span.upto is None else {"before": span.upto + 1}
-            for row in self._store.log.events(span.stream_id, after=span.after, topics=[ANSWER_RECORDED], **end):
-                if not is_erased(row.payload):
-                    yield span.stream_id, row
+        for each in shared(self._store, thread, stream_id):
+            for row in self._rows(each.span):
+                cause, record = self._opened(thread, row)
+                if each.has(cause):
+                    yield each.span.stream_id, row, cause, record
 
-    def _call(self, thread: str, row: Row, serializer: Serializer) -> RecordedCall:
-        cause, record = opened(self._store, thread, row.version, row.payload, AnswerRecord.unpack, ANSWER_RECORDED)
-        return RecordedCall(
-            thread=thread,
-            version=row.version,
-            recorded_at=from_microseconds(row.recorded_at),
-            kind=record.kind,
-            name=record.name,
-            place=_place(thread, cause, record),
-            fingerprint=record.fingerprint,
-            number=record.number,
-            asked=_loaded(record.asked, serializer, thread, f"what {record.name} was asked", row.version),
-            answer=_loaded(record.answer, serializer, thread, f"the answer of {record.name}", row.version),
-            failed=record.failed,
-            usage=record.usage,
-            seconds=record.seconds,
-            source=record.source,
-        )
+    def _rows(self, span: Span) -> Iterator[Row]:
+        before = END if span.upto is None else span.upto + 1
+        for row in self._store.log.events(span.stream_id, after=span.after, before=before, topics=[ANSWER_RECORDED]):
+            if not is_erased(row.payload):
+                yield row
+
+    def _opened(self, thread: str, row: Row) -> tuple[Cause, AnswerRecord]:
+        return opened(self._store, thread, row.version, row.payload, AnswerRecord.unpack, ANSWER_RECORDED)
+
+
+def _call(thread: str, row: Row, cause: Cause, record: AnswerRecord, serializer: Serializer) -> RecordedCall:
+    return RecordedCall(
+        thread=thread,
+        version=row.version,
+        recorded_at=from_microseconds(row.recorded_at),
+        kind=record.kind,
+        name=record.name,
+        place=_place(thread, cause, record),
+        fingerprint=record.fingerprint,
+        number=record.number,
+        asked=_loaded(record.asked, serializer, thread, f"what {record.name} was asked", row.version),
+        answer=_loaded(record.answer, serializer, thread, f"the answer of {record.name}", row.version),
+        failed=record.failed,
+        usage=record.usage,
+        seconds=record.seconds,
+        source=record.source,
+    )
 
 
 def _packed(serializer: Serializer, name: str, value: Any) -> Packed:

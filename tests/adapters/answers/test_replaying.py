@@ -18,6 +18,7 @@ from eventstore import BadInputError, NotFoundError, RecordedFailureError, Unrec
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.adapters.answers.conftest import Run, run_sync
 from tests.adapters.answers.test_recording import HELLO, asking, calls, one_node, parallel
+from tests.adapters.answers.test_resuming import asking_a_person
 from tests.support.dice import Dice, StreamingDice, counted_tool
 from tests.support.flavour import Flavour
 from tests.support.scripted import Answering, call
@@ -369,6 +370,23 @@ def test_a_fork_has_the_record_that_it_shares(saver: EventStoreSaver) -> None:
         assert contents(graph.invoke(HELLO, thread("again"))) == contents(first)
     with pytest.raises(UnrecordedCallError), saver.replaying("fork"):
         graph.invoke({"messages": [HumanMessage("and then?", id="then")]}, thread("again"))
+
+
+def test_a_fork_asks_anew_what_its_own_tasks_ask_and_not_what_led_to_a_question(saver: EventStoreSaver) -> None:
+    model = Dice()
+    graph = one_node(asking_a_person(model, Flavour.SYNC)).compile(checkpointer=saver)
+    with saver.recording():
+        shown = graph.invoke(HELLO, thread())["__interrupt__"][0].value
+    here = checkpoint_id(graph.get_state(thread()).config)
+    saver.history.fork("main", "fork", at=here)
+    with saver.recording():
+        graph.invoke(Command(resume="go on"), thread())
+        result = graph.invoke(Command(resume="or stay"), thread("fork"))
+    assert result["messages"][-2].text == shown
+    assert model.heard == ["hello", "go on", "or stay"]
+    saver.history.fork("main", "behind the answer")
+    assert len(calls(saver, "behind the answer")) == 2
+    assert len(calls(saver, "fork")) == 2
 
 
 def test_of_several_answers_to_a_call_of_one_task_the_last_one_counts(saver: EventStoreSaver) -> None:
