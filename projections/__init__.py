@@ -4,7 +4,6 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from projections.answers.answers import Answers
     from projections.answers.calls import Place, RecordedCall
     from projections.audit.audit import Audit
     from projections.audit.entries import AuditEntry, AuditPage
@@ -42,7 +41,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ABSENT",
     "CACHE_BYTES",
-    "Answers",
     "Audit",
     "AuditEntry",
     "AuditPage",
@@ -117,7 +115,6 @@ _LATER = {
     ),
     "projections.values.merging": ("SnapshotPolicy",),
     "projections.values.serializer": ("Serializer",),
-    "projections.answers.answers": ("Answers",),
     "projections.answers.calls": ("Place", "RecordedCall"),
     "projections.audit.audit": ("Audit",),
     "projections.audit.entries": (

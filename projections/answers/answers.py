@@ -20,6 +20,9 @@ from projections.records import ANSWER_RECORDED, AnswerRecord, Packed
 from projections.values.change import checksum, encoding_number, load
 from projections.values.serializer import Serializer, dump
 
+# How many events are looked at first for what a run left that died.
+_LOOKED_AT = 256
+
 
 @dataclass(frozen=True, slots=True)
 class NewAnswer:
@@ -111,6 +114,28 @@ class Answers:
         """
         for stream_id, row, cause, record in self._records(thread):
             yield _located(thread, stream_id, row.version, cause, record)
+
+    def later(self, thread: str, checkpoint: str) -> list[Located]:
+        """Return the last calls of a thread that were made by tasks of later checkpoints than one.
+
+        They are looked for from the thread's end back to where one is not later: a step's answers are recorded before
+        the next step begins.
+
+        Args:
+            thread: The thread; there need be none.
+            checkpoint: The checkpoint's id; all are later than an empty one.
+        """
+        stream_id, head = self._store.log.stream_id(thread), self._store.head(thread)
+        if stream_id is None or head is None:
+            return []
+        own, length = self._store.log.lineage(stream_id)[-1], _LOOKED_AT
+        while True:
+            span = Span(stream_id, max(own.after, head.version - length), None)
+            found = [_located(thread, stream_id, row.version, *self._opened(thread, row)) for row in self._rows(span)]
+            later = [each for each in found if each.place.checkpoint > checkpoint]
+            if not found or len(later) < len(found) or span.after == own.after:
+                return later
+            length *= 4
 
     def read(self, located: Located, serializer: Serializer) -> RecordedCall | None:
         """Read a call; `None` if its content was erased meanwhile.

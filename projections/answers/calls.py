@@ -63,6 +63,16 @@ class Place(NamedTuple):
     run: str | None = None
 
     @property
+    def of_a_task(self) -> tuple[str, str, str]:
+        """What tells the task from any other of its thread: its namespace, checkpoint and id."""
+        return self.namespace, self.checkpoint, self.task
+
+    @property
+    def spot(self) -> tuple[str, int, str]:
+        """What is the same of the task in another run of the graph: the nodes that lead to it, its step and path."""
+        return self.nodes, self.step, self.path
+
+    @property
     def nodes(self) -> str:
         """The nodes that lead to the task, without the ids of their tasks: the same in another thread."""
         return "|".join([part.partition(":")[0] for part in self.namespace.split("|") if part] + [self.node])

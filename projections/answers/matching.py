@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from threading import Lock
 
-from projections.answers.calls import Asked, Located, Place
+from projections.answers.calls import Asked, Located
 
 _Turn = tuple[str | None, str, bytes, int]
 """Thread and task of a call, its fingerprint and its number: the same in each attempt at the task."""
@@ -67,21 +67,13 @@ def _nearness(asked: Asked, recorded: Located) -> tuple[int, bool, int]:
     if place is None:
         return 0, answered, 0
     numbered = asked.number == recorded.number
-    if numbered and _task(place) == _task(then):
+    if numbered and place.of_a_task == then.of_a_task:
         return 4, answered, recorded.version
-    if numbered and _spot(place) == _spot(then):
+    if numbered and place.spot == then.spot:
         return 3, answered, recorded.version
-    return (2 if _spot(place) == _spot(then) else 1 if place.nodes == then.nodes else 0), answered, 0
+    return (2 if place.spot == then.spot else 1 if place.nodes == then.nodes else 0), answered, 0
 
 
 def _same_turn(one: Located, other: Located) -> bool:
     """Tell whether one is an earlier answer to the very call that the other answers: the task was run again."""
-    return _task(one.place) == _task(other.place) and one.number == other.number
-
-
-def _task(place: Place) -> tuple[str, str, str]:
-    return place.namespace, place.checkpoint, place.task
-
-
-def _spot(place: Place) -> tuple[str, int, str]:
-    return place.nodes, place.step, place.path
+    return one.place.of_a_task == other.place.of_a_task and one.number == other.number

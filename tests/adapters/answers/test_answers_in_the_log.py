@@ -17,8 +17,7 @@ from eventstore import Cause, ChecksumError, CorruptionError, NewEvent, Unreadab
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import statistics_of
 from projections.records import ANSWER_RECORDED, AnswerRecord
-from tests.adapters.answers.test_recording import HELLO, asking, calls, one_node
-from tests.adapters.answers.test_resuming import asking_a_person, said
+from tests.support.answering import HELLO, asking, asking_a_person, calls, one_node, said
 from tests.support.dice import Dice
 from tests.support.flavour import Flavour
 from tests.support.observation import exactly

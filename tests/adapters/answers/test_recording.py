@@ -6,57 +6,26 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from operator import add
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any
 from uuid import UUID
 
 import pytest
 from langchain_core.language_models.fake import FakeListLLM
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages.ai import add_usage
 from langchain_core.runnables import RunnableConfig
-from langchain_core.tools import tool
+from langchain_core.tools import InjectedToolCallId, tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.types import Send
+from langgraph.prebuilt import InjectedState, ToolNode, ToolRuntime
 
 from eventstore import BadInputError, NotFoundError, UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from projections import RecordedCall
-from tests.adapters.answers.conftest import Run
+from tests.support.answering import HELLO, Run, asking, calls, one_node, parallel
 from tests.support.dice import USAGE, Dice, StreamingDice, counted_tool
 from tests.support.flavour import Flavour
 from tests.support.scripted import call
 from tests.support.stage import DURABILITIES, Durability, thread
-
-HELLO = {"messages": [HumanMessage("hello", id="hello")]}
-
-
-class Texts(TypedDict):
-    """A state of texts, in which parallel tasks can write."""
-
-    texts: Annotated[list[str], add]
-
-
-def calls(saver: EventStoreSaver, name: str = "main") -> list[RecordedCall]:
-    """What a thread has recorded."""
-    return [*saver.history.answers(name)]
-
-
-def one_node(node: Any, state: Any = MessagesState) -> StateGraph[Any, Any, Any, Any]:
-    """A graph of one node, of that name."""
-    return StateGraph(state).add_node("node", node).add_edge(START, "node")
-
-
-def asking(model: Dice, flavour: Flavour) -> Any:
-    """A node that asks a model by `invoke` or `ainvoke`."""
-
-    def ask(state: MessagesState) -> Any:
-        return {"messages": [model.invoke(state["messages"])]}
-
-    async def ask_async(state: MessagesState) -> Any:
-        return {"messages": [await model.ainvoke(state["messages"])]}
-
-    return ask_async if flavour is Flavour.ASYNC else ask
 
 
 @pytest.mark.parametrize("durability", DURABILITIES)
@@ -181,22 +150,6 @@ def test_identical_calls_of_parallel_tasks_are_told_apart_by_their_tasks(
     assert sorted(call.answer["generations"][0][0][0].text for call in recorded) == sorted(result["texts"])
 
 
-def parallel(model: Dice, flavour: Flavour) -> StateGraph[Any, Any, Any, Any]:
-    """A graph of three tasks at once that ask the same."""
-
-    def ask(_: Any) -> Any:
-        return {"texts": [model.invoke("hello").text]}
-
-    async def ask_async(_: Any) -> Any:
-        return {"texts": [(await model.ainvoke("hello")).text]}
-
-    builder = StateGraph(Texts)
-    node: Any = ask_async if flavour is Flavour.ASYNC else ask
-    builder.add_node("ask", node)
-    builder.add_conditional_edges(START, lambda _: [Send("ask", {})] * 3)
-    return builder
-
-
 def test_a_call_of_a_tool_is_recorded_with_what_a_model_can_give_it(
     saver: EventStoreSaver, flavour: Flavour, run: Run
 ) -> None:
@@ -218,6 +171,75 @@ def test_a_call_of_a_tool_is_recorded_with_what_a_model_can_give_it(
     assert recorded.asked == {"args": {"dice": "d6"}, "id": "call-roll1"}
     assert recorded.answer.content == result["messages"][-1].content
     assert recorded.usage is None
+
+
+def test_what_langgraph_injects_into_a_tool_is_not_what_it_is_asked(
+    saver: EventStoreSaver, flavour: Flavour, run: Run
+) -> None:
+    @tool
+    def look(
+        name: str,
+        runtime: ToolRuntime,
+        messages: Annotated[list[Any], InjectedState("messages")],
+        called_as: Annotated[str, InjectedToolCallId],
+    ) -> str:
+        """Look at something."""
+        assert runtime.tool_call_id == called_as
+        return f"{name} beside {len(messages)} messages"
+
+    made = {"messages": [HumanMessage("hello"), AIMessage("", tool_calls=[call("look", 1, name="it")])]}
+    builder = StateGraph(MessagesState).add_node("tools", ToolNode([look])).add_edge(START, "tools")
+    result = run(builder.compile(checkpointer=saver), made, thread(), saver.recording())
+    assert result["messages"][-1].text == "it beside 2 messages"
+    (recorded,) = calls(saver)
+    assert recorded.asked == {"args": {"name": "it"}, "id": "call-look1"}
+
+
+def test_several_conversations_at_once_are_one_call(saver: EventStoreSaver, flavour: Flavour, run: Run) -> None:
+    model = Dice()
+    both: list[list[BaseMessage]] = [[HumanMessage("one")], [HumanMessage("two")]]
+
+    def node(_: MessagesState) -> Any:
+        return {"messages": [each[0].text for each in model.generate(both).generations]}
+
+    async def node_async(_: MessagesState) -> Any:
+        return {"messages": [each[0].text for each in (await model.agenerate(both)).generations]}
+
+    graph = one_node(node_async if flavour is Flavour.ASYNC else node).compile(checkpointer=saver)
+    result = run(graph, HELLO, thread(), saver.recording())
+    (recorded,) = calls(saver)
+    assert [each[0]["content"] for each in recorded.asked["messages"]] == ["one", "two"]
+    assert recorded.usage == add_usage(USAGE, USAGE)
+    again = run(graph, HELLO, thread("again"), saver.replaying("main"))
+    assert [each.text for each in again["messages"]] == [each.text for each in result["messages"]]
+    assert model.calls == 2
+
+
+def test_a_recording_serves_several_tasks_of_an_event_loop_at_once(saver: EventStoreSaver) -> None:
+    graph = one_node(asking(Dice(), Flavour.ASYNC)).compile(checkpointer=saver)
+    session = saver.recording()
+
+    async def one(name: str) -> None:
+        async with session:
+            await graph.ainvoke(HELLO, thread(name))
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(one(f"thread {number}") for number in range(8)))
+
+    asyncio.run(all_of_them())
+    assert session.recorded == 8
+    assert [len(calls(saver, f"thread {number}")) for number in range(8)] == [1] * 8
+
+
+def test_the_innermost_block_counts(saver: EventStoreSaver) -> None:
+    model = Dice()
+    graph = one_node(asking(model, Flavour.SYNC)).compile(checkpointer=saver)
+    with saver.recording() as recording:
+        graph.invoke(HELLO, thread())
+        with saver.replaying("main"):
+            graph.invoke(HELLO, thread("again"))
+        graph.invoke(HELLO, thread("other"))
+    assert (model.calls, recording.recorded) == (2, 2)
 
 
 def test_a_call_that_fails_is_recorded_and_fails_as_it_did(saver: EventStoreSaver, flavour: Flavour, run: Run) -> None:

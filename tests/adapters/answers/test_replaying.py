@@ -16,9 +16,7 @@ from langgraph.types import Command, interrupt
 
 from eventstore import BadInputError, NotFoundError, RecordedFailureError, UnrecordedCallError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.adapters.answers.conftest import Run, run_sync
-from tests.adapters.answers.test_recording import HELLO, asking, calls, one_node, parallel
-from tests.adapters.answers.test_resuming import asking_a_person
+from tests.support.answering import HELLO, Run, asking, asking_a_person, calls, one_node, parallel, run_sync
 from tests.support.dice import Dice, StreamingDice, counted_tool
 from tests.support.flavour import Flavour
 from tests.support.scripted import Answering, call

@@ -12,17 +12,11 @@ from langgraph.graph import START, MessagesState, StateGraph
 from langgraph.types import Command, RetryPolicy, interrupt
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.adapters.answers.conftest import Run
-from tests.adapters.answers.test_recording import HELLO, calls, one_node
+from tests.support.answering import HELLO, Run, asking_a_person, calls, one_node, said
 from tests.support.dice import Dice, StreamingDice
 from tests.support.flavour import Flavour
 from tests.support.processes import Pipe, child
-from tests.support.stage import Durability, thread
-
-
-def said(saver: EventStoreSaver, name: str = "main") -> list[str]:
-    """What models said in a thread, in order."""
-    return [call.answer["generations"][0][0][0].text for call in calls(saver, name) if not call.failed]
+from tests.support.stage import DURABILITIES, Durability, thread
 
 
 def run_until_killed(pipe: Pipe, url: str, durability: Durability, nested: bool) -> None:
@@ -60,7 +54,7 @@ def two_questions(saver: EventStoreSaver, first: Dice, second: Dice, *, nested: 
 
 
 @pytest.mark.parametrize("nested", [False, True], ids=["outermost", "subgraph"])
-@pytest.mark.parametrize("durability", ["sync", "async"])
+@pytest.mark.parametrize("durability", DURABILITIES)
 def test_after_a_kill_no_model_is_asked_again_that_had_answered(url: str, durability: Durability, nested: bool) -> None:
     with child(run_until_killed, url, durability, nested) as running:
         heard = running.pipe.recv()
@@ -69,27 +63,13 @@ def test_after_a_kill_no_model_is_asked_again_that_had_answered(url: str, durabi
     with EventStoreSaver.from_conn_string(url) as saver:
         assert said(saver) == [heard]
         graph = two_questions(saver, first, second, nested=nested)
-        with saver.recording() as session:
-            result = graph.invoke(None, thread())
+        with saver.recording():
+            # With "exit" nothing of the run is there but its record: it is begun again.
+            result = graph.invoke(HELLO if durability == "exit" else None, thread(), durability=durability)
         assert result["messages"][-2].text == heard
-        assert (first.calls, second.calls, session.answered, session.recorded) == (0, 1, 1, 1)
-        assert len(said(saver)) == 2
-
-
-def asking_a_person(model: Dice, flavour: Flavour) -> Any:
-    """A node that asks a model, then a person, then a model again."""
-
-    def node(state: MessagesState) -> Any:
-        draft = model.invoke(state["messages"])
-        told = interrupt(draft.text)
-        return {"messages": [draft, model.invoke([draft, ("human", told)])]}
-
-    async def node_async(state: MessagesState) -> Any:
-        draft = await model.ainvoke(state["messages"])
-        told = interrupt(draft.text)
-        return {"messages": [draft, await model.ainvoke([draft, ("human", told)])]}
-
-    return node_async if flavour is Flavour.ASYNC else node
+        assert (first.calls, second.calls) == (0, 1)
+        # It was given to a task of another id where its checkpoint had not been saved.
+        assert list(dict.fromkeys(said(saver))) == [message.text for message in result["messages"][1:]]
 
 
 @pytest.mark.parametrize("sessions", [1, 2], ids=["in one recording", "in two"])
@@ -203,7 +183,10 @@ def test_a_question_that_a_tool_asks_is_no_answer(saver: EventStoreSaver) -> Non
     assert [call.answer for call in calls(saver)] == ["deleted a: yes"]
 
 
-def test_a_new_run_asks_anew_though_it_asks_the_same(saver: EventStoreSaver, flavour: Flavour, run: Run) -> None:
+@pytest.mark.parametrize("durability", DURABILITIES)
+def test_a_new_run_asks_anew_though_it_asks_the_same(
+    saver: EventStoreSaver, flavour: Flavour, run: Run, durability: Durability
+) -> None:
     model = Dice()
 
     def node(_: MessagesState) -> Any:
@@ -212,5 +195,53 @@ def test_a_new_run_asks_anew_though_it_asks_the_same(saver: EventStoreSaver, fla
     graph = one_node(node).compile(checkpointer=saver)
     session = saver.recording()
     for _ in range(3):
-        run(graph, HELLO, thread(), session)
+        run(graph, HELLO, thread(), session, durability=durability)
     assert (model.calls, session.answered) == (3, 0)
+
+
+def two_nodes(saver: EventStoreSaver, model: Dice, wait: Callable[[], Any] = lambda: None) -> Any:
+    """A graph of two nodes that ask a model; the second one waits when it has its answer."""
+
+    def first(_: MessagesState) -> Any:
+        return {"messages": [model.invoke("one"), model.invoke("one")]}
+
+    def second(_: MessagesState) -> Any:
+        said = model.invoke("two")
+        wait()
+        return {"messages": [said]}
+
+    builder: Any = StateGraph(MessagesState)
+    return (
+        builder.add_sequence([("first", first), ("second", second)])
+        .add_edge(START, "first")
+        .compile(checkpointer=saver)
+    )
+
+
+def run_and_be_killed(pipe: Pipe, url: str) -> None:
+    """Tell how often the model was asked when the second node has its answer, and wait to be killed."""
+    model = Dice()
+
+    def wait() -> None:
+        pipe.send(model.calls)
+        pipe.recv()
+
+    with EventStoreSaver.from_conn_string(url) as saver, saver.recording():
+        two_nodes(saver, model, wait).invoke(HELLO, thread(), durability="exit")
+
+
+def test_what_runs_left_that_died_before_they_saved_anything_is_given_once(url: str) -> None:
+    asked = []
+    for _ in range(2):
+        with child(run_and_be_killed, url) as running:
+            asked.append(running.pipe.recv())
+            running.kill()
+    assert asked == [3, 0]
+    model = Dice()
+    with EventStoreSaver.from_conn_string(url) as saver, saver.recording() as session:
+        graph = two_nodes(saver, model)
+        graph.invoke(HELLO, thread(), durability="exit")
+        assert (model.calls, session.answered) == (0, 3)
+        # The next run is another one, at later steps.
+        graph.invoke(HELLO, thread(), durability="exit")
+        assert (model.calls, session.answered) == (3, 3)

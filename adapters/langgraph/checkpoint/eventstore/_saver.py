@@ -232,6 +232,8 @@ class EventStoreSaver(Forgetting):
             head = saved.id if saved else None
         ticket = self._ticket(config, where, head)
         self._branches_read.loads(config, where.thread, saved.branch if saved else 0)
+        if where.checkpoint is None and not where.namespace:
+            self.loads.note_latest(where.thread, saved.id if saved else "")
         if saved is None:
             return None
         self._nodes.remember((saved.thread, saved.namespace, saved.id), saved.values)

@@ -19,7 +19,8 @@ from langgraph.checkpoint.eventstore._arguments import (
 from langgraph.checkpoint.eventstore._history_parts import HistoryParts
 from langgraph.checkpoint.eventstore._named import namespace_of
 from langgraph.checkpoint.eventstore._translation import CheckpointThen, to_tuple_then
-from projections import Answers, CheckpointDiff, Origin, RecordedCall, TimelineEntry, TimelinePage
+from projections import CheckpointDiff, Origin, RecordedCall, TimelineEntry, TimelinePage
+from projections.answers.answers import Answers
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._named import Checkpoint, Thread

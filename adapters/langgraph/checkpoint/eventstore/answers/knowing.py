@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
 from eventstore import NotFoundError
 from langgraph.checkpoint.eventstore._loads import Loads
+from projections import Checkpoints
 from projections.answers.answers import Answers
 from projections.answers.calls import Asked, Located, Place
 
@@ -25,11 +27,15 @@ class _Known:
 
     Attributes:
         by_task: By task, fingerprint and number: the last answer.
-        read_at: The number of the load for which the log was read.
+        read_at: The number of the load for which these were read from the log.
+        left: The answers of a run that died, by the spot of the task.
+        left_at: The number of the load for which these were read.
     """
 
     by_task: dict[_Task, dict[_Turn, Located]] = field(default_factory=dict)
     read_at: int = 0
+    left: dict[tuple[str, int, str], dict[_Turn, Located]] = field(default_factory=dict)
+    left_at: int = 0
 
 
 class Knowing:
@@ -38,31 +44,40 @@ class Knowing:
     The log is read only for tasks of checkpoints that were loaded: those of new ones have got none yet. It is read once
     for each load, so that what other processes recorded meanwhile is found.
 
+    LangGraph saves a checkpoint beside the step, or at the end of the run. So a run may die with answers to tasks of a
+    checkpoint that never was saved: they are of later checkpoints than the one that the thread is loaded at. When it is
+    run again from there, the same node of the same step is the same task, under a new id.
+
     Args:
         answers: The recorded calls.
         loads: The checkpoints that were loaded.
+        checkpoints: The checkpoints that were saved.
     """
 
-    def __init__(self, answers: Answers, loads: Loads) -> None:
+    def __init__(self, answers: Answers, loads: Loads, checkpoints: Checkpoints) -> None:
         self._answers = answers
         self._loads = loads
+        self._checkpoints = checkpoints
         self._lock = Lock()
         self._threads: OrderedDict[str, _Known] = OrderedDict()
 
     def find(self, thread: str, asked: Asked, place: Place) -> Located | None:
         """Return the answer that a task got to a call; `None` if it got none, or the call failed."""
+        turn = (asked.call.fingerprint, asked.number)
         loaded = self._loads.number(thread, place.namespace, place.checkpoint)
         with self._lock:
             known = self._of(thread)
             if loaded > known.read_at:
-                known.by_task = self._read(thread)
-                known.read_at = loaded
-            return known.by_task.get(_task(place), {}).get((asked.call.fingerprint, asked.number))
+                known.by_task, known.read_at = self._read(thread), loaded
+            found = known.by_task.get(place.of_a_task, {}).get(turn)
+            return found or (None if loaded else self._left_behind(thread, known).get(place.spot, {}).get(turn))
 
     def note(self, thread: str, located: Located) -> None:
         """Note an answer that a task just got."""
-        with self._lock:
-            _add(self._of(thread).by_task, located)
+        if not located.failed:
+            with self._lock:
+                by_task = self._of(thread).by_task
+                by_task.setdefault(located.place.of_a_task, {})[located.fingerprint, located.number] = located
 
     def _of(self, thread: str) -> _Known:
         known = self._threads.setdefault(thread, _Known())
@@ -73,18 +88,20 @@ class Knowing:
 
     def _read(self, thread: str) -> dict[_Task, dict[_Turn, Located]]:
         found: dict[_Task, dict[_Turn, Located]] = {}
-        try:
-            for located in self._answers.located(thread):
-                _add(found, located)
-        except NotFoundError:  # it was deleted, or begins just now
-            pass
+        with suppress(NotFoundError):  # it was deleted, or begins just now
+            for each in self._answers.located(thread):
+                if not each.failed:
+                    found.setdefault(each.place.of_a_task, {})[each.fingerprint, each.number] = each
         return found
 
+    def _left_behind(self, thread: str, known: _Known) -> dict[tuple[str, int, str], dict[_Turn, Located]]:
+        latest = self._loads.latest(thread)
+        if latest.number > known.left_at:
+            known.left, known.left_at = {}, latest.number
+            for each in self._answers.later(thread, latest.checkpoint):
+                if not each.failed and not self._is_saved(each.place):
+                    known.left.setdefault(each.place.spot, {})[each.fingerprint, each.number] = each
+        return known.left
 
-def _add(by_task: dict[_Task, dict[_Turn, Located]], located: Located) -> None:
-    if not located.failed:
-        by_task.setdefault(_task(located.place), {})[located.fingerprint, located.number] = located
-
-
-def _task(place: Place) -> _Task:
-    return place.namespace, place.checkpoint, place.task
+    def _is_saved(self, place: Place) -> bool:
+        return self._checkpoints.finder.is_saved(place.namespace, place.checkpoint)

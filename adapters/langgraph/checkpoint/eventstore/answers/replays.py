@@ -61,8 +61,7 @@ class Replaying(Session):
                 raise self._refuse(asking.asked)
             return None
         if self._missing == "record" and asking.thread != self._thread:
-            source = found.source or found.thread
-            self.note(asking, found.answer, found.seconds, usage=found.usage, failed=found.failed, source=source)
+            self.take_over(asking, found)
         return found
 
     def _refuse(self, asked: Asked) -> UnrecordedCallError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from contextvars import ContextVar, Token
+from contextvars import ContextVar
 from threading import Lock
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
@@ -66,10 +66,9 @@ class Session:
         self.recorded = 0
         self._saver = saver
         self._answers = Answers(saver.store)
-        self._knowing = Knowing(self._answers, saver.loads)
+        self._knowing = Knowing(self._answers, saver.loads, saver.checkpoints)
         self._lock = Lock()
         self._counts: OrderedDict[tuple[str | None, str], tuple[object, Counter[bytes]]] = OrderedDict()
-        self._tokens: list[Token[Session | None]] = []
 
     @property
     def workers(self) -> Workers:
@@ -86,18 +85,18 @@ class Session:
 
     def __enter__(self) -> Self:
         self.begin()
-        self._tokens.append(_current.set(self))
+        _within.set((*_within.get(), self))
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        _current.reset(self._tokens.pop())
+        _within.set(_within.get()[:-1])
         self.end(error)
 
     abegin = twin(begin)
 
     async def __aenter__(self) -> Self:
         await self.abegin()
-        self._tokens.append(_current.set(self))
+        _within.set((*_within.get(), self))
         return self
 
     async def __aexit__(
@@ -150,6 +149,11 @@ class Session:
         with self._lock:
             self.recorded += 1
 
+    def take_over(self, asking: Asking, found: RecordedCall) -> None:
+        """Record the answer of another task, or another thread, as the answer to a call."""
+        source = found.source or found.thread
+        self.note(asking, found.answer, found.seconds, usage=found.usage, failed=found.failed, source=source)
+
     aanswer = twin(answer)
     anote = twin(note)
 
@@ -183,7 +187,10 @@ class Session:
         if asking.place is None or asking.place.attempt > 1:
             return None
         located = self._knowing.find(asking.thread, asking.asked, asking.place)
-        return self._read(asking, located) if located else None
+        found = self._read(asking, located) if located else None
+        if found and found.place.task != asking.place.task:
+            self.take_over(asking, found)
+        return found
 
     def _read(self, asking: Asking, located: Located) -> RecordedCall | None:
         """Return a recorded call that answers one; `None` if it was erased meanwhile."""
@@ -196,9 +203,11 @@ class Session:
         return recorded
 
 
-_current: ContextVar[Session | None] = ContextVar("eventstore_session", default=None)
+# The blocks around a place of the program, the innermost last.
+_within: ContextVar[tuple[Session, ...]] = ContextVar("eventstore_sessions", default=())
 
 
 def under_way() -> Session | None:
     """Return the recording or replay that is under way here."""
-    return _current.get()
+    sessions = _within.get()
+    return sessions[-1] if sessions else None
