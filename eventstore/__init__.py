@@ -23,6 +23,7 @@ from eventstore.errors import (
     NotFoundError,
     OvertakenError,
     ReadOnlyError,
+    RecordedFailureError,
     SchemaError,
     StorageError,
     StorageFullError,
@@ -34,6 +35,7 @@ from eventstore.errors import (
     UnknownFormatError,
     UnknownOptionError,
     UnreadableError,
+    UnrecordedCallError,
     UnserializableError,
 )
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamInfo, StreamPage
@@ -74,6 +76,7 @@ __all__ = [
     "NotFoundError",
     "OvertakenError",
     "ReadOnlyError",
+    "RecordedFailureError",
     "SchemaError",
     "StorageError",
     "StorageFullError",
@@ -88,6 +91,7 @@ __all__ = [
     "UnknownFormatError",
     "UnknownOptionError",
     "UnreadableError",
+    "UnrecordedCallError",
     "UnserializableError",
     "Upcasters",
     "Verification",

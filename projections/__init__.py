@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from projections.answers.calls import Place, RecordedCall
     from projections.audit.audit import Audit
     from projections.audit.entries import AuditEntry, AuditPage
     from projections.branches.branches import BranchDiff, Branches, BranchSide
@@ -58,10 +59,12 @@ __all__ = [
     "NewWrites",
     "Origin",
     "Part",
+    "Place",
     "Prepared",
     "Progress",
     "Promoted",
     "PruneReport",
+    "RecordedCall",
     "Recovery",
     "RecoveryPoint",
     "Report",
@@ -96,6 +99,7 @@ _LATER = {
     "projections.outcomes": ("Branch", "Forked", "Moved", "Promoted", "PruneReport"),
     "projections.values.merging": ("SnapshotPolicy",),
     "projections.values.serializer": ("Serializer",),
+    "projections.answers.calls": ("Place", "RecordedCall"),
     "projections.audit.audit": ("Audit",),
     "projections.audit.entries": (
         "AuditEntry",

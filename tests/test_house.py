@@ -22,6 +22,7 @@ from eventstore.recorders import Recorder
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._forgetting import Forgetting
 from langgraph.checkpoint.eventstore._history import History
+from langgraph.checkpoint.eventstore.answers.sessions import Session
 from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
 from projections import Audit, Branches, Checkpoints, Recovery, Timeline
 
@@ -265,6 +266,7 @@ FACADES = (
     Forgetting,
     History,
     SelectiveReplay,
+    Session,
 )
 # Async methods that are written by hand, and why.
 BY_HAND = {

@@ -14,6 +14,7 @@ from projections.audit.terms import content_terms, node_term, thread_term, topic
 from projections.pregel import NOBODY, OF_A_CHECKPOINT, is_sent
 from projections.records import (
     CHECKPOINT_SAVED,
+    CONTENT,
     THREAD_PROMOTED,
     WRITES_SAVED,
     CheckpointRecord,
@@ -153,6 +154,6 @@ def _optional(text: str | None) -> str | None:
 def _callers(topic: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The caller's metadata, without what LangGraph says of the single checkpoint."""
     found = searchable(metadata)
-    if topic in (CHECKPOINT_SAVED, WRITES_SAVED):
+    if topic in CONTENT:
         return {key: value for key, value in found.items() if key not in OF_A_CHECKPOINT}
     return found

@@ -31,7 +31,7 @@ _containers = attrgetter("containers")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Shape:
-    """What many models have alike.
+    """The shape that many models have alike.
 
     Attributes:
         containers: Gives the lists and dicts among a model's fields, as a tuple.
@@ -119,7 +119,7 @@ def memory_of(models: Sequence[Any]) -> int:
 
 
 def _count_of_one_owner() -> int:
-    """What is counted for an object that a list holds and nobody else; 0 where that cannot be known."""
+    """Return the count for an object that a list holds and nobody else; 0 where that cannot be known."""
     if sys.implementation.name != "cpython" or "free-threading" in sys.version:
         return 0
     [count] = map(sys.getrefcount, [[]])

@@ -27,7 +27,7 @@ _SETS = 2
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """What one reader was given, part by part.
+    """The objects that one reader was given, part by part.
 
     Attributes:
         items: The objects; `None` for what cannot be given again.
@@ -64,7 +64,7 @@ class Given:
         return found
 
     def moved(self, recipe: Sequence[int]) -> Given:
-        """What was given of the parts that a recipe copies; nothing of those that it inserts."""
+        """Return what was given of the parts that a recipe copies; nothing of those that it inserts."""
         moved = Given([], [], [])
         for start, count in zip(recipe[::2], recipe[1::2], strict=True):
             run = Given.nothing(count) if start == INSERT else self
@@ -85,7 +85,7 @@ class Given:
 
 
 class Lent:
-    """What the last readers of a value were given, for one who takes it.
+    """The objects that the last readers of a value were given, for one who takes them.
 
     Args:
         given: What each of them was given, the earliest first.
@@ -109,8 +109,12 @@ class Lent:
             return ()
 
     def moved(self, recipe: Sequence[int]) -> Lent:
-        """What is lent of the parts that a recipe copies. Taken from here: no two have the same objects."""
+        """Return what is lent of the parts that a recipe copies. Taken from here: no two have the same objects."""
         return Lent(*(given.moved(recipe) for given in self.take()))
+
+
+NOTHING_LENT = Lent()
+"""Stays so: what is lent is another object each time."""
 
 
 class Lending:

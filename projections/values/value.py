@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 from eventstore import TypeChangedError, TypeNotAllowedError, UnserializableError
@@ -32,7 +32,7 @@ from projections.values.fingerprints import (
     fingerprints_of_text,
 )
 from projections.values.kinds import TAKEN_APART, join, kind_of, split
-from projections.values.lent import Lending, Lent
+from projections.values.lent import NOTHING_LENT, Lending, Lent
 from projections.values.loading import copier_of_part, load_parts
 from projections.values.merging import DEFAULT_POLICY, Levels, SnapshotPolicy, levels_after, merges_at
 from projections.values.parts import (
@@ -75,7 +75,10 @@ class Seen(ByFields):
     serializer: Serializer | None = None
     fingerprints: Fingerprints = NO_FINGERPRINTS
     copiers: Sequence[Copier | None] = ()
-    lent: Lent = field(default_factory=Lent)
+    lent: Lent = NOTHING_LENT
+
+
+_UNSEEN = Seen()
 
 
 @dataclass(slots=True)
@@ -98,7 +101,7 @@ class Value:
     levels: Levels = ()
     read_bytes: int = 0
     size: int = 0
-    seen: Seen = field(default_factory=Seen)
+    seen: Seen = _UNSEEN
 
     @property
     def memory(self) -> int:
@@ -262,11 +265,13 @@ def new_value(
     size = base.size + length_of(inserted) if base and appended else length_of(made.stored)
     if size <= _SMALL_BYTES:
         return _whole(value, channel, serializer)
-    seen = base.seen if base else Seen()  # once: a reader by another serializer may replace it
-    seen = seen if seen.serializer is serializer else Seen()
+    seen = base.seen if base else _UNSEEN  # once: a reader by another serializer may replace it
+    seen = seen if seen.serializer is serializer else _UNSEEN
     kept = Value(kind, made, size=size)
+    # Taken in any case: nobody is to get again what was of another value.
     lent = seen.lent.moved(recipe)
-    kept.seen = Seen(serializer, fingerprints, _copiers_kept(seen, recipe), lent if fingerprints.lengths else Lent())
+    lent = lent if fingerprints.lengths else NOTHING_LENT
+    kept.seen = Seen(serializer, fingerprints, _copiers_kept(seen, recipe), lent)
     if base is None:
         return alone(kept)
     encoding, data = pack(recipe, inserted)

@@ -40,7 +40,7 @@ def chat(saver: EventStoreSaver, seen: Callable[[list[AnyMessage]], object], nam
 
 
 async def ask(graph: Any, flavour: Flavour, number: int) -> list[AnyMessage]:
-    """What the thread holds after one more question."""
+    """Return what the thread holds after one more question."""
     asked = {"messages": [HumanMessage(f"question {number} " * 20, id=f"question-{number}")]}
     thread = at(graph.name)  # one of its own for each test: they share a database
     if flavour is Flavour.SYNC:

@@ -36,7 +36,7 @@ def messages(draw: st.DrawFn) -> AnyMessage:
 
 
 def nested(message: Any) -> list[Any]:
-    """What is nested in a message, all that can be changed."""
+    """The parts nested in a message that can be changed."""
     found = [message.additional_kwargs, message.response_metadata, message.model_fields_set, vars(message)]
     if isinstance(message, AIMessage):
         found += [message.tool_calls, *(call["args"] for call in message.tool_calls)]
