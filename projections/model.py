@@ -79,6 +79,11 @@ class NewWrites:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+def searchable(metadata: Mapping[str, Any], run: str | None) -> Mapping[str, Any]:
+    """Return a checkpoint's metadata with the id of the run that saved it, where only the log's record of it says."""
+    return metadata if run is None or "run_id" in metadata else {**metadata, "run_id": run}
+
+
 @dataclass(frozen=True, slots=True)
 class SavedCheckpoint:
     """A checkpoint as it is read.
@@ -92,6 +97,7 @@ class SavedCheckpoint:
             first. A rollback puts it on another one.
         folded: By which rule values were made of writes, of the channels where they were. Only `Timeline` makes such.
         replayed: The channels of which only the writes are stored, and no rule is known to make a value of them.
+        run: The id of the run that saved it, if that is known; its metadata need not say.
 
     The others are those of `NewCheckpoint`; `parent` is `None` also where the parent was pruned.
     """
@@ -115,6 +121,12 @@ class SavedCheckpoint:
     branch: int = 0
     folded: Mapping[str, str] = field(default_factory=dict)
     replayed: Sequence[str] = ()
+    run: str | None = None
+
+    @property
+    def searchable(self) -> Mapping[str, Any]:
+        """Its metadata, as filters look at it: with the id of its run."""
+        return searchable(self.metadata, self.run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,7 +273,7 @@ class Finder:
             for shower in self._who_shows(listed):
                 # Not before somebody shows it: the content of what nobody shows may be erased.
                 located = located or located_of(self._store, listed.thread, listed.row)
-                if not matching(located.cause.metadata):
+                if not matching(located.searchable):
                     break
                 if view := view_of_branch(shower.thread, shower.branch_id, shower.stream_id):
                     yield view, replace(located, parent=listed.parent(shower.upto))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from eventstore import CorruptionError, ErasedError, EventStore, UnknownFormatError
 from eventstore.events import Cause
+from projections.model import searchable
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.tables import CheckpointRow
 
@@ -32,6 +33,11 @@ class Located:
     record: CheckpointRecord
     recorded_at: int
     size: int
+
+    @property
+    def searchable(self) -> Mapping[str, Any]:
+        """Its metadata, as filters look at it: with the id of its run."""
+        return searchable(self.cause.metadata, self.cause.run)
 
 
 def opened(

@@ -25,16 +25,16 @@ from eventstore.options import StoreOptions, names_options
 from eventstore.workers import twin, twin_iterator
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._branches_read import BranchesRead
+from langgraph.checkpoint.eventstore._filters import matches, plain_filter
 from langgraph.checkpoint.eventstore._forgetting import Forgetting
 from langgraph.checkpoint.eventstore._given import several
+from langgraph.checkpoint.eventstore._habits import HINTS, Habits, no_store
 from langgraph.checkpoint.eventstore._listing import listed
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._opening import OpeningSaver
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer, typed
 from langgraph.checkpoint.eventstore._translation import (
     as_of_now,
-    matches,
-    plain_filter,
     to_new_checkpoint,
     to_new_writes,
     to_tuple,
@@ -52,7 +52,7 @@ ConcurrentRuns = Literal["keep", "reject"]
 _LISTED_AT_ONCE = 20
 
 
-class EventStoreSaver(Forgetting):
+class EventStoreSaver(Habits, Forgetting):
     """Saves the checkpoints of LangGraph graphs as events in SQLite or PostgreSQL.
 
         with EventStoreSaver.from_conn_string("sqlite:///agents.db") as saver:
@@ -87,7 +87,7 @@ class EventStoreSaver(Forgetting):
     `UnserializableError` for values that the serializer refuses, `StorageError`s for what the database refuses.
     """
 
-    @names_options()
+    @names_options(hints=HINTS)
     def __init__(
         self,
         store: EventStore,
@@ -100,9 +100,7 @@ class EventStoreSaver(Forgetting):
         snapshots: SnapshotPolicy | None = None,
     ) -> None:
         if not isinstance(store, EventStore):
-            raise BadInputError(
-                "a saver is built on an open EventStore; with a URL, use EventStoreSaver.from_conn_string"
-            )
+            raise no_store(store)
         if concurrent_runs not in ("keep", "reject"):
             raise BadInputError(f"concurrent_runs is {concurrent_runs!r}: use 'keep' or 'reject'")
         if serde is not None and allowed_types is not None:
@@ -115,7 +113,7 @@ class EventStoreSaver(Forgetting):
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
 
     @classmethod
-    @names_options(StoreOptions)
+    @names_options(StoreOptions, hints=HINTS)
     def from_conn_string(
         cls,
         url: str,
@@ -131,7 +129,8 @@ class EventStoreSaver(Forgetting):
         """Open a store and a saver on it, for `with` or `async with`; both are closed at the end of the block.
 
         Args:
-            url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, a path, or `postgresql://…`.
+            url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, a path, `postgresql://…`, or
+                libpq's `host=… dbname=…`.
             serde: See the class.
             allowed_types: See the class.
             concurrent_runs: See the class.
@@ -207,7 +206,9 @@ class EventStoreSaver(Forgetting):
 
         Args:
             config: The thread, and, if it says so, the namespace; `None`: all threads.
-            filter: What their metadata has to contain: any keys, any plain values.
+            filter: What their metadata has to contain: any keys, any plain values. A dict is found in one that holds
+                it, a list in one that holds its items; `"a.b"` leads into a dict; `run_id` is also found where only the
+                log says which run it was.
             before: Only checkpoints older than this one.
             limit: The most that are returned.
         """
