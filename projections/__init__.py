@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from projections.diffing.difference import Difference, Edit, Part, Step, diff
     from projections.diffing.rendering import Line, render
     from projections.model import (
+        Before,
         Branch,
         ChannelHistory,
         Forked,
@@ -43,6 +44,7 @@ __all__ = [
     "Audit",
     "AuditEntry",
     "AuditPage",
+    "Before",
     "Branch",
     "BranchDiff",
     "BranchSide",
@@ -100,6 +102,7 @@ _LATER = {
     "projections.checkpoints.checkpoints": ("CACHE_BYTES", "Checkpoints"),
     "projections.checkpoints.preparing": ("Prepared", "prepare_checkpoint", "prepare_writes"),
     "projections.model": (
+        "Before",
         "Branch",
         "ChannelHistory",
         "Forked",

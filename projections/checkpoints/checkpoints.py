@@ -15,7 +15,7 @@ from eventstore.recorders import Session
 from eventstore.workers import Workers, twin
 from projections.checkpoints.preparing import Prepared, check_prepared, prepare_checkpoint, prepare_writes
 from projections.checkpoints.saving import Saver
-from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
+from projections.model import Before, ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
 from projections.reading.absent import check_all_there
 from projections.reading.finding import Finder
 from projections.reading.loading import Loader, Matching
@@ -204,7 +204,7 @@ class Checkpoints:
         self,
         thread: str,
         *,
-        to: str | None = None,
+        to: str | Before | None = None,
         step: int | None = None,
         time: datetime | None = None,
         back: int | None = None,
@@ -221,7 +221,7 @@ class Checkpoints:
 
         Args:
             thread: The thread.
-            to: The id of the checkpoint; or, instead:
+            to: The id of the checkpoint, or a `Before`; or, instead:
             step: Its step, on the way that led to the latest checkpoint;
             time: The latest one on that way that was saved by then (a naive time is UTC);
             back: How many checkpoints back on that way; 0: the latest itself, without what was written since.

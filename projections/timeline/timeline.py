@@ -20,7 +20,7 @@ from eventstore.ids import MAX_STREAM_BYTES, check_id
 from eventstore.workers import twin, twin_iterator
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.checkpoints.companion import Companion
-from projections.model import SavedCheckpoint
+from projections.model import Before, SavedCheckpoint
 from projections.reading.absent import check_all_there
 from projections.reading.channels import Values
 from projections.reading.finding import PAGE
@@ -144,7 +144,7 @@ class Timeline(Companion):
     def at(
         self,
         thread: str,
-        time: datetime | str,
+        time: datetime | str | Before,
         serializer: Serializer,
         *,
         namespace: str | None = None,
@@ -157,7 +157,7 @@ class Timeline(Companion):
 
         Args:
             thread: The thread.
-            time: The time (without a zone, in UTC), or a checkpoint's id.
+            time: The time (without a zone, in UTC), a checkpoint's id, or a `Before`.
             serializer: Turns bytes into values.
             namespace: The namespace; `None`: the one that the checkpoint is of, or else the outermost.
             fold: The rules of the graph, for channels of which only the writes are stored.
@@ -165,7 +165,7 @@ class Timeline(Companion):
         Raises:
             NotFoundError: There is no such checkpoint.
         """
-        if isinstance(time, str):
+        if isinstance(time, str | Before):
             checkpoint = time
             named = self._namespace(thread, checkpoint, namespace)
             return again(
@@ -317,12 +317,12 @@ class Timeline(Companion):
             check_all_there("thread", [each for each in dict.fromkeys(threads) if self._finder.view(each) is None])
         return threads
 
-    def _namespace(self, thread: str, checkpoint: str | None, given: str | None) -> str:
+    def _namespace(self, thread: str, checkpoint: str | Before | None, given: str | None) -> str:
         """The namespace of a checkpoint: the one that was given, or else the one that its id is of."""
-        _checked([thread], given, checkpoint)
+        _checked([thread], given, checkpoint if isinstance(checkpoint, str) else None)
         return self._finder.namespace_of(thread, checkpoint) if given is None else given
 
-    def _standing_at(self, thread: str, namespace: str, checkpoint: str) -> tuple[View, Located]:
+    def _standing_at(self, thread: str, namespace: str, checkpoint: str | Before) -> tuple[View, Located]:
         """A checkpoint as a thread stands there that is put back to it, or forked there.
 
         Its tasks run again: nothing is pending, unless one asked; then what was there when it first did.
