@@ -29,6 +29,16 @@ class StoreOptions(TypedDict, total=False):
     max_value_bytes: int
 
 
+class SharingOptions(TypedDict, total=False):
+    """The options of `open_on`, but for `migrate`."""
+
+    upcasters: Upcasters | None
+    schema: str
+    prepare: bool
+    connect_timeout: float
+    max_value_bytes: int
+
+
 def names_options(*more: type, hints: Mapping[str, str] | None = None) -> Callable[[F], F]:
     """Let a function refuse options that it does not have by an error that says which were meant.
 

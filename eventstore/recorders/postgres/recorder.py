@@ -18,7 +18,7 @@ from eventstore.forking import ForkAware
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries, quote_schema
 from eventstore.recorders.migrating import by_component, carry_out, is_up_to_date
-from eventstore.recorders.pool import Pool
+from eventstore.recorders.pool import Lender, Pool
 from eventstore.recorders.postgres.connection import Connection, Preparing, conninfo
 from eventstore.recorders.postgres.errors import is_unprepared, lost, translated
 from eventstore.recorders.postgres.fast_statement import FastStatement, fits
@@ -63,26 +63,35 @@ class PostgresRecorder(ForkAware):
         connect_timeout: float = 30.0,
         sequence_batch: int = SEQUENCE_BATCH,
     ) -> None:
+        self._set_up(str(address), schema, connections, sequence_batch, prepare=prepare)
+        self._conninfo = conninfo(address, connect_timeout)
+        # Opened here by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
+        with translated(self._where):
+            first = self._first()
+            try:
+                self._check_encoding(first)
+            except BaseException:
+                first.close()
+                raise
+        self._pool: Lender[Connection] = Pool(
+            self._connect, size=connections, timeout=connect_timeout, where=self._where, opened=[first]
+        )
+        self.follow_forks()
+
+    def _set_up(self, where: str, schema: str, connections: int, sequence_batch: int, *, prepare: bool) -> None:
         self.schema = schema
         self.connections = connections
-        self._where = str(address)
+        self._where = where
         self._sequence_batch = sequence_batch
         self._queries = load_queries("eventstore", self.dialect, schema)
         self._server = load_queries("eventstore", self.dialect, schema, file="server")
         self._applied: dict[str, dict[int, str]] | None = None
         self._fast_statements: dict[str, FastStatement] = {}
         self._preparing = Preparing(wanted=prepare, where=self._where)
-        self._conninfo = conninfo(address, connect_timeout)
         # All that are open, by their `id`. Not a `WeakSet`, which cannot be gone through while a thread opens one more.
         self._connections: WeakValueDictionary[int, Connection] = WeakValueDictionary()
-        # Opened here by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
-        with translated(self._where):
-            first = self._first()
-            self._check_encoding(first)
-        self._pool = Pool(self._connect, size=connections, timeout=connect_timeout, where=self._where, opened=[first])
         self._listeners: set[PostgresListener] = set()
         self._notifier = Notifier(self._notify)
-        self.follow_forks()
 
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
@@ -182,7 +191,6 @@ class PostgresRecorder(ForkAware):
     def _check_encoding(self, connection: Connection) -> None:
         # A PgBouncer may not tell; then an event that cannot be stored is refused when it comes.
         if connection.info.parameter_status("server_encoding") not in ("UTF8", None):
-            connection.close()
             raise NotAStoreError(f"{self._where} cannot hold all text: use a database that has ENCODING 'UTF8'")
 
     def _first(self) -> Connection:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 from eventstore import BadInputError
 
@@ -25,7 +26,8 @@ class Done:
 class Habits:
     """Methods of LangGraph's own savers that do nothing: a store has its tables once it is open."""
 
-    def setup(self) -> Done:
+    # (Of any type: type checkers would have who does not wait for it wait, or the other way round.)
+    def setup(self) -> Any:
         """Do nothing: the tables are there. It may be awaited, as that of LangGraph's async savers is."""
         return Done()
 

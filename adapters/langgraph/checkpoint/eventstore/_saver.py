@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -21,7 +21,8 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from eventstore import BadInputError, EventStore
 from eventstore.arguments import check_limit, refused
 from eventstore.opening import check_store
-from eventstore.options import StoreOptions, names_options
+from eventstore.options import SharingOptions, StoreOptions, names_options
+from eventstore.sharing import open_on
 from eventstore.workers import twin, twin_iterator
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._branches_read import BranchesRead
@@ -161,6 +162,40 @@ class EventStoreSaver(Habits, Forgetting):
                 raise
 
         return OpeningSaver(open_saver)
+
+    @classmethod
+    @names_options(SharingOptions, hints=HINTS)
+    def from_pool(
+        cls,
+        connections: Any,
+        *,
+        serde: SerializerProtocol | None = None,
+        allowed_types: AllowedTypes | None = None,
+        concurrent_runs: ConcurrentRuns = "keep",
+        migrate: bool = True,
+        cache_bytes: int = CACHE_BYTES,
+        snapshots: SnapshotPolicy | None = None,
+        **options: Unpack[SharingOptions],
+    ) -> Self:
+        """Return an open saver on a psycopg pool, or connection, of the caller's: see `eventstore.open_on`.
+
+        `saver.store.close()` ends its threads, and leaves the connections open. The other arguments are those of the
+        class; `options` are those of `open_on`.
+        """
+        store = open_on(connections, migrate=migrate, **options)
+        try:
+            return cls(
+                store,
+                serde=serde,
+                allowed_types=allowed_types,
+                concurrent_runs=concurrent_runs,
+                migrate=migrate,
+                cache_bytes=cache_bytes,
+                snapshots=snapshots,
+            )
+        except BaseException:
+            store.close()
+            raise
 
     def __repr__(self) -> str:
         turns = ", concurrent_runs='reject'" if self._turns else ""
