@@ -124,11 +124,10 @@ class Entering:
         )
 
     def _may_write(self, located: Located, parent: Located | None, channel: str) -> bool:
-        if parent is None:
+        if parent is None or self._is_written(located, channel):
             return True
         # A run that is saved at its end may store a value in place of the writes that led to it.
-        written = self._replayed.written(located, channel)
-        return self._is_written(located, channel) if written else bool(self._replayed.stored(located, channel))
+        return self._replayed.stored(located, channel) is not None
 
     def _makes(self, located: Located, channel: str) -> bool:
         """Return whether a value holds it; if no rule makes the value, whether it was ever written."""

@@ -218,6 +218,20 @@ def test_an_edited_message_and_a_new_answer_are_what_a_chat_shows_then(
         assert "h1" not in said(graph)
 
 
+def test_a_run_that_is_saved_at_its_end_beside_an_update_of_the_same_checkpoint_is_taken_back(
+    saver: EventStoreSaver, history: History
+) -> None:
+    graph, words = spoken(saver, "exit", turns=1)
+    at = graph.get_state(CONFIG).config
+    graph.update_state(CONFIG, words.ai("told"), as_node="supervisor")
+    # Its DeltaChannel is stored whole, and what was written at its parent is the update's alone.
+    graph.invoke(words.human("hello"), at, durability="exit")
+    latest = said(graph, channel="told")
+    assert len(latest) == 10
+    for message in latest[5:]:
+        assert history.at("t", before_message=message).config == at
+
+
 @given(data=st.data())
 @settings(max_examples=12)
 @pytest.mark.parametrize("durability", ["async", "sync", "exit"])
