@@ -5,6 +5,7 @@
 #   make demo URL=postgresql://…                 the demo on a database of yours
 #   make test PYTHON=python3.13                  another interpreter than the first one found that is new enough
 #   EVENTSTORE_TEST_POSTGRES_URL=… make test     a PostgreSQL server of yours, instead of one started for the tests
+#   EVENTSTORE_LANGGRAPH_SERVER=install make test ARGS="-k langgraph_server"    LangGraph's own server, 200 MB of packages
 #   EVENTSTORE_READS=20000 make test ARGS="-k foreign_error"    as many random reads beside writers, on each database
 
 .DEFAULT_GOAL := help

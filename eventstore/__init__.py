@@ -40,6 +40,7 @@ from eventstore.errors import (
 )
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamInfo, StreamPage
 from eventstore.recorders.migrating import migration_sql
+from eventstore.sharing import open_on
 from eventstore.store import EventStore
 from eventstore.subscription import Subscription
 from eventstore.writing.deciding import Decision
@@ -96,6 +97,7 @@ __all__ = [
     "Upcasters",
     "Verification",
     "migration_sql",
+    "open_on",
 ]
 
 

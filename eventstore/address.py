@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import unquote
 
+from eventstore import dsn
 from eventstore.errors import InvalidUrlError
 
 _FORMS = (
-    "use sqlite:///relative.db, sqlite:////absolute.db, sqlite:///:memory:, a path, or postgresql://user@host/database"
+    "use sqlite:///relative.db, sqlite:////absolute.db, sqlite:///:memory:, a path, postgresql://user@host/database, "
+    "or host=… dbname=…"
 )
 
 
@@ -33,20 +35,27 @@ _POSTGRES = re.compile(
 )
 
 
-# What else names a PostgreSQL database, or was meant to name a store: libpq's key = value pairs, and a URL with slashes
-# missing. As the name of a file it would show a password in the folder.
-_NO_PATH = re.compile(
-    r"\s*(host|hostaddr|port|dbname|user|password|passfile|service|sslmode)\s*=|(postgres|postgresql|sqlite):"
-)
+# What was meant to name a store: a URL with slashes missing. As the name of a file it would show a password in the
+# folder.
+_NO_PATH = re.compile(r"(postgres|postgresql|sqlite)(\+\w+)?:")
+
+_POSTGRES_SCHEMES = ("postgresql", "postgres")
+# SQLAlchemy's names of drivers that take libpq's options, so that the rest of the URL is one of libpq's.
+_LIBPQ_DRIVERS = ("psycopg", "psycopg_async", "psycopg2")
 
 
 class PostgresAddress(NamedTuple):
-    """A libpq connection URI. `str()` of it leaves the password out, and the options, one of which may be it."""
+    """An address as libpq takes it: a URI, or keywords with their values.
 
-    uri: str
+    `str()` of it leaves the password out, and the options, one of which may be it.
+    """
+
+    conninfo: str
 
     def __str__(self) -> str:
-        parts = _POSTGRES.fullmatch(self.uri)
+        if dsn.is_dsn(self.conninfo):
+            return dsn.shown(self.conninfo)
+        parts = _POSTGRES.fullmatch(self.conninfo)
         assert parts is not None
         user = parts["user"]
         return f"postgresql://{user + '@' if user else ''}{parts['hosts']}{parts['database'] or ''}"
@@ -62,20 +71,35 @@ def parse(url: str | os.PathLike[str]) -> SQLiteAddress | PostgresAddress:
         InvalidUrlError: It names none; the message says which forms there are.
     """
     text = _text_of(url)
+    if isinstance(url, str) and dsn.is_dsn(text):
+        if dsn.read(text) is None:
+            raise InvalidUrlError(f"this is not a connection string of PostgreSQL (quote values as 'a b'): {_FORMS}")
+        return PostgresAddress(text)
     scheme, separator, rest = text.partition("://")
     if not separator:
         if isinstance(url, str) and _NO_PATH.match(text):
             # Nothing of it is shown, here neither.
             raise InvalidUrlError(f"this looks like a database's address, not like a path: {_FORMS}")
         return SQLiteAddress(None if text == ":memory:" else Path(text))
-    if scheme in ("postgresql", "postgres"):
-        uri = f"postgresql://{rest}"
-        if not _POSTGRES.fullmatch(uri):
-            # Nothing of it is shown: who knows which part is the password.
-            raise InvalidUrlError(f"this is not a URL of PostgreSQL (write special characters as %40): {_FORMS}")
-        return PostgresAddress(uri)
-    if scheme != "sqlite":
-        raise InvalidUrlError(f"{scheme}:// is not a store that is known here: {_FORMS}")
+    scheme, _, driver = scheme.partition("+")
+    if driver and not (scheme in _POSTGRES_SCHEMES and driver in _LIBPQ_DRIVERS):
+        raise InvalidUrlError(f"leave +{driver} out, a store has a driver of its own: {_FORMS}")
+    if scheme in _POSTGRES_SCHEMES:
+        return _postgres(rest)
+    if scheme == "sqlite":
+        return _sqlite(rest)
+    raise InvalidUrlError(f"{scheme}:// is not a store that is known here: {_FORMS}")
+
+
+def _postgres(rest: str) -> PostgresAddress:
+    uri = f"postgresql://{rest}"
+    if not _POSTGRES.fullmatch(uri):
+        # Nothing of it is shown: who knows which part is the password.
+        raise InvalidUrlError(f"this is not a URL of PostgreSQL (write special characters as %40): {_FORMS}")
+    return PostgresAddress(uri)
+
+
+def _sqlite(rest: str) -> SQLiteAddress:
     if not rest.startswith("/") or rest == "/":
         raise InvalidUrlError(f"sqlite:// needs three slashes and a path: {_FORMS}")
     if "?" in rest or "#" in rest:

@@ -99,7 +99,7 @@ class UnknownOptionError(BadInputError, TypeError):
     """
 
     def __init__(self, function: str, more: Sequence[tuple[str, str | None]]) -> None:
-        wrong = (f"{name!r}" + (f" (did you mean {nearest!r}?)" if nearest else "") for name, nearest in more)
+        wrong = (f"{name!r}" + (f" ({hint})" if hint else "") for name, hint in more)
         super().__init__(f"{function}() has no option {', '.join(wrong)}")
         self.options = tuple(name for name, _ in more)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypedDict, TypeVar, cast
 
@@ -28,11 +28,22 @@ class StoreOptions(TypedDict, total=False):
     max_value_bytes: int
 
 
-def names_options(*more: type) -> Callable[[F], F]:
+class SharingOptions(TypedDict, total=False):
+    """The options of `open_on`, but for `migrate`."""
+
+    upcasters: Upcasters | None
+    schema: str
+    prepare: bool
+    connect_timeout: float
+    max_value_bytes: int
+
+
+def names_options(*more: type, hints: Mapping[str, str] | None = None) -> Callable[[F], F]:
     """Let a function refuse options that it does not have by an error that says which were meant.
 
     Args:
         more: The typed dicts of what it takes as `**options`.
+        hints: What to do in place of options that others have.
     """
 
     def naming(function: F) -> F:
@@ -43,7 +54,7 @@ def names_options(*more: type) -> Callable[[F], F]:
 
         @wraps(function)
         def call(*args: Any, **options: Any) -> Any:
-            check_names(called, options, known)
+            check_names(called, options, known, hints)
             return function(*args, **options)
 
         return cast("F", call)
@@ -51,7 +62,9 @@ def names_options(*more: type) -> Callable[[F], F]:
     return naming
 
 
-def check_names(function: str, given: Iterable[str], known: Iterable[str]) -> None:
+def check_names(
+    function: str, given: Iterable[str], known: Iterable[str], hints: Mapping[str, str] | None = None
+) -> None:
     """Hold that a function has all the options that it was given.
 
     Raises:
@@ -59,8 +72,11 @@ def check_names(function: str, given: Iterable[str], known: Iterable[str]) -> No
     """
     there = [*known]
     if unknown := [name for name in given if name not in there]:
-        from difflib import get_close_matches  # noqa: PLC0415 (who makes no mistake starts sooner)
+        raise UnknownOptionError(function, [(name, (hints or {}).get(name) or _meant(name, there)) for name in unknown])
 
-        raise UnknownOptionError(
-            function, [(name, next(iter(get_close_matches(name, there, n=1)), None)) for name in unknown]
-        )
+
+def _meant(name: str, known: Sequence[str]) -> str | None:
+    from difflib import get_close_matches  # noqa: PLC0415 (who makes no mistake starts sooner)
+
+    nearest = next(iter(get_close_matches(name, known, n=1)), None)
+    return nearest and f"did you mean {nearest!r}?"

@@ -81,7 +81,8 @@ class EventStore:
         """Open a store, and create or update its tables.
 
         Args:
-            url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, a path, or `postgresql://…`.
+            url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, a path, `postgresql://…`, or
+                libpq's `host=… dbname=…`.
             migrate: Whether tables may be created and updated. If not, they are only verified.
             upcasters: Translations for events that were recorded in older layouts.
             pool_size: How many operations can be under way at once: connections, and threads for async calls.

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from projections.answers.calls import Place, RecordedCall
     from projections.audit.audit import Audit
     from projections.audit.entries import AuditEntry, AuditPage
+    from projections.before import Before
     from projections.branches.branches import BranchDiff, Branches, BranchSide
     from projections.checkpoints.checkpoints import Checkpoints
     from projections.checkpoints.ids import CheckpointId, checkpoint_ids
@@ -36,6 +37,7 @@ __all__ = [
     "Audit",
     "AuditEntry",
     "AuditPage",
+    "Before",
     "Branch",
     "BranchDiff",
     "BranchSide",
@@ -95,6 +97,7 @@ _LATER = {
     "projections.checkpoints.checkpoints": ("Checkpoints",),
     "projections.checkpoints.options": ("CACHE_BYTES",),
     "projections.checkpoints.preparing": ("Prepared", "prepare_checkpoint", "prepare_writes"),
+    "projections.before": ("Before",),
     "projections.model": ("ChannelHistory", "NewCheckpoint", "NewWrites", "SavedCheckpoint"),
     "projections.outcomes": ("Branch", "Forked", "Moved", "Promoted", "PruneReport"),
     "projections.values.merging": ("SnapshotPolicy",),

@@ -80,6 +80,11 @@ class NewWrites(ByFields):
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
+def searchable(metadata: Mapping[str, Any], run: str | None) -> Mapping[str, Any]:
+    """Return a checkpoint's metadata with the id of the run that saved it, where only the log's record of it says."""
+    return metadata if run is None or "run_id" in metadata else {**metadata, "run_id": run}
+
+
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class SavedCheckpoint(ByFields):
     """A checkpoint as it is read.
@@ -93,6 +98,7 @@ class SavedCheckpoint(ByFields):
             first. A rollback puts it on another one.
         folded: By which rule values were made of writes, of the channels where they were. Only `Timeline` makes such.
         replayed: The channels of which only the writes are stored, and no rule is known to make a value of them.
+        run: The id of the run that saved it, if that is known; its metadata need not say.
 
     The others are those of `NewCheckpoint`; `parent` is `None` also where the parent was pruned.
     """
@@ -116,6 +122,12 @@ class SavedCheckpoint(ByFields):
     branch: int = 0
     folded: Mapping[str, str] = field(default_factory=dict)
     replayed: Sequence[str] = ()
+    run: str | None = None
+
+    @property
+    def searchable(self) -> Mapping[str, Any]:
+        """Its metadata, as filters look at it: with the id of its run."""
+        return searchable(self.metadata, self.run)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

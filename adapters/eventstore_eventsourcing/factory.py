@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from eventsourcing import persistence as es
 from eventsourcing.utils import Environment, EnvType, resolve_topic, strtobool
 
+from eventstore.environment import read_options
+from eventstore.errors import BadInputError
 from eventstore.recorders import Recorder
 from eventstore.store import EventStore
 from eventstore_eventsourcing.events import (
@@ -40,8 +41,8 @@ class Factory(es.InfrastructureFactory[LogTrackingRecorder]):
     Environment variables, each also with the application's name and `_` before it:
 
     - `EVENTSTORE_URL`: where the store is, see `EventStore.open`. Required.
-    - `EVENTSTORE_SCHEMA`, `EVENTSTORE_POOL_SIZE`, `EVENTSTORE_PREPARE`, `EVENTSTORE_SYNCHRONOUS`,
-      `EVENTSTORE_BUSY_TIMEOUT`: its options of these names.
+    - `EVENTSTORE_SCHEMA`, `EVENTSTORE_POOL_SIZE`, `EVENTSTORE_PREPARE`, `EVENTSTORE_CONNECT_TIMEOUT`,
+      `EVENTSTORE_SYNCHRONOUS`, `EVENTSTORE_BUSY_TIMEOUT`, `EVENTSTORE_MAX_VALUE_BYTES`: its options of these names.
     - `CREATE_TABLE`: whether tables may be created and updated, yes by default.
     - `ORIGINATOR_ID_TYPE`: `uuid`, the default, or `text`.
     - `APPLICATION_RECORDER_TOPIC`, `TRACKING_RECORDER_TOPIC`, `PROCESS_RECORDER_TOPIC`: subclasses to use instead.
@@ -50,13 +51,6 @@ class Factory(es.InfrastructureFactory[LogTrackingRecorder]):
     EVENTSTORE_URL = "EVENTSTORE_URL"
     ORIGINATOR_ID_TYPE = "ORIGINATOR_ID_TYPE"
     CREATE_TABLE = "CREATE_TABLE"
-    OPTIONS: Mapping[str, Callable[[str], Any]] = {
-        "schema": str,
-        "pool_size": int,
-        "prepare": strtobool,
-        "synchronous": str.upper,
-        "busy_timeout": float,
-    }
 
     def __init__(self, env: Environment | EnvType | None) -> None:
         super().__init__(env)
@@ -106,15 +100,10 @@ class Factory(es.InfrastructureFactory[LogTrackingRecorder]):
         return chosen
 
     def _options(self) -> dict[str, Any]:
-        options = {}
-        for name, read in self.OPTIONS.items():
-            key = f"EVENTSTORE_{name.upper()}"
-            if text := self.env.get(key):
-                try:
-                    options[name] = read(text)
-                except ValueError as error:
-                    raise OSError(f"{key} is {text!r}: {error}") from error
-        return options
+        try:
+            return read_options(self.env.get)
+        except BadInputError as error:
+            raise OSError(str(error)) from error
 
     def _originator_id_type(self) -> OriginatorIdType:
         found = self.env.get(self.ORIGINATOR_ID_TYPE, "uuid").lower()

@@ -122,6 +122,20 @@ class Session:
                 return CheckpointId(located.namespace, located.id, shown=True)
         raise NotFoundError(f"thread {thread!r} has no checkpoint {text!r}: see eventstore log")
 
+    def before(self, thread: str, message: str | None, turns: int | None, *, namespace: str | None) -> CheckpointId:
+        """The checkpoint before a message came into the state, or before the last turns.
+
+        Raises:
+            NotFoundError: There is no such thread, message or turn, or nothing before it.
+        """
+        from projections import Before, CheckpointId  # noqa: PLC0415
+
+        self.ids(thread)  # says if there is no such thread
+        view = self.checkpoints.finder.view(thread)
+        assert view is not None
+        before, space = Before(message, turns, SERIALIZER), namespace or ""
+        return CheckpointId(space, self.checkpoints.mover.named(view, space, before), shown=True)
+
     def _named(self, thread: str, part: str, namespace: str | None) -> CheckpointId:
         """The one checkpoint whose id ends or begins so: of the outermost graph, or else of a subgraph."""
         of_namespace = {each.id: each for each in self.ids(thread) if each.namespace == (namespace or "")}

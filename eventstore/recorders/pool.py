@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
@@ -148,12 +148,40 @@ class Pool(Generic[C]):
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
+class Lender(Protocol[C]):
+    """Connections that threads take turns with: a `Pool`, or one that somebody else owns."""
+
+    def take(self) -> C:
+        """A connection for the calling thread alone, until it gives it back."""
+        ...
+
+    def give(self, connection: C) -> None:
+        """Give back what was taken."""
+        ...
+
+    def use(self) -> Turn[C]:
+        """A context manager that takes a connection and gives it back."""
+        ...
+
+    def clear(self) -> None:
+        """Doubt those that are idle: one broke."""
+        ...
+
+    def close(self) -> None:
+        """Lend none any more."""
+        ...
+
+    def start_over(self) -> None:
+        """Leave the connections to the process that forked."""
+        ...
+
+
 class Turn(Generic[C]):
     """See `Pool.use`. A class, since a generator as context manager costs more than all the rest of this module."""
 
     __slots__ = ("_connection", "_pool")
 
-    def __init__(self, pool: Pool[C]) -> None:
+    def __init__(self, pool: Lender[C]) -> None:
         self._pool = pool
 
     def __enter__(self) -> C:

@@ -10,6 +10,7 @@ from eventstore import BadInputError, BusyError, Cause, NotFoundError, Overtaken
 from eventstore.arguments import checked
 from eventstore.recorders import Session
 from eventstore.workers import twin
+from projections.before import Before
 from projections.branches.applying import Applying
 from projections.branches.promoting import promote
 from projections.branches.tree import Family
@@ -74,7 +75,7 @@ class Branches(Companion):
         source: str,
         target: str,
         *,
-        at: str | None = None,
+        at: str | Before | None = None,
         namespace: str | None = None,
         name: str | None = None,
         reason: str | None = None,
@@ -87,7 +88,8 @@ class Branches(Companion):
         Args:
             source: The thread to fork.
             target: The id of the new thread.
-            at: The id of a checkpoint, also of one that was rolled back; `None`: the head, with what is pending.
+            at: The id of a checkpoint, also of one that was rolled back, or a `Before`; `None`: the head, with what is
+                pending.
             namespace: That checkpoint's namespace; `None`: the one that its id is of.
             name: What to call the branch in listings.
             reason: Why, in words.
@@ -105,7 +107,9 @@ class Branches(Companion):
         if view is None:
             raise NotFoundError(f"there is no thread {source!r} that could be forked")
         namespace = self._namespace(source, at, namespace)
-        point = self.checkpoints.mover.point_of(view, namespace, at)
+        mover = self.checkpoints.mover
+        checkpoint = again(lambda: mover.named(view, namespace, at), self.store, source)
+        point = mover.point_of(view, namespace, checkpoint)
 
         def show(session: Session, stream_id: int, parent_id: int, version: int) -> None:
             if parent_id != view.stream_id:
@@ -115,10 +119,10 @@ class Branches(Companion):
                 raise BusyError(f"thread {source!r} was pruned while it was forked: try again")
             Applying(tables, self.store.log.within(session)).fork(stream_id, parent_id, version + 1, point)
 
-        cause = Cause(namespace, at, cause.run, cause.node, cause.task, cause.metadata)
+        cause = Cause(namespace, checkpoint, cause.run, cause.node, cause.task, cause.metadata)
         metadata = self.checkpoints.finder.described(view, cause.metadata)
         self.store.fork(source, target, at=point.version, cause=cause, metadata=metadata, shows=point.pack(), work=show)
-        return Forked(target, source, point.version, at)
+        return Forked(target, source, point.version, checkpoint)
 
     def tree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
         """All that has branched from a thread, and what it branched from itself: usually one tree, by its trunk.
@@ -291,7 +295,7 @@ class Branches(Companion):
             raise BadInputError(f"thread {thread!r} is on that branch: switch to another one first")
         return self.checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))
 
-    def _namespace(self, thread: str, checkpoint: str | None, given: str | None) -> str:
+    def _namespace(self, thread: str, checkpoint: str | Before | None, given: str | None) -> str:
         return self.checkpoints.finder.namespace_of(thread, checkpoint) if given is None else given
 
     def _family(self, thread: str, namespace: str) -> Family:

@@ -14,10 +14,12 @@ from datetime import datetime
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent, NotFoundError
 from eventstore.erasing import OpenLog
 from eventstore.events import Head, to_microseconds
+from projections.before import Before
 from projections.branches.applying import Applying
 from projections.branches.points import Points
 from projections.outcomes import Moved
 from projections.reading.finding import Finder
+from projections.reading.loading import again
 from projections.reading.located import Located
 from projections.reading.view import View, sources_at
 from projections.records import (
@@ -29,6 +31,7 @@ from projections.records import (
     Point,
 )
 from projections.tables import Source, Tables
+from projections.timeline.turns import Turns
 
 _UNDOABLE = (THREAD_ROLLED_BACK, HEAD_SWITCHED)
 
@@ -38,13 +41,13 @@ class Target:
     """A checkpoint to move to, named in one of four ways; exactly one is given.
 
     Attributes:
-        checkpoint: The checkpoint of this id.
+        checkpoint: The checkpoint of this id, or before a message or turn.
         step: The checkpoint of this step, on the path that led to the latest.
         time: The latest checkpoint saved by this time, on that path; a naive time is taken as UTC.
         back: The number of checkpoints to go back from the latest, on that path.
     """
 
-    checkpoint: str | None = None
+    checkpoint: str | Before | None = None
     step: int | None = None
     time: datetime | None = None
     back: int | None = None
@@ -52,7 +55,9 @@ class Target:
     def __post_init__(self) -> None:
         given = [each for each in (self.checkpoint, self.step, self.time, self.back) if each is not None]
         if len(given) != 1:
-            raise BadInputError("say where to go back to by one of: a checkpoint's id, a step, a time, or back=n")
+            raise BadInputError(
+                "say where to go back to by one of: a checkpoint's id, a step, a time, back=n, a message, or turns"
+            )
         if self.back is not None and (type(self.back) is not int or self.back < 0):
             raise BadInputError(f"back is {self.back!r}: use a number of checkpoints, 0 or more")
         if self.step is not None and type(self.step) is not int:
@@ -62,7 +67,7 @@ class Target:
 
     def __str__(self) -> str:
         if self.checkpoint is not None:
-            return f"checkpoint {self.checkpoint!r}"
+            return f"checkpoint {self.checkpoint!r}" if isinstance(self.checkpoint, str) else str(self.checkpoint)
         if self.step is not None:
             return f"checkpoint of step {self.step}"
         if self.time is not None:
@@ -70,8 +75,8 @@ class Target:
         return f"checkpoint {self.back} before its latest"
 
     def find(self, finder: Finder, view: View, namespace: str) -> Located | None:
-        """The checkpoint that is meant, if the thread shows it."""
-        if self.checkpoint is not None:
+        """The checkpoint that is meant, if the thread shows it; not of one that is named by what came after it."""
+        if isinstance(self.checkpoint, str):
             return finder.locate(view, namespace, self.checkpoint)
         for number, located in enumerate(finder.ancestors(view, namespace)):
             if (
@@ -91,6 +96,7 @@ class Mover:
         self._tables = tables
         self._finder = finder
         self._points = Points(store, tables, finder)
+        self._turns = Turns(store, tables, finder)
 
     def rollback(
         self, thread: str, target: Target, namespace: str, cause: Cause, expected_version: int | None
@@ -98,8 +104,12 @@ class Mover:
         """See `Checkpoints.rollback`."""
 
         def find(view: View) -> MoveRecord:
-            located = target.find(self._finder, view, namespace)
-            if located is None and target.checkpoint and self._finder.unreachable(view, namespace, target.checkpoint):
+            named = target.checkpoint
+            if isinstance(named, Before):
+                located: Located | None = self._turns.find(view, namespace, named)
+            else:
+                located = target.find(self._finder, view, namespace)
+            if located is None and isinstance(named, str) and self._finder.unreachable(view, namespace, named):
                 raise NotFoundError(
                     f"thread {thread!r} was rolled back past {target}: undo the rollback, or switch to that branch"
                 )
@@ -107,7 +117,8 @@ class Mover:
                 raise NotFoundError(f"thread {thread!r} has no {target}: look at its timeline")
             return MoveRecord(self._points.of(view, located), namespace=namespace, checkpoint=located.id)
 
-        return self._move(thread, THREAD_ROLLED_BACK, find, cause, expected_version)
+        # What is read to find a message may be erased meanwhile.
+        return again(lambda: self._move(thread, THREAD_ROLLED_BACK, find, cause, expected_version), self._store, thread)
 
     def switch(self, thread: str, checkpoint: str, namespace: str, cause: Cause, expected_version: int | None) -> Moved:
         """See `Branches.switch`."""
@@ -143,6 +154,14 @@ class Mover:
 
         return self._move(thread, ROLLBACK_UNDONE, find, cause, expected_version)
 
+    def named(self, view: View, namespace: str, checkpoint: str | Before) -> str:
+        """The id of a checkpoint that may be named by what came after it.
+
+        Raises:
+            NotFoundError: There is no such message or turn, or nothing that is shown before it.
+        """
+        return checkpoint if isinstance(checkpoint, str) else self._turns.find(view, namespace, checkpoint).id
+
     def point_of(self, view: View, namespace: str, checkpoint: str) -> Point:
         """The point of a checkpoint, also of an unreachable one.
 
@@ -151,16 +170,16 @@ class Mover:
         """
         return self._points.of(*self._find(view, namespace, checkpoint))
 
-    def at(self, view: View, namespace: str, checkpoint: str) -> tuple[View, Located]:
+    def at(self, view: View, namespace: str, checkpoint: str | Before) -> tuple[View, Located]:
         """A checkpoint, also an unreachable one, in what a fork would show that was made there.
 
         Raises:
             NotFoundError: There is no such checkpoint, on any branch of the thread.
         """
-        view, located = self._find(view, namespace, checkpoint)
+        view, located = self._find(view, namespace, self.named(view, namespace, checkpoint))
         point = self._points.of(view, located)
         staying = {(each.namespace, each.checkpoint): each.writes for each in point.taken_over}
-        return replace(view, staying={(namespace, checkpoint): (), **staying}), located
+        return replace(view, staying={(namespace, located.id): (), **staying}), located
 
     def _find(self, view: View, namespace: str, checkpoint: str) -> tuple[View, Located]:
         located = self._finder.locate(view, namespace, checkpoint)

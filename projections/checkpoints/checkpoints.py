@@ -30,6 +30,7 @@ from projections.values.serializer import Serializer
 # Savers of programs that only go on start without what moves, forgets and rebuilds.
 # ruff: noqa: PLC0415
 if TYPE_CHECKING:
+    from projections.before import Before
     from projections.branches.moving import Mover
     from projections.checkpoints.segments import SegmentRows
     from projections.outcomes import Moved, PruneReport
@@ -200,7 +201,7 @@ class Checkpoints:
         self,
         thread: str,
         *,
-        to: str | None = None,
+        to: str | Before | None = None,
         step: int | None = None,
         time: datetime | None = None,
         back: int | None = None,
@@ -217,7 +218,7 @@ class Checkpoints:
 
         Args:
             thread: The thread.
-            to: The id of the checkpoint; or, instead:
+            to: The id of the checkpoint, or a `Before`; or, instead:
             step: Its step, on the way that led to the latest checkpoint;
             time: The latest one on that way that was saved by then (a naive time is UTC);
             back: How many checkpoints back on that way; 0: the latest itself, without what was written since.

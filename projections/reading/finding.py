@@ -10,13 +10,16 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from eventstore import BadInputError, CorruptionError, CycleError, EventStore
 from projections.reading.located import Located, located_of
 from projections.reading.view import View, lineage_of, sources_at, stored, view_at, view_of
 from projections.records import THREAD_PROMOTED
 from projections.tables import END, LAST, CheckpointRow, ListedKey, ListedRow, Source, Tables, UnreachableRow
+
+if TYPE_CHECKING:
+    from projections.before import Before
 
 T = TypeVar("T")
 
@@ -147,16 +150,18 @@ class Finder:
                 best = row
         return best
 
-    def namespace_of(self, thread: str, checkpoint_id: str | None) -> str:
+    def namespace_of(self, thread: str, checkpoint_id: str | Before | None) -> str:
         """The namespace of a checkpoint that is named by its id alone, also of an unreachable one.
 
-        Ids are made to be unique. If they are not, that of the outermost graph is meant.
+        Ids are made to be unique. If they are not, that of the outermost graph is meant; so it is without an id.
 
         Raises:
             BadInputError: The thread has checkpoints of that id in several subgraphs.
         """
-        names = [] if checkpoint_id is None else self._tables.checkpoints.namespaces_of(checkpoint_id)
-        if checkpoint_id is not None and len(names) > 1 and (view := self.view(thread)):
+        if not isinstance(checkpoint_id, str):
+            return ""
+        names = self._tables.checkpoints.namespaces_of(checkpoint_id)
+        if len(names) > 1 and (view := self.view(thread)):
             names = [
                 name
                 for name in names
@@ -273,7 +278,7 @@ class Finder:
             for shower in self._who_shows(listed):
                 # Not before somebody shows it: the content of what nobody shows may be erased.
                 located = located or located_of(self._store, listed.thread, listed.row)
-                if not matching(located.cause.metadata):
+                if not matching(located.searchable):
                     break
                 if view := view_of_branch(shower.thread, shower.branch_id, shower.stream_id):
                     yield view, located._replace(parent=listed.parent(shower.upto))

@@ -30,7 +30,7 @@ _ATTEMPTS = 100
 # How much a listing remembers of what it has read, for the values that come next.
 _REMEMBERED_BYTES = 384 * 1024
 Matching = Callable[[Mapping[str, Any]], bool]
-"""A filter of checkpoints by their metadata, which is known before their values are."""
+"""A filter of checkpoints by their metadata (and `run_id`, their run's), which is known before their values are."""
 
 
 class Loader:
@@ -78,7 +78,7 @@ class Loader:
         if view is None:
             return
         located = self._finder.of_thread(view, namespace, before)
-        yield from self._batched(((view, each) for each in located if matching(each.cause.metadata)), serializer)
+        yield from self._batched(((view, each) for each in located if matching(each.searchable)), serializer)
 
     def list_store(self, before: str | None, matching: Matching, serializer: Serializer) -> Iterator[SavedCheckpoint]:
         """The checkpoints of all threads, the latest first."""
@@ -172,6 +172,7 @@ def saved(view: View, located: Located, contents: Contents, serializer: Serializ
         pending=pending,
         size=located.size,
         branch=view.since,
+        run=located.cause.run,
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from eventstore import CorruptionError, ErasedError, EventStore, UnknownFormatError
 from eventstore.events import Cause
+from projections.model import searchable
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.tables import CheckpointRow
 
@@ -30,6 +31,11 @@ class Located(NamedTuple):
     record: CheckpointRecord
     recorded_at: int
     size: int
+
+    @property
+    def searchable(self) -> Mapping[str, Any]:
+        """Its metadata, as filters look at it: with the id of its run."""
+        return searchable(self.cause.metadata, self.cause.run)
 
 
 def opened(

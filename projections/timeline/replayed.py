@@ -30,8 +30,8 @@ from projections.tables import Tables
 from projections.timeline.rules import EMPTY, UNKNOWN_VALUE, Fold, Folded, Rule, applied_at_once, folded
 from projections.values.change import checksum, load
 
-# LangGraph counts, for each DeltaChannel, the steps since its value was stored as a whole.
-_COUNTED = "counters_since_delta_snapshot"
+COUNTED = "counters_since_delta_snapshot"
+"""The key of metadata by which LangGraph counts, for each DeltaChannel, the steps since its value was stored whole."""
 
 T = TypeVar("T")
 
@@ -91,7 +91,7 @@ class Replayed:
 
     def channels(self, located: Located) -> list[str]:
         """The channels of a checkpoint that are replayed from their writes, also if it holds a snapshot of them."""
-        counted = located.cause.metadata.get(_COUNTED)
+        counted = located.cause.metadata.get(COUNTED)
         names = counted if isinstance(counted, Mapping) else {}
         found = []
         for channel, entry in located.record.manifest.items():
@@ -108,7 +108,7 @@ class Replayed:
 
     def shown_channels(self, located: Located) -> list[str]:
         """The same, with channels that nobody has written yet but the caller of the graph, with an answer."""
-        counted = located.cause.metadata.get(_COUNTED)
+        counted = located.cause.metadata.get(COUNTED)
         new = [] if not isinstance(counted, Mapping) else sorted(counted.keys() - located.record.manifest.keys())
         return [*self.channels(located), *(channel for channel in new if self.given(located, channel))]
 

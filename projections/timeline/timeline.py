@@ -18,6 +18,7 @@ from eventstore.arguments import checked
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from eventstore.workers import twin, twin_iterator
+from projections.before import Before
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.checkpoints.companion import Companion
 from projections.model import SavedCheckpoint
@@ -144,7 +145,7 @@ class Timeline(Companion):
     def at(
         self,
         thread: str,
-        time: datetime | str,
+        time: datetime | str | Before,
         serializer: Serializer,
         *,
         namespace: str | None = None,
@@ -157,7 +158,7 @@ class Timeline(Companion):
 
         Args:
             thread: The thread.
-            time: The time (without a zone, in UTC), or a checkpoint's id.
+            time: The time (without a zone, in UTC), a checkpoint's id, or a `Before`.
             serializer: Turns bytes into values.
             namespace: The namespace; `None`: the one that the checkpoint is of, or else the outermost.
             fold: The rules of the graph, for channels of which only the writes are stored.
@@ -165,7 +166,7 @@ class Timeline(Companion):
         Raises:
             NotFoundError: There is no such checkpoint.
         """
-        if isinstance(time, str):
+        if isinstance(time, str | Before):
             checkpoint = time
             named = self._namespace(thread, checkpoint, namespace)
             return again(
@@ -317,12 +318,12 @@ class Timeline(Companion):
             check_all_there("thread", [each for each in dict.fromkeys(threads) if self._finder.view(each) is None])
         return threads
 
-    def _namespace(self, thread: str, checkpoint: str | None, given: str | None) -> str:
+    def _namespace(self, thread: str, checkpoint: str | Before | None, given: str | None) -> str:
         """The namespace of a checkpoint: the one that was given, or else the one that its id is of."""
-        _checked([thread], given, checkpoint)
+        _checked([thread], given, checkpoint if isinstance(checkpoint, str) else None)
         return self._finder.namespace_of(thread, checkpoint) if given is None else given
 
-    def _standing_at(self, thread: str, namespace: str, checkpoint: str) -> tuple[View, Located]:
+    def _standing_at(self, thread: str, namespace: str, checkpoint: str | Before) -> tuple[View, Located]:
         """A checkpoint as a thread stands there that is put back to it, or forked there.
 
         Its tasks run again: nothing is pending, unless one asked; then what was there when it first did.
@@ -380,11 +381,8 @@ def _checked(threads: str | Sequence[str], namespace: str | None, *checkpoints: 
     for checkpoint in checkpoints:
         if checkpoint is not None:
             check_id("checkpoint id", checkpoint, longest=MAX_STREAM_BYTES)
-    return [check_id("thread", thread, longest=MAX_STREAM_BYTES) for thread in _several(threads)]
-
-
-def _several(threads: str | Sequence[str]) -> Sequence[str]:
-    return [threads] if isinstance(threads, str) else threads
+    several = [threads] if isinstance(threads, str) else threads
+    return [check_id("thread", thread, longest=MAX_STREAM_BYTES) for thread in several]
 
 
 def _to_cursor(place: _Place) -> str:

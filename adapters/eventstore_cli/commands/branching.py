@@ -12,6 +12,7 @@ from rich.tree import Tree
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
+from eventstore_cli.before import BackTurns, BeforeMessage, meant
 from eventstore_cli.caller import cause
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.options import Namespace, Reason, Thread, Yes
@@ -56,6 +57,8 @@ def fork(
     source: Annotated[str, Argument(help="The thread to fork.", complete=completion.threads)],
     target: Annotated[str, Argument(help="The new thread's id.")],
     at: At = None,
+    before_message: BeforeMessage = None,
+    back_turns: BackTurns = None,
     name: Annotated[str | None, Option(help="What to call the branch.")] = None,
     namespace: Namespace = None,
     reason: Reason = None,
@@ -67,8 +70,9 @@ def fork(
     Examples:
       eventstore fork thread-1 what-if
       eventstore fork thread-1 what-if --at step:4 --name "other model" --reason "try it"
+      eventstore fork thread-1 what-if --before-message 5d1f2a9e
     """
-    checkpoint = None if at is None else session.find(source, at, namespace=namespace, unreachable=True)
+    checkpoint = meant(session, source, at, before_message, back_turns, namespace=namespace, unreachable=True)
     if checkpoint is None:
         session.ids(source)  # says if there is no such thread
     id_, space = (checkpoint.id, checkpoint.namespace) if checkpoint else (None, None)

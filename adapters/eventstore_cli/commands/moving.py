@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
-from eventstore import NotFoundError
+from eventstore import BadInputError, NotFoundError
 from eventstore_cli import completion
+from eventstore_cli.before import BackTurns, BeforeMessage, meant
 from eventstore_cli.caller import cause
 from eventstore_cli.declaring import Argument
 from eventstore_cli.options import Namespace, Reason, Thread, Yes
@@ -18,18 +19,21 @@ if TYPE_CHECKING:
     from projections import Moved
 
 Checkpoint = Annotated[str, Argument(help="Which; see `eventstore help`.", complete=completion.checkpoints)]
+MaybeCheckpoint = Annotated[str | None, Argument(help="Which; see `eventstore help`.", complete=completion.checkpoints)]
 
 
 def rollback(
     session: Session,
     out: Output,
     thread: Thread,
-    checkpoint: Checkpoint,
+    checkpoint: MaybeCheckpoint = None,
+    before_message: BeforeMessage = None,
+    back_turns: BackTurns = None,
     namespace: Namespace = None,
     reason: Reason = None,
     yes: Yes = False,
 ) -> None:
-    """Put a thread back to where it was at a checkpoint.
+    """Put a thread back to where it was at a checkpoint, or before a message or a turn.
 
     What came later is shown no longer, in all namespaces, and stays in the log: `eventstore undo` brings it back.
     A run that is at work fails at its next checkpoint. If it writes while this is carried out, nothing is changed.
@@ -37,9 +41,12 @@ def rollback(
     Examples:
       eventstore rollback thread-1 ~2 --reason "it took a wrong turn"
       eventstore rollback thread-1 '1h ago' --yes
+      eventstore rollback thread-1 --back-turns 1
     """
     version = _version(session, thread)
-    found = session.find(thread, checkpoint, namespace=namespace)
+    found = meant(session, thread, checkpoint, before_message, back_turns, namespace=namespace)
+    if found is None:
+        raise BadInputError("say where to: name a checkpoint (see eventstore help), --before-message or --back-turns")
     later = sum(each.shown and each.namespace == found.namespace and each.id > found.id for each in session.ids(thread))
     where = f"{session.short(thread)(found.id)}{session.step(thread, found.namespace, found.id)}"
     out.confirm(f"Put {thread!r} back to {where}, and make {counted(later, 'later checkpoint')} unreachable?", yes=yes)

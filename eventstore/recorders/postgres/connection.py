@@ -132,11 +132,12 @@ def conninfo(address: PostgresAddress, connect_timeout: float) -> str:
         InvalidUrlError: libpq does not understand it.
     """
     with suppress(psycopg.ProgrammingError):  # not chained: its message quotes the URL, and with it the password
-        options: dict[str, Any] = conninfo_to_dict(address.uri)
+        options: dict[str, Any] = conninfo_to_dict(address.conninfo)
         options.setdefault("connect_timeout", max(2, ceil(connect_timeout)))  # libpq takes whole seconds, from 2 on
         # Names are any text, whatever the URL or the environment says about the client (PGCLIENTENCODING).
         options.update(application_name="eventstore", client_encoding="UTF8")
         return make_conninfo(**options)
     raise InvalidUrlError(
-        f"libpq does not understand the options of {address}: use postgresql://user@host:port/database"
+        f"libpq does not understand the options of {address}: use postgresql://user@host:port/database, or "
+        "host=… dbname=…"
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from struct import Struct
 from typing import Any
 
@@ -73,6 +74,22 @@ def fits(params: Mapping[str, Any]) -> bool:
         type(value) in _BINDABLE and not (type(value) is int and value.bit_length() > _BIGINT_BITS)
         for value in params.values()
     )
+
+
+@lru_cache(maxsize=256)
+def with_parts(append: str, *parts: str) -> str:
+    """Return one statement out of the append and what goes with it: all of it is stored, or none.
+
+    Each part's parameters get the part's number before their name, so that parts can use the same names.
+    """
+    renamed = (part.replace("%(", f"%(part_{number}_") for number, part in enumerate(parts))
+    withs = ", ".join(
+        [
+            f"appended AS ({append} RETURNING version)",
+            *(f"part_{number} AS ({part})" for number, part in enumerate(renamed)),
+        ]
+    )
+    return f"WITH {withs} SELECT version FROM appended"  # noqa: S608 (put together from .sql files alone)
 
 
 def _changed_rows(connection: Connection) -> int:

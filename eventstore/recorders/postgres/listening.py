@@ -91,7 +91,7 @@ class PostgresListener(ForkAware):
     Behind a pooler it holds none: what listens is a session of the server, which the pooler may give to others.
 
     Args:
-        connect: Opens a connection.
+        connect: Opens a connection; `None`: there is none to be opened, and it polls.
         schema: The schema whose appends are waited for.
         lock: The statement that says that somebody listens.
         listeners: All that are open, of one recorder.
@@ -100,7 +100,7 @@ class PostgresListener(ForkAware):
 
     def __init__(
         self,
-        connect: Callable[[], Connection],
+        connect: Callable[[], Connection] | None,
         schema: str,
         *,
         lock: str,
@@ -172,6 +172,9 @@ class PostgresListener(ForkAware):
         return True
 
     def _listen(self) -> None:
+        if self._connect is None:
+            self._polls = True
+            return
         connection = self._connect()
         try:
             if connection.pooled:

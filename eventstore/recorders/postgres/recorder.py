@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
@@ -18,10 +17,10 @@ from eventstore.forking import ForkAware
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries, quote_schema
 from eventstore.recorders.migrating import by_component, carry_out, is_up_to_date
-from eventstore.recorders.pool import Pool
+from eventstore.recorders.pool import Lender, Pool
 from eventstore.recorders.postgres.connection import Connection, Preparing, conninfo
 from eventstore.recorders.postgres.errors import is_unprepared, lost, translated
-from eventstore.recorders.postgres.fast_statement import FastStatement, fits
+from eventstore.recorders.postgres.fast_statement import FastStatement, fits, with_parts
 from eventstore.recorders.postgres.listening import Notifier, PostgresListener, channel
 from eventstore.recorders.protocol import Append, Listener, Params, Rows, Session, Statement
 from eventstore.recorders.strangers import POSTGRES_SAVER, owner_of
@@ -52,6 +51,7 @@ class PostgresRecorder(ForkAware):
     """
 
     dialect: Literal["postgres"] = "postgres"
+    _applied: dict[str, dict[int, str]] | None
 
     def __init__(
         self,
@@ -63,29 +63,38 @@ class PostgresRecorder(ForkAware):
         connect_timeout: float = 30.0,
         sequence_batch: int = SEQUENCE_BATCH,
     ) -> None:
+        self._set_up(str(address), schema, connections, sequence_batch, prepare=prepare)
+        self._conninfo = conninfo(address, connect_timeout)
+        # Opened here by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
+        # The migrations that the store has are read on the way, once for all components: a store that is up to date is
+        # open after that one round trip.
+        with translated(self._where):
+            first, applied = self._first()
+            try:
+                self._check_encoding(first)
+            except BaseException:
+                first.close()
+                raise
+        self._applied = by_component(applied)
+        self._pool: Lender[Connection] = Pool(
+            self._connect, size=connections, timeout=connect_timeout, where=self._where, opened=[first]
+        )
+        self.follow_forks()
+
+    def _set_up(self, where: str, schema: str, connections: int, sequence_batch: int, *, prepare: bool) -> None:
         self.schema = schema
         self.connections = connections
-        self._where = str(address)
+        self._where = where
         self._sequence_batch = sequence_batch
         self._queries = load_queries("eventstore", self.dialect, schema)
         self._server = load_queries("eventstore", self.dialect, schema, "server")
         self._fast_statements: dict[str, FastStatement] = {}
         self._preparing = Preparing(wanted=prepare, where=self._where)
-        self._conninfo = conninfo(address, connect_timeout)
         # All that are open, by their `id`. Not a `WeakSet`, which cannot be gone through while a thread opens one more.
         self._connections: WeakValueDictionary[int, Connection] = WeakValueDictionary()
-        # Opened here by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
-        # The migrations that the store has are read on the way, once for all components: a store that is up to date is
-        # open after that one round trip.
-        self._applied: dict[str, dict[int, str]] | None
-        with translated(self._where):
-            first, applied = self._first()
-            self._check_encoding(first)
-        self._applied = by_component(applied)
-        self._pool = Pool(self._connect, size=connections, timeout=connect_timeout, where=self._where, opened=[first])
+        self._applied = None
         self._listeners: set[PostgresListener] = set()
         self._notifier = Notifier(self._notify)
-        self.follow_forks()
 
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
@@ -185,7 +194,6 @@ class PostgresRecorder(ForkAware):
     def _check_encoding(self, connection: Connection) -> None:
         # A PgBouncer may not tell; then an event that cannot be stored is refused when it comes.
         if connection.info.parameter_status("server_encoding") not in ("UTF8", None):
-            connection.close()
             raise NotAStoreError(f"{self._where} cannot hold all text: use a database that has ENCODING 'UTF8'")
 
     def _first(self) -> tuple[Connection, Rows]:
@@ -294,7 +302,7 @@ class PostgresRecorder(ForkAware):
         sql = self._queries[_append_block(append, index)]
         params = append.parameters(index)
         if append.then:
-            sql = _with_parts(sql, *(statement.sql for statement in append.then))
+            sql = with_parts(sql, *(statement.sql for statement in append.then))
             for part, statement in enumerate(append.then):
                 params.update({f"part_{part}_{name}": value for name, value in statement.params.items()})
         return sql, params
@@ -379,19 +387,3 @@ def _in_bulk(stream_id: int, rows: Sequence[Row]) -> dict[str, Any]:
         "hashes": list(hashes),
         "payloads": list(payloads),
     }
-
-
-@lru_cache(maxsize=256)
-def _with_parts(append: str, *parts: str) -> str:
-    """One statement out of the append and what goes with it: all of it is stored, or none.
-
-    Each part's parameters get the part's number before their name, so that parts can use the same names.
-    """
-    renamed = (part.replace("%(", f"%(part_{number}_") for number, part in enumerate(parts))
-    withs = ", ".join(
-        [
-            f"appended AS ({append} RETURNING version)",
-            *(f"part_{number} AS ({part})" for number, part in enumerate(renamed)),
-        ]
-    )
-    return f"WITH {withs} SELECT version FROM appended"  # noqa: S608 (put together from .sql files alone)

@@ -8,13 +8,18 @@ from langgraph.checkpoint.eventstore._saver import ConcurrentRuns, EventStoreSav
 from langgraph.checkpoint.eventstore._translation import CheckpointThen
 
 if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._environment import checkpointer
     from projections import PruneReport
 
-__all__ = ["CheckpointThen", "ConcurrentRuns", "EventStoreSaver", "PruneReport"]
+__all__ = ["CheckpointThen", "ConcurrentRuns", "EventStoreSaver", "PruneReport", "checkpointer"]
+
+
+# A saver starts without what only some programs ask for.
+_LATER = {"PruneReport": "projections.outcomes", "checkpointer": "langgraph.checkpoint.eventstore._environment"}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "PruneReport":  # a saver starts without what only a prune returns
-        globals()[name] = import_module("projections.outcomes").PruneReport
+    if name in _LATER:
+        globals()[name] = getattr(import_module(_LATER[name]), name)
         return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

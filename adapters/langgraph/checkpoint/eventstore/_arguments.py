@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Any, cast
 from eventstore import BadInputError, Cause
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._named import as_config
+from projections.before import Before
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._folding import Graph, Reducers
     from langgraph.checkpoint.eventstore._named import Checkpoint, Thread
+    from projections import Serializer
 
 
 def thread_id(thread: Thread) -> str:
@@ -46,6 +48,21 @@ def checkpoint_id(checkpoint: Checkpoint | None) -> str | None:
             "this names no checkpoint: take an entry of a timeline, a StateSnapshot, its config, or a checkpoint's id"
         )
     return named
+
+
+def before_of(
+    named: object, before_message: str | None, back_turns: int | None, serde: Serializer, graph: Graph | None
+) -> Before | None:
+    """Return what names a checkpoint by what came after it; `None`: nothing does.
+
+    Raises:
+        BadInputError: Several arguments name one.
+    """
+    if before_message is None and back_turns is None:
+        return None
+    if named is not None:
+        raise BadInputError("say which checkpoint is meant by one of: itself, before_message, or back_turns")
+    return Before(before_message, back_turns, serde, fold_of(graph))
 
 
 def required_id(checkpoint: Checkpoint) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from eventstore.arguments import checked
 from eventstore.workers import twin
 from langgraph.checkpoint.eventstore._arguments import (
+    before_of,
     cause_of,
     checkpoint_id,
     checkpoint_in,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 class GoingBack(HistoryParts):
     """Moves threads to where they were, and to other branches; forks, compares, promotes and deletes branches."""
 
-    def rollback(
+    def rollback(  # noqa: PLR0913 (one of six ways to say where to, and why)
         self,
         thread: Thread,
         to: Checkpoint | None = None,
@@ -37,6 +38,9 @@ class GoingBack(HistoryParts):
         step: int | None = None,
         time: datetime | None = None,
         back: int | None = None,
+        before_message: str | None = None,
+        back_turns: int | None = None,
+        graph: Graph | None = None,
         namespace: str | None = None,
         reason: str | None = None,
         by: Mapping[str, Any] | None = None,
@@ -51,18 +55,21 @@ class GoingBack(HistoryParts):
             to: The checkpoint; or, instead:
             step: Its step, on the way that led to the latest checkpoint;
             time: The latest one on that way that was saved by then (a naive time is UTC);
-            back: How many checkpoints back on that way; 0: the latest itself, without what was written since.
+            back: How many checkpoints back on that way; 0: the latest itself, without what was written since;
+            before_message: A message's id: to before it came into the state on that way;
+            back_turns: How many inputs to take back on that way: see `projections.Before`.
+            graph: The graph of the thread, if `before_message` is in a channel that only its reducer makes.
             namespace: The namespace, if neither the checkpoint nor the thread says.
             reason: Why, in words; it is recorded with the event.
             by: Who does it, as a mapping; likewise.
 
         Raises:
-            NotFoundError: The thread shows no such checkpoint.
+            NotFoundError: The thread shows no such checkpoint, message or turn, or nothing before it.
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
         return self._checkpoints.rollback(
             thread_id(thread),
-            to=checkpoint_id(to),
+            to=before_of(to, before_message, back_turns, self._saver.serde, graph) or checkpoint_id(to),
             step=step,
             time=time,
             back=back,
@@ -87,12 +94,15 @@ class GoingBack(HistoryParts):
         """
         return self._checkpoints.undo(thread_id(thread), reason=reason, cause=cause_of(by))
 
-    def fork(
+    def fork(  # noqa: PLR0913 (one of three ways to say where, and why)
         self,
         source: Thread,
         target: Thread,
         *,
         at: Checkpoint | None = None,
+        before_message: str | None = None,
+        back_turns: int | None = None,
+        graph: Graph | None = None,
         name: str | None = None,
         reason: str | None = None,
         by: Mapping[str, Any] | None = None,
@@ -104,19 +114,22 @@ class GoingBack(HistoryParts):
         Args:
             source: The thread to fork.
             target: The new thread.
-            at: A checkpoint, also one that was rolled back; `None`: the head, with what is pending.
+            at: A checkpoint, also one that was rolled back; or, instead:
+            before_message: A message's id: before it came into the state, on the way that led to the latest checkpoint;
+            back_turns: How many inputs to take back on that way. Nothing of these: at the head, with what is pending.
+            graph: The graph of the thread, if `before_message` is in a channel that only its reducer makes.
             name: What to call the branch in listings.
             reason: Why, in words; it is recorded with the event.
             by: Who does it, as a mapping; likewise.
 
         Raises:
-            NotFoundError: There is no such thread or checkpoint.
+            NotFoundError: There is no such thread, checkpoint, message or turn, or nothing before it.
             ConflictError: The target exists.
         """
         return self._branches.fork(
             thread_id(source),
             thread_id(target),
-            at=checkpoint_id(at),
+            at=before_of(at, before_message, back_turns, self._saver.serde, graph) or checkpoint_id(at),
             namespace=namespace_of(None, at),
             name=name,
             reason=reason,

@@ -37,5 +37,5 @@ def _alone(
     checkpoints: Checkpoints, serializer: SerializerProtocol, where: _config.Address, matching: Matching
 ) -> Iterator[SavedCheckpoint]:
     saved = checkpoints.get(where.thread, serializer, namespace=where.namespace, checkpoint=where.checkpoint)
-    if saved and matching(saved.metadata):
+    if saved and matching(saved.searchable):
         yield saved

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -18,15 +18,18 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from eventstore import BadInputError, EventStore
+from eventstore import EventStore
 from eventstore.arguments import check_limit, refused
 from eventstore.opening import check_store
-from eventstore.options import StoreOptions, names_options
+from eventstore.options import SharingOptions, StoreOptions, names_options
 from eventstore.workers import twin, twin_iterator
 from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore._answering import Answering
 from langgraph.checkpoint.eventstore._branches_read import BranchesRead
+from langgraph.checkpoint.eventstore._filters import matches, plain_filter
 from langgraph.checkpoint.eventstore._forgetting import Forgetting
 from langgraph.checkpoint.eventstore._given import several
+from langgraph.checkpoint.eventstore._habits import HINTS, Habits, no_store
 from langgraph.checkpoint.eventstore._listing import listed
 from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._nodes import Nodes
@@ -34,8 +37,6 @@ from langgraph.checkpoint.eventstore._opening import OpeningSaver
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, serializer_of
 from langgraph.checkpoint.eventstore._translation import (
     as_of_now,
-    matches,
-    plain_filter,
     to_new_checkpoint,
     to_new_writes,
     to_tuple,
@@ -47,9 +48,6 @@ from projections.pregel import SENDS
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._history import History
-    from langgraph.checkpoint.eventstore._named import Thread
-    from langgraph.checkpoint.eventstore.answers.recordings import Recording
-    from langgraph.checkpoint.eventstore.answers.replays import Missing, Replaying
 
 ConcurrentRuns = Literal["keep", "reject"]
 
@@ -57,7 +55,7 @@ ConcurrentRuns = Literal["keep", "reject"]
 _LISTED_AT_ONCE = 20
 
 
-class EventStoreSaver(Forgetting):
+class EventStoreSaver(Habits, Answering, Forgetting):
     """Saves the checkpoints of LangGraph graphs as events in SQLite or PostgreSQL.
 
         with EventStoreSaver.from_conn_string("sqlite:///agents.db") as saver:
@@ -93,7 +91,7 @@ class EventStoreSaver(Forgetting):
     `UnserializableError` for values that the serializer refuses, `StorageError`s for what the database refuses.
     """
 
-    @names_options()
+    @names_options(hints=HINTS)
     def __init__(
         self,
         store: EventStore,
@@ -106,9 +104,7 @@ class EventStoreSaver(Forgetting):
         snapshots: SnapshotPolicy | None = None,
     ) -> None:
         if not isinstance(store, EventStore):
-            raise BadInputError(
-                "a saver is built on an open EventStore; with a URL, use EventStoreSaver.from_conn_string"
-            )
+            raise no_store(store)
         _check_runs(concurrent_runs)
         super().__init__(serde=serializer_of(serde, allowed_types))
         self.store = store
@@ -119,7 +115,7 @@ class EventStoreSaver(Forgetting):
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
 
     @classmethod
-    @names_options(StoreOptions)
+    @names_options(StoreOptions, hints=HINTS)
     def from_conn_string(
         cls,
         url: str,
@@ -135,7 +131,8 @@ class EventStoreSaver(Forgetting):
         """Open a store and a saver on it, for `with` or `async with`; both are closed at the end of the block.
 
         Args:
-            url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, a path, or `postgresql://…`.
+            url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, a path, `postgresql://…`, or
+                libpq's `host=… dbname=…`.
             serde: See the class.
             allowed_types: See the class.
             concurrent_runs: See the class.
@@ -169,6 +166,42 @@ class EventStoreSaver(Forgetting):
 
         return OpeningSaver(open_saver)
 
+    @classmethod
+    @names_options(SharingOptions, hints=HINTS)
+    def from_pool(
+        cls,
+        connections: Any,
+        *,
+        serde: SerializerProtocol | None = None,
+        allowed_types: AllowedTypes | None = None,
+        concurrent_runs: ConcurrentRuns = "keep",
+        migrate: bool = True,
+        cache_bytes: int = CACHE_BYTES,
+        snapshots: SnapshotPolicy | None = None,
+        **options: Unpack[SharingOptions],
+    ) -> Self:
+        """Return an open saver on a psycopg pool, or connection, of the caller's: see `eventstore.open_on`.
+
+        `saver.store.close()` ends its threads, and leaves the connections open. The other arguments are those of the
+        class; `options` are those of `open_on`.
+        """
+        from eventstore.sharing import open_on  # noqa: PLC0415 (most savers open connections of their own)
+
+        store = open_on(connections, migrate=migrate, **options)
+        try:
+            return cls(
+                store,
+                serde=serde,
+                allowed_types=allowed_types,
+                concurrent_runs=concurrent_runs,
+                migrate=migrate,
+                cache_bytes=cache_bytes,
+                snapshots=snapshots,
+            )
+        except BaseException:
+            store.close()
+            raise
+
     def __repr__(self) -> str:
         turns = ", concurrent_runs='reject'" if self._turns else ""
         return f"EventStoreSaver({self.store!r}{turns})"
@@ -180,45 +213,6 @@ class EventStoreSaver(Forgetting):
         from langgraph.checkpoint.eventstore._history import History  # noqa: PLC0415
 
         return History(self)
-
-    # --- recording and replaying -------------------------------------------------------------------------------------
-
-    @names_options()
-    def recording(self, *, reuse: bool = True) -> Recording:
-        """Record what models and tools answer to this saver's graphs, in a `with` or `async with` block.
-
-        Each call becomes an event of its thread, which is on disk before the node gets the answer. When a task of a
-        checkpoint runs again, after a crash, an error or a question, its calls get the answers that they got.
-
-        Args:
-            reuse: `False`: such a task asks anew.
-
-        Raises:
-            UnserializableError: At a call: its answer cannot be stored.
-        """
-        from langgraph.checkpoint.eventstore.answers import recording  # noqa: PLC0415 (most savers record nothing)
-
-        return recording(self, reuse=reuse)
-
-    @names_options()
-    def replaying(self, thread: Thread, *, missing: Missing = "refuse") -> Replaying:
-        """Answer the calls of models and tools from the record of a thread, in a `with` or `async with` block.
-
-        It holds for every graph that runs in the block, on any thread and saver, or without one.
-
-        Args:
-            thread: The thread, or a fork: its record holds what it shares.
-            missing: What becomes of a call that the record does not have. `"refuse"`: nothing goes out. `"record"`: it
-                goes out, and the thread that runs gets a record of its own, with all answers.
-
-        Raises:
-            NotFoundError: When the block begins: there is no such thread, or it has no recorded answers.
-            UnrecordedCallError: At a call that is refused, and at the end of the block if a node has caught it.
-            RecordedFailureError: At a call that failed when it was recorded, unless with an error of Python's own.
-        """
-        from langgraph.checkpoint.eventstore.answers import replaying  # noqa: PLC0415 (see `recording`)
-
-        return replaying(self, thread, missing)
 
     # --- reading -----------------------------------------------------------------------------------------------------
 
@@ -255,7 +249,9 @@ class EventStoreSaver(Forgetting):
 
         Args:
             config: The thread, and, if it says so, the namespace; `None`: all threads.
-            filter: What their metadata has to contain: any keys, any plain values.
+            filter: What their metadata has to contain: any keys, any plain values. A dict is found in one that holds
+                it, a list in one that holds its items; `"a.b"` leads into a dict; `run_id` is also found where only the
+                log says which run it was.
             before: Only checkpoints older than this one.
             limit: The most that are returned.
         """

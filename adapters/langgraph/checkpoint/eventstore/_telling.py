@@ -6,13 +6,14 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from eventstore import BadInputError
 from eventstore.arguments import checked
 from eventstore.workers import twin, twin_iterator
 from langgraph.checkpoint.eventstore._arguments import (
+    before_of,
     checkpoint_id,
     checkpoint_in,
     fold_of,
-    required_id,
     thread_id,
     thread_ids,
 )
@@ -99,12 +100,14 @@ class Telling(HistoryParts):
     def at(
         self,
         thread: Thread,
-        time: datetime | Checkpoint,
+        time: datetime | Checkpoint | None = None,
         *,
+        before_message: str | None = None,
+        back_turns: int | None = None,
         namespace: str | None = None,
         graph: Graph | None = None,
     ) -> CheckpointThen | None:
-        """The state of a thread at a time, or at a checkpoint.
+        """The state of a thread at a time, or at a checkpoint: its config is where a run can travel back to.
 
         At a time: the checkpoint that was the latest then, with what was pending; `None` if there was none yet. A
         rollback since then makes no difference. What was pruned since is no state of any time. At a checkpoint: what
@@ -112,15 +115,21 @@ class Telling(HistoryParts):
 
         Args:
             thread: The thread.
-            time: The time (without a zone, in UTC), or a checkpoint.
+            time: The time (without a zone, in UTC), or a checkpoint; or, instead:
+            before_message: A message's id: before it came into the state, on the way that led to the latest checkpoint;
+            back_turns: How many inputs to take back on that way: see `projections.Before`.
             namespace: The namespace, if neither the checkpoint nor the thread says.
             graph: The graph of the thread, for its reducers.
 
         Raises:
-            NotFoundError: There is no such thread or checkpoint.
+            NotFoundError: There is no such thread, checkpoint, message or turn, or nothing before it.
         """
-        when = time if isinstance(time, datetime) else required_id(time)
-        where = namespace_of(namespace, None if isinstance(time, datetime) else time, thread)
+        named = None if isinstance(time, datetime) else time
+        where = namespace_of(namespace, named, thread)
+        before = before_of(time, before_message, back_turns, self._saver.serde, graph)
+        when = before or (time if isinstance(time, datetime) else checkpoint_id(time))
+        if when is None:
+            raise BadInputError("say which state is meant: by a time, a checkpoint, before_message, or back_turns")
         saved = self._timeline.at(thread_id(thread), when, self._saver.serde, namespace=where, fold=fold_of(graph))
         return to_tuple_then(saved) if saved else None
 

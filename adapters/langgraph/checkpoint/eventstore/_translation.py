@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import ormsgpack
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
     WRITES_IDX_MAP,
@@ -17,10 +16,9 @@ from langgraph.checkpoint.base import (
 )
 
 from eventstore import BadInputError
-from eventstore.codec import PACK, UNPACK
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._branches_read import Began
-from langgraph.checkpoint.eventstore._given import check_filter, pairs, refused_checkpoint, refused_metadata
+from langgraph.checkpoint.eventstore._given import pairs, refused_checkpoint, refused_metadata
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._turns import Ticket
 from projections import NewCheckpoint, NewWrites, SavedCheckpoint
@@ -194,26 +192,3 @@ def to_tuple_then(saved: SavedCheckpoint) -> CheckpointThen:
     told = CheckpointThen(*to_tuple(saved))
     told.folded, told.replayed = dict(saved.folded), tuple(saved.replayed)
     return told
-
-
-def plain_filter(wanted: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A metadata filter as stored metadata would spell it (lists for tuples, and so on).
-
-    Raises:
-        BadInputError: It is no dict, or asks for what metadata cannot hold.
-    """
-    check_filter(wanted)
-    if not wanted:
-        return {}
-    try:
-        return cast("dict[str, Any]", ormsgpack.unpackb(ormsgpack.packb(dict(wanted), option=PACK), option=UNPACK))
-    except (ormsgpack.MsgpackEncodeError, TypeError, ValueError) as error:
-        raise BadInputError(f"metadata can be filtered by plain values only: {error}") from error
-
-
-def matches(metadata: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Return whether metadata has every wanted value. `True` and `1` are not the same; a missing key is `None`."""
-    return all(
-        metadata.get(key) == value and isinstance(metadata.get(key), bool) == isinstance(value, bool)
-        for key, value in wanted.items()
-    )

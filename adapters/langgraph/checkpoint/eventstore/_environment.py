@@ -1,0 +1,39 @@
+"""The saver that LangGraph's own server is configured with, opened as environment variables say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from eventstore import BadInputError
+from eventstore.environment import STORE, read_options, truth
+from langgraph.checkpoint.eventstore._opening import OpeningSaver
+from langgraph.checkpoint.eventstore._saver import EventStoreSaver
+
+_OPTIONS: Mapping[str, Callable[[str], Any]] = {
+    **STORE,
+    "migrate": truth,
+    "concurrent_runs": str.lower,
+    "cache_bytes": int,
+}
+
+
+def checkpointer() -> OpeningSaver[EventStoreSaver]:
+    """Open a saver as the environment says, for `async with`: the entry point for `langgraph.json`.
+
+        {"checkpointer": {"path": "langgraph.checkpoint.eventstore.checkpointer"}}
+
+    `EVENTSTORE_URL` says where the store is; `EVENTSTORE_SCHEMA`, `EVENTSTORE_POOL_SIZE` and so on are the options of
+    these names (see docs/langgraph-server.md). LangGraph's server enters the block when it starts, and leaves it when
+    it ends.
+
+    Raises:
+        BadInputError: `EVENTSTORE_URL` is not set, or a variable makes no sense.
+    """
+    url = os.environ.get("EVENTSTORE_URL")
+    if not url:
+        raise BadInputError(
+            "there is no event store in the environment: set EVENTSTORE_URL to sqlite:///agents.db, or postgresql://…"
+        )
+    return EventStoreSaver.from_conn_string(url, **read_options(os.environ.get, _OPTIONS))

@@ -1,0 +1,45 @@
+"""libpq's other way to name a database: `host=db.example.org dbname=agents`. Pure functions.
+
+The rules are libpq's: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-KEYWORD-VALUE
+"""
+
+from __future__ import annotations
+
+import re
+
+# What connection strings begin with. There are more keywords, but a path may begin with any word.
+_BEGINS = re.compile(
+    r"\s*(host|hostaddr|port|dbname|user|password|passfile|service|servicefile|sslmode|options|connect_timeout|"
+    r"application_name|target_session_attrs)\s*="
+)
+_PAIR = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^'\\\s]|\\.)(?:[^\\\s]|\\.)*|(?=\s|$))", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+
+
+def is_dsn(text: str) -> bool:
+    """Return whether a text begins as a connection string does."""
+    return _BEGINS.match(text) is not None
+
+
+def read(text: str) -> dict[str, str] | None:
+    """Return the keywords of a connection string with their values; `None` if it is none."""
+    found: dict[str, str] = {}
+    at = 0
+    while text[at:].strip():
+        pair = _PAIR.match(text, at)
+        if pair is None:
+            return None
+        keyword, value = pair.groups()
+        found[keyword] = _ESCAPED.sub(r"\1", value[1:-1] if value.startswith("'") else value)
+        at = pair.end()
+    return found or None
+
+
+def shown(text: str) -> str:
+    """Return the database that a connection string names, as a URL without anything that may be secret."""
+    values = read(text) or {}
+    user = f"{values['user']}@" if "user" in values else ""
+    host = values.get("host") or values.get("hostaddr", "")
+    port = f":{values['port']}" if "port" in values else ""
+    service = f"?service={values['service']}" if "service" in values else ""
+    return f"postgresql://{user}{host}{port}/{values.get('dbname', '')}{service}"
