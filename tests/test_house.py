@@ -21,6 +21,7 @@ from eventstore.recorders import Recorder
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._forgetting import Forgetting
 from langgraph.checkpoint.eventstore._history import History
+from langgraph.checkpoint.eventstore.moving import Moving
 from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
 from projections import Audit, Branches, Checkpoints, Recovery, Timeline
 
@@ -47,7 +48,12 @@ SOURCES = {
 }
 DRIVERS = {"aiosqlite", "psycopg", "psycopg_pool", "sqlite3"}
 # Who knows the statements of the `.sql` files; and where `load_queries` is defined.
-GATEWAYS = ("eventstore.recorders", "projections.tables", "eventstore.queries")
+GATEWAYS = (
+    "eventstore.recorders",
+    "projections.tables",
+    "langgraph.checkpoint.eventstore.moving._tables",  # of LangGraph's own savers
+    "eventstore.queries",
+)
 SHAPELESS = re.compile(r"_?(utils?|helpers?|common|managers?|misc|tools)")
 SQL = re.compile(
     r"\b(SELECT\s.*\sFROM|INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM|(CREATE|ALTER|DROP)\s+(TABLE|INDEX))\b",
@@ -242,6 +248,7 @@ FACADES = (
     Forgetting,
     History,
     SelectiveReplay,
+    Moving,
 )
 # Async methods that are written by hand, and why.
 BY_HAND = {
