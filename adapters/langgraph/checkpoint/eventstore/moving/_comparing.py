@@ -13,7 +13,7 @@ from langgraph.checkpoint.eventstore.moving._contents import Content
 
 _SERIALIZER = AsStored()
 # Of metadata and versions PostgreSQL gives the keys in an order of its own.
-_PLAIN = ormsgpack.OPT_SORT_KEYS | ormsgpack.OPT_NON_STR_KEYS
+_PLAIN = ormsgpack.OPT_SORT_KEYS
 _BESIDE = frozenset({"channel_values", "updated_channels"})
 
 

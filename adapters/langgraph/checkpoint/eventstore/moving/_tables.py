@@ -11,6 +11,8 @@ from langgraph.checkpoint.eventstore.moving._contents import Place
 
 _PACKAGE = "langgraph.checkpoint.eventstore.moving"
 _PAGE = 500
+# The connection's search path leads to the tables: no block names a schema.
+_NO_SCHEMA = "public"
 _FILES: Mapping[Dialect, str] = {"sqlite": "file", "postgres": "server"}
 
 _IDS = frozenset(("thread_id", "checkpoint_ns"))
@@ -48,7 +50,9 @@ class SaverTables:
         self._saver = saver
         self._dialect = dialect
         self._translated = translated
-        self._sql = {**load_queries(_PACKAGE, dialect), **load_queries(_PACKAGE, dialect, file=_FILES[dialect])}
+        files = ("queries", _FILES[dialect])
+        found = [load_queries(_PACKAGE, dialect, _NO_SCHEMA, file=file) for file in files]
+        self._sql = {name: sql for queries in found for name, sql in queries.items()}
         self._has_paths = True
 
     @property
