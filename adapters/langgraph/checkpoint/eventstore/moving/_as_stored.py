@@ -22,6 +22,9 @@ from langgraph.checkpoint.eventstore._types import Types
 
 _SEND = ["langgraph.types", "Send"]
 _PICKLE = "pickle"
+_FIELDS = frozenset(("code", "data"))
+_new = object.__new__
+_set = object.__setattr__
 
 
 class Stored(BaseModel):
@@ -118,7 +121,13 @@ def _stored(code: int, data: bytes) -> Any:
         held = _read(data)
         if held[:2] == _SEND and isinstance(held[2][0], str):
             return StoredSend(code=code, data=data, node=held[2][0])
-    return Stored.model_construct(code=code, data=data)
+    # A call of the class, or of `model_construct`, takes as long as all else that is done to move an object.
+    made = _new(Stored)
+    _set(made, "__dict__", {"code": code, "data": data})
+    _set(made, "__pydantic_fields_set__", set(_FIELDS))
+    _set(made, "__pydantic_extra__", None)
+    _set(made, "__pydantic_private__", None)
+    return made
 
 
 _PICKLED = (

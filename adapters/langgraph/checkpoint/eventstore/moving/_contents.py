@@ -101,8 +101,16 @@ class Source(Protocol):
         """The checkpoints of a thread."""
         ...
 
+    def keys(self, thread: str) -> set[tuple[str, str]]:
+        """What the checkpoints of a thread are found by."""
+        ...
+
     def read(self, thread: str, place: Place) -> Content | None:
         """One checkpoint; `None` if it is gone."""
+        ...
+
+    def each(self, thread: str) -> Iterator[Content] | None:
+        """The checkpoints of a thread in any order, if all of them are read for less than one by one; else `None`."""
         ...
 
     def bytes(self) -> int | None:

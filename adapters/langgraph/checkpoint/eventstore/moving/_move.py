@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -115,9 +115,9 @@ class Move:
                 return MovedThread(thread, "skipped", error="another thread has this id")
             self._target.delete(thread)
         version = self._target.version(thread)
-        there = {place.key for place in self._target.places(thread)} if version else set()
+        there = self._target.keys(thread) if version else set()
         places = in_order(self._source.places(thread))
-        tasks = [task for place in places if (task := self._task(thread, place, place.key in there))]
+        tasks = self._tasks(thread, places, there, [])
         compared, found = len(places) - len(tasks), list[str]()
         moving, written = bool(tasks), sum(task.itself for task in tasks)
         self._tell(thread, compared)
@@ -127,7 +127,7 @@ class Move:
             self._target.write(thread, partial(self._jobs, thread, tasks), version, self._source.name)
             version = self._target.version(thread)
             found.clear()
-            again = [task for each in tasks if (task := self._task(thread, each.place, True, found))]
+            again = self._tasks(thread, [task.place for task in tasks], {task.place.key for task in tasks}, found)
             compared += len(tasks) - len(again)
             self._tell(thread, len(tasks) - len(again))
             tasks = again
@@ -135,22 +135,46 @@ class Move:
             return MovedThread(thread, "different", written, compared, tuple(found))
         return MovedThread(thread, "moved" if moving else "up to date", written, compared)
 
-    def _task(self, thread: str, place: Place, there: bool, found: list[str] | None = None) -> _Task | None:
-        """Return what is to be written of a checkpoint; `None` if it is the same at both ends."""
-        if not there:
-            return _Task(place)
-        source, target = self._source.read(thread, place), self._target.read(thread, place)
-        if source is None:  # it is gone since
-            return None
-        if target is None:
-            return _Task(place)
-        different = [*differences(source, target)]
-        if found is not None:
-            found += [f"checkpoint {place.id}: {each}" for each in different]
-        if not different:
-            return None
-        only_writes = different == ["pending writes"]
-        return _Task(place, itself=not only_writes, whole=True)
+    def _tasks(
+        self, thread: str, places: Sequence[Place], there: Collection[tuple[str, str]], found: list[str]
+    ) -> list[_Task]:
+        """Return what is to be written of some checkpoints: of those that are not there all, else what differs.
+
+        Args:
+            thread: The thread.
+            places: The checkpoints.
+            there: Those that are there.
+            found: Gets what differs, in words.
+        """
+        tasks = {place.key: _Task(place) for place in places if place.key not in there}
+        known = {place.key: place for place in places if place.key in there}
+        for place, source, target in self._pairs(thread, known):
+            if source is None:  # it is gone since
+                continue
+            if target is None:
+                tasks[place.key] = _Task(place)
+            elif different := [*differences(source, target)]:
+                found += [f"checkpoint {place.id}: {each}" for each in different]
+                tasks[place.key] = _Task(place, itself=different != ["pending writes"], whole=True)
+        return [tasks[place.key] for place in places if place.key in tasks]
+
+    def _pairs(
+        self, thread: str, places: Mapping[tuple[str, str], Place]
+    ) -> Iterator[tuple[Place, Content | None, Content | None]]:
+        """Read some checkpoints at both ends."""
+        left = dict(places)
+        if not left:
+            return
+        if (sources := self._source.each(thread)) is not None:
+            for content in sources:
+                if place := left.pop(content.place.key, None):
+                    yield place, content, self._target.read(thread, place)
+        else:
+            for content in self._target.each(thread) or ():
+                if place := left.pop(content.place.key, None):
+                    yield place, self._source.read(thread, place), content
+        for place in left.values():
+            yield place, self._source.read(thread, place), self._target.read(thread, place)
 
     def _jobs(self, thread: str, tasks: Sequence[_Task]) -> Iterator[Job]:
         """Read what is to be written, one checkpoint at a time."""
@@ -181,8 +205,7 @@ class Move:
         """Return whether a thread of the target has the id that did not come from the source, or has gone on since."""
         if not self._target.version(thread):
             return False
-        there = {place.key for place in self._target.places(thread)}
-        here = {place.key for place in self._source.places(thread)}
+        there, here = self._target.keys(thread), self._source.keys(thread)
         common = there & here
         if not common:
             return bool(there)

@@ -60,6 +60,10 @@ class SaverEnd:
         """See `Source`."""
         return self._tables.places(thread)
 
+    def keys(self, thread: str) -> set[tuple[str, str]]:
+        """See `Source`."""
+        return {place.key for place in self.places(thread)}
+
     def read(self, thread: str, place: Place) -> Content | None:
         """See `Source`."""
         for _ in range(_ATTEMPTS):
@@ -71,6 +75,9 @@ class SaverEnd:
             if written is not None:
                 return content_of(found, place, written)
         raise BusyError(f"a run keeps writing to thread {thread!r} of {self.name}: try again")
+
+    def each(self, thread: str) -> None:
+        """See `Source`."""
 
     def bytes(self) -> int | None:
         """See `Source`."""
@@ -138,6 +145,10 @@ class MemoryEnd:
         spaces = [*self._saver.storage[thread].items()]
         return [Place(space, id_, entry[2]) for space, held in spaces for id_, entry in [*held.items()]]
 
+    def keys(self, thread: str) -> set[tuple[str, str]]:
+        """See `Source`."""
+        return {place.key for place in self.places(thread)}
+
     def read(self, thread: str, place: Place) -> Content | None:
         """See `Source`."""
         found = read(self._saver, thread, place)
@@ -146,6 +157,9 @@ class MemoryEnd:
         held = [*self._saver.writes.get((thread, *place.key), {}).items()]
         rows = [(task, path, index, channel) for (task, index), (_, channel, _, path) in held]
         return content_of(found, place, joined(found, rows) or [])
+
+    def each(self, thread: str) -> None:
+        """See `Source`."""
 
     def bytes(self) -> int | None:
         """See `Source`."""

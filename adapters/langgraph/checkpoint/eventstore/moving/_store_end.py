@@ -11,7 +11,15 @@ from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._translation import to_tuple
 from langgraph.checkpoint.eventstore.moving._as_stored import carrying
 from langgraph.checkpoint.eventstore.moving._contents import Content, Job, Place, Write
-from projections import NewCheckpoint, NewWrites, Prepared, checkpoint_ids, prepare_checkpoint, prepare_writes
+from projections import (
+    NewCheckpoint,
+    NewWrites,
+    Prepared,
+    SavedCheckpoint,
+    checkpoint_ids,
+    prepare_checkpoint,
+    prepare_writes,
+)
 from projections.checkpoints.moving_in import save_all
 from projections.pregel import OF_A_CHECKPOINT, SENDS, Packets, node_of, sent_to
 from projections.reading.statistics import statistics_of
@@ -50,8 +58,7 @@ class StoreEnd:
 
     def number(self) -> int:
         """See `Source`."""
-        shown = (checkpoint_ids(self._checkpoints, thread) for thread in self.threads(""))
-        return sum(each.shown for ids in shown for each in ids)
+        return sum(len(self.keys(thread)) for thread in self.threads(""))
 
     def places(self, thread: str) -> list[Place]:
         """See `Source`."""
@@ -60,18 +67,20 @@ class StoreEnd:
         found = finder.of_thread(view, None, None) if view else ()
         return [Place(each.namespace, each.id, each.parent) for each in found]
 
+    def keys(self, thread: str) -> set[tuple[str, str]]:
+        """See `Source`."""
+        if self._checkpoints.finder.view(thread) is None:
+            return set()
+        return {(each.namespace, each.id) for each in checkpoint_ids(self._checkpoints, thread) if each.shown}
+
     def read(self, thread: str, place: Place) -> Content | None:
         """See `Source`."""
         saved = self._checkpoints.get(thread, self._serde, namespace=place.namespace, checkpoint=place.id)
-        if saved is None:
-            return None
-        found = to_tuple(saved)
-        stand = self._checkpoints.loader.pending(thread, place.namespace, place.id) if saved.pending else ()
-        writes = [
-            Write(each.task, each.path, each.write.slot, each.write.channel, value)
-            for each, (_, _, value) in zip(stand, saved.pending, strict=True)
-        ]
-        return Content(place._replace(parent=saved.parent), dict(found.checkpoint), dict(saved.metadata), writes)
+        return None if saved is None else self._content(saved)
+
+    def each(self, thread: str) -> Iterator[Content]:
+        """See `Source`. What its checkpoints have in common is read once."""
+        return map(self._content, self._checkpoints.list(self._serde, thread=thread))
 
     def bytes(self) -> int | None:
         """See `Source`."""
@@ -102,6 +111,16 @@ class StoreEnd:
     def delete(self, thread: str) -> None:
         """See `Target`."""
         self._checkpoints.delete(thread, cause=self._cause)
+
+    def _content(self, saved: SavedCheckpoint) -> Content:
+        place = Place(saved.namespace, saved.id, saved.parent)
+        found = to_tuple(saved)
+        stand = self._checkpoints.loader.pending(saved.thread, *place.key) if saved.pending else ()
+        writes = [
+            Write(each.task, each.path, each.write.slot, each.write.channel, value)
+            for each, (_, _, value) in zip(stand, saved.pending, strict=True)
+        ]
+        return Content(place, dict(found.checkpoint), dict(saved.metadata), writes)
 
     def _is_thread(self, stream: str) -> bool:
         return all(event.topic in TOPICS for event in self._store.read(stream, limit=1))
