@@ -26,7 +26,7 @@ _DIFFERENCES = 3
 
 
 class Existing(StrEnum):
-    """What becomes of other threads that have the ids."""
+    """The fate of other threads that have the ids."""
 
     REFUSE = "refuse"
     SKIP = "skip"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import operator
+import random
+import tracemalloc
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.graph import END, START, StateGraph
 
 from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
@@ -15,7 +20,7 @@ from tests.support.agents import Desk, agent, deep_agent, human
 from tests.support.flavour import Flavour
 from tests.support.observation import assert_same
 from tests.support.stage import Durability, Stage
-from tests.support.stock import Stock, opened, seen
+from tests.support.stock import Stock, opened, seen, threads_of
 from tests.support.stories import Story, each_story, tell
 
 
@@ -121,3 +126,61 @@ def test_a_thread_of_a_store_in_a_schema_of_its_own_goes_out(pg_server: str, tmp
         with EventStoreSaver.from_conn_string(f"sqlite:///{tmp_path / 'b.db'}") as other:
             assert Moving(other).import_from(url).moved == 1
             assert_same(seen(other, "t"), seen(saver, "t"))
+
+
+async def test_it_is_the_same_for_async_code(from_sqlite: Stock, in_a_file: EventStoreSaver, tmp_path: Path) -> None:
+    from tests.support.histories import an_agent, config, hello
+
+    an_agent(from_sqlite.saver).invoke(hello(), config("t"))
+    in_memory: Any = InMemorySaver()
+    an_agent(in_memory).invoke(hello(), config("u"))
+    moving = Moving(in_a_file)
+    assert (await moving.aimport_from(in_memory)).moved == 1
+    assert (await moving.aimport_from(from_sqlite.origin)).moved == 1
+    assert (await moving.aexport_to(tmp_path / "new.db")).moved == 2
+    assert threads_of(tmp_path / "new.db") == ["t", "u"]
+
+
+def test_forks_rollbacks_and_prunes_go_out_as_langgraph_sees_them(saver: EventStoreSaver, tmp_path: Path) -> None:
+    from langgraph.types import Command
+
+    from tests.support.histories import an_agent, config, hello
+
+    graph = an_agent(saver)
+    graph.invoke(hello(), config("t"))
+    asked = graph.get_state(config("t")).config["configurable"]["checkpoint_id"]
+    graph.invoke(Command(resume="Yes"), config("t"))
+    saver.history.fork("t", "forked", at=asked)
+    graph.invoke(Command(resume="No"), config("forked"))
+    saver.copy_thread("t", "pruned")
+    saver.prune(["pruned"])
+    saver.history.rollback("t", to=asked)
+    saver.store.append("a log of another program", [])
+    report = Moving(saver).export_to(tmp_path / "new.db")
+    assert (report.ok, report.moved) == (True, 3)
+    with opened(f"sqlite:///{tmp_path / 'new.db'}") as stock:
+        assert_same(seen(stock.saver, "t", "forked", "pruned"), seen(saver, "t", "forked", "pruned"))
+        again = an_agent(stock.saver)
+        assert again.get_state(config("t")).next == graph.get_state(config("t")).next == ("ask",)
+
+
+def test_a_thread_takes_no_memory_for_its_values(from_sqlite: Stock, in_a_file: EventStoreSaver) -> None:
+    class Pages(TypedDict):
+        pages: Annotated[list[str], operator.add]
+
+    noise = random.Random(1)
+    builder = StateGraph(Pages).add_node("write", lambda state: {"pages": [noise.randbytes(5_000).hex()]})
+    builder.add_edge(START, "write")
+    builder.add_conditional_edges("write", lambda state: "write" if len(state["pages"]) < 90 else END)
+    graph: Any = builder.compile(checkpointer=from_sqlite.saver)
+    graph.invoke({"pages": []}, {"recursion_limit": 200, "configurable": {"thread_id": "t"}})
+    tracemalloc.start()
+    try:
+        report = Moving(in_a_file).import_from(from_sqlite.origin)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert report.ok
+    assert report.source_bytes is not None
+    assert report.source_bytes > 40_000_000
+    assert peak < 20_000_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import zip_longest
 from typing import Any
 
@@ -10,10 +11,14 @@ import ormsgpack
 
 from langgraph.checkpoint.eventstore.moving._as_stored import AsStored
 from langgraph.checkpoint.eventstore.moving._contents import Content
+from projections.pregel import SENDS
 
 _SERIALIZER = AsStored()
 # Of metadata and versions PostgreSQL gives the keys in an order of its own.
 _PLAIN = ormsgpack.OPT_SORT_KEYS
+_PACKETS_IN_A_CHANNEL = 4
+PENDING_SENDS = "pending_sends"
+"""Where checkpoints of before format 4 hold the packets that wait."""
 _BESIDE = frozenset({"channel_values", "updated_channels"})
 
 
@@ -28,6 +33,7 @@ def differences(one: Content, other: Content) -> Iterator[str]:
         yield "parent"
     if _plain(one.metadata) != _plain(other.metadata):
         yield "metadata"
+    one, other = _migrated(one), _migrated(other)
     first, second = _beside(one.checkpoint), _beside(other.checkpoint)
     yield from (key for key in sorted(first.keys() | second.keys()) if first.get(key) != second.get(key))
     first_values, second_values = one.values, other.values
@@ -55,8 +61,21 @@ def same(one: Any, other: Any) -> bool:
     return type(one) is type(other) and isinstance(one, set | frozenset) and bool(one == other)
 
 
+def _migrated(content: Content) -> Content:
+    """A checkpoint as LangGraph reads it: before format 4, packets waited beside the channels, or at the parent.
+
+    SqliteSaver stores them in the checkpoint, PostgresSaver finds them at the parent (`Pregel._migrate_checkpoint`).
+    """
+    checkpoint = dict(content.checkpoint)
+    if checkpoint["v"] < _PACKETS_IN_A_CHANNEL and (packets := checkpoint.pop(PENDING_SENDS, None)):
+        versions = checkpoint["channel_versions"]
+        checkpoint["channel_values"] = {**content.values, SENDS: packets}
+        checkpoint["channel_versions"] = {**versions, SENDS: max(versions.values())}
+    return replace(content, checkpoint=checkpoint)
+
+
 def _beside(checkpoint: Mapping[str, Any]) -> dict[str, bytes]:
-    """What a checkpoint holds besides its values. Where nobody knows what was updated, some savers say `None`."""
+    """Return what a checkpoint holds besides its values. Where it is not known what was updated, some say `None`."""
     found = {key: _plain(value) for key, value in checkpoint.items() if key not in _BESIDE}
     return found | {"updated_channels": _plain(checkpoint.get("updated_channels"))}
 

@@ -22,7 +22,7 @@ class Place(NamedTuple):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What it is found by in its thread."""
+        """Its namespace and id, by which it is found in its thread."""
         return self.namespace, self.id
 
 
@@ -102,7 +102,7 @@ class Source(Protocol):
         ...
 
     def keys(self, thread: str) -> set[tuple[str, str]]:
-        """What the checkpoints of a thread are found by."""
+        """The namespaces and ids of a thread's checkpoints."""
         ...
 
     def read(self, thread: str, place: Place) -> Content | None:

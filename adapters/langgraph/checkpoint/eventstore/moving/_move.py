@@ -220,7 +220,7 @@ class Move:
 
 
 def _held(content: Content) -> dict[str, Any]:
-    """What each channel holds: its version, and its value to the bit.
+    """Return what each channel holds: its version, and its value to the bit.
 
     A node that changes a message in place changes a value, and no version.
     """

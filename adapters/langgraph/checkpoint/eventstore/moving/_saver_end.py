@@ -15,6 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BusyError, ConflictError, EventStoreError, UnreadableError
+from langgraph.checkpoint.eventstore.moving._comparing import PENDING_SENDS
 from langgraph.checkpoint.eventstore.moving._contents import Content, Job, Place, Write
 from langgraph.checkpoint.eventstore.moving._tables import SaverTables, WriteRow
 
@@ -107,8 +108,11 @@ class SaverEnd:
             versions = content.checkpoint["channel_versions"]
             new = {channel: version for channel, version in versions.items() if channel in job.changed}
             config = _config(thread, place.namespace, place.parent)
-            self._saver.put(config, cast("Any", content.checkpoint), cast("Any", content.metadata), new)
-            if "writes" in content.metadata and self._tables.leaves_out_writes:
+            checkpoint = dict(content.checkpoint)
+            if self._tables.dialect == "postgres" and PENDING_SENDS in checkpoint:
+                checkpoint[PENDING_SENDS] = []  # it finds them at the parent
+            self._saver.put(config, cast("Any", checkpoint), cast("Any", content.metadata), new)
+            if self._tables.dialect == "postgres" and "writes" in content.metadata:
                 self._tables.restore_metadata(thread, place, json.dumps(content.metadata))
         config = _config(thread, place.namespace, place.id)
         for (task, path), writes in groupby(content.writes, key=lambda write: (write.task, write.path)):

@@ -127,7 +127,7 @@ class StoreEnd:
 
 
 def _prepared(thread: str, job: Job, serde: Any) -> Iterator[Prepared]:
-    """What is saved of a checkpoint: itself, and then what was written to it, task by task."""
+    """Return what is saved of a checkpoint: itself, and then what was written to it, task by task."""
     content = job.content
     if job.itself:
         yield prepare_checkpoint(_checkpoint(thread, job), serde)

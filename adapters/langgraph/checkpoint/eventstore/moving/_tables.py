@@ -60,11 +60,6 @@ class SaverTables:
         """The database's dialect of SQL."""
         return self._dialect
 
-    @property
-    def leaves_out_writes(self) -> bool:
-        """Whether the saver leaves out of metadata what earlier versions of LangGraph stored as `writes`."""
-        return self._dialect == "postgres"
-
     def read_only(self) -> None:
         """Let the connection refuse whatever would change the database."""
         self._run("read_only")

@@ -10,8 +10,9 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BadInputError, Cause
-from eventstore.arguments import refused
+from eventstore.arguments import check_text, check_texts, check_truth, refused
 from eventstore.workers import Workers, twin
+from langgraph.checkpoint.eventstore._arguments import cause_of
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._serde import typed
 from langgraph.checkpoint.eventstore.moving._contents import Source
@@ -82,9 +83,11 @@ class Moving:
             SchemaError: It is of another version of the saver than is installed, or half migrated.
             UnavailableError: There is no such database, or the package of the saver is not installed.
         """
-        _check(source, (str, os.PathLike, InMemorySaver), existing, allow_pickle)
+        _check(source, (str, os.PathLike, InMemorySaver), threads, prefix, existing)
+        check_truth("allow_pickle", allow_pickle)
+        cause = cause_of(by)
         with source_of(source, serde and typed(serde), pickled=allow_pickle) as origin:
-            target = StoreEnd(self._saver, Cause(metadata=dict(by or {})))
+            target = StoreEnd(self._saver, cause)
             named = _named(origin, threads, prefix)
             return Move(origin, target, existing, progress or _silent).run(named)
 
@@ -118,7 +121,7 @@ class Moving:
             SchemaError: It is of another version of the saver than is installed, or half migrated.
             UnavailableError: There is no such database, or the package of the saver is not installed.
         """
-        _check(url, (str, os.PathLike), existing, False)
+        _check(url, (str, os.PathLike), threads, prefix, existing)
         with target_of(url, serde and typed(serde)) as target:
             source = StoreEnd(self._saver, Cause())
             return Move(source, target, existing, progress or _silent).run(_named(source, threads, prefix))
@@ -127,17 +130,18 @@ class Moving:
     aexport_to = twin(export_to)
 
 
-def _check(end: object, kinds: tuple[type, ...], existing: object, allow_pickle: object) -> None:
+def _check(end: object, kinds: tuple[type, ...], threads: object, prefix: object, existing: object) -> None:
     if not isinstance(end, kinds):
         raise refused("the other end", end, "use the address of its database, or, to import, an InMemorySaver")
+    if threads is not None:
+        check_texts("threads", threads)
+    check_text("prefix", prefix)
     if existing not in ("refuse", "skip", "replace"):
         raise BadInputError(f"existing is {existing!r}: use 'refuse', 'skip' or 'replace'")
-    if type(allow_pickle) is not bool:
-        raise refused("allow_pickle", allow_pickle, "use true or false")
 
 
 def _named(source: Source, threads: Collection[str] | None, prefix: str) -> Callable[[], Iterable[str]]:
-    """What gives the threads, as often as it is called."""
+    """Return a function that gives the threads, as often as it is called."""
     if threads is None:
         return lambda: source.threads(prefix)
     wanted = [thread for thread in dict.fromkeys(threads) if thread.startswith(prefix)]

@@ -1,4 +1,4 @@
-"""What became of a move, thread by thread and in all."""
+"""The outcome of a move, thread by thread and in all."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ class MovingReport:
 
     @property
     def ok(self) -> bool:
-        """Whether all threads that were to be moved are the same at both ends."""
+        """True if all threads that were to be moved are the same at both ends."""
         return not any(each.outcome in ("different", "failed") for each in self.problems)
