@@ -70,7 +70,8 @@ class Loader:
                 return []
             view, located = found
             chains = Chains(self._store, self._tables, view)
-            return [*Contents(self._store, self._tables, view, [located], chains).pending(located)]
+            contents = Contents(self._store, self._tables, view, [located], chains, only=())  # no values
+            return contents.pending(located)
 
         return again(attempt, self._store, thread)
 
