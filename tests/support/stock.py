@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -71,7 +72,8 @@ def _settled(saved: CheckpointTuple) -> CheckpointTuple:
     checkpoint["versions_seen"] = {node: dict(sorted(of.items())) for node, of in checkpoint["versions_seen"].items()}
     for key in ("channel_values", "channel_versions", "versions_seen"):
         checkpoint[key] = dict(sorted(checkpoint[key].items()))
-    return saved._replace(checkpoint=checkpoint)
+    # PostgreSQL has an order of its own for the keys of JSON.
+    return saved._replace(checkpoint=checkpoint, metadata=json.loads(json.dumps(saved.metadata, sort_keys=True)))
 
 
 def _replayed(saver: BaseCheckpointSaver[Any], saved: CheckpointTuple) -> Any:

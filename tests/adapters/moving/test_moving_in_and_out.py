@@ -184,3 +184,48 @@ def test_a_thread_takes_no_memory_for_its_values(from_sqlite: Stock, in_a_file: 
     assert report.source_bytes is not None
     assert report.source_bytes > 40_000_000
     assert peak < 20_000_000
+
+
+def test_from_sqlite_to_postgres_and_back_is_the_identity(
+    from_sqlite: Stock, postgres_url: str, tmp_path: Path, pg_server: str
+) -> None:
+    stage = Stage(from_sqlite.saver, Flavour.SYNC, "async")
+
+    async def works(stage: Stage) -> None:
+        await stage.invoke(deep_agent(stage), human("write a report"))
+
+    stage.perform(works)
+    thread = f"{stage.prefix}main"
+    expected = seen(from_sqlite.saver, thread)
+    with fresh_database(pg_server) as server, EventStoreSaver.from_conn_string(postgres_url) as there:
+        with EventStoreSaver.from_conn_string(f"sqlite:///{tmp_path / 'here.db'}") as here:
+            Moving(here).import_from(from_sqlite.origin)
+            Moving(here).export_to(server)
+        # In a schema of the user's search path.
+        Moving(there).import_from(f"{server}?options=-csearch_path%3Dpublic")
+        assert_same(seen(there, thread), expected)
+        assert Moving(there).export_to(tmp_path / "back.db").ok
+    with opened(f"sqlite:///{tmp_path / 'back.db'}") as back:
+        assert_same(seen(back.saver, thread), expected)
+
+
+def test_a_value_that_their_database_refuses_leaves_its_thread_out(in_a_file: EventStoreSaver, pg_server: str) -> None:
+    class State(TypedDict):
+        text: str
+        count: int
+
+    def count(state: Any) -> Any:
+        return {"count": state["count"] + 1, "text": "\0" if state["count"] == 2 else "plain"}
+
+    builder = StateGraph(State).add_node("count", count).add_edge(START, "count")
+    builder.add_conditional_edges("count", lambda state: "count" if state["count"] < 4 else END)
+    graph: Any = builder.compile(checkpointer=in_a_file)
+    for thread, first in (("bad", 0), ("good", 3)):
+        graph.invoke({"count": first, "text": ""}, {"configurable": {"thread_id": thread}})
+    with fresh_database(pg_server) as server:
+        report = Moving(in_a_file).export_to(server)
+        [problem] = report.problems
+        assert (report.moved, problem.thread, problem.outcome) == (1, "bad", "failed")
+        assert "PostgreSQL cannot store a value" in str(problem.error)
+        with opened(server) as stock:
+            assert {saved.config["configurable"]["thread_id"] for saved in stock.saver.list(None)} == {"good"}

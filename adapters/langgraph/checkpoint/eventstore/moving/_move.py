@@ -57,8 +57,12 @@ class Move:
         self._done = 0
         self._total = 0
 
-    def run(self, threads: Callable[[], Iterable[str]]) -> MovingReport:
+    def run(self, threads: Callable[[], Iterable[str]], *, chosen: bool) -> MovingReport:
         """Move threads, each in one transaction.
+
+        Args:
+            threads: Gives their ids, as often as it is called.
+            chosen: Whether these are not all of the source.
 
         Raises:
             ConflictError: Other threads have some of their ids, and these are to be refused: nothing was moved.
@@ -66,7 +70,8 @@ class Move:
         if self._existing == "refuse":
             self._refuse(threads())
         before = self._target.bytes()
-        self._total = self._source.number()
+        counted = (len(self._source.keys(thread)) for thread in threads())
+        self._total = sum(counted) if chosen else self._source.number()
         counts: Counter[str] = Counter()
         problems: list[MovedThread] = []
         for thread in threads():

@@ -22,7 +22,6 @@ from projections import (
 )
 from projections.checkpoints.moving_in import save_all
 from projections.pregel import OF_A_CHECKPOINT, SENDS, Packets, node_of, sent_to
-from projections.reading.statistics import statistics_of
 from projections.records import TOPICS
 
 _PAGE = 500
@@ -84,7 +83,7 @@ class StoreEnd:
 
     def bytes(self) -> int | None:
         """See `Source`."""
-        return statistics_of(self._store).disk
+        return self._store.log.bytes_on_disk()
 
     def version(self, thread: str) -> int:
         """See `Target`."""

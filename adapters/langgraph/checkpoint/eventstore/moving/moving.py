@@ -88,8 +88,8 @@ class Moving:
         cause = cause_of(by)
         with source_of(source, serde and typed(serde), pickled=allow_pickle) as origin:
             target = StoreEnd(self._saver, cause)
-            named = _named(origin, threads, prefix)
-            return Move(origin, target, existing, progress or _silent).run(named)
+            named, chosen = _named(origin, threads, prefix), threads is not None or bool(prefix)
+            return Move(origin, target, existing, progress or _silent).run(named, chosen=chosen)
 
     def export_to(
         self,
@@ -124,7 +124,8 @@ class Moving:
         _check(url, (str, os.PathLike), threads, prefix, existing)
         with target_of(url, serde and typed(serde)) as target:
             source = StoreEnd(self._saver, Cause())
-            return Move(source, target, existing, progress or _silent).run(_named(source, threads, prefix))
+            named, chosen = _named(source, threads, prefix), threads is not None or bool(prefix)
+            return Move(source, target, existing, progress or _silent).run(named, chosen=chosen)
 
     aimport_from = twin(import_from)
     aexport_to = twin(export_to)
@@ -145,7 +146,7 @@ def _named(source: Source, threads: Collection[str] | None, prefix: str) -> Call
     if threads is None:
         return lambda: source.threads(prefix)
     wanted = [thread for thread in dict.fromkeys(threads) if thread.startswith(prefix)]
-    check_all_there("thread", [thread for thread in wanted if not source.places(thread)])
+    check_all_there("thread", [thread for thread in wanted if not source.keys(thread)])
     return lambda: wanted
 
 
