@@ -38,6 +38,13 @@ from tests.support.stock import Stock, opened, seen, threads_of
 KEY = b"0123456789abcdef"
 
 
+class Slip:
+    """No data type: it is never made again."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+
 def says(saver: Any, *threads: str, number: int = 1) -> None:
     """Let an agent say something on some threads."""
     for thread in threads:
@@ -206,6 +213,18 @@ def test_a_value_that_is_not_stored_here_fails_its_thread_alone(in_a_file: Event
     assert (report.moved, problem.thread) == (1, "bad")
     assert "a range" in str(problem.error)
     assert [stream.name for stream in in_a_file.store.streams().streams] == ["good"]
+
+
+def test_a_pickled_object_of_a_type_that_nobody_finds_again_fails_its_thread(
+    in_a_file: EventStoreSaver, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'pickled.db'}"
+    with pickling(url) as stock:
+        odd = StateGraph(dict).add_node("make", lambda state: {Decimal(1): Slip("x")}).add_edge(START, "make")  # type: ignore[type-var]
+        odd.compile(checkpointer=stock.saver).invoke({"a": 1}, config("bad"))
+    report = Moving(in_a_file).import_from(url, allow_pickle=True)
+    assert [problem.outcome for problem in report.problems] == ["failed"]
+    assert not in_a_file.store.streams().streams
 
 
 def test_a_value_that_changed_in_place_without_a_version_comes_in_as_it_was(

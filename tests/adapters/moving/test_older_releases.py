@@ -138,3 +138,32 @@ def goes_on(saver: EventStoreSaver) -> None:
         assert graph.invoke(Command(resume="yes"), config(thread))["log"] == END_OF_ALL
     for thread in THREADS:
         assert saver.history.check(thread).ok
+
+
+def test_values_in_json_come_in_as_langgraph_reads_them(in_a_file: EventStoreSaver, tmp_path: Path) -> None:
+    """As langgraph-checkpoint 1 wrote them: objects are LangChain's, and made again by its own list of what is safe."""
+    message = {
+        "lc": 1,
+        "type": "constructor",
+        "id": ["langchain", "schema", "messages", "HumanMessage"],
+        "kwargs": {"content": "hello", "type": "human", "id": "h1"},
+    }
+    checkpoint = {
+        "v": 1,
+        "id": "1ef4f797-8335-6428-8001-8a1503f9b875",
+        "ts": "2024-05-04T06:32:42.235444+00:00",
+        "channel_values": {"messages": [message], "count": 1},
+        "channel_versions": {"messages": 2, "count": 3},
+        "versions_seen": {"plan": {"messages": 2}},
+        "pending_sends": [],
+    }
+    url = f"sqlite:///{tmp_path / 'old.db'}"
+    with opened(url) as old:
+        row = ("t", "", checkpoint["id"], None, "json", json.dumps(checkpoint).encode(), b'{"source": "loop"}')
+        old.saver.conn.execute("INSERT INTO checkpoints VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        old.saver.conn.commit()
+        report = Moving(in_a_file).import_from(url)
+        assert (report.ok, report.moved) == (True, 1)
+        assert_same(seen(in_a_file, "t"), seen(old.saver, "t"))
+    [saved] = in_a_file.list(config("t"))
+    assert isinstance(saved.checkpoint["channel_values"]["messages"][0], BaseMessage)

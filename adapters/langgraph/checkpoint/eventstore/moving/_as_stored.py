@@ -15,7 +15,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from pydantic import BaseModel
 
-from eventstore import BadInputError, UnreadableError
+from eventstore import BadInputError, TypeNotAllowedError, UnreadableError
 from langgraph.checkpoint.eventstore._packing import ARGUMENTS, SNAPSHOT, Packing
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from langgraph.checkpoint.eventstore._types import Types
@@ -65,10 +65,22 @@ class AsStored:
         self._types = Types({}, imported=True)
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
-        """The value's encoding and bytes."""
+        """The value's encoding and bytes.
+
+        Raises:
+            TypeNotAllowedError: It holds an object, made by another serializer, of a type that is never made again.
+            TypeError: It cannot be serialized, or nobody could find the type of an object again.
+        """
         if obj is None or isinstance(obj, bytes | bytearray):
             return self._others.dumps_typed(obj)
-        return "msgpack", _Packing(self._types).pack(obj)
+        packing = _Packing(self._types)
+        data = packing.pack(obj)
+        if packing.refused:
+            first, *more = packing.refused
+            raise TypeNotAllowedError(*first, more)
+        if packing.lost:
+            raise TypeError(f"nobody could find {', '.join(map('.'.join, packing.lost))} again by that name")
+        return "msgpack", data
 
     def loads_typed(self, data: tuple[str, bytes]) -> Any:
         """The value, with stand-ins for objects.

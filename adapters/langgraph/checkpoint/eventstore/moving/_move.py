@@ -21,6 +21,8 @@ _ROUNDS = 3
 # How many parents are remembered, with what each channel held.
 _PARENTS = 16
 _NAMED = 5
+# After so many checkpoints that were compared, it is told how far it is.
+_TOLD_EVERY = 20
 # What is the matter with one thread; anything else is the matter with one of the databases, and ends the move.
 _OF_A_THREAD = (BadInputError, ConflictError, CorruptionError, NotFoundError, TypeNotAllowedError)
 
@@ -125,7 +127,6 @@ class Move:
         tasks = self._tasks(thread, places, there, [])
         compared, found = len(places) - len(tasks), list[str]()
         moving, written = bool(tasks), sum(task.itself for task in tasks)
-        self._tell(thread, compared)
         for _ in range(_ROUNDS):
             if not tasks:
                 break
@@ -134,7 +135,6 @@ class Move:
             found.clear()
             again = self._tasks(thread, [task.place for task in tasks], {task.place.key for task in tasks}, found)
             compared += len(tasks) - len(again)
-            self._tell(thread, len(tasks) - len(again))
             tasks = again
         if tasks:
             return MovedThread(thread, "different", written, compared, tuple(found))
@@ -154,6 +154,9 @@ class Move:
         tasks = {place.key: _Task(place) for place in places if place.key not in there}
         known = {place.key: place for place in places if place.key in there}
         for place, source, target in self._pairs(thread, known):
+            self._done += 1
+            if not self._done % _TOLD_EVERY:
+                self._tell(thread)
             if source is None:  # it is gone since
                 continue
             if target is None:
@@ -161,6 +164,7 @@ class Move:
             elif different := [*differences(source, target)]:
                 found += [f"checkpoint {place.id}: {each}" for each in different]
                 tasks[place.key] = _Task(place, itself=different != ["pending writes"], whole=True)
+        self._tell(thread)
         return [tasks[place.key] for place in places if place.key in tasks]
 
     def _pairs(
@@ -219,8 +223,7 @@ class Move:
         # later checkpoints would be another branch.
         return bool(here - there) and any(id_ > last for _, id_ in there - here)
 
-    def _tell(self, thread: str, more: int) -> None:
-        self._done += more
+    def _tell(self, thread: str) -> None:
         self._progress(thread, self._done, max(self._total, self._done))
 
 
