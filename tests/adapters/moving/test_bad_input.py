@@ -16,6 +16,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command
 
 from eventstore import (
     BadInputError,
@@ -277,6 +278,20 @@ def test_a_thread_that_went_on_at_both_ends_is_another(from_sqlite: Stock, in_a_
         moving.import_from(from_sqlite.origin)
 
 
+def test_what_runs_did_here_since_is_not_written_over(from_sqlite: Stock, in_a_file: EventStoreSaver) -> None:
+    says(from_sqlite.saver, "t", "u")
+    moving = Moving(in_a_file)
+    moving.import_from(from_sqlite.origin)
+    an_agent(in_a_file).invoke(Command(resume="Yes"), config("t"))
+    place = in_a_file.get_tuple(config("u"))
+    assert place
+    in_a_file.put_writes(place.config, [("count", 7)], "00000000-0000-0000-0000-00000000000a", "late")
+    before = seen(in_a_file, "t", "u")
+    report = moving.import_from(from_sqlite.origin)
+    assert (report.ok, report.moved, report.up_to_date) == (True, 0, 2)
+    assert_same(seen(in_a_file, "t", "u"), before)
+
+
 def test_out_into_a_database_in_use(from_sqlite: Stock, in_a_file: EventStoreSaver) -> None:
     says(from_sqlite.saver, "theirs", "both")
     says(in_a_file, "ours", "both")
@@ -342,8 +357,6 @@ def test_what_is_written_while_it_is_moved_comes_in_by_the_next_call(
 
 
 def test_an_answer_that_came_since_comes_in_by_the_next_call(old: Stock, saver: EventStoreSaver) -> None:
-    from langgraph.types import Command
-
     says(old.saver, "t")
     moving = Moving(saver)
     moving.import_from(old.origin)

@@ -17,6 +17,8 @@ _SERIALIZER = AsStored()
 # Of metadata and versions PostgreSQL gives the keys in an order of its own.
 _PLAIN = ormsgpack.OPT_SORT_KEYS
 _PACKETS_IN_A_CHANNEL = 4
+WRITES = "pending writes"
+"""What differs, where it is these."""
 PENDING_SENDS = "pending_sends"
 """Where checkpoints of before format 4 hold the packets that wait."""
 _BESIDE = frozenset({"channel_values", "updated_channels"})
@@ -42,7 +44,7 @@ def differences(one: Content, other: Content) -> Iterator[str]:
         if not (there and same(first_values[channel], second_values[channel])):
             yield f"channel {channel!r}"
     if differ_in_writes(one, other):
-        yield "pending writes"
+        yield WRITES
 
 
 def differ_in_writes(one: Content, other: Content) -> bool:
@@ -51,6 +53,14 @@ def differ_in_writes(one: Content, other: Content) -> bool:
         a is None or b is None or (a.task, a.channel) != (b.task, b.channel) or not same(a.value, b.value)
         for a, b in zip_longest(one.writes, other.writes)
     )
+
+
+def has_all(one: Content, other: Content) -> bool:
+    """Return whether the other has all pending writes of the one, and more: then the run has gone on there."""
+    if len(other.writes) <= len(one.writes):
+        return False
+    written = {(write.task, write.channel, bits(write.value)) for write in other.writes}
+    return all((write.task, write.channel, bits(write.value)) in written for write in one.writes)
 
 
 def same(one: Any, other: Any) -> bool:

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, Literal, NamedTuple
 
 from eventstore import BadInputError, ConflictError, CorruptionError, NotFoundError, TypeNotAllowedError
-from langgraph.checkpoint.eventstore.moving._comparing import bits, differences
+from langgraph.checkpoint.eventstore.moving._comparing import WRITES, bits, differences, has_all
 from langgraph.checkpoint.eventstore.moving._contents import Content, Job, Place, Source, Target, in_order
 from langgraph.checkpoint.eventstore.moving.report import MovedThread, MovingReport
 
@@ -126,6 +126,9 @@ class Move:
         places = in_order(self._source.places(thread))
         tasks = self._tasks(thread, places, there, [])
         compared, found = len(places) - len(tasks), list[str]()
+        if _has_gone_on(there, {place.key for place in places}):
+            # Whatever differs is what runs did there since: nothing of it is to be written over.
+            return MovedThread(thread, "up to date", compared=compared)
         moving, written = bool(tasks), sum(task.itself for task in tasks)
         for _ in range(_ROUNDS):
             if not tasks:
@@ -161,9 +164,11 @@ class Move:
                 continue
             if target is None:
                 tasks[place.key] = _Task(place)
-            elif different := [*differences(source, target)]:
+            elif (different := [*differences(source, target)]) and not (
+                different == [WRITES] and has_all(source, target)
+            ):
                 found += [f"checkpoint {place.id}: {each}" for each in different]
-                tasks[place.key] = _Task(place, itself=different != ["pending writes"], whole=True)
+                tasks[place.key] = _Task(place, itself=different != [WRITES], whole=True)
         self._tell(thread)
         return [tasks[place.key] for place in places if place.key in tasks]
 
@@ -195,7 +200,8 @@ class Move:
             held = _held(content) if itself else {}
             parent = {} if whole or not itself else self._parent(thread, content.place, parents)
             yield Job(content, frozenset(name for name, what in held.items() if parent.get(name) != what), itself)
-            parents[place.key] = held
+            if itself:
+                parents[place.key] = held
             if len(parents) > _PARENTS:
                 parents.popitem(last=False)
 
@@ -215,16 +221,23 @@ class Move:
         if not self._target.version(thread):
             return False
         there, here = self._target.keys(thread), self._source.keys(thread)
-        common = there & here
-        if not common:
+        if not there & here:
             return bool(there)
-        last = max(id_ for _, id_ in common)
-        # What the source has pruned since is older. What was saved at the target is the later, and then the source's
-        # later checkpoints would be another branch.
-        return bool(here - there) and any(id_ > last for _, id_ in there - here)
+        # If both have gone on, the source's later checkpoints would be another branch.
+        return bool(here - there) and _has_gone_on(there, here)
 
     def _tell(self, thread: str) -> None:
         self._progress(thread, self._done, max(self._total, self._done))
+
+
+def _has_gone_on(there: Collection[tuple[str, str]], here: Collection[tuple[str, str]]) -> bool:
+    """Return whether the target has checkpoints of its own behind the last that both have.
+
+    Those before it the source has pruned since.
+    """
+    common = {*there} & {*here}
+    last = max((id_ for _, id_ in common), default="")
+    return bool(common) and any(id_ > last for _, id_ in {*there} - {*here})
 
 
 def _held(content: Content) -> dict[str, Any]:

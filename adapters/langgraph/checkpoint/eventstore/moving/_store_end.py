@@ -94,7 +94,9 @@ class StoreEnd:
         """See `Target`."""
         described: dict[str, Any] = {}
         if not version:
-            first = next(iter(jobs()))
+            first = next(iter(jobs()), None)
+            if first is None:  # all of it is gone since
+                return
             described = {
                 **{key: value for key, value in first.content.metadata.items() if key not in OF_A_CHECKPOINT},
                 **{f"imported_{key}": value for key, value in self._cause.metadata.items()},
