@@ -18,7 +18,7 @@ _SERIALIZER = AsStored()
 _PLAIN = ormsgpack.OPT_SORT_KEYS
 _PACKETS_IN_A_CHANNEL = 4
 WRITES = "pending writes"
-"""What differs, where it is these."""
+"""The word for them, where they differ."""
 PENDING_SENDS = "pending_sends"
 """Where checkpoints of before format 4 hold the packets that wait."""
 _BESIDE = frozenset({"channel_values", "updated_channels"})
