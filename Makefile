@@ -45,9 +45,12 @@ demo: $(or $(wildcard $(VENV)),$(DEMO_VENV)) ## an agent that is killed, resumed
 test: $(VENV) ## all tests, on SQLite and on a real PostgreSQL (ARGS=… for pytest)
 	@$(BIN)/python -m pytest --numprocesses=$(JOBS) --maxprocesses=8 --dist=worksteal $(ARGS)
 
-# What a developer runs after each change: no server, no demo and no package, and few examples of what is drawn.
+# What a developer runs after each change: no server, no demo and no package, few examples of what is drawn, and nothing
+# that takes many processes, thousands of threads, or tables large enough for a plan. It has to take less than 90 s on two
+# cores, so what alone takes seconds belongs into SLOW. (Whatever needs a server has the keyword `postgres`.)
 FAST := tests/test_house.py tests/eventstore tests/projections tests/adapters/history tests/adapters/test_types.py tests/adapters/test_causes.py tests/adapters/test_calls_per_step.py
-SLOW := postgres or model or full_run or travel_does or benchmark or memory or exit
+SLOW := postgres or model or full_run or travel_does or benchmark or memory or exit or processes or conversation or plans \
+	or ten_thousand
 
 test-fast: $(VENV) ## the tests for while you work: SQLite only, few examples, no servers, demos or packages
 	@HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest --numprocesses=$(JOBS) --maxprocesses=8 --dist=worksteal \

@@ -24,6 +24,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from benchmarks.graphs import question
 from benchmarks.race import thread
 from benchmarks.savers import BY_NAME, Contestant
+from eventstore.recorders import load_postgres
 
 ROOT = Path(__file__).parent.parent
 
@@ -78,6 +79,8 @@ class Resumer:
 
 
 def _serve() -> None:
+    # The stock saver's driver is imported by now; ours is imported as a store on PostgreSQL is opened.
+    load_postgres()
     # What LangGraph imports or compiles at the first run is not the saver's.
     for contestant in BY_NAME.values():
         graph = contestant.graph(InMemorySaver())

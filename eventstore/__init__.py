@@ -1,6 +1,8 @@
 """The log: append-only streams of events in SQLite or PostgreSQL, hash-chained, forkable, followable."""
 
 import logging
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from eventstore.codec import Upcasters
 from eventstore.errors import (
@@ -21,6 +23,7 @@ from eventstore.errors import (
     NotFoundError,
     OvertakenError,
     ReadOnlyError,
+    RecordedFailureError,
     SchemaError,
     StorageError,
     StorageFullError,
@@ -32,14 +35,17 @@ from eventstore.errors import (
     UnknownFormatError,
     UnknownOptionError,
     UnreadableError,
+    UnrecordedCallError,
     UnserializableError,
 )
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamInfo, StreamPage
-from eventstore.reading.verifying import Verification
 from eventstore.recorders.migrating import migration_sql
 from eventstore.store import EventStore
 from eventstore.subscription import Subscription
 from eventstore.writing.deciding import Decision
+
+if TYPE_CHECKING:
+    from eventstore.reading.verifying import Verification
 
 # Quiet, as libraries are, until a program asks to hear it.
 logging.getLogger("eventstore").addHandler(logging.NullHandler())
@@ -70,6 +76,7 @@ __all__ = [
     "NotFoundError",
     "OvertakenError",
     "ReadOnlyError",
+    "RecordedFailureError",
     "SchemaError",
     "StorageError",
     "StorageFullError",
@@ -84,8 +91,16 @@ __all__ = [
     "UnknownFormatError",
     "UnknownOptionError",
     "UnreadableError",
+    "UnrecordedCallError",
     "UnserializableError",
     "Upcasters",
     "Verification",
     "migration_sql",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Verification":  # most programs never verify
+        globals()[name] = import_module("eventstore.reading.verifying").Verification
+        return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

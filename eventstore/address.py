@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from eventstore.errors import InvalidUrlError
@@ -15,8 +15,7 @@ _FORMS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SQLiteAddress:
+class SQLiteAddress(NamedTuple):
     """A file, or `None` for a store in memory."""
 
     path: Path | None
@@ -41,8 +40,7 @@ _NO_PATH = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PostgresAddress:
+class PostgresAddress(NamedTuple):
     """A libpq connection URI. `str()` of it leaves the password out, and the options, one of which may be it."""
 
     uri: str

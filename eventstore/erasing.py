@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from eventstore.codec import Codec
 from eventstore.errors import BadInputError, BusyError
@@ -77,7 +76,6 @@ class Log(LogReader):
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-@dataclass(slots=True)
 class Changes:
     """The streams that a transaction changes, for their writers, which remember heads.
 
@@ -87,9 +85,10 @@ class Changes:
         epochs: The numbers of streams whose remembered state becomes invalid, though nobody else appended to them.
     """
 
-    closed: set[int] = field(default_factory=set)
-    renamed: set[str] = field(default_factory=set)
-    epochs: set[int] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.closed: set[int] = set()
+        self.renamed: set[str] = set()
+        self.epochs: set[int] = set()
 
 
 class OpenLog(LogReader):

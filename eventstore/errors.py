@@ -9,6 +9,8 @@
     │   ├── UnserializableError       a value that the serializer refuses
     │   └── IdempotencyError          one idempotency key, two different appends
     ├── NotFoundError                 a stream or checkpoint that was named does not exist
+    │   └── UnrecordedCallError       a replay makes a call that the record does not have
+    ├── RecordedFailureError          a call failed when it was recorded, and fails again in a replay
     ├── StorageError                  the database refused, or is not there
     │   ├── UnavailableError          no connection
     │   │   └── ConnectionLostError   it broke under way
@@ -132,6 +134,39 @@ class IdempotencyError(BadInputError):
 
 class NotFoundError(EventStoreError, LookupError):
     """A stream or checkpoint that was named does not exist."""
+
+
+class UnrecordedCallError(NotFoundError):
+    """A run that is replayed makes a call that the record does not have. Nothing went out.
+
+    Attributes:
+        call: The call: `"model"` or `"tool"`, and its name.
+        thread: The thread that is replayed.
+        version: The version of the event that holds the recorded call most like it, if there is any.
+        differing: The lines of the difference from that: `-` was recorded, `+` is asked now.
+    """
+
+    def __init__(
+        self, call: str, thread: str, reason: str, version: int | None = None, differing: Sequence[str] = ()
+    ) -> None:
+        lines = "".join(f"\n    {line}" for line in differing)
+        advice = 'replay the graph as it was recorded, or let such calls go out by missing="record"'
+        super().__init__(f"the record of {thread!r} does not answer this call of {call}: {reason}; {advice}{lines}")
+        self.call, self.thread, self.version, self.differing = call, thread, version, tuple(differing)
+
+
+class RecordedFailureError(EventStoreError):
+    """A call failed when it was recorded, so it fails in the replay, too. Nothing went out.
+
+    Attributes:
+        call: The call: `"model"` or `"tool"`, and its name.
+        type: The module and the name of the error's type.
+        text: What the error said.
+    """
+
+    def __init__(self, call: str, type: str, text: str) -> None:  # noqa: A002
+        super().__init__(f"the call of {call} failed when it was recorded, with {type}: {text}")
+        self.call, self.type, self.text = call, type, text
 
 
 class StorageError(EventStoreError):

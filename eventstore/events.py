@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from eventstore.by_fields import ByFields
 from eventstore.errors import CorruptionError
 from eventstore.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Cause(ByFields):
     """Why an event happened, as far as the writer knew.
 
     Attributes:
@@ -32,8 +33,8 @@ class Cause:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class NewEvent:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class NewEvent(ByFields):
     """An event to be appended.
 
     Attributes:
@@ -49,8 +50,8 @@ class NewEvent:
     schema: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Event(ByFields):
     """A recorded event.
 
     Attributes:
@@ -78,8 +79,8 @@ class Event:
     erased: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class FeedEvent:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class FeedEvent(ByFields):
     """An event in the order of the whole store.
 
     Attributes:
@@ -92,7 +93,7 @@ class FeedEvent:
 
 
 @frozen
-class Head:
+class Head(ByFields):
     """The end of a stream.
 
     Attributes:
@@ -107,7 +108,7 @@ class Head:
 
 
 @frozen
-class Appended:
+class Appended(ByFields):
     """The result of an append.
 
     Attributes:
@@ -123,8 +124,8 @@ class Appended:
     result: Any = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamInfo:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class StreamInfo(ByFields):
     """A stream in a listing.
 
     Attributes:
@@ -145,8 +146,8 @@ class StreamInfo:
     parent_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StreamPage:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class StreamPage(ByFields):
     """One page of a listing; pass `next_cursor` to get the one after it (`None`: this is the last)."""
 
     streams: list[StreamInfo]

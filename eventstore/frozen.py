@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
 
-T = TypeVar("T")
+from eventstore.by_fields import ByFields
+
+T = TypeVar("T", bound=ByFields)
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(field,))
 def frozen(kind: type[T]) -> type[T]:
-    """Make a dataclass with slots of a class. Mypy refuses to assign to its fields.
+    """Make a dataclass with slots of a class that derives from `ByFields`. Mypy refuses to assign to its fields.
 
     For what this package makes and passes on. What its users make, such as a `Cause`, is frozen at run time as well.
     """
-    return dataclass(slots=True, unsafe_hash=True)(kind)
+    # `ByFields` compares, hashes and shows.
+    return dataclass(slots=True, eq=False, repr=False)(kind)

@@ -7,37 +7,38 @@ stands in `eventstore_migrations` with the file's digest.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
-from importlib.resources import files
+from typing import NamedTuple
 
 from eventstore.errors import SchemaError
-from eventstore.queries import Dialect, plain
+from eventstore.queries import Dialect, folder_of, quote_schema, statements_of
 
 
-@dataclass(frozen=True, slots=True)
-class Migration:
+class Migration(NamedTuple):
     """One numbered step of a component's schema."""
 
     component: str
     number: int
     name: str
-    statements: tuple[str, ...]
+    script: str
     digest: str
+
+    @property
+    def statements(self) -> Sequence[str]:
+        """Its statements: taken apart when it is carried out, which is once in a store's life."""
+        return statements_of(self.script)
 
 
 @cache
 def load_migrations(component: str, dialect: Dialect, schema: str = "") -> Sequence[Migration]:
     """The component's migrations in order."""
-    folder = files(component).joinpath(f"sql/{dialect}/migrations")
     found = []
-    for file in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        number, _, name = file.name.removesuffix(".sql").partition("_")
+    for file in sorted((folder_of(component) / dialect / "migrations").iterdir()):
+        number, _, name = file.stem.partition("_")
         text = file.read_text(encoding="utf-8")
-        # A statement ends with a semicolon at a line's end; no migration holds one elsewhere.
-        statements = tuple(statement for part in text.split(";\n") if (statement := plain(part, dialect, schema)))
-        found.append(Migration(component, int(number), name, statements, sha256(text.encode()).hexdigest()))
+        script = text if dialect == "sqlite" else text.replace("{schema}", quote_schema(schema))
+        found.append(Migration(component, int(number), name, script, sha256(text.encode()).hexdigest()))
     return tuple(found)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
-from difflib import get_close_matches
 from functools import wraps
 from typing import Any, TypedDict, TypeVar, cast
 
+from eventstore.arguments import parameters_of
 from eventstore.codec import Upcasters
 from eventstore.errors import UnknownOptionError
 from eventstore.recorders.sqlite import Synchronous
@@ -37,8 +36,7 @@ def names_options(*more: type) -> Callable[[F], F]:
     """
 
     def naming(function: F) -> F:
-        parameters = inspect.signature(function).parameters.values()
-        named = [each.name for each in parameters if each.kind is not each.VAR_KEYWORD and each.name not in _OWN]
+        named = [name for name in parameters_of(function) if name not in _OWN]
         known = [*named, *(name for kind in more for name in kind.__annotations__)]
 
         called = function.__qualname__.removesuffix(".__init__")
@@ -61,6 +59,8 @@ def check_names(function: str, given: Iterable[str], known: Iterable[str]) -> No
     """
     there = [*known]
     if unknown := [name for name in given if name not in there]:
+        from difflib import get_close_matches  # noqa: PLC0415 (who makes no mistake starts sooner)
+
         raise UnknownOptionError(
             function, [(name, next(iter(get_close_matches(name, there, n=1)), None)) for name in unknown]
         )

@@ -12,52 +12,81 @@ cannot be bound: it is checked and quoted before it is put in. SQLite has no sch
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from importlib.resources import files
+from importlib import import_module
+from pathlib import Path
 from typing import Literal
 
 from eventstore.errors import InvalidIdError
 
 Dialect = Literal["sqlite", "postgres"]
 
-_BLOCK = re.compile(r"^-- name: (\w+)\n", re.MULTILINE)
-_REMARK = re.compile(r"^[ \t]*--(?! name:).*\n", re.MULTILINE)
 _COMMENT = re.compile(r"^\s*--.*\n?", re.MULTILINE)
 # A bound name, and not the `::type` of a cast.
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
 _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 
 
+class Blocks(dict[str, str]):
+    """Named blocks, each made ready for the dialect's driver when it is first asked for: a program uses few of them.
+
+    Until then it is not among the items. (A dict, since every statement is looked up here.)
+
+    Args:
+        text: The text of the files, with a line break in front of each.
+        dialect: The dialect.
+        schema: The PostgreSQL schema.
+    """
+
+    def __init__(self, text: str, dialect: Dialect, schema: str) -> None:
+        super().__init__()
+        named = (block.partition("\n") for block in text.split("\n-- name: ")[1:])
+        self._found = {name: body for name, _, body in named}
+        self._dialect = dialect
+        self._schema = schema
+
+    def __missing__(self, name: str) -> str:
+        bare = _COMMENT.sub("", self._found[name]).strip().rstrip(";")
+        self[name] = prepare(bare, self._dialect, self._schema)
+        return self[name]
+
+
 @cache
-def load_queries(package: str, dialect: Dialect, schema: str = "", *, file: str = "queries") -> Mapping[str, str]:
+def load_queries(package: str, dialect: Dialect, schema: str = "", *files: str) -> Mapping[str, str]:
     """Return the named blocks of `package`, ready for the dialect's driver.
 
     Args:
         package: The package: its blocks are those of `sql/common/<file>.sql` and of `sql/<dialect>/<file>.sql`.
         dialect: The dialect.
         schema: The PostgreSQL schema.
-        file: The name of the files. One of the two may be missing.
+        files: The names of the files, by default `queries`. One of the two may be missing.
     """
-    folder = files(package).joinpath("sql")
-    found = [folder.joinpath(f"{name}/{file}.sql") for name in ("common", dialect)]
-    text = "\n".join(each.read_text(encoding="utf-8") for each in found if each.is_file())
-    parts = _BLOCK.split(prepare(_REMARK.sub("", text), dialect, schema))[1:]
-    names, bodies = parts[::2], parts[1::2]
-    return {name: body.strip().rstrip(";") for name, body in zip(names, bodies, strict=True)}
+    names = [f"{folder}/{file}.sql" for file in files or ("queries",) for folder in ("common", dialect)]
+    return Blocks("".join(f"\n{_text(folder_of(package) / name)}" for name in names), dialect, schema)
+
+
+@cache
+def folder_of(package: str) -> Path:
+    """The folder of a package's `.sql` files."""
+    # Not by `importlib.resources`, which takes the first caller as long as all files do.
+    return Path(import_module(package).__path__[0], "sql")
 
 
 def prepare(sql: str, dialect: Dialect, schema: str = "") -> str:
     """SQL as the dialect's driver takes it: with the schema put in, and the parameters as the driver spells them."""
     if dialect == "sqlite":
         return sql.replace("{schema}.", "")
-    return _PARAMETER.sub(r"%(\1)s", sql.replace("%", "%%").replace("{schema}", quote_schema(schema)))
+    parts = _PARAMETER.split(sql.replace("%", "%%").replace("{schema}", quote_schema(schema)))
+    parts[1::2] = [f"%({name})s" for name in parts[1::2]]
+    return "".join(parts)
 
 
-def plain(sql: str, dialect: Dialect, schema: str = "") -> str:
-    """One block without its comments and its semicolon, with the schema put in."""
-    bare = _COMMENT.sub("", sql).strip().rstrip(";")
-    return bare if dialect == "sqlite" else bare.replace("{schema}", quote_schema(schema))
+def statements_of(script: str) -> Sequence[str]:
+    """The statements of a script, without their comments and semicolons."""
+    # A statement ends with a semicolon at a line's end; no script holds one elsewhere.
+    parts = (_COMMENT.sub("", part).strip().rstrip(";") for part in script.split(";\n"))
+    return [part for part in parts if part]
 
 
 def quote_schema(schema: str) -> str:
@@ -73,3 +102,10 @@ def quote_schema(schema: str) -> str:
     if not _IDENTIFIER.fullmatch(schema):
         raise InvalidIdError("schema", f"{schema!r} is not an identifier: use letters, digits and _, at most 63")
     return f'"{schema}"'
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return ""

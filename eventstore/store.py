@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack
 
 from eventstore.arguments import check_commit, check_events, check_limit, check_truth, checked, checks_itself
 from eventstore.codec import Codec, Upcasters
@@ -18,13 +18,18 @@ from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent,
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
 from eventstore.opening import check_reading, open_recorder
 from eventstore.options import StoreOptions, names_options
-from eventstore.reading import Reader, Verification, Window, page, verify_all, verify_stream
+from eventstore.reading import Reader
 from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
 from eventstore.recorders.tables import LogTables
 from eventstore.subscription import Subscription
 from eventstore.workers import Workers, on_another_thread, opened, stands_for, twin, twin_iterator
-from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, Storing, once
+from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, Storing
+
+# Programs that only append and read start without what lists and verifies.
+# ruff: noqa: PLC0415
+if TYPE_CHECKING:
+    from eventstore.reading.verifying import Verification
 
 T = TypeVar("T")
 
@@ -143,6 +148,8 @@ class EventStore:
             return Decision(batch)
 
         if idempotency_key is not None and batch:
+            from eventstore.writing.idempotency import once
+
             check_id("idempotency_key", idempotency_key, longest=MAX_KEY_BYTES)
             append_once = once(append, batch, idempotency_key, self.tables.idempotency)
             return self.commit(name, append_once, metadata=metadata)
@@ -238,7 +245,7 @@ class EventStore:
             for entry in subscription: ...
         """
         self._check_open()
-        return Subscription(self._reader, self.recorder, after=after, topics=_topics(topics))
+        return Subscription(self._reader, self.recorder, after=after, topics=[*map(check_topic, topics)])
 
     def streams(
         self,
@@ -262,6 +269,8 @@ class EventStore:
             limit: The size of the page.
             cursor: `next_cursor` of the page before, with the other arguments unchanged.
         """
+        from eventstore.reading.listing import Window, page
+
         self._check_open()
         window = Window(prefix, metadata or {}, active_since, active_until, newest_first, limit, cursor)
         return page(self.tables.streams, window)
@@ -313,10 +322,10 @@ class EventStore:
                 `others`.
             NotFoundError: There is no such stream.
         """
+        from eventstore.reading.verifying import verify_all, verify_stream
+
         self._check_open()
-        if stream is None:
-            return verify_all(self.tables)
-        return verify_stream(self.tables, check_stream(stream))
+        return verify_all(self.tables) if stream is None else verify_stream(self.tables, check_stream(stream))
 
     def purge(self) -> bool:
         """Empty SQLite's write-ahead log, where content that was erased would stay; deletions do it at their end.
@@ -364,7 +373,7 @@ class EventStore:
     def _feed(self, *, after: int, limit: int | None, topics: Sequence[str]) -> Iterator[list[FeedEvent]]:
         self._check_open()
         check_limit(limit)
-        return self._reader.feed(after=after, limit=limit, topics=_topics(topics))
+        return self._reader.feed(after=after, limit=limit, topics=[*map(check_topic, topics)])
 
     def __enter__(self) -> Self:
         return self
@@ -388,7 +397,3 @@ class EventStore:
     def _check_open(self) -> None:
         if self._closed:
             raise StoreClosedError
-
-
-def _topics(topics: Sequence[str]) -> Sequence[str]:
-    return [check_topic(topic) for topic in topics]

@@ -4,26 +4,19 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from projections.answers.calls import Place, RecordedCall
     from projections.audit.audit import Audit
     from projections.audit.entries import AuditEntry, AuditPage
     from projections.branches.branches import BranchDiff, Branches, BranchSide
-    from projections.checkpoints.checkpoints import CACHE_BYTES, Checkpoints
+    from projections.checkpoints.checkpoints import Checkpoints
     from projections.checkpoints.ids import CheckpointId, checkpoint_ids
+    from projections.checkpoints.options import CACHE_BYTES
     from projections.checkpoints.preparing import Prepared, prepare_checkpoint, prepare_writes
     from projections.diffing.content import ABSENT
     from projections.diffing.difference import Difference, Edit, Part, Step, diff
     from projections.diffing.rendering import Line, render
-    from projections.model import (
-        Branch,
-        ChannelHistory,
-        Forked,
-        Moved,
-        NewCheckpoint,
-        NewWrites,
-        Promoted,
-        PruneReport,
-        SavedCheckpoint,
-    )
+    from projections.model import ChannelHistory, NewCheckpoint, NewWrites, SavedCheckpoint
+    from projections.outcomes import Branch, Forked, Moved, Promoted, PruneReport
     from projections.reading.statistics import Statistics, TopicStatistics, statistics_of
     from projections.reading.steps import Writer
     from projections.recovery.points import RecoveryPoint, StalledPage, StalledThread, TaskState
@@ -66,10 +59,12 @@ __all__ = [
     "NewWrites",
     "Origin",
     "Part",
+    "Place",
     "Prepared",
     "Progress",
     "Promoted",
     "PruneReport",
+    "RecordedCall",
     "Recovery",
     "RecoveryPoint",
     "Report",
@@ -97,21 +92,14 @@ __all__ = [
 
 # Each is imported when it is asked for: a saver starts without what tells the past, a command line without the rest.
 _LATER = {
-    "projections.checkpoints.checkpoints": ("CACHE_BYTES", "Checkpoints"),
+    "projections.checkpoints.checkpoints": ("Checkpoints",),
+    "projections.checkpoints.options": ("CACHE_BYTES",),
     "projections.checkpoints.preparing": ("Prepared", "prepare_checkpoint", "prepare_writes"),
-    "projections.model": (
-        "Branch",
-        "ChannelHistory",
-        "Forked",
-        "Moved",
-        "NewCheckpoint",
-        "NewWrites",
-        "Promoted",
-        "PruneReport",
-        "SavedCheckpoint",
-    ),
+    "projections.model": ("ChannelHistory", "NewCheckpoint", "NewWrites", "SavedCheckpoint"),
+    "projections.outcomes": ("Branch", "Forked", "Moved", "Promoted", "PruneReport"),
     "projections.values.merging": ("SnapshotPolicy",),
     "projections.values.serializer": ("Serializer",),
+    "projections.answers.calls": ("Place", "RecordedCall"),
     "projections.audit.audit": ("Audit",),
     "projections.audit.entries": (
         "AuditEntry",

@@ -7,6 +7,7 @@ once in each worker process, unless EVENTSTORE_TEST_POSTGRES_URL names one where
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -27,6 +28,11 @@ from tests.support.postgres import running_server
 # No run of a test leaves this machine, whatever the developer's own environment asks for.
 os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
 
+# Tests send Ctrl-C to themselves and to what they start. Of a run in the background of a script (`pytest &`), the shell
+# lets all that ignore it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
 # Every example opens files and databases on a machine that is busy with other tests: its time says nothing.
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("dev"), max_examples=200, database=None, print_blob=True)
@@ -34,6 +40,12 @@ settings.register_profile("fast", settings.get_profile("dev"), max_examples=5)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 Backend = Literal["sqlite", "postgres"]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let `-k postgres` find every test that needs a server, whatever it is called."""
+    if "pg_server" in getattr(item, "fixturenames", ()):
+        item.extra_keyword_matches.add("postgres")
 
 
 @pytest.fixture(scope="session")

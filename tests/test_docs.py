@@ -9,10 +9,11 @@ import tomllib
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from eventstore import EventStore
+from eventstore import EventStore, UnrecordedCallError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._history import History
 from projections import Audit
@@ -91,6 +92,21 @@ def test_what_the_readme_shows_runs(begins: str, url: str) -> None:
     exec(sample.replace("sqlite:///agents.db", url), {})
 
 
+def test_what_the_page_on_replays_shows_runs_and_is_refused_as_it_says(url: str) -> None:
+    page = ROOT / "docs" / "replay.md"
+    (sample,) = _samples(page)
+    names: dict[str, Any] = {}
+    exec(sample.replace("sqlite:///agents.db", url), names)
+    (told,) = re.findall(r"^```text\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    with EventStoreSaver.from_conn_string(url) as saver:
+        graph = names["builder"].compile(checkpointer=saver)
+        with pytest.raises(UnrecordedCallError) as refused, saver.replaying("thread-1"):
+            graph.invoke({"messages": [("user", "Hello there")]}, {"configurable": {"thread_id": "replay-2"}})
+    # When the answer arrived in the log is nobody's matter.
+    said = re.sub(r"version \d+", "version 4", str(refused.value))
+    assert said.split() == told.split()
+
+
 def test_what_the_readme_calls_takes_these_arguments_and_has_an_async_twin() -> None:
     calls = [node for block in _samples() for node in ast.walk(ast.parse(block)) if isinstance(node, ast.Call)]
     called = {ast.unparse(call.func): call for call in calls}
@@ -140,5 +156,5 @@ def _value(text: str) -> object:
     return ast.literal_eval(text.strip("`"))
 
 
-def _samples() -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+def _samples(document: Path = README) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", document.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)

@@ -7,12 +7,13 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from types import ModuleType
+from typing import TypeVar
 
 import pytest
 
@@ -21,13 +22,17 @@ from eventstore.recorders import Recorder
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._forgetting import Forgetting
 from langgraph.checkpoint.eventstore._history import History
+from langgraph.checkpoint.eventstore.answers.sessions import Session
 from langgraph.checkpoint.eventstore.moving import Moving
 from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
 from projections import Audit, Branches, Checkpoints, Recovery, Timeline
 
+T = TypeVar("T")
+
 ROOT = Path(__file__).parent.parent
 # From the bottom to the top: each may import those before it.
 LAYERS = (
+    "eventstore_shadowing",
     "eventstore",
     "projections",
     "langgraph.checkpoint.eventstore",
@@ -39,6 +44,7 @@ LAYERS = (
 ADDRESS = "eventstore.persistence"
 LONGEST = 400
 SOURCES = {
+    "eventstore_shadowing": ROOT / "adapters" / "eventstore_shadowing",
     "eventstore": ROOT / "eventstore",
     "projections": ROOT / "projections",
     "langgraph.checkpoint.eventstore": ROOT / "adapters" / "langgraph" / "checkpoint" / "eventstore",
@@ -120,7 +126,25 @@ def _mentioned(tree: ast.Module) -> Iterator[str]:
             yield node.name
 
 
-each_module = pytest.mark.parametrize("module", modules(), ids=lambda module: module.name)
+def each(cases: Callable[[], Iterable[tuple[str, T]]]) -> Callable[[Callable[[T], None]], Callable[[], None]]:
+    """Make one test of a rule for many: it names all that break the rule. Thousands of tests would take longer."""
+
+    def over_all(rule: Callable[[T], None]) -> Callable[[], None]:
+        def held() -> None:
+            broken = []
+            for name, case in cases():
+                try:
+                    rule(case)
+                except AssertionError as error:
+                    broken.append(f"{name}: {str(error).partition(chr(10))[0]}")
+            assert not broken, "\n".join(broken)
+
+        return held
+
+    return over_all
+
+
+each_module = each(lambda: [(module.name, module) for module in modules()])
 each_layer = pytest.mark.parametrize("layer", LAYERS)
 
 
@@ -249,6 +273,7 @@ FACADES = (
     History,
     SelectiveReplay,
     Moving,
+    Session,
 )
 # Async methods that are written by hand, and why.
 BY_HAND = {
@@ -319,7 +344,7 @@ def test_every_error_is_in_the_one_tree() -> None:
         f"{module.__name__}.{name}"
         for module in _imported()
         for name, value in vars(module).items()
-        if inspect.isclass(value) and issubclass(value, BaseException) and value.__module__ == module.__name__
+        if inspect.isclass(value) and issubclass(value, Exception) and value.__module__ == module.__name__
         # A private one is a jump inside its module, and never leaves it.
         if not name.startswith("_") and not (module is errors and issubclass(value, errors.EventStoreError))
     ]
@@ -486,9 +511,7 @@ def modules_of_tests() -> tuple[tuple[str, ast.Module], ...]:
     return tuple((str(path.relative_to(ROOT)), ast.parse(path.read_text(encoding="utf-8"))) for path in paths)
 
 
-each_test_module = pytest.mark.parametrize(
-    "tree", [tree for _, tree in modules_of_tests()], ids=[path for path, _ in modules_of_tests()]
-)
+each_test_module = each(modules_of_tests)
 
 
 @each_test_module

@@ -40,7 +40,10 @@ import importlib, importlib.resources, sys, sysconfig
 from pathlib import Path
 
 home = Path(sysconfig.get_path("purelib")).resolve()
-adapters = "langgraph.checkpoint.eventstore", "eventstore_views", "eventstore_cli", "eventstore_eventsourcing"
+adapters = (
+    *("langgraph.checkpoint.eventstore", "eventstore_views", "eventstore_cli", "eventstore_shadowing"),
+    "eventstore_eventsourcing",
+)
 for name in ("eventstore", "projections", *adapters):
     module = importlib.import_module(name)
     folder = Path(module.__file__).resolve().parent
@@ -97,6 +100,7 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
         | _files("adapters/langgraph", strip="adapters")
         | _files("adapters/eventstore_views", strip="adapters")
         | _files("adapters/eventstore_cli", strip="adapters")
+        | _files("adapters/eventstore_shadowing", strip="adapters")
         | _files("adapters/eventstore_eventsourcing", strip="adapters")
     )
 

@@ -10,7 +10,8 @@ from eventsourcing import persistence as es
 
 from eventstore.codec import envelope
 from eventstore.recorders import Session
-from eventstore.recorders.tables import END, SnapshotRow
+from eventstore.recorders.tables import END
+from eventstore.recorders.tables.snapshots import SnapshotRow
 from eventstore.store import EventStore
 from eventstore_eventsourcing.recorder import LogRecorder, OriginatorIdType, bounds, translated
 

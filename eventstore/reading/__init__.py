@@ -1,10 +1,11 @@
-"""Reading the log: streams with the past that they share, the feed, listings, and verification."""
+"""Reading the log: streams with the past that they share, and the feed.
+
+Beside it, for who asks for them: listings (`listing.py`) and verification (`verifying.py`).
+"""
 
 from eventstore.reading.lineage import Span, ancestors_at, lineage, spans
-from eventstore.reading.listing import Window, page
 from eventstore.reading.log import LogReader
 from eventstore.reading.reader import Reader
-from eventstore.reading.verifying import Verification, verify_all, verify_stream
 from eventstore.recorders.tables import ContentSize, FeedRow, FeedSize, StreamCounts, StreamRow, TopicCount
 
 __all__ = [
@@ -17,12 +18,7 @@ __all__ = [
     "StreamCounts",
     "StreamRow",
     "TopicCount",
-    "Verification",
-    "Window",
     "ancestors_at",
     "lineage",
-    "page",
     "spans",
-    "verify_all",
-    "verify_stream",
 ]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import attrgetter
+from typing import NamedTuple
 
 from eventstore.recorders.tables import Ancestor, LineageTable
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """The versions `after < version <= upto` of one stream (`upto` is `None` for the open end)."""
 
     stream_id: int

@@ -6,9 +6,8 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventstore.errors import BadInputError
 from eventstore.events import StreamInfo, StreamPage, from_microseconds, to_microseconds
@@ -20,8 +19,7 @@ from eventstore.recorders.tables import END, ListedStream, Search, StreamsTable
 _LAST_NAME = "\U0010ffff" * (MAX_STREAM_BYTES // 4)
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(NamedTuple):
     """The streams to list; see `EventStore.streams`."""
 
     prefix: str

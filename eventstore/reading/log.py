@@ -63,9 +63,14 @@ class LogReader:
         """Return the numbers of a stream's ancestors that are closed: only forks keep their content alive."""
         return self._tables.lineage.closed_ancestors(stream_id)
 
-    def pinned_upto(self, stream_id: int) -> int:
-        """Return the version up to which living forks need a stream's own events; 0: none does."""
-        return self._tables.lineage.pinned_upto(stream_id)
+    def pinned_upto(self, stream_id: int, *, without: int | None = None) -> int:
+        """Return the version up to which living forks need a stream's own events; 0: none does.
+
+        Args:
+            stream_id: The stream.
+            without: A fork that does not count, as if it were closed already.
+        """
+        return self._tables.lineage.pinned_upto(stream_id, without=without)
 
     # --- events of streams -------------------------------------------------------------------------------------------
 

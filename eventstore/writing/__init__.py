@@ -3,7 +3,6 @@
 from eventstore.writing.appending import Appender
 from eventstore.writing.deciding import Decide, Decision
 from eventstore.writing.forks import FORKED, SHOWS, Forker, ForkWork
-from eventstore.writing.idempotency import once
 from eventstore.writing.storing import Storing
 
-__all__ = ["FORKED", "SHOWS", "Appender", "Decide", "Decision", "ForkWork", "Forker", "Storing", "once"]
+__all__ = ["FORKED", "SHOWS", "Appender", "Decide", "Decision", "ForkWork", "Forker", "Storing"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from eventstore.by_fields import ByFields
 from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head, NewEvent
 from eventstore.frozen import frozen
@@ -12,7 +13,7 @@ from eventstore.recorders import Statement
 
 
 @frozen
-class Decision:
+class Decision(ByFields):
     """The events to append to a stream, decided on its head, and what goes with them.
 
     Attributes:

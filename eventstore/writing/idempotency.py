@@ -8,7 +8,7 @@ from hashlib import sha256
 
 from eventstore.errors import IdempotencyError
 from eventstore.events import Appended, Head, NewEvent
-from eventstore.recorders.tables import IdempotencyTable
+from eventstore.recorders.tables.idempotency import IdempotencyTable
 from eventstore.writing.deciding import Decide, Decision
 
 

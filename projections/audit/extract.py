@@ -14,12 +14,13 @@ from projections.audit.terms import content_terms, node_term, thread_term, topic
 from projections.pregel import NOBODY, OF_A_CHECKPOINT, is_sent
 from projections.records import (
     CHECKPOINT_SAVED,
+    CONTENT,
     THREAD_PROMOTED,
     WRITES_SAVED,
     CheckpointRecord,
     WritesRecord,
-    name_before,
 )
+from projections.records.promotions import name_before
 
 Record = CheckpointRecord | WritesRecord
 
@@ -140,9 +141,9 @@ def _channels(record: Record | None) -> Sequence[str]:
 def _without_values(record: Record, cause: Cause) -> Record | None:
     """Return what names of tasks follow from; `None` if none does."""
     if isinstance(record, CheckpointRecord):
-        return replace(record, manifest={}, changes={}, versions_seen={}, extras=None) if record.packets else None
+        return record._replace(manifest={}, changes={}, versions_seen={}, extras=None) if record.packets else None
     if (cause.node is None and is_sent(record.task_path)) or (cause.task == NOBODY and record.packets):
-        return replace(record, writes=[write._replace(data=b"") for write in record.writes])
+        return record._replace(writes=[write._replace(data=b"") for write in record.writes])
     return None
 
 
@@ -153,6 +154,6 @@ def _optional(text: str | None) -> str | None:
 def _callers(topic: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The caller's metadata, without what LangGraph says of the single checkpoint."""
     found = searchable(metadata)
-    if topic in (CHECKPOINT_SAVED, WRITES_SAVED):
+    if topic in CONTENT:
         return {key: value for key, value in found.items() if key not in OF_A_CHECKPOINT}
     return found

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from eventstore.erasing import OpenLog
-from projections.records import MoveRecord, Point, PruneRecord, TakenOver
+from projections.records import MoveRecord, Point, TakenOver
+from projections.records.prunes import PruneRecord
 from projections.tables import PlacedRow, ReflogRow, Source, Tables, WritesRow
 
 

@@ -11,11 +11,11 @@ from eventstore.arguments import checked
 from eventstore.recorders import Session
 from eventstore.workers import twin
 from projections.branches.applying import Applying
-from projections.branches.moving import caused
 from projections.branches.promoting import promote
 from projections.branches.tree import Family
+from projections.causes import caused
 from projections.checkpoints.companion import Companion
-from projections.model import Branch, Forked, Moved, Promoted, PruneReport
+from projections.outcomes import Branch, Forked, Moved, Promoted, PruneReport
 from projections.reading.loading import again
 from projections.reading.located import Located
 from projections.reading.view import View

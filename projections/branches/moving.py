@@ -16,7 +16,7 @@ from eventstore.erasing import OpenLog
 from eventstore.events import Head, to_microseconds
 from projections.branches.applying import Applying
 from projections.branches.points import Points
-from projections.model import Moved
+from projections.outcomes import Moved
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.view import View, sources_at
@@ -81,17 +81,6 @@ class Target:
             ):
                 return located
         return None
-
-
-def caused(cause: Cause | None, reason: str | None, **described: str | None) -> Cause:
-    """A cause that says why, in words, and what else it is described by."""
-    cause = cause or Cause()
-    for key, value in {"reason": reason, **described}.items():
-        if not isinstance(value, str | None):
-            raise BadInputError(f"{key} is {value!r}: use a string")
-        if value is not None:
-            cause = replace(cause, metadata={**cause.metadata, key: value})
-    return cause
 
 
 class Mover:

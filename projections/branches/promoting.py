@@ -10,8 +10,9 @@ from eventstore.erasing import OpenLog
 from eventstore.events import Head
 from eventstore.ids import check_stream
 from projections.branches.applying import Applying
-from projections.model import Promoted
-from projections.records import THREAD_PROMOTED, promotion
+from projections.outcomes import Promoted
+from projections.records import THREAD_PROMOTED
+from projections.records.promotions import promotion
 from projections.tables import Tables
 
 

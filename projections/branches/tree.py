@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from eventstore import EventStore, NotFoundError, OvertakenError
 from eventstore.events import from_microseconds
-from projections.model import Branch
+from projections.outcomes import Branch
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.view import View

@@ -8,14 +8,16 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from eventstore import BadInputError, Cause, EventStore, OvertakenError, StorageError
-from eventstore.arguments import check_callable, check_kind, check_truth, checked, checks_itself, hold_to, refused
+from eventstore import Cause, EventStore, OvertakenError, StorageError
+from eventstore.arguments import check_callable, check_kind, checked, checks_itself, hold_to, refused
 from eventstore.events import Appended
 from eventstore.recorders import Session
 from eventstore.workers import Workers, twin
+from projections.causes import caused
+from projections.checkpoints.options import CACHE_BYTES, check_options
 from projections.checkpoints.preparing import Prepared, check_prepared, prepare_checkpoint, prepare_writes
 from projections.checkpoints.saving import Saver
-from projections.model import ChannelHistory, Moved, NewCheckpoint, NewWrites, PruneReport, SavedCheckpoint
+from projections.model import ChannelHistory, NewCheckpoint, NewWrites, SavedCheckpoint
 from projections.reading.absent import check_all_there
 from projections.reading.finding import Finder
 from projections.reading.loading import Loader, Matching
@@ -30,10 +32,8 @@ from projections.values.serializer import Serializer
 if TYPE_CHECKING:
     from projections.branches.moving import Mover
     from projections.checkpoints.segments import SegmentRows
+    from projections.outcomes import Moved, PruneReport
     from projections.pruning.forgetting import Forgetter
-
-CACHE_BYTES = 128 * 1024 * 1024
-"""How much memory the values of live threads take at most, if nothing else is said."""
 
 Strategy = Literal["keep_latest", "delete"]
 
@@ -70,11 +70,7 @@ class Checkpoints:
         snapshots: SnapshotPolicy | None = None,
     ) -> None:
         check_kind(EventStore)("store", store)
-        check_truth("migrate", migrate)
-        if type(cache_bytes) is not int or cache_bytes < 0:
-            raise BadInputError(f"cache_bytes is {cache_bytes!r}: use a number of bytes, 0 or more")
-        if not isinstance(snapshots, SnapshotPolicy | None):
-            raise BadInputError(f"snapshots is {snapshots!r}: use a projections.SnapshotPolicy")
+        check_options(migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
         self.store = store
         self._live = LiveValues(cache_bytes)
         store.recorder.migrate("projections", allowed=migrate)
@@ -235,7 +231,7 @@ class Checkpoints:
             NotFoundError: The thread shows no such checkpoint.
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
-        from projections.branches.moving import Target, caused
+        from projections.branches.moving import Target
 
         target = Target(to, step, time, back)
         namespace = self.finder.namespace_of(thread, to) if namespace is None else namespace
@@ -263,8 +259,6 @@ class Checkpoints:
             NotFoundError: There is nothing to undo; after a prune there is nothing left that could come back.
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
-        from projections.branches.moving import caused
-
         return self.mover.undo(thread, caused(cause, reason), expected_version)
 
     arollback = twin(rollback)
@@ -335,6 +329,8 @@ class Checkpoints:
         Raises:
             NotFoundError: Some of the threads are not there; nothing was pruned.
         """
+        from projections.outcomes import PruneReport
+
         if strategy not in ("keep_latest", "delete"):
             raise refused("strategy", strategy, "use 'keep_latest' or 'delete'")
         self._check_there(threads, missing_ok=missing_ok)

@@ -10,16 +10,14 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventstore.events import Head
 from eventstore.forking import ForkAware
-from eventstore.frozen import frozen
 from projections.records import Manifest
 
 
-@frozen
-class Ancestor:
+class Ancestor(NamedTuple):
     """The facts that a checkpoint's children need.
 
     Attributes:
@@ -48,7 +46,7 @@ _STREAMS = 10_000
 _NAMESPACES = 64
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Remembered:
     epoch: int = 0
     # By namespace: the checkpoint that was saved last, which is most often the parent of the next.

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventstore import BadInputError, Cause, NewEvent
 from eventstore.arguments import refused
-from eventstore.frozen import frozen
 from projections.checkpoints.shapes import check_checkpoint, check_writes
 from projections.model import NewCheckpoint, NewWrites
 from projections.pregel import NOBODY, SENDS, sent_to
@@ -22,16 +21,14 @@ DESCENDS = (
 )
 
 
-@frozen
-class PreparedWrites:
+class PreparedWrites(NamedTuple):
     """The writes of a task, as bytes: later changes to the values make no difference."""
 
     thread: str
     event: NewEvent
 
 
-@frozen
-class PreparedCheckpoint:
+class PreparedCheckpoint(NamedTuple):
     """A checkpoint that can be saved.
 
     Attributes:

@@ -24,9 +24,9 @@ from projections.records import (
     WRITES_SAVED,
     CheckpointRecord,
     MoveRecord,
-    PruneRecord,
     shown_by_fork,
 )
+from projections.records.prunes import PruneRecord
 from projections.tables import Tables
 
 _log = logging.getLogger("eventstore")

@@ -9,11 +9,12 @@ from eventstore.erasing import OpenLog
 from eventstore.events import Head
 from eventstore.recorders import Session
 from projections.branches.applying import Applying
-from projections.model import PruneReport
+from projections.outcomes import PruneReport
 from projections.pruning.retention import Plan, Planner
 from projections.reading.finding import Finder
 from projections.reading.view import View
-from projections.records import BRANCH_DELETED, CONTENT, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED, PruneRecord
+from projections.records import BRANCH_DELETED, CONTENT, RUNS_DELETED, THREAD_DELETED, THREAD_PRUNED
+from projections.records.prunes import PruneRecord
 from projections.tables import Source, Tables
 from projections.values.live import LiveValues
 

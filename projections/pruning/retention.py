@@ -13,12 +13,14 @@ from dataclasses import dataclass, field
 from eventstore import ConflictError, EventStore
 from eventstore.codec.envelope import erased, is_erased
 from eventstore.events import Cause
-from projections.model import PruneReport
+from projections.outcomes import PruneReport
+from projections.pruning.answers import Forgets, answers_to_erase
 from projections.reading.chains import Wanted
 from projections.reading.finding import Finder
 from projections.reading.located import Located, opened, record_of
 from projections.reading.view import View, payloads
-from projections.records import CONTENT, MOVES, THREAD_PRUNED, CheckpointRecord, PruneRecord, TakenOver
+from projections.records import CONTENT, MOVES, THREAD_PRUNED, VALUES, CheckpointRecord, TakenOver
+from projections.records.prunes import PruneRecord
 from projections.tables import Source, Tables
 
 Key = tuple[str, str]
@@ -111,7 +113,14 @@ class Planner:
         replayed = self._replayed_through(view, kept)
         inherited = self._taken_over(kept, replayed, contents) if len(view.sources) > 1 else None
         record = PruneRecord(kept=sorted(kept), replayed_through=sorted(replayed), pinned=pinned, taken_over=inherited)
-        return self._plan(view, record, contents, kept, replayed, hides=self._can_be_undone(view))
+        past = contents.rows.keys() | {key for key, _ in contents.unreachable}
+
+        def forgets(cause: Cause) -> bool:
+            # A checkpoint that nobody knows is still to be saved, or belongs to a run that never saved it.
+            key = namespace, checkpoint = cause.namespace, cause.checkpoint or ""
+            return key not in kept and (key in past or checkpoint < latest.get(namespace, latest.get("", "")))
+
+        return self._plan(view, record, contents, kept, replayed, forgets, hides=self._can_be_undone(view))
 
     def _can_be_undone(self, view: View) -> bool:
         """Return whether the thread has moved since its last prune.
@@ -172,32 +181,45 @@ class Planner:
         }
         # Checkpoints that the thread has hidden itself may still be shown by its forks.
         hides = any(row.deletable and not row.gone and key in dropped for key, row in rows)
-        return self._plan(view, record, contents, kept, replayed, unreachable, unreachable_writes, hides=hides)
+
+        def forgets(cause: Cause) -> bool:
+            return cause.run in runs or (cause.namespace, cause.checkpoint or "") in dropped
+
+        return self._plan(view, record, contents, kept, replayed, forgets, unreachable, unreachable_writes, hides=hides)
 
     def all_of(self, view: View, pinned: int) -> PruneReport:
-        """Report what the deletion of a whole thread removes: all of its own content that no fork needs."""
-        contents = self._contents(view)
-        return self._plan(view, PruneRecord(kept=(), pinned=pinned), contents, set(), set()).report
+        """Report what the deletion of a whole thread removes: all of its own content that no fork needs.
 
-    def _plan(
+        So goes that of deleted ancestors which the thread alone kept alive: it was not counted when they were deleted.
+        """
+        contents = self._contents(view)
+        report = self._plan(view, PruneRecord(kept=(), pinned=pinned), contents, set(), set(), lambda _: True).report
+        log = self._store.log
+        for ancestor in log.closed_ancestors(view.stream_id):
+            upto = log.pinned_upto(ancestor, without=view.stream_id)
+            report += PruneReport(bytes=_freed(size for _, size in log.content_sizes(ancestor, CONTENT, after=upto)))
+        return report
+
+    def _plan(  # noqa: PLR0913 (what stays, what goes, and why)
         self,
         view: View,
         record: PruneRecord,
         contents: _Contents,
         kept: set[Key],
         replayed: set[Key],
+        forgets: Forgets,
         unreachable: Iterable[int] = (),
         unreachable_writes: Iterable[int] = (),
         *,
         hides: bool = False,
     ) -> Plan:
         needed = self._needed(view, contents, kept | replayed, unreachable).union(unreachable_writes)
-        sizes = self._store.log.content_sizes(view.stream_id, CONTENT, after=record.pinned)
+        sizes = self._store.log.content_sizes(view.stream_id, VALUES, after=record.pinned)
         erase = {version: size for version, size in sizes if version not in needed}
+        erase.update(answers_to_erase(self._store, view, record.pinned, forgets))
         left = {key for key, row in contents.unreachable if not row.retired} & {*record.dropped}
         hidden = len(contents.shown() - kept | left)
-        freed = sum(max(size - _STUB_BYTES, 0) for size in erase.values())
-        report = PruneReport(1 if hidden or erase or hides else 0, hidden, freed)
+        report = PruneReport(1 if hidden or erase or hides else 0, hidden, _freed(erase.values()))
         return Plan(record, sorted(erase), report)
 
     def _contents(self, view: View) -> _Contents:
@@ -339,6 +361,11 @@ class Planner:
 
     def _locate(self, view: View, namespace: str, checkpoint: str) -> Located | None:
         return self._finder.locate(view, namespace, checkpoint, retired=True)
+
+
+def _freed(sizes: Iterable[int]) -> int:
+    """The bytes that are given back when contents of these sizes are erased."""
+    return sum(max(size - _STUB_BYTES, 0) for size in sizes)
 
 
 def _called_from(cause: Cause) -> str | None:

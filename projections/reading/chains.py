@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore import ChecksumError, CorruptionError, ErasedError, EventStore, TooLargeError
 from projections.reading.located import record_of
-from projections.reading.view import View, payloads, segments
+from projections.reading.view import SegmentAt, View, payloads, payloads_and_segments, segments
 from projections.records import CheckpointRecord
 from projections.tables import Tables
 from projections.values.change import Change
@@ -23,7 +23,7 @@ Wanted = tuple[int, str]
 """The version of the event that holds a value, and its channel."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Walk:
     """The way back from a value to one that is known, or to where it begins.
 
@@ -79,7 +79,9 @@ class Chains:
             ErasedError: The content of one was erased.
         """
         wanted = set(versions) - self._records.keys()
-        stored = payloads(self._store, self._view, wanted)
+        self._take(wanted, payloads(self._store, self._view, wanted))
+
+    def _take(self, wanted: set[int], stored: Mapping[int, bytes]) -> None:
         if missing := wanted - stored.keys():
             raise ErasedError(f"thread {self._view.thread!r} has no event {min(missing)}, which a checkpoint refers to")
         self._records.update(
@@ -120,8 +122,7 @@ class Chains:
             merged: set[int] = set()
             for walk in walks:
                 self._advance(walk, starting, events, merged)
-            self.fetch(events)
-            self._look_for_segments(merged)
+            self._go_on(events, merged)
         for walk in walks:
             self._build(walk)
         return {each: self._values[each] for each in asked}
@@ -207,11 +208,21 @@ class Chains:
             events.update(version for version in ahead if version not in self._records)
             merged.update(version for version in ahead[:1] if not known and version not in self._looked_for)
 
-    def _look_for_segments(self, versions: set[int]) -> None:
-        self._looked_for |= versions
+    def _go_on(self, events: set[int], merged: set[int]) -> None:
+        """Read events, and look for segments."""
+        self._looked_for |= merged
         if not self._by_segments:
+            self.fetch(events)
             return
-        for version, channel, level, change in segments(self._store, self._tables, self._view, versions):
+        found: Iterable[SegmentAt]
+        events = events - self._records.keys()
+        if events and merged:
+            stored, found = payloads_and_segments(self._store, self._tables, self._view, events, merged)
+            self._take(events, stored)
+        else:
+            self.fetch(events)
+            found = segments(self._store, self._tables, self._view, merged)
+        for version, channel, level, change in found:
             self._segments.setdefault((version, channel), {})[level] = change
             self.bytes += len(change.data)
 

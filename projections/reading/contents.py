@@ -89,7 +89,10 @@ class Contents:
 
     def _value(self, located: Located, wanted: Wanted, serializer: Serializer) -> Any:
         if known := self._known.get(wanted):
-            return known.restore(serializer)
+            value = known.restore(serializer)
+            if self._live is not None:
+                self._live.weigh(self._slot(located, wanted), known)
+            return value
         version, channel = wanted
         restored = self._restored.get(wanted)
         if restored is None:

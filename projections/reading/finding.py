@@ -276,7 +276,7 @@ class Finder:
                 if not matching(located.cause.metadata):
                     break
                 if view := view_of_branch(shower.thread, shower.branch_id, shower.stream_id):
-                    yield view, replace(located, parent=listed.parent(shower.upto))
+                    yield view, located._replace(parent=listed.parent(shower.upto))
 
     def _of_source(self, thread: str, source: Source, namespace: str | None, before: str | None) -> Iterator[Located]:
         if namespace is not None:

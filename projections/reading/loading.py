@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventstore import BusyError, ErasedError, EventStore, EventStoreError, OvertakenError
 from eventstore.events import Head, from_microseconds
@@ -13,12 +14,14 @@ from projections.reading.contents import Contents
 from projections.reading.finding import PAGE, Finder
 from projections.reading.located import Located
 from projections.reading.pending import PendingWrite
-from projections.reading.replays import Replays
 from projections.reading.view import View
 from projections.tables import Tables
 from projections.values.change import load
 from projections.values.live import LiveValues
 from projections.values.serializer import Refusals, Serializer
+
+if TYPE_CHECKING:
+    from projections.reading.replays import Replays
 
 T = TypeVar("T")
 
@@ -38,7 +41,13 @@ class Loader:
         self._tables = tables
         self._finder = finder
         self._live = live
-        self._replays = Replays(store, tables, finder, live)
+
+    @cached_property
+    def _replays(self) -> Replays:
+        # Graphs without a DeltaChannel start without it.
+        from projections.reading.replays import Replays  # noqa: PLC0415
+
+        return Replays(self._store, self._tables, self._finder, self._live)
 
     def get(
         self, thread: str, namespace: str, checkpoint_id: str | None, serializer: Serializer

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from eventstore import CorruptionError, ErasedError, EventStore, UnknownFormatError
 from eventstore.events import Cause
@@ -20,8 +19,7 @@ _TOPICS: Mapping[Callable[[bytes], object], str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Located:
+class Located(NamedTuple):
     """A checkpoint's row with its event, not yet its values."""
 
     namespace: str

@@ -54,7 +54,7 @@ _EVENT_MEMORY = 4_000
 _COPIES_IN_MEMORY = 4
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Checkpoint:
     """A checkpoint that a replay goes through.
 
@@ -88,7 +88,7 @@ class _Checkpoint:
         return self.writes.get(channel, ())
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Replay:
     """A namespace's checkpoints and the writes to them, as of a version of the thread's stream.
 

@@ -32,7 +32,7 @@ class Statistics:
     """The size of a store, or of one thread in it.
 
     Attributes:
-        threads: The number of threads.
+        threads: The number of threads: of all streams, also those with events of a program's own.
         forks: The number of those that were begun as forks.
         deleted: The number of threads that were deleted, of which digests are left.
         topics: The events, by their kind: for a thread, with the past that it shares with its ancestors; for the store,

@@ -10,7 +10,7 @@ from typing import Any
 from eventstore import CorruptionError, EventStore
 from eventstore.reading import Span
 from projections.records import unpack_segment
-from projections.tables import CheckpointRow, Source, Tables, ViewRow, WrittenRow
+from projections.tables import CheckpointRow, SegmentRow, Source, Tables, ViewRow, WrittenRow
 from projections.values.change import Change
 
 
@@ -77,18 +77,38 @@ def payloads(store: EventStore, view: View, versions: Iterable[int]) -> dict[int
     return {version: payload for version, (_, payload) in stored(store, view, versions).items()}
 
 
-def segments(
-    store: EventStore, tables: Tables, view: View, versions: Iterable[int]
-) -> Iterator[tuple[int, str, int, Change]]:
-    """The segments that end at some of a thread's versions: version, channel, level, and the change."""
+SegmentAt = tuple[int, str, int, Change]
+"""A segment: the version that it ends at, its channel, its level, and the change."""
+
+
+def segments(store: EventStore, tables: Tables, view: View, versions: Iterable[int]) -> Iterator[SegmentAt]:
+    """The segments that end at some of a thread's versions."""
     for stream_id, wanted in _by_stream(store, view, sorted(set(versions))):
-        for row in tables.segments.at(stream_id, wanted):
-            try:
-                change = unpack_segment(row.change, store.max_value_bytes)
-            except CorruptionError as error:
-                error.found_at(view.thread, row.version)
-                raise
-            yield row.version, row.channel, row.level, change
+        yield from _unpacked(store, view, tables.segments.at(stream_id, wanted))
+
+
+def payloads_and_segments(
+    store: EventStore, tables: Tables, view: View, versions: Iterable[int], ends: Iterable[int]
+) -> tuple[dict[int, bytes], list[SegmentAt]]:
+    """`payloads` of some versions, and `segments` that end at others: one query for each stream."""
+    events, merged = (dict(_by_stream(store, view, sorted(set(each)))) for each in (versions, ends))
+    found: dict[int, bytes] = {}
+    changes: list[SegmentAt] = []
+    for stream_id in {**events, **merged}:
+        stored, rows = tables.segments.with_events(stream_id, events.get(stream_id, ()), merged.get(stream_id, ()))
+        found.update(stored)
+        changes += _unpacked(store, view, rows)
+    return found, changes
+
+
+def _unpacked(store: EventStore, view: View, rows: Iterable[SegmentRow]) -> Iterator[SegmentAt]:
+    for row in rows:
+        try:
+            change = unpack_segment(row.change, store.max_value_bytes)
+        except CorruptionError as error:
+            error.found_at(view.thread, row.version)
+            raise
+        yield row.version, row.channel, row.level, change
 
 
 def writes_of(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -11,7 +10,6 @@ import ormsgpack
 
 from eventstore.arguments import check_text
 from eventstore.codec import pack_id
-from eventstore.frozen import frozen
 from projections.records.changes import changes_of
 from projections.records.layout import (
     ENCODINGS,
@@ -45,10 +43,10 @@ class Entry(NamedTuple):
 
 
 Manifest = Mapping[str, Entry]
+_NO_CHANGES: Mapping[str, Change] = {}
 
 
-@frozen
-class CheckpointRecord:
+class CheckpointRecord(NamedTuple):
     """The data of a `checkpoint.saved` event.
 
     Attributes:
@@ -70,7 +68,7 @@ class CheckpointRecord:
     versions_seen: Mapping[str, Any]
     updated_channels: Sequence[str] | None
     manifest: Manifest
-    changes: Mapping[str, Change] = field(default_factory=dict)
+    changes: Mapping[str, Change] = _NO_CHANGES
     extras: tuple[str | int, bytes] | None = None
     packets: Sequence[str | None] = ()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import ormsgpack
@@ -80,8 +79,7 @@ class Point(NamedTuple):
             return cls.from_plain(unpacked_fields(data, 3))
 
 
-@dataclass(frozen=True, slots=True)
-class MoveRecord:
+class MoveRecord(NamedTuple):
     """The data of an event that moves a thread to another branch.
 
     Attributes:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from projections.records.layout import are, hold, is_version, layout, packed_fields, unpacked_fields
 from projections.records.moves import TakenOver, taken_over_of
 
 
-@dataclass(frozen=True, slots=True)
-class PruneRecord:
+class PruneRecord(NamedTuple):
     """The data of a `thread.pruned`, `runs.deleted` or `branch.deleted` event: enough to do it again from the log.
 
     Attributes:

@@ -6,6 +6,7 @@ from eventstore.writing import FORKED
 
 CHECKPOINT_SAVED = "checkpoint.saved"
 WRITES_SAVED = "writes.saved"
+ANSWER_RECORDED = "answer.recorded"
 THREAD_PRUNED = "thread.pruned"
 THREAD_DELETED = "thread.deleted"
 RUNS_DELETED = "runs.deleted"
@@ -16,11 +17,14 @@ HEAD_SWITCHED = "head.switched"
 ROLLBACK_UNDONE = "rollback.undone"
 MOVES = frozenset({THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE})
 """The topics of events that put a thread on another branch."""
-CONTENT = (CHECKPOINT_SAVED, WRITES_SAVED)
-"""The topics of events that hold values: their content can be erased."""
+VALUES = (CHECKPOINT_SAVED, WRITES_SAVED)
+"""The topics of events that hold values of channels."""
+CONTENT = (*VALUES, ANSWER_RECORDED)
+"""The topics of events that hold values or answers: their content can be erased."""
 TOPICS = MOVES | {
     CHECKPOINT_SAVED,
     WRITES_SAVED,
+    ANSWER_RECORDED,
     THREAD_PRUNED,
     THREAD_DELETED,
     RUNS_DELETED,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import product
 from typing import Any, NamedTuple
 
-from eventstore.frozen import frozen
 from projections.records.layout import ENCODINGS, hold, layout, packed_fields, unpacked_fields
 
 _WRITES = frozenset(product((str,), (int,), ENCODINGS, (bytes,), (int,)))
@@ -30,8 +29,7 @@ class Write(NamedTuple):
     checksum: int
 
 
-@frozen
-class WritesRecord:
+class WritesRecord(NamedTuple):
     """The data of a `writes.saved` event.
 
     Attributes:

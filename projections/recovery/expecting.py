@@ -17,9 +17,9 @@ from projections.records import (
     CheckpointRecord,
     MoveRecord,
     Point,
-    PruneRecord,
     shown_by_fork,
 )
+from projections.records.prunes import PruneRecord
 
 Key = tuple[str, str]
 """Namespace and checkpoint id."""

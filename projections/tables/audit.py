@@ -85,7 +85,7 @@ class AuditTable(Table):
             span: How many positions share their earliest and their latest time.
         """
         recorder = store.recorder
-        blocks = load_queries("projections", recorder.dialect, recorder.schema, file="audit")
+        blocks = load_queries("projections", recorder.dialect, recorder.schema, "audit")
         return cls(blocks, Reads(recorder), recorder, span=span)
 
     def within(self, session: Runner) -> Self:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
 
@@ -103,8 +102,7 @@ class ListedKey(NamedTuple):
 _OF_VIEW = len(ViewRow._fields)
 
 
-@dataclass(frozen=True, slots=True)
-class ListedRow:
+class ListedRow(NamedTuple):
     """A checkpoint's row in the listing of all threads.
 
     Attributes:

@@ -36,7 +36,7 @@ class ProgressTable(Table):
     def of(cls, store: EventStore, projection: str) -> Self:
         """Return the table of a store, as it is whenever it is read."""
         recorder = store.recorder
-        blocks = load_queries("projections", recorder.dialect, recorder.schema, file="progress")
+        blocks = load_queries("projections", recorder.dialect, recorder.schema, "progress")
         return cls(blocks, Reads(recorder), recorder, projection)
 
     def within(self, session: Runner) -> Self:

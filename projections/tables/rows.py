@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from eventstore.recorders.tables import END
 
@@ -11,8 +10,7 @@ from eventstore.recorders.tables import END
 LAST = "\U0010ffff"
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """Rows of one branch, up to a version, and, where it was gone on from at a checkpoint, up to that one's id."""
 
     branch_id: int

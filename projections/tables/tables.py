@@ -37,10 +37,7 @@ class Tables(TableSet):
     def of(cls, store: EventStore) -> Self:
         """Return the tables of a store, as they are whenever they are read."""
         recorder = store.recorder
-        blocks: dict[str, str] = {}
-        for file in _FILES:
-            blocks.update(load_queries("projections", recorder.dialect, recorder.schema, file=file))
-        return cls(recorder, blocks)
+        return cls(recorder, load_queries("projections", recorder.dialect, recorder.schema, *_FILES))
 
     @cached_property
     def checkpoints(self) -> CheckpointsTable:

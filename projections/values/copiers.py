@@ -17,10 +17,11 @@ from projections.values.fingerprints import is_plain_model
 
 Copier = Callable[[], Any]
 
-# Nobody can change these; subclasses of them are another matter.
-_FIXED = frozenset(
+FIXED = frozenset(
     (str, int, float, bool, type(None), bytes, complex, UUID, Decimal, date, datetime, time, timedelta, timezone)
 )
+"""The types of objects that nobody can change; subclasses of them are another matter."""
+
 _new = object.__new__
 _set = object.__setattr__
 
@@ -32,7 +33,7 @@ def copier_of(value: Any) -> Copier:  # noqa: PLR0911 (one for each kind)
         TypeError: The value does not consist of plain data and of models that are nothing but their fields.
     """
     kind = type(value)
-    if kind in _FIXED:
+    if kind in FIXED:
         return partial(_same, value)
     if kind in (list, dict, set) and not value:
         return kind  # a call of it makes an empty one
@@ -54,6 +55,17 @@ def copier_of(value: Any) -> Copier:  # noqa: PLR0911 (one for each kind)
     raise TypeError(f"a {kind.__name__} cannot be copied here")
 
 
+def slots_of(copier: Copier) -> tuple[tuple[str, ...], frozenset[str], type] | None:
+    """Return which fields of a copier's models hold what can be changed, which are set, and the type of their extras.
+
+    `None`: it makes no models.
+    """
+    if not isinstance(copier, partial) or copier.func is not _model:
+        return None
+    _, _, copiers, fields_set, extra = copier.args
+    return tuple([name for name, _ in copiers]), fields_set, type(None) if extra is _nothing else dict
+
+
 def copied(value: Any) -> Any:
     """Return a copy of a value that shares nothing mutable with it.
 
@@ -62,7 +74,7 @@ def copied(value: Any) -> Any:
         RuntimeError: Another thread changes it meanwhile, or it contains itself.
     """
     kind = type(value)
-    if kind in _FIXED:
+    if kind in FIXED:
         return value
     if kind is list:
         return [*map(copied, value)]
@@ -75,7 +87,7 @@ def copied(value: Any) -> Any:
 
 def _copied_model(kind: type, value: Any) -> Any:
     extra = value.__pydantic_extra__
-    own = {name: field if type(field) in _FIXED else copied(field) for name, field in value.__dict__.items()}
+    own = {name: field if type(field) in FIXED else copied(field) for name, field in value.__dict__.items()}
     return _made(kind, own, set(value.__pydantic_fields_set__), None if extra is None else copied(extra))
 
 
@@ -83,7 +95,7 @@ def _checked(key: Any) -> Any:
     """A member that nobody can change."""
     if type(key) is tuple:
         return tuple(map(_checked, key))
-    if type(key) not in _FIXED:
+    if type(key) not in FIXED:
         raise TypeError(f"a key of type {type(key).__name__} cannot be copied here")
     return key
 
@@ -97,7 +109,7 @@ def _taken_apart(fields: dict[str, Any]) -> tuple[dict[str, Any], tuple[tuple[st
     copiers: list[tuple[str, Copier]] = []
     fixed = fields.copy()
     for name, field in fields.items():
-        if type(field) not in _FIXED:
+        if type(field) not in FIXED:
             fixed[name] = None
             copiers.append((name, copier_of(field)))
     found = tuple(copiers)

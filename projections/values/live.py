@@ -87,13 +87,15 @@ class LiveValues(ForkAware):
         """Keep something instead of what was there before, if it is not larger than the whole budget."""
         memory = kept.memory
         with self._lock:
-            self._drop(place)
-            if memory > self.budget:
-                return
-            self._kept[place] = (kept, memory)
-            self._memory += memory
-            while self._memory > self.budget:
-                self._drop(next(iter(self._kept)))
+            self._keep(place, kept, memory)
+
+    def weigh(self, place: Slot | Space, kept: Kept) -> None:
+        """Take note of what it takes by now, if it is still what is kept in that place."""
+        memory = kept.memory
+        with self._lock:
+            known, before = self._kept.get(place, _NOTHING)
+            if known is kept and memory != before:
+                self._keep(place, kept, memory)
 
     def drop(self, place: Slot | Space) -> None:
         """Discard what is kept in one place."""
@@ -110,6 +112,15 @@ class LiveValues(ForkAware):
         """See `ForkAware`. Another thread may have been at work here, and left it half done."""
         self._kept, self._memory = OrderedDict(), 0
         self._lock = threading.Lock()
+
+    def _keep(self, place: Slot | Space, kept: Kept, memory: int) -> None:
+        self._drop(place)
+        if memory > self.budget:
+            return
+        self._kept[place] = (kept, memory)
+        self._memory += memory
+        while self._memory > self.budget:
+            self._drop(next(iter(self._kept)))
 
     def _drop(self, place: Slot | Space) -> None:
         self._memory -= self._kept.pop(place, _NOTHING)[1]

@@ -13,14 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from eventstore import BadInputError
-from eventstore.frozen import frozen
+from eventstore.arguments import check_texts
+from eventstore.by_fields import ByFields
 from projections.values.parts import Parts
 
 
-@dataclass(frozen=True, slots=True)
-class SnapshotPolicy:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SnapshotPolicy(ByFields):
     """When more is stored than what changed, so that reading stays cheap.
 
     Attributes:
@@ -37,21 +39,21 @@ class SnapshotPolicy:
     nodes: Collection[str] = ()
 
     def __post_init__(self) -> None:
-        if not self.bytes >= 1:
-            raise BadInputError(f"SnapshotPolicy.bytes is {self.bytes}: a value is read at least once, use 1 or more")
+        if type(self.bytes) not in (int, float) or not self.bytes >= 1:
+            raise BadInputError(f"SnapshotPolicy.bytes is {self.bytes!r}: a value is read at least once, use 1 or more")
         if type(self.rows) is not int or self.rows < 2:
             raise BadInputError(
                 f"SnapshotPolicy.rows is {self.rows!r}: at least two changes can be merged, use a whole number from 2"
             )
         if isinstance(self.nodes, str):
             raise BadInputError(f"SnapshotPolicy.nodes must hold names of nodes: use [{self.nodes!r}]")
+        check_texts("SnapshotPolicy.nodes", self.nodes)
 
 
 DEFAULT_POLICY = SnapshotPolicy()
 
 
-@frozen
-class Level:
+class Level(NamedTuple):
     """The position of the latest among changes, or among segments of one level.
 
     Attributes:
@@ -63,8 +65,7 @@ class Level:
     anchor: Parts
 
 
-@frozen
-class Merge:
+class Merge(NamedTuple):
     """A segment to be made: it leads from the `anchor` to the present, and has this `path` and number of a `level`."""
 
     level: int

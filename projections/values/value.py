@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple, cast
 
 from eventstore import TypeChangedError, TypeNotAllowedError, UnserializableError
+from eventstore.by_fields import ByFields
 from eventstore.frozen import frozen
+from projections.values.alone import counted
 from projections.values.change import (
     DICT,
     LIST,
@@ -30,6 +32,7 @@ from projections.values.fingerprints import (
     fingerprints_of_text,
 )
 from projections.values.kinds import TAKEN_APART, join, kind_of, split
+from projections.values.lent import NOTHING_LENT, Lending, Lent
 from projections.values.loading import copier_of_part, load_parts
 from projections.values.merging import DEFAULT_POLICY, Levels, SnapshotPolicy, levels_after, merges_at
 from projections.values.parts import (
@@ -59,18 +62,20 @@ _COPIES_IN_MEMORY = 4
 
 
 @frozen
-class Seen:
+class Seen(ByFields):
     """One serializer's knowledge of a value's parts. It is replaced, never changed: readers are on several threads.
 
     Attributes:
         serializer: The serializer that wrote the parts, and reads them.
         fingerprints: The fingerprints of the parts as they were recorded or read; empty if these are not known.
         copiers: The copiers that make the parts, anew for each reader; `None` for one that is not made yet.
+        lent: What the last readers were given, of a list of models.
     """
 
     serializer: Serializer | None = None
     fingerprints: Fingerprints = NO_FINGERPRINTS
     copiers: Sequence[Copier | None] = ()
+    lent: Lent = NOTHING_LENT
 
 
 _UNSEEN = Seen()
@@ -101,7 +106,8 @@ class Value:
     @property
     def memory(self) -> int:
         """The bytes that it takes in memory, estimated rather too high."""
-        return _COPIES_IN_MEMORY * self.size + _PART_MEMORY * (1 + len(self.parts.stored))
+        estimate = _COPIES_IN_MEMORY * self.size + _PART_MEMORY * (1 + len(self.parts.stored))
+        return estimate + self.seen.lent.memory
 
     def restore(self, serializer: Serializer) -> Any:
         """The value, made for one reader, who may change it: nobody else has the same objects."""
@@ -112,9 +118,16 @@ class Value:
         return join(self.kind, self.made(serializer))
 
     def made(self, serializer: Serializer) -> list[Any]:
-        """The parts as objects, made for one reader."""
-        copiers, _ = self.fill(serializer)
-        return [copier() for copier in copiers]
+        """The parts as objects, for one reader: made, or given again if no reader before has them any more."""
+        seen = self._seen_by(serializer)
+        if self.kind != LIST or not seen.fingerprints.lengths or not counted():
+            copiers, _ = self.fill(serializer)
+            return [copier() for copier in copiers]
+        lending = Lending(seen.lent, seen.fingerprints, len(self.parts.stored))
+        filled, missing = self._filled(serializer, lending.missing)
+        parts, lent = lending.give(missing)
+        self.seen = Seen(serializer, seen.fingerprints, filled, lent)
+        return parts
 
     def use_copiers(self, copiers: Mapping[Part, Copier], serializer: Serializer) -> None:
         """Use copiers that were made for other values, if this one has none."""
@@ -131,23 +144,33 @@ class Value:
 
     def fill(self, serializer: Serializer) -> tuple[Sequence[Copier], Mapping[Part, Copier]]:
         """The copiers of all parts, and of those the ones that are made now, since there were none."""
+        stored = self.parts.stored
+        before = self._seen_by(serializer).copiers or [None] * len(stored)
+        _, copiers = self._filled(serializer, range(len(stored)))
+        made = {part: copier for part, copier, old in zip(stored, copiers, before, strict=True) if old is None}
+        return copiers, made
+
+    def _filled(
+        self, serializer: Serializer, wanted: Sequence[int]
+    ) -> tuple[Sequence[Copier | None], Sequence[Copier]]:
+        """The copiers of the parts, with those at these indexes; and these."""
         stored, seen = self.parts.stored, self._seen_by(serializer)
-        copiers = seen.copiers or [None] * len(stored)
-        parts = [part for part, copier in zip(stored, copiers, strict=True) if copier is None]
-        loaded = load_parts(self.kind, parts, serializer) if parts else []
-        made = {
-            part: copier_of_part(self.kind, each, part, serializer) for part, each in zip(parts, loaded, strict=True)
-        }
-        filled = [copier or made[part] for part, copier in zip(stored, copiers, strict=True)]
-        if made:
-            self.seen = replace(seen, copiers=filled)
-        return filled, made
+        copiers = [*seen.copiers] or [None] * len(stored)
+        lacking = [index for index in wanted if copiers[index] is None]
+        if lacking:
+            loaded = load_parts(self.kind, [stored[index] for index in lacking], serializer)
+            for index, made in zip(lacking, loaded, strict=True):
+                copiers[index] = copier_of_part(self.kind, made, stored[index], serializer)
+            self.seen = replace(seen, copiers=copiers)
+        return copiers, cast("list[Copier]", [copiers[index] for index in wanted])
 
     def fingerprints_for(self, serializer: Serializer) -> Fingerprints:
         """The fingerprints of the parts as this serializer reads them; none if it would have to read them first."""
         seen = self._seen_by(serializer)
+        if seen.fingerprints:
+            return seen.fingerprints
         copiers = [copier for copier in seen.copiers if copier]
-        if seen.fingerprints or not copiers or len(copiers) < len(seen.copiers):
+        if not copiers or len(copiers) < len(seen.copiers):
             return seen.fingerprints
         fingerprints = _fingerprints(self.kind, [copier() for copier in copiers])
         self.seen = replace(seen, fingerprints=fingerprints)
@@ -178,8 +201,7 @@ class Value:
         return seen if seen.serializer is serializer else Seen(serializer)
 
 
-@frozen
-class NewValue:
+class NewValue(NamedTuple):
     """A value that is about to be recorded.
 
     Attributes:
@@ -243,8 +265,13 @@ def new_value(
     size = base.size + length_of(inserted) if base and appended else length_of(made.stored)
     if size <= _SMALL_BYTES:
         return _whole(value, channel, serializer)
-    copiers = _copiers_kept(base.seen, recipe, serializer) if base else ()
-    kept = Value(kind, made, size=size, seen=Seen(serializer, fingerprints, copiers))
+    seen = base.seen if base else _UNSEEN  # once: a reader by another serializer may replace it
+    seen = seen if seen.serializer is serializer else _UNSEEN
+    kept = Value(kind, made, size=size)
+    # Taken in any case: nobody is to get again what was of another value.
+    lent = seen.lent.moved(recipe)
+    lent = lent if fingerprints.lengths else NOTHING_LENT
+    kept.seen = Seen(serializer, fingerprints, _copiers_kept(seen, recipe), lent)
     if base is None:
         return alone(kept)
     encoding, data = pack(recipe, inserted)
@@ -340,9 +367,9 @@ def _held_still(
     return behind, known.rearranged([*range(prefix), *rest], new)
 
 
-def _copiers_kept(seen: Seen, recipe: Sequence[int], serializer: Serializer) -> Sequence[Copier | None]:
+def _copiers_kept(seen: Seen, recipe: Sequence[int]) -> Sequence[Copier | None]:
     """The copiers of the parts that a recipe copies; those of inserted ones are not made yet."""
-    if seen.serializer is not serializer or not seen.copiers:
+    if not seen.copiers:
         return ()
     copiers: list[Copier | None] = []
     for start, count in zip(recipe[::2], recipe[1::2], strict=True):

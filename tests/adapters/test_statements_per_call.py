@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import psycopg
 import pytest
 
 from eventstore import EventStore
@@ -46,6 +48,58 @@ def asked(url: str) -> Iterator[Asked]:
 def saver_on(asked: Asked) -> EventStoreSaver:
     """A saver that remembers nothing yet."""
     return EventStoreSaver(EventStore(asked))
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The messages that are sent to PostgreSQL, and waited for, on all connections."""
+    sent: list[str] = []
+    execute: Any = psycopg.Connection.execute
+
+    def hear(connection: Any, sql: str, *args: Any, **options: Any) -> Any:
+        sent.append(sql)
+        return execute(connection, sql, *args, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", hear)
+    return sent
+
+
+def test_a_server_is_asked_once_as_a_store_is_opened_and_twice_for_its_first_read(
+    postgres_url: str, sent: list[str]
+) -> None:
+    with EventStoreSaver.from_conn_string(postgres_url) as saver:
+        save(saver, 1, {"log": ["a" * 200]})
+    sent.clear()
+    with EventStoreSaver.from_conn_string(postgres_url) as saver:
+        assert len(sent) == 1, "the session is prepared and the migrations are read by one message"
+        assert saver.get_tuple(at())
+        assert len(sent) == 3
+
+
+def test_a_file_is_asked_three_times_as_a_store_is_opened(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    EventStoreSaver.from_conn_string(sqlite_url).__enter__().store.close()
+    asked: list[str] = []
+    connect: Any = sqlite3.connect
+
+    def overheard(*args: Any, **options: Any) -> sqlite3.Connection:
+        connection: sqlite3.Connection = connect(*args, **options)
+        connection.set_trace_callback(asked.append)
+        return connection
+
+    monkeypatch.setattr(sqlite3, "connect", overheard)
+    with EventStoreSaver.from_conn_string(sqlite_url):
+        queries = [sql for sql in asked if not sql.startswith("PRAGMA")]
+        assert len(queries) == 3, "whose tables it holds, and whether there are migrations, and which"
+
+
+@pytest.mark.parametrize(("steps", "reads"), [(1, 2), (10, 3), (40, 4), (150, 4)])
+def test_the_first_read_of_a_long_thread_takes_a_few_queries(asked: Asked, steps: int, reads: int) -> None:
+    saver = saver_on(asked)
+    log: list[str] = []
+    for step in range(1, steps + 1):
+        log.append(f"entry {step} " * 20)
+        save(saver, step, {"log": log}, parent=step - 1 or None)
+    assert asked.by(lambda: saver_on(asked).get_tuple(at())) == (reads, 0)
 
 
 def test_a_step_is_one_append_for_its_writes_and_one_for_its_checkpoint(asked: Asked) -> None:

@@ -29,7 +29,7 @@ from eventstore import (
 from eventstore.queries import prepare
 from eventstore.recorders import Statement
 from eventstore.recorders.postgres.fast_statement import FastStatement, fits
-from eventstore.writing import once
+from eventstore.writing.idempotency import once
 
 MakeStore = Callable[..., EventStore]
 

@@ -24,9 +24,10 @@ from eventstore import (
     UnserializableError,
 )
 from eventstore.recorders import Append, Params, Recorder, Rows, Statement
-from eventstore.writing import Decide, Storing, once
+from eventstore.testing import Relay
+from eventstore.writing import Decide, Storing
+from eventstore.writing.idempotency import once
 from eventstore.writing.stream_writer import StreamWriter
-from tests.support.relays import Relay
 
 WRITERS = 6
 TENANT: ContextVar[int] = ContextVar("tenant")

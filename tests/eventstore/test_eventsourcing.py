@@ -34,7 +34,7 @@ from eventstore.persistence import (
     LogTrackingRecorder,
 )
 from eventstore.recorders import Recorder, Session
-from tests.support.relays import Relay
+from eventstore.testing import Relay
 
 MakeStore = Callable[..., EventStore]
 A, B, C = (UUID(int=number) for number in (3, 2, 1))

@@ -17,7 +17,7 @@ import pytest
 
 from eventstore import EventStore, FeedEvent, NewEvent
 from eventstore.recorders import Listener, Recorder
-from tests.support.relays import Relay
+from eventstore.testing import Relay
 
 MakeStore = Callable[..., EventStore]
 ROOT = Path(__file__).parents[2]

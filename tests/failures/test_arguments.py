@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import BadInputError, Decision, EventStore, EventStoreError, InvalidIdError, InvalidUrlError, NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from projections import Audit, Branches, Checkpoints, Recovery, Timeline
+from projections import Audit, Branches, Checkpoints, Recovery, SnapshotPolicy, Timeline
 from tests.support.saving import at, checkpoint, id_of, save
 
 HOSTILE: list[Any] = [
@@ -238,6 +239,56 @@ def test_a_schema_that_is_the_servers_own_is_refused_before_anything_is_tried(sc
 def test_an_option_that_is_none_is_refused(option: str, value: Any) -> None:
     with pytest.raises(BadInputError, match=option):
         EventStore.open("sqlite:///:memory:", **{option: value})
+
+
+WRONG: dict[str, list[Any]] = {
+    "concurrent_runs": ["bogus", None, ["keep"], 1],
+    "cache_bytes": [-1, None, "1MB", 1.5, True],
+    "snapshots": [5, "x", {}, SnapshotPolicy],
+    "migrate": ["x", 1, None],
+    "serde": [5, "msgpack", object()],
+    "allowed_types": [5, "module.Name", [1], [("module",)]],
+}
+OPTIONS_OF_A_SAVER = [(option, value) for option, values in WRONG.items() for value in values]
+OPTIONS_OF_A_STORE: list[tuple[str, Any]] = [
+    *(("pool_size", 0), ("schema", "a b"), ("prepare", 2), ("connect_timeout", -1), ("synchronous", "OFF")),
+    *(("busy_timeout", "x"), ("max_value_bytes", 0), ("upcasters", {})),
+]
+
+
+@pytest.mark.parametrize(("option", "value"), OPTIONS_OF_A_SAVER)
+def test_an_option_of_a_saver_that_is_none_is_refused(option: str, value: Any, store: EventStore) -> None:
+    with pytest.raises(BadInputError, match=option):
+        EventStoreSaver(store, **{option: value})
+
+
+@pytest.mark.parametrize(("option", "value"), [*OPTIONS_OF_A_SAVER, *OPTIONS_OF_A_STORE])
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_savers_option_is_refused_at_the_call_and_not_when_it_is_opened(
+    option: str, value: Any, database: str, tmp_path: Path
+) -> None:
+    file, nowhere = f"sqlite:///{tmp_path / 'store.db'}", "postgresql://nobody@127.0.0.1:1/nothing"
+    if (option, database) == ("synchronous", "postgres"):
+        return  # a server has no such option
+    with pytest.raises(BadInputError, match=option):
+        EventStoreSaver.from_conn_string(file if database == "sqlite" else nowhere, **{option: value})
+
+
+def test_a_serializer_of_ones_own_and_types_for_the_default_one_are_refused_together(store: EventStore) -> None:
+    both: dict[str, Any] = {"serde": JsonPlusSerializer(), "allowed_types": []}
+    with pytest.raises(BadInputError, match="allowed_types is for the default serializer"):
+        EventStoreSaver.from_conn_string("sqlite:///:memory:", **both)
+    with pytest.raises(BadInputError, match="allowed_types is for the default serializer"):
+        EventStoreSaver(store, **both)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("bytes", 0.5), ("bytes", "x"), ("bytes", None), ("rows", 1), ("nodes", "agent"), ("nodes", 5), ("nodes", [5])],
+)
+def test_a_policy_of_snapshots_that_makes_no_sense_is_refused(option: str, value: Any) -> None:
+    with pytest.raises(BadInputError, match=rf"^SnapshotPolicy\.{option}"):
+        SnapshotPolicy(**{option: value})
 
 
 def test_every_hostile_argument_is_refused_at_the_call_and_not_when_the_result_is_used(store: EventStore) -> None:

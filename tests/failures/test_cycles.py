@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -38,7 +37,7 @@ def put(calls: Calls, number: int, parent: int | None, thread: str = "thread") -
 
 def bend(calls: Calls, url: str, number: int, parent: int) -> Calls:
     """Let a checkpoint follow another one, past our own code: the log and the rows say so. A saver that reads it."""
-    damage(url, lambda record: replace(record, parent=id_of(parent)), number)
+    damage(url, lambda record: record._replace(parent=id_of(parent)), number)
     execute(url, f"UPDATE checkpoints SET parent_id = '{id_of(parent)}' WHERE checkpoint_id = '{id_of(number)}'")
     calls.saver.checkpoints.drop_cache()
     return calls

@@ -11,10 +11,10 @@ import pytest
 
 from eventstore import EventStore
 from eventstore.recorders import Append, Recorder
+from eventstore.testing import Relay
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery
 from tests.support.processes import Pipe, child
-from tests.support.relays import Relay
 from tests.support.saving import assert_true, at, number_of, numbers, shown, step
 
 Act = Callable[[EventStoreSaver, str], object]

@@ -23,10 +23,10 @@ from typing_extensions import TypedDict
 
 from eventstore import BadInputError, BusyError, ConflictError, Decision, EventStore, NewEvent, NotFoundError
 from eventstore.recorders import Params, Recorder, Rows
+from eventstore.testing import Relay
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, Recovery, Timeline, checkpoint_ids, statistics_of
 from tests.support.races import in_threads
-from tests.support.relays import Relay
 from tests.support.saving import assert_true, at, id_of, number_of, step
 
 READS = int(os.environ.get("EVENTSTORE_READS", "1500"))

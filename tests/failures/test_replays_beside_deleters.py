@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import ormsgpack
@@ -13,12 +12,12 @@ from eventstore import ChecksumError, EventStore
 from eventstore.codec import PACK, UNPACK
 from eventstore.codec.envelope import seal, unseal
 from eventstore.recorders import Params, Recorder, Rows
+from eventstore.testing import Relay
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections.records import WRITES_SAVED, WritesRecord
 from tests.support.damaging import payloads
 from tests.support.damaging import store as put_in_place
 from tests.support.delta_channels import writing
-from tests.support.relays import Relay
 from tests.support.saver_model import replayed
 from tests.support.saving import at
 
@@ -115,7 +114,7 @@ def test_a_damaged_write_is_refused_by_who_follows_the_thread_as_by_who_reads_it
     schema, cause, data = ormsgpack.unpackb(unseal(payload), option=UNPACK)
     record = WritesRecord.unpack(data)
     damaged = [write._replace(data=write.data.replace(b"damaged", b"DAMAGED")) for write in record.writes]
-    changed = replace(record, writes=damaged).pack()
+    changed = record._replace(writes=damaged).pack()
     put_in_place(url, version, seal(ormsgpack.packb([schema, cause, changed], option=PACK)))
     for saver in (make_saver(), warm):
         with pytest.raises(ChecksumError):

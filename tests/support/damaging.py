@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import replace
 from typing import Any
 
 import ormsgpack
@@ -46,7 +45,7 @@ def damage(url: str, change: Callable[[CheckpointRecord], CheckpointRecord], *ve
 
 def stored(channel: str, change: Callable[[Change], Change]) -> Callable[[CheckpointRecord], CheckpointRecord]:
     """A change of what an event holds of a channel."""
-    return lambda record: replace(record, changes={**record.changes, channel: change(record.changes[channel])})
+    return lambda record: record._replace(changes={**record.changes, channel: change(record.changes[channel])})
 
 
 def without(text: str) -> Callable[[Change], Change]:

@@ -16,7 +16,7 @@ from eventstore import EventStore
 from eventstore.codec.envelope import erased
 from eventstore.queries import Dialect, load_queries
 from eventstore.recorders import Append, Params, Recorder, Rows
-from tests.support.relays import Relay
+from eventstore.testing import Relay
 from tests.support.tables import path_of
 
 Statement = tuple[str, Mapping[str, Any]]

@@ -7,83 +7,11 @@ Both stores are of one database, and closing either closes its connections.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable
+from typing import NamedTuple
 
-from eventstore.queries import Dialect
-from eventstore.recorders import Append, Listener, Params, Recorder, Rows, Session, Statement
-
-T = TypeVar("T")
-
-
-class Relay:
-    """Implements `Recorder` by another one, to which it hands everything on. A subclass says what else happens."""
-
-    def __init__(self, inner: Recorder) -> None:
-        self.inner = inner
-
-    def statement(self, sql: str, params: Params, run: Callable[[], Rows]) -> Rows:
-        """Carry out a statement: a read, or one of an open transaction."""
-        return run()
-
-    @property
-    def dialect(self) -> Dialect:
-        return self.inner.dialect
-
-    @property
-    def schema(self) -> str:
-        return self.inner.schema
-
-    @property
-    def connections(self) -> int:
-        return self.inner.connections
-
-    def migrate(self, component: str, *, allowed: bool) -> None:
-        self.inner.migrate(component, allowed=allowed)
-
-    def read(self, sql: str, params: Params) -> Rows:
-        return self.statement(sql, params, lambda: self.inner.read(sql, params))
-
-    def write(self, work: Callable[[Session], T], *, repeatable: bool = False) -> T:
-        return self.inner.write(lambda session: work(_RelayedSession(session, self)), repeatable=repeatable)
-
-    def append(self, *appends: Append) -> bool:
-        return self.inner.append(*map(self._relayed, appends))
-
-    def list_of(self, values: Sequence[int] | Sequence[str]) -> object:
-        return self.inner.list_of(values)
-
-    def sequence(self) -> int:
-        return self.inner.sequence()
-
-    def purge(self) -> bool:
-        return self.inner.purge()
-
-    def signal(self) -> None:
-        self.inner.signal()
-
-    def listen(self) -> Listener:
-        return self.inner.listen()
-
-    def close(self) -> None:
-        self.inner.close()
-
-    def _relayed(self, append: Append) -> Append:
-        work = append.work
-        return replace(append, work=lambda session: work(_RelayedSession(session, self))) if work else append
-
-
-class _RelayedSession:
-    def __init__(self, session: Session, relay: Relay) -> None:
-        self._session = session
-        self._relay = relay
-
-    def execute(self, sql: str, params: Params) -> Rows:
-        return self._relay.statement(sql, params, lambda: self._session.execute(sql, params))
-
-    def carry_out(self, statement: Statement) -> None:
-        self._session.carry_out(statement)
+from eventstore.recorders import Params, Recorder, Rows
+from eventstore.testing import Relay
 
 
 class Read(NamedTuple):

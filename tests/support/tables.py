@@ -19,7 +19,7 @@ from eventstore.queries import load_queries
 def blocks_of(store: EventStore, file: str, package: str = "projections") -> Mapping[str, str]:
     """The named blocks of SQL that a package runs on a store."""
     recorder = store.recorder
-    return load_queries(package, recorder.dialect, recorder.schema, file=file)
+    return load_queries(package, recorder.dialect, recorder.schema, file)
 
 
 def rows(url: str) -> dict[str, list[tuple[Any, ...]]]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _Placed = tuple[int | None, "Event"]
 _RUN = 8
+_EVENTS = ("RECORDED", "THREAD", "VERSION", "WHAT", "BY", "NAMESPACE", "RUN", "SIZE", "METADATA")
 
 
 def tail(
@@ -41,16 +42,23 @@ def tail(
     """
     if thread is not None and not follow and session.store.head(thread) is None:
         raise NotFoundError(f"there is no thread {thread!r}: see eventstore threads")
+    for index, (position, event) in enumerate(_events(session, thread, topic, number, follow=follow)):
+        if index == 0 and not out.json and not out.console.is_terminal:
+            out.line(fields(_EVENTS))  # as that of every listing in a pipe
+        _say(out, position, event)
+
+
+def _events(session: Session, thread: str | None, topics: list[str], number: int, *, follow: bool) -> Iterator[_Placed]:
+    """The last events that are there, and those to come."""
     # Where those to come begin: what is shown before it is not shown twice.
     end = session.store.recorder.sequence()
-    for position, event in _last(session, thread, topic, end, number):
-        _say(out, position, event)
+    yield from _last(session, thread, topics, end, number)
     if not follow:
         return
-    with session.store.subscribe(after=end, topics=topic) as subscription:
+    with session.store.subscribe(after=end, topics=topics) as subscription:
         for entry in subscription:
             if thread is None or entry.event.stream == thread:
-                _say(out, entry.position, entry.event)
+                yield entry.position, entry.event
 
 
 def _last(session: Session, thread: str | None, topics: list[str], end: int, number: int) -> Iterator[_Placed]:

@@ -46,6 +46,8 @@ def threads(
 ) -> None:
     """List threads, the last active first.
 
+    Every stream of the log is one, also one with events that a program has appended itself.
+
     Examples:
       eventstore threads                            the last 50
       eventstore threads support- --since 1d        those whose ids begin so

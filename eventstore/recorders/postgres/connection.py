@@ -14,6 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from eventstore.address import PostgresAddress
 from eventstore.errors import InvalidUrlError
+from eventstore.recorders.protocol import Rows
 
 _log = logging.getLogger("eventstore")
 
@@ -23,8 +24,8 @@ _log = logging.getLogger("eventstore")
 # And statements are short: compiling one, if a table that was not analyzed yet makes it look long, takes a hundred
 # times as long as carrying it out.
 _PREPARE_SESSION = """
-SELECT set_config('default_transaction_isolation', 'read committed', false), set_config('jit', 'off', false),
-       pg_backend_pid()
+SELECT pg_backend_pid(), set_config('default_transaction_isolation', 'read committed', false),
+       set_config('jit', 'off', false)
 """
 
 
@@ -73,16 +74,23 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         return set()
 
     @classmethod
-    def open(cls, conninfo: str, preparing: Preparing) -> Connection:
-        """Connect.
+    def open(cls, conninfo: str, preparing: Preparing, question: str = "") -> tuple[Connection, Rows]:
+        """Connect, and ask one question in the same round trip.
+
+        Args:
+            conninfo: The address, as libpq takes it.
+            preparing: Whether statements are prepared.
+            question: A query without parameters; without it nothing is asked.
+
+        Returns:
+            The connection, and the rows of the answer. There are none if the table that is asked is not there.
 
         Raises:
             psycopg.OperationalError: The server cannot be reached, or refuses the user.
         """
         connection = cls.connect(conninfo, autocommit=True, prepare_threshold=None)
         try:
-            cursor = connection.execute(_PREPARE_SESSION)
-            [(_, _, session)] = cursor.fetchall()
+            session, answer = _greet(connection, question)
             connection.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
             connection.pooled = session != connection.info.backend_pid
             if preparing.on and not connection.pooled:
@@ -92,7 +100,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
         except BaseException:
             connection.close()
             raise
-        return connection
+        return connection, answer
 
     def abandon(self) -> None:
         """Let go of a connection that the parent of this process has, without a word to the server.
@@ -106,6 +114,15 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
                 os.dup2(nowhere, self.fileno(), inheritable=False)
             finally:
                 os.close(nowhere)
+
+
+def _greet(connection: Connection, question: str) -> tuple[int, Rows]:
+    """Prepare the session; return its number, and the answer to the question."""
+    with suppress(psycopg.errors.UndefinedTable):  # which takes back what was set before it
+        cursor = connection.execute(f"{_PREPARE_SESSION}; {question}")
+        [(session, *_)] = cursor.fetchall()
+        return session, cursor.fetchall() if cursor.nextset() else []
+    return _greet(connection, "")
 
 
 def conninfo(address: PostgresAddress, connect_timeout: float) -> str:

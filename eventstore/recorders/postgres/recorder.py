@@ -68,17 +68,20 @@ class PostgresRecorder(ForkAware):
         self._where = str(address)
         self._sequence_batch = sequence_batch
         self._queries = load_queries("eventstore", self.dialect, schema)
-        self._server = load_queries("eventstore", self.dialect, schema, file="server")
-        self._applied: dict[str, dict[int, str]] | None = None
+        self._server = load_queries("eventstore", self.dialect, schema, "server")
         self._fast_statements: dict[str, FastStatement] = {}
         self._preparing = Preparing(wanted=prepare, where=self._where)
         self._conninfo = conninfo(address, connect_timeout)
         # All that are open, by their `id`. Not a `WeakSet`, which cannot be gone through while a thread opens one more.
         self._connections: WeakValueDictionary[int, Connection] = WeakValueDictionary()
         # Opened here by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
+        # The migrations that the store has are read on the way, once for all components: a store that is up to date is
+        # open after that one round trip.
+        self._applied: dict[str, dict[int, str]] | None
         with translated(self._where):
-            first = self._first()
+            first, applied = self._first()
             self._check_encoding(first)
+        self._applied = by_component(applied)
         self._pool = Pool(self._connect, size=connections, timeout=connect_timeout, where=self._where, opened=[first])
         self._listeners: set[PostgresListener] = set()
         self._notifier = Notifier(self._notify)
@@ -87,7 +90,7 @@ class PostgresRecorder(ForkAware):
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
         known = load_migrations(component, self.dialect, self.schema)
-        if self._applied is None:  # read once for all components, as the store is opened
+        if self._applied is None:  # some were carried out since
             self._applied = self._read_applied()
         if is_up_to_date(known, self._applied):
             return  # the usual case; it needs no lock and no rights
@@ -185,20 +188,25 @@ class PostgresRecorder(ForkAware):
             connection.close()
             raise NotAStoreError(f"{self._where} cannot hold all text: use a database that has ENCODING 'UTF8'")
 
-    def _first(self) -> Connection:
+    def _first(self) -> tuple[Connection, Rows]:
+        question = self._queries["applied_migrations"]
         try:
-            return self._connect()
+            return self._open(question)
         except psycopg.Error as error:
             # It broke while it was greeted; what cannot be reached at all has broken nothing, and is told at once.
             if error.pgconn is not None or not lost(error):
                 raise
-        return self._connect()
+        return self._open(question)
 
     def _connect(self) -> Connection:
-        connection = Connection.open(self._conninfo, self._preparing)
+        connection, _ = self._open()
+        return connection
+
+    def _open(self, question: str = "") -> tuple[Connection, Rows]:
+        connection, answer = Connection.open(self._conninfo, self._preparing, question)
         self._connections[id(connection)] = connection
         _log.debug("connected to %s", self._where, extra={"action": "connect", "store": self._where})
-        return connection
+        return connection, answer
 
     def _again(self, operation: Callable[[], T], *, repeatable: bool) -> T:
         """Do something, and once more on another connection, if it was not done: or perhaps was, and is repeatable."""

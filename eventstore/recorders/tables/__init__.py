@@ -5,10 +5,8 @@ How an append is put together, and how migrations are carried out, is in the rec
 
 from eventstore.recorders.tables.events import ContentSize, EventsTable, TopicCount
 from eventstore.recorders.tables.feed import FeedEnd, FeedRow, FeedSize, FeedTable, NamedEvent
-from eventstore.recorders.tables.idempotency import IdempotencyTable, KnownAppend
 from eventstore.recorders.tables.lineage import Ancestor, LineageTable
 from eventstore.recorders.tables.log import LogTables
-from eventstore.recorders.tables.snapshots import SnapshotRow, SnapshotsTable
 from eventstore.recorders.tables.streams import (
     ListedStream,
     NewStream,
@@ -20,7 +18,6 @@ from eventstore.recorders.tables.streams import (
     StreamsTable,
 )
 from eventstore.recorders.tables.table import BEGINNING, END, Reads, Runner, Table, TableSet
-from eventstore.recorders.tables.tracking import TrackingTable
 
 __all__ = [
     "BEGINNING",
@@ -32,8 +29,6 @@ __all__ = [
     "FeedRow",
     "FeedSize",
     "FeedTable",
-    "IdempotencyTable",
-    "KnownAppend",
     "LineageTable",
     "ListedStream",
     "LogTables",
@@ -42,8 +37,6 @@ __all__ = [
     "Reads",
     "Runner",
     "Search",
-    "SnapshotRow",
-    "SnapshotsTable",
     "StreamCounts",
     "StreamHead",
     "StreamName",
@@ -52,5 +45,4 @@ __all__ = [
     "Table",
     "TableSet",
     "TopicCount",
-    "TrackingTable",
 ]

@@ -26,9 +26,9 @@ class LineageTable(Table):
         """Return the numbers of a stream's ancestors that are closed."""
         return [int(row[0]) for row in self._run("closed_ancestors", {"stream_id": stream_id})]
 
-    def pinned_upto(self, stream_id: int) -> int:
-        """Return the version up to which living forks need a stream's own events; 0: none does."""
-        [(upto,)] = self._run("pinned_upto", {"stream_id": stream_id})
+    def pinned_upto(self, stream_id: int, *, without: int | None = None) -> int:
+        """Return the version up to which living forks, but for one, need a stream's own events; 0: none does."""
+        [(upto,)] = self._run("pinned_upto", {"stream_id": stream_id, "without": without})
         return int(upto)
 
     def add(self, stream_id: int, ancestor: Ancestor) -> None:

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from eventstore.queries import load_queries
 from eventstore.recorders.protocol import Recorder
 from eventstore.recorders.tables.events import EventsTable
 from eventstore.recorders.tables.feed import FeedTable
-from eventstore.recorders.tables.idempotency import IdempotencyTable
 from eventstore.recorders.tables.lineage import LineageTable
-from eventstore.recorders.tables.snapshots import SnapshotsTable
 from eventstore.recorders.tables.streams import StreamsTable
 from eventstore.recorders.tables.table import TableSet
-from eventstore.recorders.tables.tracking import TrackingTable
+
+# Programs that only append and read start without what others keep beside the log.
+# ruff: noqa: PLC0415
+if TYPE_CHECKING:
+    from eventstore.recorders.tables.idempotency import IdempotencyTable
+    from eventstore.recorders.tables.snapshots import SnapshotsTable
+    from eventstore.recorders.tables.tracking import TrackingTable
 
 
 class LogTables(TableSet):
@@ -48,16 +52,22 @@ class LogTables(TableSet):
     @cached_property
     def idempotency(self) -> IdempotencyTable:
         """The keys of appends that may be tried again."""
+        from eventstore.recorders.tables.idempotency import IdempotencyTable
+
         return self._table(IdempotencyTable)
 
     @cached_property
     def snapshots(self) -> SnapshotsTable:
         """Snapshots of the eventsourcing library's aggregates."""
+        from eventstore.recorders.tables.snapshots import SnapshotsTable
+
         return self._table(SnapshotsTable)
 
     @cached_property
     def tracking(self) -> TrackingTable:
         """How far consumers of the feed have come."""
+        from eventstore.recorders.tables.tracking import TrackingTable
+
         return self._table(TrackingTable)
 
     def bytes_on_disk(self) -> int:

@@ -56,10 +56,10 @@ WHERE (SELECT max(version) FROM {schema}.events WHERE stream_id = :stream_id::bi
 ON CONFLICT (stream_id, version) DO NOTHING;
 
 -- name: pinned_upto
--- Up to which version a stream's events are needed by living forks.
+-- Up to which version a stream's events are needed by living forks; of one of them it may be said that it does not count.
 SELECT coalesce((
     SELECT l.upto FROM {schema}.lineage l JOIN {schema}.streams s ON s.stream_id = l.stream_id
-    WHERE l.ancestor_id = :stream_id AND NOT s.closed
+    WHERE l.ancestor_id = :stream_id AND NOT s.closed AND s.stream_id IS DISTINCT FROM :without::bigint
     ORDER BY l.upto DESC LIMIT 1
 ), 0);
 

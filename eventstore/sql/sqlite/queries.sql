@@ -51,10 +51,10 @@ ON CONFLICT (stream_id, version) DO NOTHING
 RETURNING version;
 
 -- name: pinned_upto
--- Up to which version a stream's events are needed by living forks.
+-- Up to which version a stream's events are needed by living forks; of one of them it may be said that it does not count.
 SELECT coalesce((
     SELECT l.upto FROM lineage l JOIN streams s ON s.stream_id = l.stream_id
-    WHERE l.ancestor_id = :stream_id AND s.closed = 0
+    WHERE l.ancestor_id = :stream_id AND s.closed = 0 AND s.stream_id IS NOT :without
     ORDER BY l.upto DESC LIMIT 1
 ), 0);
 

@@ -50,13 +50,13 @@ def positions(found: Iterator[AuditEntry]) -> list[int]:
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def busy(request: pytest.FixtureRequest, pg_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audit]:
+def busy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Audit]:
     """The audit of some hundred events of all kinds."""
     if request.param == "sqlite":
         with EventStore.open(tmp_path_factory.mktemp("audit") / "store.db", synchronous="NORMAL") as store:
             yield filled(store)
         return
-    with fresh_database(pg_server) as url, EventStore.open(url) as store:
+    with fresh_database(request.getfixturevalue("pg_server")) as url, EventStore.open(url) as store:
         yield filled(store)
 
 

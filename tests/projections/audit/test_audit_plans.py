@@ -13,7 +13,8 @@ from benchmarks.audit import event, fill, run_id
 from eventstore import EventStore, NewEvent
 from projections import Audit
 from projections.audit.searching import FEW_STREAMS
-from projections.records import CHECKPOINT_SAVED, THREAD_PROMOTED, WRITES_SAVED, promotion
+from projections.records import CHECKPOINT_SAVED, THREAD_PROMOTED, WRITES_SAVED
+from projections.records.promotions import promotion
 from projections.tables.audit import AuditTable
 from tests.conftest import fresh_database
 from tests.support.plans import Statement, costly, overheard, plans
@@ -42,14 +43,14 @@ ASKED: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def filled(request: pytest.FixtureRequest, pg_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store with many events, with which the audit has caught up."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'store.db'}"
         make(url)
         yield url
         return
-    with fresh_database(pg_server) as url:
+    with fresh_database(request.getfixturevalue("pg_server")) as url:
         make(url)
         with psycopg.connect(url, autocommit=True) as server:
             server.execute("VACUUM ANALYZE")

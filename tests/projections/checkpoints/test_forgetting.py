@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import permutations
 from typing import Any
 from uuid import UUID
 
@@ -71,6 +72,26 @@ def test_deleting_runs_leaves_the_delta_channels_of_forks_whole(saver: EventStor
     [left] = saver.list(at("fork"))
     assert (left.config["configurable"]["checkpoint_id"], left.parent_config) == (id_of(3), None)
     assert list(saver.list(at("main"))) == []
+
+
+@pytest.mark.parametrize("order", [*permutations(["main", "fork", "forks fork"])])
+def test_deletions_count_the_bytes_that_they_erase_in_any_order(order: Sequence[str], saver: EventStoreSaver) -> None:
+    def stored() -> int:
+        feed = saver.store.feed(topics=["checkpoint.saved", "writes.saved"])
+        return sum(entry.event.size for entry in feed)
+
+    for number, thread in enumerate(("main", "fork", "forks fork"), start=1):
+        put(saver, thread, number, {"word": f"{number} " * 100}, parent=number - 1 or None)
+        saver.put_writes(at(thread, number), [("word", "later " * 100)], "task")
+        if number < 3:
+            saver.copy_thread(thread, "fork" if number == 1 else "forks fork")
+        put(saver, thread, number + 10, {"word": f"{number} beside " * 100}, parent=number)
+    for thread in order:
+        before = stored()
+        foretold = saver.prune([thread], strategy="delete", dry_run=True)
+        report = saver.prune([thread], strategy="delete")
+        assert report.bytes == foretold.bytes == before - stored()
+    assert stored() == 9 * 34  # what is left of an erased event
 
 
 def test_a_checkpoint_that_is_saved_again_stays_as_it_was_for_forks_from_before(saver: EventStoreSaver) -> None:

@@ -13,7 +13,9 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
 from eventstore import ChecksumError, CorruptionError, UnknownFormatError
 from projections.reading.pending import fold
-from projections.records import CheckpointRecord, Entry, PruneRecord, TakenOver, Write, WritesRecord
+from projections.records import CheckpointRecord, Entry, TakenOver, Write, WritesRecord
+from projections.records.answers import AnswerRecord, Packed
+from projections.records.prunes import PruneRecord
 from projections.values.change import Change, Location, restore, whole
 
 PLACE = Location("thread", "channel", 7)
@@ -56,6 +58,30 @@ def test_a_checkpoints_record_is_read_as_it_was_written(record: CheckpointRecord
 @given(st.builds(WritesRecord, texts, st.lists(tasks_writes, max_size=5), st.lists(texts, max_size=3).map(tuple)))
 def test_a_tasks_record_is_read_as_it_was_written(record: WritesRecord) -> None:
     assert WritesRecord.unpack(record.pack()) == record
+
+
+packed = st.builds(Packed, encodings, st.binary(max_size=20), st.integers(0, 2**32 - 1))
+
+
+@given(
+    st.builds(
+        AnswerRecord,
+        kind=st.sampled_from(["model", "tool"]),
+        name=texts,
+        fingerprint=st.binary(min_size=32, max_size=32),
+        number=st.integers(0, 100),
+        step=st.integers(-1, 100),
+        path=texts,
+        failed=st.booleans(),
+        asked=packed,
+        answer=packed,
+        usage=st.one_of(st.none(), st.dictionaries(texts, st.integers(0, 2**40), max_size=3)),
+        seconds=st.floats(0, 1e6),
+        source=st.one_of(st.none(), texts),
+    )
+)
+def test_an_answers_record_is_read_as_it_was_written(record: AnswerRecord) -> None:
+    assert AnswerRecord.unpack(record.pack()) == record
 
 
 @given(

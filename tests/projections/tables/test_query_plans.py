@@ -88,7 +88,7 @@ ONLY_WITH_ITS_VALUES = {"streams, by name"}
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def filled(request: pytest.FixtureRequest, pg_server: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store with a long thread of many namespaces, some short ones, and many forks."""
     if request.param == "sqlite":
         url = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'store.db'}"
@@ -96,7 +96,7 @@ def filled(request: pytest.FixtureRequest, pg_server: str, tmp_path_factory: pyt
             fill(saver)
         yield url
         return
-    with fresh_database(pg_server) as url:
+    with fresh_database(request.getfixturevalue("pg_server")) as url:
         with EventStoreSaver.from_conn_string(url, snapshots=PAIRS) as saver:
             fill(saver)
             list(saver.store.feed())  # all of it has its place

@@ -5,7 +5,6 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -164,7 +163,7 @@ def test_lists_that_are_nested_in_each_other_are_refused(make_saver: MakeSaver, 
     _, payload = payloads(url, CHECKPOINT_SAVED)[0]
     schema, cause, data = ormsgpack.unpackb(unseal(payload), option=UNPACK)
     deep = b"\x91" * 100_000 + b"\x90"
-    whole: Any = replace(CheckpointRecord.unpack(data), extras=(1, deep)).pack()
+    whole: Any = CheckpointRecord.unpack(data)._replace(extras=(1, deep)).pack()
     store(url, 1, seal(ormsgpack.packb([schema, cause, whole], option=PACK)))
     with pytest.raises(CorruptionError):
         make_saver().get_tuple(at())

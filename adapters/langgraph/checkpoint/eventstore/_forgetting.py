@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
@@ -11,8 +11,10 @@ from eventstore.workers import Workers
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._arguments import cause_of
 from langgraph.checkpoint.eventstore._given import several
-from projections import Checkpoints, PruneReport
-from projections.branches.moving import caused
+from projections.causes import caused
+
+if TYPE_CHECKING:
+    from projections import Checkpoints, PruneReport
 
 By = Mapping[str, Any] | None
 

@@ -28,7 +28,7 @@ from langgraph.checkpoint.eventstore._packing import (
     PYDANTIC_2,
     SNAPSHOT,
 )
-from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Missing, Name, Types, is_send, kind_of
+from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Missing, Name, Types, is_send, kind_of, name_of
 
 _STOCK = JsonPlusSerializer(allowed_msgpack_modules=None)
 
@@ -44,10 +44,12 @@ class Making:
         failed: Those of which an object could not be made, and why.
     """
 
-    __slots__ = ("_types", "failed", "refused")
+    __slots__ = ("_messages", "_types", "failed", "refused")
 
     def __init__(self, types: Types) -> None:
         self._types = types
+        # The classes of messages that were made, and their fields: most values of many objects are messages.
+        self._messages: dict[Name, tuple[Any, frozenset[str]]] = {}
         self.refused: dict[Name, None] = {}
         self.failed: dict[Name, str] = {}
 
@@ -80,7 +82,9 @@ class Making:
         # A node may have set a model's fields to anything. LangGraph gives the object as it was left, too.
         make = _make
         if code == PYDANTIC_2:
-            make = _fill if name in PLAIN else _make_as_left if held[3:] == [AS_LEFT] else _make
+            if whole and type(payload) is dict and (known := self._messages.get(name)) and payload.keys() == known[1]:
+                return fill(known[0], payload)
+            make = self._fill if name in PLAIN else _make_as_left if held[3:] == [AS_LEFT] else _make
         return self._made(name, make, code, payload) if whole else self._found(name)
 
     def _found(self, name: Name) -> Any:
@@ -98,18 +102,19 @@ class Making:
             self.failed[name] = f"{type(error).__name__}: {error}"
             return None
 
+    def _fill(self, kind: Any, code: int, held: Any) -> Any:
+        """One of LangChain's objects. A message that has all fields is not validated again: it was made."""
+        fields = fields_to_fill(kind)
+        if fields is None or type(held) is not dict or held.keys() != fields:
+            return _make_as_left(kind, code, held)
+        self._messages[name_of(kind)] = kind, fields
+        return fill(kind, held)
+
     def _array(self, data: bytes) -> Any:
         array = _STOCK.loads_typed(("msgpack", ormsgpack.packb(ormsgpack.Ext(ARRAY, data))))
         if array is None:
             self.failed["numpy", "ndarray"] = "numpy is not there, or has no such type of items"
         return array
-
-
-def _fill(kind: Any, code: int, held: Any) -> Any:
-    """One of LangChain's objects. A message that has all fields of its class is not validated again: it was made."""
-    if type(held) is dict and held.keys() == fields_to_fill(kind):
-        return fill(kind, held)
-    return _make_as_left(kind, code, held)
 
 
 def _make_as_left(kind: Any, code: int, held: Any) -> Any:

@@ -134,11 +134,13 @@ class Packing:
             self.lost[name] = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
 class _Pairs:
     """A dict with keys that would be read as texts."""
 
-    pairs: list[tuple[Any, Any]]
+    __slots__ = ("pairs",)
+
+    def __init__(self, pairs: list[tuple[Any, Any]]) -> None:
+        self.pairs = pairs
 
 
 def _with_pairs(value: Any) -> Any:

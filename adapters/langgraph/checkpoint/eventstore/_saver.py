@@ -28,9 +28,10 @@ from langgraph.checkpoint.eventstore._branches_read import BranchesRead
 from langgraph.checkpoint.eventstore._forgetting import Forgetting
 from langgraph.checkpoint.eventstore._given import several
 from langgraph.checkpoint.eventstore._listing import listed
+from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._nodes import Nodes
 from langgraph.checkpoint.eventstore._opening import OpeningSaver
-from langgraph.checkpoint.eventstore._serde import AllowedTypes, StrictSerializer, typed
+from langgraph.checkpoint.eventstore._serde import AllowedTypes, serializer_of
 from langgraph.checkpoint.eventstore._translation import (
     as_of_now,
     matches,
@@ -41,10 +42,14 @@ from langgraph.checkpoint.eventstore._translation import (
 )
 from langgraph.checkpoint.eventstore._turns import Run, Ticket, Turns
 from projections import CACHE_BYTES, Checkpoints, SavedCheckpoint, SnapshotPolicy
+from projections.checkpoints.options import check_options
 from projections.pregel import SENDS
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._history import History
+    from langgraph.checkpoint.eventstore._named import Thread
+    from langgraph.checkpoint.eventstore.answers.recordings import Recording
+    from langgraph.checkpoint.eventstore.answers.replays import Missing, Replaying
 
 ConcurrentRuns = Literal["keep", "reject"]
 
@@ -82,6 +87,7 @@ class EventStoreSaver(Forgetting):
     Attributes:
         store: The store.
         checkpoints: The checkpoints in it, without LangGraph.
+        loads: The checkpoints that were loaded lately; for recordings.
 
     All methods raise `eventstore.EventStoreError`s: `InvalidIdError` for ids that cannot be stored,
     `UnserializableError` for values that the serializer refuses, `StorageError`s for what the database refuses.
@@ -103,13 +109,11 @@ class EventStoreSaver(Forgetting):
             raise BadInputError(
                 "a saver is built on an open EventStore; with a URL, use EventStoreSaver.from_conn_string"
             )
-        if concurrent_runs not in ("keep", "reject"):
-            raise BadInputError(f"concurrent_runs is {concurrent_runs!r}: use 'keep' or 'reject'")
-        if serde is not None and allowed_types is not None:
-            raise BadInputError("allowed_types is for the default serializer: give your own its allowlist instead")
-        super().__init__(serde=StrictSerializer(allowed_types) if serde is None else typed(serde))
+        _check_runs(concurrent_runs)
+        super().__init__(serde=serializer_of(serde, allowed_types))
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
+        self.loads = Loads()
         self._nodes = Nodes()
         self._branches_read = BranchesRead()
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
@@ -144,14 +148,16 @@ class EventStoreSaver(Forgetting):
             BadInputError: The URL or an option makes no sense: at this call, nothing is opened.
         """
         check_store(url, options)
+        check_options(migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
+        _check_runs(concurrent_runs)
+        serializer = serializer_of(serde, allowed_types)
 
         def open_saver() -> EventStoreSaver:
             store = EventStore.open(url, migrate=migrate, **options)
             try:
                 return cls(
                     store,
-                    serde=serde,
-                    allowed_types=allowed_types,
+                    serde=serializer,
                     concurrent_runs=concurrent_runs,
                     migrate=migrate,
                     cache_bytes=cache_bytes,
@@ -175,6 +181,45 @@ class EventStoreSaver(Forgetting):
 
         return History(self)
 
+    # --- recording and replaying -------------------------------------------------------------------------------------
+
+    @names_options()
+    def recording(self, *, reuse: bool = True) -> Recording:
+        """Record what models and tools answer to this saver's graphs, in a `with` or `async with` block.
+
+        Each call becomes an event of its thread, which is on disk before the node gets the answer. When a task of a
+        checkpoint runs again, after a crash, an error or a question, its calls get the answers that they got.
+
+        Args:
+            reuse: `False`: such a task asks anew.
+
+        Raises:
+            UnserializableError: At a call: its answer cannot be stored.
+        """
+        from langgraph.checkpoint.eventstore.answers import recording  # noqa: PLC0415 (most savers record nothing)
+
+        return recording(self, reuse=reuse)
+
+    @names_options()
+    def replaying(self, thread: Thread, *, missing: Missing = "refuse") -> Replaying:
+        """Answer the calls of models and tools from the record of a thread, in a `with` or `async with` block.
+
+        It holds for every graph that runs in the block, on any thread and saver, or without one.
+
+        Args:
+            thread: The thread, or a fork: its record holds what it shares.
+            missing: What becomes of a call that the record does not have. `"refuse"`: nothing goes out. `"record"`: it
+                goes out, and the thread that runs gets a record of its own, with all answers.
+
+        Raises:
+            NotFoundError: When the block begins: there is no such thread, or it has no recorded answers.
+            UnrecordedCallError: At a call that is refused, and at the end of the block if a node has caught it.
+            RecordedFailureError: At a call that failed when it was recorded, unless with an error of Python's own.
+        """
+        from langgraph.checkpoint.eventstore.answers import replaying  # noqa: PLC0415 (see `recording`)
+
+        return replaying(self, thread, missing)
+
     # --- reading -----------------------------------------------------------------------------------------------------
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
@@ -187,9 +232,12 @@ class EventStoreSaver(Forgetting):
             head = saved.id if saved else None
         ticket = self._ticket(config, where, head)
         self._branches_read.loads(config, where.thread, saved.branch if saved else 0)
+        if where.checkpoint is None and not where.namespace:
+            self.loads.note_latest(where.thread, saved.id if saved else "")
         if saved is None:
             return None
         self._nodes.remember((saved.thread, saved.namespace, saved.id), saved.values)
+        self.loads.note(saved.thread, saved.namespace, saved.id)
         return to_tuple(saved, ticket)
 
     def list(
@@ -345,3 +393,8 @@ class EventStoreSaver(Forgetting):
         run = own or Run()
         self._turns.loads(run, where.thread, where.namespace, head)
         return None if own else Ticket.of(run)
+
+
+def _check_runs(concurrent_runs: object) -> None:
+    if concurrent_runs not in ("keep", "reject"):
+        raise refused("concurrent_runs", concurrent_runs, "use 'keep' or 'reject'")

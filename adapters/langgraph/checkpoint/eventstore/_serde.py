@@ -95,6 +95,21 @@ class StrictSerializer(JsonPlusSerializer):
         return value
 
 
+def serializer_of(
+    serde: SerializerProtocol | UntypedSerializerProtocol | None, allowed_types: AllowedTypes | None
+) -> SerializerProtocol:
+    """Return the serializer that a saver's options ask for.
+
+    Raises:
+        BadInputError: It is no serializer, these are no types, or both are given.
+    """
+    if serde is None:
+        return StrictSerializer(allowed_types)
+    if allowed_types is not None:
+        raise BadInputError("allowed_types is for the default serializer: give your own its allowlist instead")
+    return typed(serde)
+
+
 def typed(serde: SerializerProtocol | UntypedSerializerProtocol) -> SerializerProtocol:
     """Return a serializer that says how its bytes are encoded; one of LangGraph's old ones, which does not, is wrapped.
 

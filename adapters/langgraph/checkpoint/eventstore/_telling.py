@@ -19,7 +19,8 @@ from langgraph.checkpoint.eventstore._arguments import (
 from langgraph.checkpoint.eventstore._history_parts import HistoryParts
 from langgraph.checkpoint.eventstore._named import namespace_of
 from langgraph.checkpoint.eventstore._translation import CheckpointThen, to_tuple_then
-from projections import CheckpointDiff, Origin, TimelineEntry, TimelinePage
+from projections import CheckpointDiff, Origin, RecordedCall, TimelineEntry, TimelinePage
+from projections.answers.answers import Answers
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._named import Checkpoint, Thread
@@ -220,6 +221,20 @@ class Telling(HistoryParts):
             fold=fold_of(graph, namespace, [channel]),
         )
 
+    def answers(self, thread: Thread) -> Iterator[RecordedCall]:
+        """The calls of models and tools that a thread has recorded, in order, with their answers.
+
+        `EventStoreSaver.recording` records them. They are read in pages while they are consumed. Of a fork, its past is
+        among them; what was erased is not.
+
+        Args:
+            thread: The thread.
+
+        Raises:
+            NotFoundError: There is no such thread.
+        """
+        return Answers(self._saver.store).of_thread(thread_id(thread), self._saver.serde)
+
     def _namespace(self, thread: str, checkpoint: Checkpoint) -> str:
         """The namespace of a checkpoint: the one that comes with it, or else the one that its id is of."""
         told = namespace_of(None, checkpoint)
@@ -231,3 +246,4 @@ class Telling(HistoryParts):
     astate = twin(state)
     adiff = twin(diff)
     ablame = twin(blame)
+    aanswers = twin_iterator(answers, at_once=_AT_ONCE)

@@ -11,7 +11,6 @@ import re
 import sys
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum, auto
@@ -20,7 +19,7 @@ from importlib import import_module
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import PurePath
 from types import MappingProxyType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -116,8 +115,7 @@ def is_send(kind: type) -> bool:
     return any((base.__module__, base.__name__) == ("langgraph.types", "Send") for base in kind.__mro__)
 
 
-@dataclass(frozen=True, slots=True)
-class Missing:
+class Missing(NamedTuple):
     """The reason that there is no type.
 
     Attributes:

@@ -1,0 +1,68 @@
+"""The checkpoints that were loaded lately: what tasks of these, or runs that died behind them, have been answered."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import NamedTuple
+
+from eventstore.forking import ForkAware
+
+_REMEMBERED = 10_000
+
+
+class Load(NamedTuple):
+    """The load of a thread's latest checkpoint, as a run begins.
+
+    Attributes:
+        number: Its number among all loads; 0: there was none.
+        checkpoint: The checkpoint's id, empty if the thread had none.
+    """
+
+    number: int
+    checkpoint: str
+
+
+_NEVER = Load(0, "")
+
+
+class Loads(ForkAware):
+    """Numbers the loads of checkpoints. Shared by all runs of one saver."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+        self._latest: OrderedDict[str, Load] = OrderedDict()
+        self._last = 0
+        self.follow_forks()
+
+    def note(self, thread: str, namespace: str, checkpoint: str) -> None:
+        """Note that a checkpoint was loaded."""
+        key = (thread, namespace, checkpoint)
+        with self._lock:
+            self._last += 1
+            self._numbers[key] = self._last
+            self._numbers.move_to_end(key)
+            if len(self._numbers) > _REMEMBERED:
+                self._numbers.popitem(last=False)
+
+    def note_latest(self, thread: str, checkpoint: str) -> None:
+        """Note that a thread was loaded where it stands: at a checkpoint of the outermost graph, or empty."""
+        with self._lock:
+            self._last += 1
+            self._latest[thread] = Load(self._last, checkpoint)
+            self._latest.move_to_end(thread)
+            if len(self._latest) > _REMEMBERED:
+                self._latest.popitem(last=False)
+
+    def latest(self, thread: str) -> Load:
+        """Return the last load of a thread where it stood."""
+        return self._latest.get(thread, _NEVER)
+
+    def number(self, thread: str, namespace: str, checkpoint: str) -> int:
+        """Return the number of a checkpoint's last load; 0: it was not loaded, so it has been saved since."""
+        return self._numbers.get((thread, namespace, checkpoint), 0)
+
+    def after_fork_in_child(self) -> None:
+        """See `ForkAware`."""
+        self._lock = threading.Lock()

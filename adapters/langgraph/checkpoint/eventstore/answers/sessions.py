@@ -1,0 +1,213 @@
+"""The session under way where a call is made: a recording, or a replay. It decides what becomes of the call."""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Mapping
+from contextvars import ContextVar
+from threading import Lock
+from types import TracebackType
+from typing import Any, NamedTuple, Protocol, Self
+
+from eventstore.workers import Workers, twin
+from langgraph.checkpoint.eventstore._loads import Loads
+from langgraph.checkpoint.eventstore._parts import SaverParts
+from langgraph.checkpoint.eventstore.answers.knowing import Knowing
+from langgraph.checkpoint.eventstore.answers.places import Where, here
+from projections.answers.answers import Answers, NewAnswer
+from projections.answers.calls import Asked, Call, Located, Place, RecordedCall
+
+# Of so many tasks the calls are counted.
+_TASKS = 10_000
+
+
+class AnsweringSaver(SaverParts, Protocol):
+    """A saver, as far as recordings and replays know it.
+
+    Attributes:
+        loads: The checkpoints that it has loaded.
+    """
+
+    loads: Loads
+
+
+class Asking(NamedTuple):
+    """A call on its way.
+
+    Attributes:
+        asked: The call.
+        place: The task that makes it, if the answer can be recorded: with a thread.
+        thread: The thread.
+        metadata: The caller's metadata.
+    """
+
+    asked: Asked
+    place: Place | None
+    thread: str
+    metadata: Mapping[str, Any]
+
+
+class Session:
+    """A recording or a replay: for `with`, and for `async with` in a coroutine.
+
+    It holds for what is called in the block, in the tasks and threads that LangGraph and LangChain start there, too. It
+    does not hold for threads that your own code starts without `contextvars.copy_context()`.
+
+    Args:
+        saver: The saver.
+
+    Attributes:
+        answered: The number of calls that were answered from the record.
+        recorded: The number of answers that were recorded.
+    """
+
+    def __init__(self, saver: AnsweringSaver) -> None:
+        self.answered = 0
+        self.recorded = 0
+        self._saver = saver
+        self._answers = Answers(saver.store)
+        self._knowing = Knowing(self._answers, saver.loads, saver.checkpoints)
+        self._lock = Lock()
+        self._counts: OrderedDict[tuple[str | None, str], tuple[object, Counter[bytes]]] = OrderedDict()
+
+    @property
+    def workers(self) -> Workers:
+        """The threads of the store, which carry out async calls."""
+        return self._saver.store.workers
+
+    # --- the block ---------------------------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """Read what is needed before the first call."""
+
+    def end(self, error: BaseException | None) -> None:
+        """Take note that the block is over, and of the error that ended it."""
+
+    def __enter__(self) -> Self:
+        self.begin()
+        _within.set((*_within.get(), self))
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        _within.set(_within.get()[:-1])
+        self.end(error)
+
+    abegin = twin(begin)
+
+    async def __aenter__(self) -> Self:
+        await self.abegin()
+        _within.set((*_within.get(), self))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    # --- a call ------------------------------------------------------------------------------------------------------
+
+    def asks(self, call: Call) -> Asking:
+        """Take note of a call that is made here and now: in this order identical calls are told apart."""
+        where = here()
+        if where is None:
+            return Asking(Asked(call, None, 0), None, "", {})
+        number = self._number(where, call)
+        recordable = where.place.thread is not None and where.checkpoints is self._saver.checkpoints
+        return Asking(
+            Asked(call, where.place, number),
+            where.place if recordable else None,
+            where.place.thread or "",
+            where.metadata,
+        )
+
+    def answer(self, asking: Asking) -> RecordedCall | None:
+        """Return the recorded call that answers one; `None`: it goes out.
+
+        Raises:
+            UnrecordedCallError: It may not go out, and the record has no answer.
+        """
+        raise NotImplementedError
+
+    def note(
+        self,
+        asking: Asking,
+        answer: Any,
+        seconds: float,
+        *,
+        usage: Mapping[str, Any] | None = None,
+        failed: bool = False,
+        source: str | None = None,
+    ) -> None:
+        """Record the answer that a call got. When this returns, it is on disk."""
+        if failed and source is None:
+            self._uncount(asking)
+        if asking.place is None:
+            return
+        new = NewAnswer(asking.asked, asking.place, answer, failed, usage, seconds, source, asking.metadata)
+        located = self._answers.record(asking.thread, new, self._saver.serde)
+        self._knowing.note(asking.thread, located)
+        with self._lock:
+            self.recorded += 1
+
+    def take_over(self, asking: Asking, found: RecordedCall) -> None:
+        """Record the answer of another task, or another thread, as the answer to a call."""
+        source = found.source or found.thread
+        self.note(asking, found.answer, found.seconds, usage=found.usage, failed=found.failed, source=source)
+
+    aanswer = twin(answer)
+    anote = twin(note)
+
+    def _number(self, where: Where, call: Call) -> int:
+        """Return how many such calls the task has made before, in this attempt."""
+        key = (where.place.thread, where.place.task)
+        with self._lock:
+            attempt, counts = self._counts.get(key, (None, Counter[bytes]()))
+            if attempt != where.attempt:
+                counts = Counter()
+            self._counts[key] = (where.attempt, counts)
+            self._counts.move_to_end(key)
+            if len(self._counts) > _TASKS:
+                self._counts.popitem(last=False)
+            counts[call.fingerprint] += 1
+            return counts[call.fingerprint] - 1
+
+    def _uncount(self, asking: Asking) -> None:
+        """Forget that a call was made, which has failed: what is asked again then is the same call."""
+        place = asking.asked.place
+        if place is not None:
+            with self._lock:
+                _, counts = self._counts.get((place.thread, place.task), (None, Counter[bytes]()))
+                counts[asking.asked.call.fingerprint] -= 1
+
+    def _again(self, asking: Asking) -> RecordedCall | None:
+        """Return the answer that the same task of the same checkpoint got before.
+
+        An attempt after a failure of the node, by LangGraph's retry policy, asks anew: the answer may be why it failed.
+        """
+        if asking.place is None or asking.place.attempt > 1:
+            return None
+        located = self._knowing.find(asking.thread, asking.asked, asking.place)
+        found = self._read(asking, located) if located else None
+        if found and found.place.task != asking.place.task:
+            self.take_over(asking, found)
+        return found
+
+    def _read(self, asking: Asking, located: Located) -> RecordedCall | None:
+        """Return a recorded call that answers one; `None` if it was erased meanwhile."""
+        recorded = self._answers.read(located, self._saver.serde)
+        if recorded is not None:
+            with self._lock:
+                self.answered += 1
+            if recorded.failed:
+                self._uncount(asking)
+        return recorded
+
+
+# The blocks around a place of the program, the innermost last.
+_within: ContextVar[tuple[Session, ...]] = ContextVar("eventstore_sessions", default=())
+
+
+def under_way() -> Session | None:
+    """Return the recording or replay that is under way here."""
+    sessions = _within.get()
+    return sessions[-1] if sessions else None

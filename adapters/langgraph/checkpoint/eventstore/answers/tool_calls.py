@@ -1,0 +1,82 @@
+"""Tools within a recording or a replay: the methods that each of their calls goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any
+
+from langchain_core.tools import BaseTool
+from pydantic import ValidationError
+
+from langgraph.checkpoint.eventstore.answers.attempts import Attempt, Outcome
+from langgraph.checkpoint.eventstore.answers.inputs import tool_call
+from langgraph.checkpoint.eventstore.answers.outcomes import error_of
+from langgraph.checkpoint.eventstore.answers.sessions import under_way
+from langgraph.checkpoint.eventstore.answers.stand_ins import RecordedTool
+from projections.answers.calls import RecordedCall
+
+Method = Callable[..., Any]
+
+_REFUSED_INPUT = f"{ValidationError.__module__}.{ValidationError.__qualname__}"
+
+
+def run(original: Method) -> Method:
+    """Wrap `BaseTool.run`, which `invoke` calls. A question that a tool asks (`interrupt`) is no answer."""
+
+    @wraps(original)
+    def running(self: BaseTool, tool_input: Any, *args: Any, **options: Any) -> Any:
+        session = under_way()
+        if session is None:
+            return original(self, tool_input, *args, **options)
+        asking = session.asks(tool_call(self, tool_input, options.get("tool_call_id")))
+        if recorded := session.answer(asking):
+            original(_stand_in(self, recorded, tool_input), _shown(asking.asked.call.asked), *args, **options)
+            return recorded.answer
+        with Attempt(session, asking) as attempt:
+            output = original(self, tool_input, *args, **options)
+            attempt.outcome = Outcome(output)
+        return output
+
+    return running
+
+
+def arun(original: Method) -> Method:
+    """Wrap `BaseTool.arun`, which `ainvoke` calls."""
+
+    @wraps(original)
+    async def running(self: BaseTool, tool_input: Any, *args: Any, **options: Any) -> Any:
+        session = under_way()
+        if session is None:
+            return await original(self, tool_input, *args, **options)
+        asking = session.asks(tool_call(self, tool_input, options.get("tool_call_id")))
+        if recorded := await session.aanswer(asking):
+            await original(_stand_in(self, recorded, tool_input), _shown(asking.asked.call.asked), *args, **options)
+            return recorded.answer
+        async with Attempt(session, asking) as attempt:
+            output = await original(self, tool_input, *args, **options)
+            attempt.outcome = Outcome(output)
+        return output
+
+    return running
+
+
+def _stand_in(tool: BaseTool, recorded: RecordedCall, tool_input: Any) -> BaseTool:
+    failure = _failure(tool, recorded, tool_input) if recorded.failed else None
+    output = None if recorded.failed else recorded.answer
+    return RecordedTool(name=tool.name, description=tool.description, output=output, failure=failure)
+
+
+def _failure(tool: BaseTool, recorded: RecordedCall, tool_input: Any) -> Exception:
+    """Return the error of a recorded call; a tool that refused its input does so again, without running."""
+    if recorded.answer["type"] == _REFUSED_INPUT:
+        try:
+            schema: Any = tool.get_input_schema()
+            schema.model_validate(tool_input)
+        except ValidationError as error:
+            return error
+    return error_of(recorded)
+
+
+def _shown(asked: Mapping[str, Any]) -> Any:
+    return asked["args"]

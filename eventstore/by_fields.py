@@ -1,0 +1,37 @@
+"""Dataclasses that are cheap to define.
+
+Python compiles six functions for each frozen dataclass, and that is most of what importing a small module takes: 0.4 ms
+for each class. What is the same for all of them is written here, once:
+
+    @dataclass(frozen=True, slots=True, eq=False, repr=False)
+    class StreamPage(ByFields): ...
+"""
+
+from __future__ import annotations
+
+from dataclasses import Field
+from reprlib import recursive_repr
+from typing import Any, ClassVar
+
+
+class ByFields:
+    """The base of dataclasses that are compared, hashed and shown by their fields, as dataclasses are."""
+
+    __slots__ = ()
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+
+    def __eq__(self, other: object) -> bool:
+        if other.__class__ is not self.__class__:
+            return NotImplemented
+        return self._compared() == other._compared()
+
+    def __hash__(self) -> int:
+        return hash(self._compared())
+
+    @recursive_repr()
+    def __repr__(self) -> str:
+        shown = [each.name for each in self.__dataclass_fields__.values() if each.repr]
+        return f"{self.__class__.__qualname__}({', '.join(f'{name}={getattr(self, name)!r}' for name in shown)})"
+
+    def _compared(self) -> tuple[Any, ...]:
+        return tuple([getattr(self, each.name) for each in self.__dataclass_fields__.values() if each.compare])

@@ -1,0 +1,83 @@
+"""The data of `answer.recorded`: a call of a model or a tool that a task made, and the answer that it got."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from projections.records.layout import ENCODINGS, NONE, hold, layout, packed_fields, unpacked_fields
+
+FINGERPRINT_BYTES = 32
+
+
+class Packed(NamedTuple):
+    """A value in the serializer's bytes.
+
+    Attributes:
+        encoding: The serializer's name for the bytes, or the number under which it is stored.
+        data: The bytes.
+        checksum: Their `values.change.checksum`.
+    """
+
+    encoding: str | int
+    data: bytes
+    checksum: int
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerRecord:
+    """The data of an `answer.recorded` event.
+
+    Attributes:
+        kind: `"model"` or `"tool"`.
+        name: The class of the model, or the name of the tool.
+        fingerprint: The SHA-256 of all that the call was asked with.
+        number: How many calls with this fingerprint had been answered before, in the same attempt at the task.
+        step: The number of the task's step, LangGraph's `langgraph_step`.
+        path: The task's place among its step's: the same in another thread.
+        failed: Whether the call failed; then the answer says how.
+        asked: All that the call was asked with.
+        answer: The answer.
+        usage: The tokens that it took, as LangChain counts them; `None`: it is not known.
+        seconds: The time that it took.
+        source: The thread that the answer was taken from; `None`: it was asked for.
+    """
+
+    kind: str
+    name: str
+    fingerprint: bytes
+    number: int
+    step: int
+    path: str
+    failed: bool
+    asked: Packed
+    answer: Packed
+    usage: Mapping[str, Any] | None
+    seconds: float
+    source: str | None
+
+    def pack(self) -> bytes:
+        """The event's data."""
+        fields: list[Any] = [self.kind, self.name, self.fingerprint, self.number, self.step, self.path, self.failed]
+        return packed_fields([*fields, [*self.asked], [*self.answer], self.usage, self.seconds, self.source])
+
+    @classmethod
+    def unpack(cls, data: bytes) -> AnswerRecord:
+        """The record of an event's data."""
+        with layout():
+            fields = unpacked_fields(data, len(_TYPES))
+            hold(*map(isinstance, fields, _TYPES))
+            hold(len(fields[2]) == FINGERPRINT_BYTES)
+            fields[7:9] = _packed(fields[7]), _packed(fields[8])
+            return cls(*fields)
+
+
+# In the order of the fields.
+_TYPES: tuple[Any, ...] = (str, str, bytes, int, int, str, bool, list, list, (dict, NONE), float, (str, NONE))
+
+
+def _packed(fields: list[Any]) -> Packed:
+    encoding, data, checksum = fields
+    hold(isinstance(encoding, ENCODINGS), type(data) is bytes, type(checksum) is int)
+    return Packed(encoding, data, checksum)

@@ -1,0 +1,48 @@
+"""The guides in docs/ whose code is run exactly as it is printed."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def samples(page: str, language: str = "python") -> list[str]:
+    """The code of a page, block by block."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
+
+
+def test_what_the_page_on_testing_shows_is_collected_and_passes(tmp_path: Path) -> None:
+    printed = samples("testing.md")
+    assert len(printed) == 3
+    for number, sample in enumerate(printed):
+        (tmp_path / f"test_sample_{number}.py").write_text(sample, encoding="utf-8")
+    paths = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'adapters')!r}]; "
+    program = paths + "import pytest; sys.exit(pytest.main(['-q', '-p', 'no:cacheprovider', '.']))"
+    run = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stdout + run.stderr
+    passed = re.search(r"^(\d+) passed", run.stdout, re.MULTILINE)
+    assert passed
+    assert int(passed[1]) > 10
+
+
+def test_the_story_that_the_page_on_testing_shows_is_the_one_that_is_told() -> None:
+    [sample, *_] = samples("testing.md")
+    looked = ' if order["answer"] == "yes" else 0'
+    assert looked in sample
+    page: dict[str, Any] = {}
+    exec(sample.replace(looked, ""), page)
+    with pytest.raises(AssertionError) as broken:
+        page["test_orders"]()
+    [story] = samples("testing.md", "text")
+    first, *steps = story.splitlines()
+    assert str(broken.value)[:-3] in first  # of any of the threads
+    told = re.findall(r"^\s*state\.(\w+)\(", "\n".join(broken.value.__notes__), re.MULTILINE)
+    assert told == [*re.findall(r"^state\.(\w+)\(", "\n".join(steps), re.MULTILINE), "teardown"]
