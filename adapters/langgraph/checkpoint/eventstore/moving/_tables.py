@@ -50,9 +50,7 @@ class SaverTables:
         self._saver = saver
         self._dialect = dialect
         self._translated = translated
-        files = ("queries", _FILES[dialect])
-        found = [load_queries(_PACKAGE, dialect, _NO_SCHEMA, file=file) for file in files]
-        self._sql = {name: sql for queries in found for name, sql in queries.items()}
+        self._sql = load_queries(_PACKAGE, dialect, _NO_SCHEMA, "queries", _FILES[dialect])
         self._has_paths = True
 
     @property
