@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from keyword import iskeyword
 
 from eventstore_cli.declaring import Command, command_of
 from eventstore_cli.options import with_shared
@@ -45,12 +46,15 @@ TABLE: Mapping[str, Entry] = {
     "tree": Entry("Look", "branching", "Draw all that has branched from a thread, and what it branched from."),
     "tail": Entry("Look", "following", "Show the last events, and with --follow those to come."),
     "audit": Entry("Look", "auditing", "Show who did what, when: the events of all threads, the last first."),
-    "export": Entry("Look", "auditing", "Write events into a file, as JSON lines or Parquet."),
+    "export": Entry(
+        "Look", "auditing", "Write events into a file, or threads into a database of LangGraph's own savers."
+    ),
     "stalled": Entry("Check", "checking", "List threads that stopped in the middle, and why."),
     "verify": Entry("Check", "checking", "Check that everything is as it was written."),
     "health": Entry("Check", "health", "Tell whether the store is well, and what an operator watches."),
     "stats": Entry("Check", "listing", "Count what the store holds, or a thread."),
     "migrate": Entry("Check", "schema", "Create the tables of a store, or bring them up to date."),
+    "import": Entry("Change", "langgraph", "Bring in threads from a database of LangGraph's own savers."),
     "rollback": Entry("Change", "moving", "Put a thread back to where it was at a checkpoint."),
     "undo": Entry("Change", "moving", "Undo the last rollback or switch of a thread."),
     "switch": Entry("Change", "moving", "Put a thread on another of its branches."),
@@ -65,5 +69,7 @@ TABLE: Mapping[str, Entry] = {
 def load(name: str) -> Command:
     """Import a command of the table."""
     entry = TABLE[name]
-    function = getattr(import_module(f"eventstore_cli.commands.{entry.module}"), name)
+    # `import` is a word of Python's, too.
+    attribute = f"{name}_" if iskeyword(name) else name
+    function = getattr(import_module(f"eventstore_cli.commands.{entry.module}"), attribute)
     return command_of(name, with_shared(function), flexible=entry.flexible)

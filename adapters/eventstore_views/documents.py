@@ -15,6 +15,7 @@ from projections.diffing.plain import plain
 
 if TYPE_CHECKING:
     from eventstore import ChainError, Event, StreamInfo, Verification
+    from langgraph.checkpoint.eventstore.moving import MovingReport
     from langgraph.checkpoint.eventstore.replay.planning import ReplayPlan, Verdict
     from langgraph.checkpoint.eventstore.replay.replayed import Replayed
     from projections import (
@@ -141,6 +142,11 @@ def replay_plan(plan: ReplayPlan) -> dict[str, Any]:
         for task in plan.tasks
     ]
     return {"thread": plan.thread, "checkpoint": plan.checkpoint, "node": plan.node, "tasks": tasks}
+
+
+def moving(report: MovingReport) -> dict[str, Any]:
+    """Return what became of a move of threads."""
+    return {**asdict(report), "ok": report.ok}
 
 
 def replayed(done: Replayed) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class Checkpoints:
         tables: For other projections of this package: the tables.
         finder: Likewise: finds checkpoints, without their values.
         loader: Likewise: reads what checkpoints consist of.
+        snapshots: Likewise: when more is stored than what changed.
     """
 
     def __init__(
@@ -77,8 +78,8 @@ class Checkpoints:
         self.tables = Tables.of(store)
         self.finder = Finder(store, self.tables)
         self.loader = Loader(store, self.tables, self.finder, self._live)
-        self._snapshots = snapshots or SnapshotPolicy()
-        self._saver = Saver(store, self.tables, self.finder, self._live, self._snapshots)
+        self.snapshots = snapshots or SnapshotPolicy()
+        self._saver = Saver(store, self.tables, self.finder, self._live, self.snapshots)
 
     def __repr__(self) -> str:
         return f"Checkpoints({self.store!r})"
@@ -388,4 +389,4 @@ class Checkpoints:
     def _segments(self) -> SegmentRows:
         from projections.checkpoints.segments import SegmentRows
 
-        return SegmentRows(self.store, self.tables, self._snapshots)
+        return SegmentRows(self.store, self.tables, self.snapshots)

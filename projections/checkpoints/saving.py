@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent
+from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head
 from eventstore.recorders import Statement
 from eventstore.writing import Decide
@@ -65,6 +67,24 @@ class Saver:
             self._manifests.put(saved.stream_id, saved.head, saved.manifests)
         for slot, value in saved.values.items():
             self._live.put(slot, value)
+
+    def save_all(
+        self,
+        thread: str,
+        items: Callable[[], Iterable[Prepared]],
+        expected_version: int,
+        metadata: Mapping[str, Any],
+    ) -> None:
+        """See `projections.checkpoints.moving_in.save_all`."""
+
+        def decide(stream_id: int, head: Head) -> Decision:
+            if head.version != expected_version:
+                raise ConflictError(thread, expected_version, head.version)
+            decision = _Batch.decided(self._ground, items(), stream_id, head)
+            # Each by itself: thousands of them are no statement that a server would plan.
+            return replace(decision, then=(), work=partial(_carry_out, decision.then))
+
+        self._store.commit(thread, decide, metadata=metadata)
 
     def discard(self) -> None:
         """Drop what is remembered of running threads. It costs queries, nothing else."""
@@ -189,10 +209,16 @@ class _Batch:
         inherited = manifest.get(channel) if type(value) in TAKEN_APART else None
         if inherited and inherited.written_at and kind_of(value) != WHOLE:
             slot = Slot(self.stream_id, checkpoint.namespace, channel)
-            base = self.values.get(slot) or self._bases.find(checkpoint.thread, slot, inherited.written_at)
-            if base and base.version != inherited.written_at:
-                base = self._bases.find(checkpoint.thread, slot, inherited.written_at)
+            base = self._base(checkpoint.thread, slot, inherited.written_at)
         return new_value(value, channel, prepared.serializer, self._policy, base)
+
+    def _base(self, thread: str, slot: Slot, version: int) -> Value | None:
+        """Return the value of a channel that the event at `version` holds; `None` if nothing is built upon it."""
+        known = self.values.get(slot)
+        if known and known.version == version:
+            return known
+        # Of this batch the last values are kept; what it holds besides is not in the database yet.
+        return self._bases.find(thread, slot, version) if version <= self.head.version else None
 
     def _parent(self, checkpoint: NewCheckpoint) -> Ancestor:
         if checkpoint.parent is None:
@@ -234,6 +260,11 @@ class _Batch:
             closed = any(checkpoint.id in (located.id, located.parent) for located in way)
         if closed:
             raise BadInputError(DESCENDS.format(checkpoint.id, ancestor))
+
+
+def _carry_out(statements: Sequence[Statement], log: OpenLog) -> None:
+    for statement in statements:
+        log.carry_out(statement)
 
 
 def _ahead(checkpoint: str, parent: str | None) -> str:

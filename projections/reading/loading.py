@@ -70,6 +70,20 @@ class Loader:
         contents = Contents(self._store, self._tables, view, [located], chains, live=self._live)
         return saved(view, located, contents, serializer)
 
+    def pending(self, thread: str, namespace: str, checkpoint_id: str) -> list[PendingWrite]:
+        """A checkpoint's pending writes in bytes, with the place of each; none if there is no such checkpoint."""
+
+        def attempt() -> list[PendingWrite]:
+            found = self._finder.find(thread, namespace, checkpoint_id)
+            if found is None:
+                return []
+            view, located = found
+            chains = Chains(self._store, self._tables, view)
+            contents = Contents(self._store, self._tables, view, [located], chains, only=())  # no values
+            return contents.pending(located)
+
+        return again(attempt, self._store, thread)
+
     def list_thread(
         self, thread: str, namespace: str | None, before: str | None, matching: Matching, serializer: Serializer
     ) -> Iterator[SavedCheckpoint]:

@@ -8,8 +8,11 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
+
 from eventstore import BadInputError
 from eventstore_cli import completion
+from eventstore_cli.commands.langgraph import Existing, export_to
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.filtering import Where, where
 from eventstore_cli.metadata import told
@@ -103,7 +106,14 @@ def audit(
 def export(
     session: Session,
     out: Output,
-    file: Annotated[str, Argument(help="The file; -: standard output, as JSON lines.")],
+    file: Annotated[str | None, Argument(help="The file; -: standard output, as JSON lines.")] = None,
+    to_langgraph: Annotated[
+        str | None,
+        Option(metavar="URL", help="Instead: threads, into a database of SqliteSaver or PostgresSaver."),
+    ] = None,
+    existing: Annotated[
+        Existing, Option(help="With --to-langgraph: what becomes of other threads that have the ids there.")
+    ] = Existing.REFUSE,
     format_: Annotated[Format | None, Option("--format", "-f", help="By default as the file's name ends.")] = None,
     thread: ThreadFilter = None,
     prefix: Prefix = None,
@@ -117,15 +127,26 @@ def export(
     newest_first: Annotated[bool, Option("--newest-first", help="The last first.")] = False,
     yes: Yes = False,
 ) -> None:
-    """Write events into a file, as JSON lines or Parquet.
+    """Write events into a file, or threads into a database of LangGraph's own savers.
 
-    It takes constant memory. If the file is there, it asks.
+    A file is JSON lines or Parquet; if it is there, it asks. A database is made if it is not there; LangGraph's own
+    savers go on in it. Each thread is written at once, and then compared; a call that was cut off is made again.
+    --thread and --prefix say which threads. It takes constant memory.
 
     Examples:
       eventstore export audit.jsonl --since 30d
       eventstore export audit.parquet --where tenant=acme
       eventstore export - --thread thread-1 | jq .topic
+      eventstore export --to-langgraph sqlite:///thread-1.db --thread thread-1
     """
+    if to_langgraph is not None:
+        others = (file, format_, run, node, channel, topic, metadata, since, until, newest_first)
+        if any(others):
+            raise BadInputError("--to-langgraph writes threads: say which by --thread or --prefix, and nothing else")
+        export_to(session, out, to_langgraph, thread, prefix, existing, yes=yes)
+        return
+    if file is None:
+        raise click.UsageError("Missing argument 'FILE', or option '--to-langgraph URL'")
     wanted = _filters(thread, prefix, run, node, channel, topic, metadata, since, until, not newest_first)
     form = _format(file, format_)
     if file != "-" and Path(file).exists():

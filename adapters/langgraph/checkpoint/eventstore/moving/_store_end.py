@@ -1,0 +1,174 @@
+"""A store of this package as an end of the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from eventstore import Cause
+from langgraph.checkpoint.eventstore._config import MAX_TASK_BYTES
+from langgraph.checkpoint.eventstore._parts import SaverParts
+from langgraph.checkpoint.eventstore._translation import to_tuple
+from langgraph.checkpoint.eventstore.moving._as_stored import carrying
+from langgraph.checkpoint.eventstore.moving._contents import Content, Job, Place, Write
+from projections import (
+    NewCheckpoint,
+    NewWrites,
+    Prepared,
+    SavedCheckpoint,
+    checkpoint_ids,
+    prepare_checkpoint,
+    prepare_writes,
+)
+from projections.checkpoints.moving_in import save_all
+from projections.pregel import OF_A_CHECKPOINT, SENDS, Packets, node_of, sent_to
+from projections.records import TOPICS
+
+_PAGE = 500
+# What has a field of its own.
+_FIELDS = frozenset({"v", "id", "ts", "channel_values", "channel_versions", "versions_seen", "updated_channels"})
+
+
+class StoreEnd:
+    """The threads of a store.
+
+    Args:
+        saver: A saver on it.
+        cause: Who moves something, and why.
+    """
+
+    def __init__(self, saver: SaverParts, cause: Cause) -> None:
+        # Of a file it says besides how much it holds.
+        self.name = str(saver.store.recorder).partition(", ")[0]
+        self._store = saver.store
+        self._checkpoints = saver.checkpoints
+        self._serde = carrying(saver.serde)
+        self._cause = cause
+
+    def threads(self, prefix: str) -> Iterator[str]:
+        """See `Source`. The log may hold other streams."""
+        cursor: str | None = None
+        while True:
+            page = self._store.streams(prefix=prefix, limit=_PAGE, cursor=cursor)
+            yield from (each.name for each in page.streams if self._is_thread(each.name))
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def number(self) -> int:
+        """See `Source`."""
+        return sum(len(self.keys(thread)) for thread in self.threads(""))
+
+    def places(self, thread: str) -> list[Place]:
+        """See `Source`."""
+        finder = self._checkpoints.finder
+        view = finder.view(thread)
+        found = finder.of_thread(view, None, None) if view else ()
+        return [Place(each.namespace, each.id, each.parent) for each in found]
+
+    def keys(self, thread: str) -> set[tuple[str, str]]:
+        """See `Source`."""
+        if self._checkpoints.finder.view(thread) is None:
+            return set()
+        return {(each.namespace, each.id) for each in checkpoint_ids(self._checkpoints, thread) if each.shown}
+
+    def read(self, thread: str, place: Place) -> Content | None:
+        """See `Source`."""
+        saved = self._checkpoints.get(thread, self._serde, namespace=place.namespace, checkpoint=place.id)
+        return None if saved is None else self._content(saved)
+
+    def each(self, thread: str) -> Iterator[Content]:
+        """See `Source`. What its checkpoints have in common is read once."""
+        return map(self._content, self._checkpoints.list(self._serde, thread=thread))
+
+    def bytes(self) -> int | None:
+        """See `Source`."""
+        return self._store.log.bytes_on_disk()
+
+    def version(self, thread: str) -> int:
+        """See `Target`."""
+        head = self._store.head(thread)
+        return head.version if head else 0
+
+    def write(self, thread: str, jobs: Callable[[], Iterable[Job]], version: int, origin: str) -> None:
+        """See `Target`."""
+        described: dict[str, Any] = {}
+        if not version:
+            first = next(iter(jobs()), None)
+            if first is None:  # all of it is gone since
+                return
+            described = {
+                **{key: value for key, value in first.content.metadata.items() if key not in OF_A_CHECKPOINT},
+                **{f"imported_{key}": value for key, value in self._cause.metadata.items()},
+                "imported_from": origin,
+            }
+
+        def items() -> Iterator[Prepared]:
+            for job in jobs():
+                yield from _prepared(thread, job, self._serde)
+
+        save_all(self._checkpoints, thread, items, expected_version=version, metadata=described)
+
+    def delete(self, thread: str) -> None:
+        """See `Target`."""
+        self._checkpoints.delete(thread, cause=self._cause)
+
+    def _content(self, saved: SavedCheckpoint) -> Content:
+        place = Place(saved.namespace, saved.id, saved.parent)
+        found = to_tuple(saved)
+        stand = self._checkpoints.loader.pending(saved.thread, *place.key) if saved.pending else ()
+        writes = [
+            Write(each.task, each.path, each.write.slot, each.write.channel, value)
+            for each, (_, _, value) in zip(stand, saved.pending, strict=True)
+        ]
+        return Content(place, dict(found.checkpoint), dict(saved.metadata), writes)
+
+    def _is_thread(self, stream: str) -> bool:
+        return all(event.topic in TOPICS for event in self._store.read(stream, limit=1))
+
+
+def _prepared(thread: str, job: Job, serde: Any) -> Iterator[Prepared]:
+    """Return what is saved of a checkpoint: itself, and then what was written to it, task by task."""
+    content = job.content
+    if job.itself:
+        yield prepare_checkpoint(_checkpoint(thread, job), serde)
+    packets = sent_to(content.values.get(SENDS))
+    by_task: dict[tuple[str, str], list[Write]] = {}
+    for write in content.writes:
+        by_task.setdefault((write.task, write.path), []).append(write)
+    for (task, path), writes in by_task.items():
+        yield prepare_writes(_writes(thread, content.place, task, path, writes, packets), serde)
+
+
+def _checkpoint(thread: str, job: Job) -> NewCheckpoint:
+    content, place = job.content, job.content.place
+    checkpoint, run = content.checkpoint, content.metadata.get("run_id")
+    versions: Mapping[str, Any] = checkpoint["channel_versions"]
+    return NewCheckpoint(
+        thread=thread,
+        namespace=place.namespace,
+        id=place.id,
+        parent=place.parent,
+        format=checkpoint["v"],
+        ts=checkpoint["ts"],
+        channel_versions=versions,
+        new_versions={channel: version for channel, version in versions.items() if channel in job.changed},
+        values=dict(content.values),
+        versions_seen=checkpoint["versions_seen"],
+        updated_channels=checkpoint.get("updated_channels"),
+        extras={key: value for key, value in checkpoint.items() if key not in _FIELDS},
+        metadata=dict(content.metadata),
+        run=run if isinstance(run, str) and 0 < len(run.encode()) <= MAX_TASK_BYTES else None,
+    )
+
+
+def _writes(thread: str, place: Place, task: str, path: str, writes: Iterable[Write], packets: Packets) -> NewWrites:
+    return NewWrites(
+        thread=thread,
+        namespace=place.namespace,
+        checkpoint=place.id,
+        task=task,
+        task_path=path,
+        writes=[(write.channel, write.slot, write.value) for write in writes],
+        node=node_of(path, packets),
+    )

@@ -1,0 +1,68 @@
+"""The outcome of a move, thread by thread and in all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["moved", "up to date", "skipped", "different", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class MovedThread:
+    """A thread after a move.
+
+    Attributes:
+        thread: Its id.
+        outcome: `"moved"`: something was written, and all of the thread is the same at both ends now. `"up to date"`:
+            it was before. `"skipped"`: another thread has its id, and was left alone. `"different"`: something reads
+            differently at the two ends. `"failed"`: nothing was written, for the reason in `error`.
+        checkpoints: How many checkpoints were written.
+        compared: How many are the same at both ends.
+        differences: What differs, in words: the checkpoint, and what of it.
+        error: Why it failed.
+    """
+
+    thread: str
+    outcome: Outcome
+    checkpoints: int = 0
+    compared: int = 0
+    differences: tuple[str, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MovingReport:
+    """A move of threads.
+
+    Attributes:
+        source: Where they came from.
+        target: Where they went.
+        moved: How many threads were moved, or had something new.
+        up_to_date: How many were there already, the same.
+        skipped: How many were left alone, since another thread has their id.
+        checkpoints: How many checkpoints were written.
+        compared: How many checkpoints were read at both ends and are the same: parent, metadata, versions, the value of
+            each channel, and pending writes.
+        source_bytes: How many bytes the source takes, if that can be told.
+        bytes_before: How many the target took before.
+        bytes_after: How many it takes now.
+        problems: The threads that were skipped, differ, or failed.
+    """
+
+    source: str
+    target: str
+    moved: int
+    up_to_date: int
+    skipped: int
+    checkpoints: int
+    compared: int
+    source_bytes: int | None
+    bytes_before: int | None
+    bytes_after: int | None
+    problems: tuple[MovedThread, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """True if all threads that were to be moved are the same at both ends."""
+        return not any(each.outcome in ("different", "failed") for each in self.problems)

@@ -1,0 +1,4 @@
+-- name: places_of_writes_without_paths
+-- Until langgraph-checkpoint-sqlite 3.1.2 there was no task_path.
+SELECT task_id, '' AS task_path, idx, channel FROM writes
+WHERE thread_id = :thread AND checkpoint_ns = :namespace AND checkpoint_id = :checkpoint;
