@@ -28,8 +28,6 @@ T = TypeVar("T")
 PAGE = 50
 # Of how many threads a listing of all of them remembers what they show. Discarding one costs a query.
 _VIEWS = 1_000
-
-
 # The keys that forks are described by, and those of who did something.
 _OF_A_FORK = frozenset({"forked_from", "copied_from", "replayed_from", "name", "reason", "by", "via"})
 

@@ -70,6 +70,7 @@ def test_its_commands_do_what_it_says(folder: Path, pg_server: str) -> None:
 
 
 def test_its_python_runs(folder: Path) -> None:
-    [sample] = blocks("python")
-    exec(sample, {})
+    on_demand, in_and_out = blocks("python")
+    exec(on_demand, {})
+    exec(in_and_out, {})
     assert threads_of(folder / "back.db") == ["done"]
