@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import Literal, TypeVar
 
@@ -132,6 +133,7 @@ class Faulty(Relay):
         self.happened = False
         self._fault = fault
         self._at = at
+        self._lock = threading.Lock()
 
     @property
     def dead(self) -> bool:
@@ -140,21 +142,14 @@ class Faulty(Relay):
 
     def append(self, *appends: Append) -> bool:
         """See `Recorder.append`."""
-        self._live()
-        self.appends += 1
-        if self.happened or self.appends <= self._at:
-            return super().append(*appends)
-        self.happened = True
-        if self._fault == "unavailable":
-            raise UnavailableError("the database refuses this append: Faulty says so")
-        if self._fault == "killed before":
-            raise Killed
-        stored = super().append(*appends)
-        if self._fault == "killed after":
-            raise Killed
-        if not stored:
-            return False
-        raise ConnectionLostError("the connection broke before the append was acknowledged: Faulty says so")
+        # One after the other: nothing that was under way beside it comes out after the end of a process.
+        with self._lock:
+            self._live()
+            self.appends += 1
+            if self.happened or self.appends <= self._at:
+                return super().append(*appends)
+            self.happened = True
+            return self._go_wrong(appends)
 
     def read(self, sql: str, params: Params) -> Rows:
         """See `Recorder.read`."""
@@ -165,6 +160,18 @@ class Faulty(Relay):
         """See `Recorder.write`."""
         self._live()
         return super().write(work, repeatable=repeatable)
+
+    def _go_wrong(self, appends: Sequence[Append]) -> bool:
+        if self._fault == "unavailable":
+            raise UnavailableError("the database refuses this append: Faulty says so")
+        if self._fault == "killed before":
+            raise Killed
+        stored = super().append(*appends)
+        if self._fault == "killed after":
+            raise Killed
+        if not stored:
+            return False
+        raise ConnectionLostError("the connection broke before the append was acknowledged: Faulty says so")
 
     def _live(self) -> None:
         if self.dead:
