@@ -59,6 +59,7 @@ def exit_of(error: Exception) -> Exit:
         (errors.NotAStoreError, Exit.SCHEMA),
         (errors.StorageError, Exit.UNAVAILABLE),
         (errors.StoreClosedError, Exit.UNAVAILABLE),
+        (errors.RecordedFailureError, Exit.UNAVAILABLE),
         (errors.CorruptionError, Exit.DAMAGED),
         (errors.TypeNotAllowedError, Exit.DAMAGED),
         (OSError, Exit.UNAVAILABLE),

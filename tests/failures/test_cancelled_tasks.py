@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -147,18 +148,27 @@ async def test_a_task_that_is_cancelled_before_a_thread_was_free_for_it_does_not
     saver = make_saver(pool_size=1)
     save(saver, 1, thread="first")
     # One thread, kept busy by the first; the others have not begun when they are cancelled.
-    busy = asyncio.create_task(aput(saver, 1, "busy"))
+    begun, let_go = threading.Event(), threading.Event()
+
+    def be_busy() -> None:
+        begun.set()
+        assert let_go.wait(60)
+
+    busy = asyncio.create_task(saver.workers.run(be_busy))
+    while not begun.is_set():
+        await asyncio.sleep(0)
     waiting = [asyncio.create_task(aput(saver, number, "waiting")) for number in range(1, 50)]
     await asyncio.sleep(0)
     for task in waiting:
         task.cancel()
-    await busy
     outcomes = await asyncio.gather(*waiting, return_exceptions=True)
-    assert sum(outcome is None for outcome in outcomes) <= 1
+    let_go.set()
+    await busy
+    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
     await saver.store.aclose()
     saver = make_saver()
-    assert len(numbers(saver, "waiting")) <= 1
-    assert numbers(saver, "busy") == [1]
+    assert not numbers(saver, "waiting")
+    assert numbers(saver, "first") == [1]
 
 
 async def test_an_async_listing_that_is_left_half_way_leaves_nothing_behind(saver: EventStoreSaver) -> None:
