@@ -55,7 +55,9 @@ TABLE: Mapping[str, Entry] = {
     "stats": Entry("Check", "listing", "Count what the store holds, or a thread."),
     "migrate": Entry("Check", "schema", "Create the tables of a store, or bring them up to date."),
     "import": Entry("Change", "langgraph", "Bring in threads from a database of LangGraph's own savers."),
-    "rollback": Entry("Change", "moving", "Put a thread back to where it was at a checkpoint."),
+    "rollback": Entry(
+        "Change", "moving", "Put a thread back to where it was at a checkpoint, or before a message or a turn."
+    ),
     "undo": Entry("Change", "moving", "Undo the last rollback or switch of a thread."),
     "switch": Entry("Change", "moving", "Put a thread on another of its branches."),
     "fork": Entry("Change", "branching", "Begin a new thread with the past of another one."),

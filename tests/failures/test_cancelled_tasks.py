@@ -155,8 +155,7 @@ async def test_a_task_that_is_cancelled_before_a_thread_was_free_for_it_does_not
         assert let_go.wait(60)
 
     busy = asyncio.create_task(saver.workers.run(be_busy))
-    while not begun.is_set():
-        await asyncio.sleep(0)
+    assert await asyncio.to_thread(begun.wait, 60)
     waiting = [asyncio.create_task(aput(saver, number, "waiting")) for number in range(1, 50)]
     await asyncio.sleep(0)
     for task in waiting:
