@@ -282,7 +282,7 @@ class Branches(Companion):
             ConflictError: A fork shares the branch, which no fork would lose by this; nothing was deleted.
         """
         if checkpoint is None:
-            if self.checkpoints.finder.head(thread) is None:
+            if self.store.head(thread) is None:
                 raise NotFoundError(f"there is no thread {thread!r}")
             return self.checkpoints.delete(thread, cause=caused(cause, reason))
         family = again(lambda: self._family(thread, ""), self.store, thread)

@@ -201,7 +201,7 @@ class Mover:
     ) -> Moved:
         """Append a move that was decided on the thread's head, unless the thread moves on meanwhile."""
         # The head before the view: whatever comes in between is noticed at the append.
-        seen = self._finder.head(thread)
+        seen = self._store.head(thread)
         view = self._finder.view(thread)
         if seen is None or view is None:
             raise NotFoundError(f"there is no thread {thread!r}")

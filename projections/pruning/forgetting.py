@@ -99,7 +99,7 @@ class Forgetter:
         self, thread: str, topic: str, cause: Cause | None, plan: _PlanFunction, *, dry_run: bool = False
     ) -> PruneReport:
         """Carry out a plan, which is made on the thread's head and made anew if the thread moves on."""
-        if self._finder.head(thread) is None:
+        if self._store.head(thread) is None:
             return PruneReport()
 
         def decide(stream_id: int, head: Head) -> Decision:
@@ -137,7 +137,7 @@ class Forgetter:
 
     def _report_of_delete(self, thread: str) -> PruneReport | None:
         view = self._finder.view(thread)
-        if view is None or self._finder.head(thread) is None:
+        if view is None or self._store.head(thread) is None:
             return None
         return self._planner.all_of(view, self._store.log.pinned_upto(view.stream_id))
 

@@ -13,7 +13,6 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from eventstore import BadInputError, CorruptionError, CycleError, EventStore
-from eventstore.events import Head
 from projections.reading.located import Located, located_of
 from projections.reading.view import View, lineage_of, sources_at, stored, view_at, view_of
 from projections.records import THREAD_PROMOTED
@@ -28,6 +27,8 @@ T = TypeVar("T")
 PAGE = 50
 # Of how many threads a listing of all of them remembers what they show. Discarding one costs a query.
 _VIEWS = 1_000
+
+
 # The keys that forks are described by, and those of who did something.
 _OF_A_FORK = frozenset({"forked_from", "copied_from", "replayed_from", "name", "reason", "by", "via"})
 
@@ -35,29 +36,15 @@ _Waiting = tuple[tuple[str, str], Located | None, Iterator[Located] | None]
 
 
 class Finder:
-    """Finds the checkpoints of one store.
-
-    Attributes:
-        arrivals: Brings a thread in that is not here yet, if there is a place where it is; `None`: there is none. It
-            gets the thread's id, and returns whether to look again. What is saved to a thread has to wait for it
-            beforehand: while the thread's stream is being written, nothing can come in.
-    """
+    """Finds the checkpoints of one store."""
 
     def __init__(self, store: EventStore, tables: Tables) -> None:
         self._store = store
         self._tables = tables
-        self.arrivals: Callable[[str], bool] | None = None
 
     def view(self, thread: str) -> View | None:
         """Return the view of a thread, or `None` if there is no such thread."""
-        found = view_of(self._tables, thread)
-        is_here = found is not None and found.head > 0
-        return view_of(self._tables, thread) if self._arrives(thread, is_here=is_here) else found
-
-    def head(self, thread: str) -> Head | None:
-        """Return the head of a thread's stream, or `None` if there is no such thread."""
-        found = self._store.head(thread)
-        return self._store.head(thread) if self._arrives(thread, is_here=found is not None) else found
+        return view_of(self._tables, thread)
 
     def find(self, thread: str, namespace: str, checkpoint_id: str | None) -> tuple[View, Located] | None:
         """Return a checkpoint, or the latest of a namespace, with the view of its thread: `view` and `locate` in one.
@@ -65,8 +52,6 @@ class Finder:
         It is one query, unless the thread goes on from other branches, and does not have the checkpoint on its own.
         """
         found = view_at(self._tables, thread, namespace, checkpoint_id)
-        if self._arrives(thread, is_here=found is not None and found[0].head > 0):
-            found = view_at(self._tables, thread, namespace, checkpoint_id)
         if found is None:
             return None
         view, row = found
@@ -100,13 +85,6 @@ class Finder:
         view = replace(view, sources=sources_at(self._store, self._tables, view, since))
         located = self.locate(view, namespace, None)
         return (view, located) if located and located.version <= version else None
-
-    def _arrives(self, thread: str, *, is_here: bool) -> bool:
-        """Bring a thread in that is not here; return whether to look again.
-
-        One whose stream has no events is not here: it is about to be written.
-        """
-        return not is_here and self.arrivals is not None and self.arrivals(thread)
 
     def _recorded_at(self, view: View, version: int) -> int:
         found = stored(self._store, view, [version])

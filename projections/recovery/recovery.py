@@ -149,7 +149,7 @@ class Recovery(Companion):
         tell = progress or (lambda _: None)
         found: set[tuple[Damage, int, str | None]] | None = None
         for _ in range(_ATTEMPTS):
-            head = self.checkpoints.finder.head(thread)
+            head = self.store.head(thread)
             view = self.checkpoints.finder.view(thread)
             if head is None or view is None:
                 raise NotFoundError(f"there is no thread {thread!r} to check")

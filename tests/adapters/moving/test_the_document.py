@@ -70,7 +70,6 @@ def test_its_commands_do_what_it_says(folder: Path, pg_server: str) -> None:
 
 
 def test_its_python_runs(folder: Path) -> None:
-    on_demand, in_and_out = blocks("python")
-    exec(on_demand, {})
-    exec(in_and_out, {})
+    [sample] = blocks("python")
+    exec(sample, {})
     assert threads_of(folder / "back.db") == ["done"]

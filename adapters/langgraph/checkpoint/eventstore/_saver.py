@@ -299,8 +299,6 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         now = as_of_now(checkpoint)
         began = self._branches_read.of(configurable)
         new = to_new_checkpoint(config, configurable, now, metadata, new_versions, began)
-        if self.checkpoints.finder.arrivals:
-            self.checkpoints.finder.arrivals(new.thread)
         if SENDS in new.values:
             self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
@@ -326,8 +324,6 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         new = to_new_writes(config, configurable, writes, task_id, task_path, self._nodes, began)
         if not new.writes:
             return
-        if self.checkpoints.finder.arrivals:
-            self.checkpoints.finder.arrivals(new.thread)
         if self._turns:
             self._turns.save_writes(new, self.serde, self._run(config), _config.callers(config))
         else:

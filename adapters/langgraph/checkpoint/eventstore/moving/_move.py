@@ -97,14 +97,6 @@ class Move:
             problems=tuple(problems),
         )
 
-    def one(self, thread: str) -> MovedThread:
-        """Move one thread.
-
-        Raises:
-            EventStoreError: It cannot be moved.
-        """
-        return self._thread(thread)
-
     def _refuse(self, threads: Iterable[str]) -> None:
         others = [thread for thread in threads if self._is_another(thread)]
         if others:

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from langgraph.checkpoint.serde.base import SerializerProtocol
-
 from eventstore import Cause
 from langgraph.checkpoint.eventstore._config import MAX_TASK_BYTES
+from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._translation import to_tuple
 from langgraph.checkpoint.eventstore.moving._as_stored import carrying
 from langgraph.checkpoint.eventstore.moving._contents import Content, Job, Place, Write
 from projections import (
-    Checkpoints,
     NewCheckpoint,
     NewWrites,
     Prepared,
@@ -35,17 +33,16 @@ class StoreEnd:
     """The threads of a store.
 
     Args:
-        checkpoints: Its checkpoints.
-        serde: The serializer of a saver on it.
+        saver: A saver on it.
         cause: Who moves something, and why.
     """
 
-    def __init__(self, checkpoints: Checkpoints, serde: SerializerProtocol, cause: Cause) -> None:
+    def __init__(self, saver: SaverParts, cause: Cause) -> None:
         # Of a file it says besides how much it holds.
-        self.name = str(checkpoints.store.recorder).partition(", ")[0]
-        self._store = checkpoints.store
-        self._checkpoints = checkpoints
-        self._serde = carrying(serde)
+        self.name = str(saver.store.recorder).partition(", ")[0]
+        self._store = saver.store
+        self._checkpoints = saver.checkpoints
+        self._serde = carrying(saver.serde)
         self._cause = cause
 
     def threads(self, prefix: str) -> Iterator[str]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from langgraph.checkpoint.memory import InMemorySaver
@@ -16,13 +15,11 @@ from eventstore.workers import Workers, twin
 from langgraph.checkpoint.eventstore._arguments import cause_of
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._serde import typed
-from langgraph.checkpoint.eventstore.moving._arrivals import Arrivals
 from langgraph.checkpoint.eventstore.moving._contents import Source
 from langgraph.checkpoint.eventstore.moving._move import Existing, Move, Progress
 from langgraph.checkpoint.eventstore.moving._opening import Origin, source_of, target_of
 from langgraph.checkpoint.eventstore.moving._store_end import StoreEnd
 from langgraph.checkpoint.eventstore.moving.report import MovingReport
-from projections import Checkpoints
 from projections.reading.absent import check_all_there
 
 
@@ -90,7 +87,7 @@ class Moving:
         check_truth("allow_pickle", allow_pickle)
         cause = cause_of(by)
         with source_of(source, serde and typed(serde), pickled=allow_pickle) as origin:
-            target = StoreEnd(self._saver.checkpoints, self._saver.serde, cause)
+            target = StoreEnd(self._saver, cause)
             named, chosen = _named(origin, threads, prefix), threads is not None or bool(prefix)
             return Move(origin, target, existing, progress or _silent).run(named, chosen=chosen)
 
@@ -126,53 +123,9 @@ class Moving:
         """
         _check(url, (str, os.PathLike), threads, prefix, existing)
         with target_of(url, serde and typed(serde)) as target:
-            source = StoreEnd(self._saver.checkpoints, self._saver.serde, Cause())
+            source = StoreEnd(self._saver, Cause())
             named, chosen = _named(source, threads, prefix), threads is not None or bool(prefix)
             return Move(source, target, existing, progress or _silent).run(named, chosen=chosen)
-
-    @contextmanager
-    def on_demand(
-        self,
-        source: Origin,
-        *,
-        serde: SerializerProtocol | None = None,
-        allow_pickle: bool = False,
-        by: Mapping[str, Any] | None = None,
-    ) -> Iterator[None]:
-        """Let each thread of an old database come in when the saver is first asked for it, as long as the block lasts.
-
-            with Moving(saver).on_demand("sqlite:///old.db"):
-                graph.invoke(inputs, {"configurable": {"thread_id": "an old thread"}})
-
-        So an application changes over without a pause: it reads its old threads as it goes, and writes here only. A
-        thread that is here, or was deleted here, is not looked for. Listings of all threads show those that are here:
-        `import_from` brings in the others at any time.
-
-        Args:
-            source: See `import_from`. Its database is open until the block ends, and is only read.
-            serde: See `import_from`.
-            allow_pickle: See `import_from`.
-            by: See `import_from`.
-
-        Raises:
-            BadInputError: The saver is in such a block already.
-            NotAStoreError: The database is another program's.
-            SchemaError: It is of another version of the saver than is installed, or half migrated.
-            UnavailableError: There is no such database, or the package of the saver is not installed.
-        """
-        _check(source, (str, os.PathLike, InMemorySaver), None, "", "refuse")
-        check_truth("allow_pickle", allow_pickle)
-        finder, cause = self._saver.checkpoints.finder, cause_of(by)
-        if finder.arrivals is not None:
-            raise BadInputError("threads come to this saver on demand already: let the other block end first")
-        with source_of(source, serde and typed(serde), pickled=allow_pickle) as origin:
-            # With checkpoints of its own, since what it looks for does not come in by looking.
-            checkpoints = Checkpoints(self._saver.store, migrate=False, cache_bytes=0)
-            finder.arrivals = Arrivals(origin, StoreEnd(checkpoints, self._saver.serde, cause), self._saver.store)
-            try:
-                yield
-            finally:
-                finder.arrivals = None
 
     aimport_from = twin(import_from)
     aexport_to = twin(export_to)
