@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 
-# What connection strings begin with. There are more keywords, but a path may begin with any word.
-_BEGINS = re.compile(
-    r"\s*(host|hostaddr|port|dbname|user|password|passfile|service|servicefile|sslmode|options|connect_timeout|"
+# What tells a connection string. There are more keywords, but a path may hold any word.
+_TELLS = re.compile(
+    r"(?:^|\s)(host|hostaddr|port|dbname|user|password|passfile|service|servicefile|sslmode|options|connect_timeout|"
     r"application_name|target_session_attrs)\s*="
 )
 _PAIR = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^'\\\s]|\\.)(?:[^\\\s]|\\.)*|(?=\s|$))", re.DOTALL)
@@ -17,8 +17,8 @@ _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
 def is_dsn(text: str) -> bool:
-    """Return whether a text begins as a connection string does."""
-    return _BEGINS.match(text) is not None
+    """Return whether a text is, or was meant as, a connection string: as a path it would show a password."""
+    return _TELLS.search(text) is not None and re.match(r"\s*\w+\s*=", text) is not None
 
 
 def read(text: str) -> dict[str, str] | None:
@@ -42,4 +42,7 @@ def shown(text: str) -> str:
     host = values.get("host") or values.get("hostaddr", "")
     port = f":{values['port']}" if "port" in values else ""
     service = f"?service={values['service']}" if "service" in values else ""
-    return f"postgresql://{user}{host}{port}/{values.get('dbname', '')}{service}"
+    database = values.get("dbname", "")
+    if re.search(r"://|[=@]", database):  # libpq takes a whole connection string there, with a password
+        database = "…"
+    return f"postgresql://{user}{host}{port}/{database}{service}"

@@ -47,6 +47,10 @@ class LogReader:
         """Return the number of the stream that has a name now, or `None`."""
         return self._tables.streams.id_of(name)
 
+    def was_closed(self, name: str) -> bool:
+        """Return whether a stream of that name was closed: there may be a new one since."""
+        return self._tables.streams.was_closed(name)
+
     def stream(self, stream_id: int) -> StreamRow | None:
         """Return a stream, closed or not, or `None` if there is none of that number."""
         return self._tables.streams.by_id(stream_id)

@@ -75,7 +75,7 @@ class Branches(Companion):
         source: str,
         target: str,
         *,
-        at: str | Before | None = None,
+        at: Before | str | None = None,
         namespace: str | None = None,
         name: str | None = None,
         reason: str | None = None,
@@ -295,7 +295,7 @@ class Branches(Companion):
             raise BadInputError(f"thread {thread!r} is on that branch: switch to another one first")
         return self.checkpoints.delete_branch(thread, doomed, cause=caused(cause, reason))
 
-    def _namespace(self, thread: str, checkpoint: str | Before | None, given: str | None) -> str:
+    def _namespace(self, thread: str, checkpoint: Before | str | None, given: str | None) -> str:
         return self.checkpoints.finder.namespace_of(thread, checkpoint) if given is None else given
 
     def _family(self, thread: str, namespace: str) -> Family:

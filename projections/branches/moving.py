@@ -47,7 +47,7 @@ class Target:
         back: The number of checkpoints to go back from the latest, on that path.
     """
 
-    checkpoint: str | Before | None = None
+    checkpoint: Before | str | None = None
     step: int | None = None
     time: datetime | None = None
     back: int | None = None
@@ -154,7 +154,7 @@ class Mover:
 
         return self._move(thread, ROLLBACK_UNDONE, find, cause, expected_version)
 
-    def named(self, view: View, namespace: str, checkpoint: str | Before) -> str:
+    def named(self, view: View, namespace: str, checkpoint: Before | str) -> str:
         """The id of a checkpoint that may be named by what came after it.
 
         Raises:
@@ -170,7 +170,7 @@ class Mover:
         """
         return self._points.of(*self._find(view, namespace, checkpoint))
 
-    def at(self, view: View, namespace: str, checkpoint: str | Before) -> tuple[View, Located]:
+    def at(self, view: View, namespace: str, checkpoint: Before | str) -> tuple[View, Located]:
         """A checkpoint, also an unreachable one, in what a fork would show that was made there.
 
         Raises:

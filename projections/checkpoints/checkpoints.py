@@ -13,6 +13,7 @@ from eventstore.arguments import check_callable, check_kind, checked, checks_its
 from eventstore.events import Appended
 from eventstore.recorders import Session
 from eventstore.workers import Workers, twin
+from projections.before import Before
 from projections.causes import caused
 from projections.checkpoints.options import CACHE_BYTES, check_options
 from projections.checkpoints.preparing import Prepared, check_prepared, prepare_checkpoint, prepare_writes
@@ -30,7 +31,6 @@ from projections.values.serializer import Serializer
 # Savers of programs that only go on start without what moves, forgets and rebuilds.
 # ruff: noqa: PLC0415
 if TYPE_CHECKING:
-    from projections.before import Before
     from projections.branches.moving import Mover
     from projections.checkpoints.segments import SegmentRows
     from projections.outcomes import Moved, PruneReport
@@ -202,7 +202,7 @@ class Checkpoints:
         self,
         thread: str,
         *,
-        to: str | Before | None = None,
+        to: Before | str | None = None,
         step: int | None = None,
         time: datetime | None = None,
         back: int | None = None,

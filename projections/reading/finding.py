@@ -150,7 +150,7 @@ class Finder:
                 best = row
         return best
 
-    def namespace_of(self, thread: str, checkpoint_id: str | Before | None) -> str:
+    def namespace_of(self, thread: str, checkpoint_id: Before | str | None) -> str:
         """The namespace of a checkpoint that is named by its id alone, also of an unreachable one.
 
         Ids are made to be unique. If they are not, that of the outermost graph is meant; so it is without an id.

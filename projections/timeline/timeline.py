@@ -145,7 +145,7 @@ class Timeline(Companion):
     def at(
         self,
         thread: str,
-        time: datetime | str | Before,
+        time: Before | datetime | str,
         serializer: Serializer,
         *,
         namespace: str | None = None,
@@ -166,7 +166,7 @@ class Timeline(Companion):
         Raises:
             NotFoundError: There is no such checkpoint.
         """
-        if isinstance(time, str | Before):
+        if isinstance(time, Before | str):
             checkpoint = time
             named = self._namespace(thread, checkpoint, namespace)
             return again(
@@ -318,12 +318,12 @@ class Timeline(Companion):
             check_all_there("thread", [each for each in dict.fromkeys(threads) if self._finder.view(each) is None])
         return threads
 
-    def _namespace(self, thread: str, checkpoint: str | Before | None, given: str | None) -> str:
+    def _namespace(self, thread: str, checkpoint: Before | str | None, given: str | None) -> str:
         """The namespace of a checkpoint: the one that was given, or else the one that its id is of."""
         _checked([thread], given, checkpoint if isinstance(checkpoint, str) else None)
         return self._finder.namespace_of(thread, checkpoint) if given is None else given
 
-    def _standing_at(self, thread: str, namespace: str, checkpoint: str | Before) -> tuple[View, Located]:
+    def _standing_at(self, thread: str, namespace: str, checkpoint: Before | str) -> tuple[View, Located]:
         """A checkpoint as a thread stands there that is put back to it, or forked there.
 
         Its tasks run again: nothing is pending, unless one asked; then what was there when it first did.

@@ -55,8 +55,12 @@ class Guest(Connection):
     def arrive(self) -> None:
         """Begin a turn: what the server says meanwhile is not for the other's ears."""
         self._hosts_handler, self.pgconn.notice_handler = self.pgconn.notice_handler, None
-        if self.isolation:
-            self.execute(_SET_ISOLATION, {"isolation": _ISOLATION})
+        try:
+            if self.isolation:
+                self.execute(_SET_ISOLATION, {"isolation": _ISOLATION})
+        except BaseException:
+            self.pgconn.notice_handler = self._hosts_handler
+            raise
 
     def leave(self) -> None:
         """End a turn, and leave everything as it was."""

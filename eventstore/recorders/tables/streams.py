@@ -148,6 +148,10 @@ class StreamsTable(Table):
         rows = self._run("stream_by_name", {"name": name})
         return int(rows[0][0]) if rows else None
 
+    def was_closed(self, name: str) -> bool:
+        """Return whether a stream of that name was closed."""
+        return bool(self._run("closed_stream_by_name", {"name": name}))
+
     def by_id(self, stream_id: int) -> StreamRow | None:
         """Return a stream, closed or not, or `None` if there is none of that number."""
         rows = self._run("stream_by_id", {"stream_id": stream_id})

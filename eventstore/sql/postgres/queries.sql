@@ -1,6 +1,9 @@
 -- name: stream_by_name
 SELECT stream_id FROM {schema}.streams WHERE name = :name AND NOT closed;
 
+-- name: closed_stream_by_name
+SELECT stream_id FROM {schema}.streams WHERE name = :name AND closed LIMIT 1;
+
 -- name: create_stream
 INSERT INTO {schema}.streams (name, parent_id, parent_version, created_at, metadata)
 VALUES (:name, :parent_id, :parent_version, :created_at, :metadata::jsonb)

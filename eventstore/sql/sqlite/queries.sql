@@ -1,6 +1,9 @@
 -- name: stream_by_name
 SELECT stream_id FROM streams WHERE name = :name AND closed = 0;
 
+-- name: closed_stream_by_name
+SELECT stream_id FROM streams WHERE name = :name AND closed = 1 LIMIT 1;
+
 -- name: create_stream
 INSERT INTO streams (name, parent_id, parent_version, created_at, metadata)
 VALUES (:name, :parent_id, :parent_version, :created_at, :metadata)

@@ -154,6 +154,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "undo": [[THREAD, "--yes"], [hostile("no thread"), "--yes"]],
     "switch": [[THREAD, IDS[3], "--yes"]],
     "audit": [[], ["--thread", THREAD, "--oldest-first"], ["--where", hostile("nothing")]],
+    "import": [[hostile("no database")], [f"sqlite:///{hostile('no database')}"]],
     "export": [["-"], ["-", "--where", hostile("nothing")]],
     "stalled": [[], ["--count"], ["--why", hostile("reason")], [hostile("th")], ["--older-than", hostile("duration")]],
     "verify": [[], [THREAD], [hostile("no thread")]],

@@ -426,3 +426,49 @@ def test_what_is_refused_midway_leaves_the_thread_out_of_their_database(
     assert threads_of(tmp_path / "new.db") == ["a"]
     report = Moving(in_a_file).export_to(tmp_path / "new.db")
     assert (report.moved, report.up_to_date) == (1, 1)
+
+
+def test_a_thread_is_not_deleted_for_one_that_cannot_be_stored(from_sqlite: Stock, in_a_file: EventStoreSaver) -> None:
+    says(from_sqlite.saver, "a")
+    says(in_a_file, "a")
+    state = from_sqlite.saver.get_tuple(config("a"))
+    state.checkpoint["channel_values"]["more"] = range(3)
+    state.checkpoint["channel_versions"]["more"] = "1"
+    from_sqlite.saver.serde = JsonPlusSerializer(pickle_fallback=True)
+    from_sqlite.saver.put(state.parent_config, state.checkpoint, state.metadata, {"more": "1"})
+    before = seen(in_a_file, "a")
+    report = Moving(in_a_file).import_from(from_sqlite.origin, existing="replace")
+    assert [problem.outcome for problem in report.problems] == ["failed"]
+    assert_same(seen(in_a_file, "a"), before)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda saver: saver.delete_thread("a"),
+        lambda saver: saver.prune(["a"]),
+        lambda saver: saver.history.rollback("a", back=1),
+    ],
+    ids=["delete", "prune", "rollback"],
+)
+def test_what_was_taken_back_or_forgotten_here_does_not_come_back(
+    from_sqlite: Stock, in_a_file: EventStoreSaver, act: Any
+) -> None:
+    says(from_sqlite.saver, "a", "b")
+    moving = Moving(in_a_file)
+    moving.import_from(from_sqlite.origin)
+    act(in_a_file)
+    before = [item.checkpoint["id"] for item in in_a_file.list(config("a"))]
+    report = moving.import_from(from_sqlite.origin)
+    assert (report.ok, report.up_to_date, report.skipped) == (True, 1, 1)
+    assert "--existing replace" in (report.problems[0].error or "")
+    assert [item.checkpoint["id"] for item in in_a_file.list(config("a"))] == before
+    assert moving.import_from(from_sqlite.origin, existing="replace").moved == 1
+    assert_same(seen(in_a_file, "a", "b"), seen(from_sqlite.saver, "a", "b"))
+
+
+def test_ids_that_no_store_can_hold_fail_alone(from_sqlite: Stock, in_a_file: EventStoreSaver) -> None:
+    says(from_sqlite.saver, "a", "", "x" * 1100)
+    report = Moving(in_a_file).import_from(from_sqlite.origin)
+    assert (report.moved, sorted(len(problem.thread) for problem in report.problems)) == (1, [0, 1100])
+    assert {problem.outcome for problem in report.problems} == {"failed"}

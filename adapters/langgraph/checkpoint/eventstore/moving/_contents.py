@@ -125,6 +125,20 @@ class Target(Source, Protocol):
         """A number that is another one if somebody writes to the thread; 0: there is none."""
         ...
 
+    def was_changed(self, thread: str) -> bool:
+        """Return whether somebody deleted the thread here, or took back or forgot some of it: that is to stay so."""
+        ...
+
+    def replace(self, thread: str, jobs: Callable[[], Iterable[Job]], origin: str) -> None:
+        """Write a thread in the place of the one that is there; if it cannot be written, that one stays.
+
+        Args:
+            thread: The thread.
+            jobs: See `write`.
+            origin: See `write`.
+        """
+        ...
+
     def write(self, thread: str, jobs: Callable[[], Iterable[Job]], version: int, origin: str) -> None:
         """Write checkpoints to a thread, all of them or none.
 
@@ -137,10 +151,6 @@ class Target(Source, Protocol):
         Raises:
             ConflictError: Somebody has written to the thread since.
         """
-        ...
-
-    def delete(self, thread: str) -> None:
-        """Delete a thread."""
         ...
 
 

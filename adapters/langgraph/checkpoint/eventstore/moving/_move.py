@@ -27,6 +27,13 @@ _TOLD_EVERY = 20
 _OF_A_THREAD = (BadInputError, ConflictError, CorruptionError, NotFoundError, TypeNotAllowedError)
 
 
+_ANOTHER = "another thread has this id: let it be replaced (--existing replace, existing='replace'), or rename one"
+_CHANGED = (
+    "it was deleted, pruned or rolled back here, and stays so: --existing replace (existing='replace') brings it in as "
+    "it is there"
+)
+
+
 class _Task(NamedTuple):
     """A checkpoint that is to be written.
 
@@ -98,7 +105,7 @@ class Move:
         )
 
     def _refuse(self, threads: Iterable[str]) -> None:
-        others = [thread for thread in threads if self._is_another(thread)]
+        others = [thread for thread in threads if self._is_surely_another(thread)]
         if others:
             more = f" and {len(others) - _NAMED:,} more" if len(others) > _NAMED else ""
             names = ", ".join(map(repr, others[:_NAMED])) + more
@@ -117,19 +124,27 @@ class Move:
             return MovedThread(thread, "failed", error=str(error))
 
     def _thread(self, thread: str) -> MovedThread:
-        if self._is_another(thread):
-            if self._existing != "replace":
-                return MovedThread(thread, "skipped", error="another thread has this id")
-            self._target.delete(thread)
+        places = in_order(self._source.places(thread))
+        was_changed = self._target.was_changed(thread)
+        is_another = not was_changed and self._is_another(thread)
+        replaced = self._existing == "replace" and (was_changed or is_another)
+        if replaced:
+            self._target.replace(thread, partial(self._jobs, thread, [*map(_Task, places)]), self._source.name)
+        elif was_changed:
+            return MovedThread(thread, "skipped", error=_CHANGED)
+        elif is_another and self._existing == "skip":
+            return MovedThread(thread, "skipped", error=_ANOTHER)
+        elif is_another:  # it became so since the first look
+            raise ConflictError(thread, "no thread of that id", "another one", _ANOTHER)
         version = self._target.version(thread)
         there = self._target.keys(thread) if version else set()
-        places = in_order(self._source.places(thread))
         tasks = self._tasks(thread, places, there, [])
         compared, found = len(places) - len(tasks), list[str]()
         if _has_gone_on(there, {place.key for place in places}):
             # Whatever differs is what runs did there since: nothing of it is to be written over.
             return MovedThread(thread, "up to date", compared=compared)
-        moving, written = bool(tasks), sum(task.itself for task in tasks)
+        moving = replaced or bool(tasks)
+        written = len(places) if replaced else sum(task.itself for task in tasks)
         for _ in range(_ROUNDS):
             if not tasks:
                 break
@@ -225,6 +240,12 @@ class Move:
             return bool(there)
         # If both have gone on, the source's later checkpoints would be another branch.
         return bool(here - there) and _has_gone_on(there, here)
+
+    def _is_surely_another(self, thread: str) -> bool:
+        try:
+            return not self._target.was_changed(thread) and self._is_another(thread)
+        except _OF_A_THREAD:
+            return False  # it fails by itself, and the others are moved
 
     def _tell(self, thread: str) -> None:
         self._progress(thread, self._done, max(self._total, self._done))

@@ -40,7 +40,8 @@ def source_of(origin: Origin, serde: SerializerProtocol | None, *, pickled: bool
     if isinstance(address, SQLiteAddress):
         _check_there(address)
     with _opened(address, carrying(serde or JsonPlusSerializer(), pickled=pickled)) as (saver, tables, translated):
-        tables.read_only()
+        if isinstance(address, SQLiteAddress):
+            tables.read_only()  # a setting of a PostgreSQL session would stay, behind a pooler, for whoever comes next
         check_layout(tables, str(address), saver)
         has_paths = tables.has_paths()
         if isinstance(address, SQLiteAddress):

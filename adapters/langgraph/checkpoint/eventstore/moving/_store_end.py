@@ -109,9 +109,20 @@ class StoreEnd:
 
         save_all(self._checkpoints, thread, items, expected_version=version, metadata=described)
 
-    def delete(self, thread: str) -> None:
+    def was_changed(self, thread: str) -> bool:
         """See `Target`."""
-        self._checkpoints.delete(thread, cause=self._cause)
+        stream_id = self._store.log.stream_id(thread)
+        if stream_id is None:
+            return self._store.log.was_closed(thread)
+        return self._checkpoints.tables.reflog.has_moved(stream_id, after=0)
+
+    def replace(self, thread: str, jobs: Callable[[], Iterable[Job]], origin: str) -> None:
+        """See `Target`. If the process ends in between, the thread is gone: the same call made again brings it in."""
+        for job in jobs():
+            for _ in _prepared(thread, job, self._serde):
+                pass  # whatever cannot be stored raises here, while the other thread is there
+        self._checkpoints.delete(thread, cause=self._cause, missing_ok=True)
+        self.write(thread, jobs, 0, origin)
 
     def _content(self, saved: SavedCheckpoint) -> Content:
         place = Place(saved.namespace, saved.id, saved.parent)

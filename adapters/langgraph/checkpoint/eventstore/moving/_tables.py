@@ -92,6 +92,8 @@ class SaverTables:
     def threads(self) -> Iterator[str]:
         """The ids of all threads."""
         after = ""
+        if self.places(after):
+            yield after  # which no store can hold: it is told
         while page := self._run("threads", after=after, limit=_PAGE):
             yield from (thread for (thread,) in page)
             [after] = page[-1]

@@ -15,8 +15,9 @@ class MovedThread:
     Attributes:
         thread: Its id.
         outcome: `"moved"`: something was written, and all of the thread is the same at both ends now. `"up to date"`:
-            it was before. `"skipped"`: another thread has its id, and was left alone. `"different"`: something reads
-            differently at the two ends. `"failed"`: nothing was written, for the reason in `error`.
+            it was before. `"skipped"`: another thread has its id, or it was deleted, pruned or rolled back at the
+            target, and was left alone. `"different"`: something reads differently at the two ends. `"failed"`: nothing
+            was written, for the reason in `error`.
         checkpoints: How many checkpoints were written.
         compared: How many are the same at both ends.
         differences: What differs, in words: the checkpoint, and what of it.
@@ -40,7 +41,7 @@ class MovingReport:
         target: Where they went.
         moved: How many threads were moved, or had something new.
         up_to_date: How many were there already, the same.
-        skipped: How many were left alone, since another thread has their id.
+        skipped: How many were left alone: see `MovedThread`.
         checkpoints: How many checkpoints were written.
         compared: How many checkpoints were read at both ends and are the same: parent, metadata, versions, the value of
             each channel, and pending writes.

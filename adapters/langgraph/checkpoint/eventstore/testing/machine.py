@@ -223,7 +223,7 @@ def explore(  # noqa: PLR0913 (a graph, and what may happen to it)
     allowed: Sequence[type[Exception]] = (),
     url: str | None = None,
     in_a_loop: bool = False,
-    max_examples: int = 25,
+    max_examples: int = 100,
     steps: int = 12,
     machine: type[GraphMachine] = GraphMachine,
 ) -> None:

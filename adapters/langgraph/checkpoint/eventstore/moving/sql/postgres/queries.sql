@@ -15,7 +15,3 @@ WHERE thread_id = :thread AND checkpoint_ns = :namespace AND checkpoint_id = :ch
 -- name: bytes
 SELECT sum(pg_total_relation_size(to_regclass(name)))::bigint AS bytes
 FROM unnest(ARRAY['checkpoints', 'checkpoint_blobs', 'checkpoint_writes']) AS name;
-
--- name: read_only
--- What is moved from stays as it is.
-SET default_transaction_read_only = on;

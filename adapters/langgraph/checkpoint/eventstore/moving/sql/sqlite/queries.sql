@@ -13,7 +13,3 @@ WHERE thread_id = :thread AND checkpoint_ns = :namespace AND checkpoint_id = :ch
 
 -- name: bytes
 SELECT page_count * page_size AS bytes FROM pragma_page_count, pragma_page_size;
-
--- name: read_only
--- What is moved from stays as it is.
-PRAGMA query_only = ON;
