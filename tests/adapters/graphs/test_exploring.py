@@ -92,7 +92,9 @@ def test_a_broken_promise_is_found_and_told_as_a_short_story() -> None:
             steps=5,
         )
     story = re.findall(r"^\s*state\.(\w+)\(", "\n".join(broken.value.__notes__), re.MULTILINE)
-    assert story == ["run", "answer", "teardown"]
+    # A run may also begin by being killed after its question.
+    assert story[-2:] == ["answer", "teardown"]
+    assert len(story) <= 5, story
 
 
 def test_what_a_kill_breaks_is_found() -> None:

@@ -157,7 +157,8 @@ class GraphMachine(RuleBasedStateMachine):
     def fork(self, thread: str, into: str, back: int) -> None:
         """Begin a thread with the past of another one, without its last checkpoints."""
         past = self._history(thread)
-        if back < len(past) and not self._history(into):
+        # One that was killed early may have what a task wrote, and no checkpoint.
+        if back < len(past) and self.saver.store.head(into) is None:
             self.threads.add(into)
             self.saver.history.fork(thread, into, at=past[back].config)
             self.look()
