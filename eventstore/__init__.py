@@ -1,8 +1,7 @@
 """The log: append-only streams of events in SQLite or PostgreSQL, hash-chained, forkable, followable."""
 
 import logging
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from eventstore.codec import Upcasters
 from eventstore.errors import (
@@ -39,14 +38,15 @@ from eventstore.errors import (
     UnserializableError,
 )
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamInfo, StreamPage
+from eventstore.later import later as _later
 from eventstore.recorders.migrating import migration_sql
-from eventstore.sharing import open_on
 from eventstore.store import EventStore
 from eventstore.subscription import Subscription
 from eventstore.writing.deciding import Decision
 
 if TYPE_CHECKING:
     from eventstore.reading.verifying import Verification
+    from eventstore.sharing import open_on
 
 # Quiet, as libraries are, until a program asks to hear it.
 logging.getLogger("eventstore").addHandler(logging.NullHandler())
@@ -101,8 +101,5 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name == "Verification":  # most programs never verify
-        globals()[name] = import_module("eventstore.reading.verifying").Verification
-        return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+# Most programs never verify, and open connections of their own.
+__getattr__ = _later(globals(), {"eventstore.reading.verifying": ["Verification"], "eventstore.sharing": ["open_on"]})

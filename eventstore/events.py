@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from eventstore.by_fields import ByFields
+from eventstore.by_fields import ByFields, frozen
 from eventstore.errors import CorruptionError
-from eventstore.frozen import frozen
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

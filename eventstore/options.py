@@ -15,19 +15,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 _OWN = ("self", "cls")
 
 
-class StoreOptions(TypedDict, total=False):
-    """The options of `EventStore.open`, but for `migrate`."""
-
-    upcasters: Upcasters | None
-    pool_size: int
-    schema: str
-    prepare: bool
-    connect_timeout: float
-    synchronous: Synchronous
-    busy_timeout: float
-    max_value_bytes: int
-
-
 class SharingOptions(TypedDict, total=False):
     """The options of `open_on`, but for `migrate`."""
 
@@ -36,6 +23,14 @@ class SharingOptions(TypedDict, total=False):
     prepare: bool
     connect_timeout: float
     max_value_bytes: int
+
+
+class StoreOptions(SharingOptions, total=False):
+    """The options of `EventStore.open`, but for `migrate`."""
+
+    pool_size: int
+    synchronous: Synchronous
+    busy_timeout: float
 
 
 def names_options(*more: type, hints: Mapping[str, str] | None = None) -> Callable[[F], F]:

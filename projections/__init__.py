@@ -1,7 +1,8 @@
 """The meaning of the log: the checkpoints of threads, and the operations on them."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from eventstore.later import later as _later
 
 if TYPE_CHECKING:
     from projections.answers.calls import Place, RecordedCall
@@ -169,9 +170,4 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    for module, names in _LATER.items():
-        if name in names:
-            globals()[name] = getattr(import_module(module), name)
-            return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = _later(globals(), _LATER)

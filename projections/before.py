@@ -41,13 +41,13 @@ class Before:
             raise refused("the number of turns", self.turns, "use 1 for the last one, or more")
         if self.message is not None:
             check_text("the id of a message", self.message)
-            self.values_by  # noqa: B018 (it says if there is none)
+            if self.serializer is None:
+                raise BadInputError("to find a message takes the serializer of its thread, such as saver.serde")
 
     @property
     def values_by(self) -> Serializer:
-        """The serializer."""
-        if self.serializer is None:
-            raise BadInputError("to find a message takes the serializer of its thread, such as saver.serde")
+        """The serializer of one that names a message."""
+        assert self.serializer is not None
         return self.serializer
 
     def __str__(self) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from eventstore.by_fields import ByFields
-from eventstore.frozen import frozen
+from eventstore.by_fields import ByFields, frozen
 
 ChannelVersion = str | int | float
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from eventstore.by_fields import ByFields
+from eventstore.by_fields import ByFields, frozen
 from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head, NewEvent
-from eventstore.frozen import frozen
 from eventstore.recorders import Statement
 
 

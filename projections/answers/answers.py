@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from eventstore import Cause, ChecksumError, Decision, EventStore, NewEvent, NotFoundError
+from eventstore import Cause, Decision, EventStore, NewEvent, NotFoundError
 from eventstore.codec import Row
 from eventstore.codec.envelope import is_erased
 from eventstore.events import Head, from_microseconds
@@ -14,11 +14,11 @@ from eventstore.reading.lineage import Span
 from eventstore.recorders.tables import END
 from projections.answers.calls import Asked, Located, Place, RecordedCall
 from projections.answers.sharing import shared
-from projections.pregel import OF_A_CHECKPOINT
+from projections.pregel import of_the_caller
 from projections.reading.located import opened
 from projections.records import ANSWER_RECORDED
 from projections.records.answers import AnswerRecord, Packed
-from projections.values.change import checksum, encoding_number, load
+from projections.values.change import WHOLE, Change, Location, restore, whole
 from projections.values.serializer import Serializer, dump
 
 # How many events are looked at first for what a run left that died.
@@ -87,7 +87,7 @@ class Answers:
         )
         cause = Cause(place.namespace, place.checkpoint, place.run, place.node, place.task, new.metadata)
         # It may be the first event of its thread: LangGraph saves beside the step.
-        searchable = {key: value for key, value in new.metadata.items() if key not in OF_A_CHECKPOINT}
+        searchable = of_the_caller(new.metadata)
         event = NewEvent(ANSWER_RECORDED, record.pack(), cause)
 
         def decide(stream_id: int, _: Head) -> Decision:
@@ -190,15 +190,15 @@ def _call(thread: str, row: Row, cause: Cause, record: AnswerRecord, serializer:
 
 
 def _packed(serializer: Serializer, name: str, value: Any) -> Packed:
-    encoding, data = dump(serializer, name, value)
-    number = encoding_number(encoding)
-    return Packed(number, data, checksum(number, data))
+    change = whole(*dump(serializer, name, value))
+    assert change.encoding is not None  # of one value
+    return Packed(change.encoding, change.data, change.checksum)
 
 
 def _loaded(packed: Packed, serializer: Serializer, thread: str, name: str, version: int) -> Any:
-    if checksum(packed.encoding, packed.data) != packed.checksum:
-        raise ChecksumError(thread, name, version)
-    return load(packed.encoding, packed.data, serializer)
+    return restore(
+        Change(WHOLE, 0, packed.checksum, packed.encoding, packed.data), serializer, Location(thread, name, version)
+    )
 
 
 def _located(thread: str, stream_id: int, version: int, cause: Cause, record: AnswerRecord) -> Located:

@@ -11,7 +11,7 @@ from eventstore import Cause, CorruptionError
 from eventstore.metadata import searchable, storable
 from eventstore.reading import FeedRow, LogReader
 from projections.audit.terms import content_terms, node_term, thread_term, topic_term
-from projections.pregel import NOBODY, OF_A_CHECKPOINT, is_sent
+from projections.pregel import NOBODY, is_sent, of_the_caller
 from projections.records import (
     CHECKPOINT_SAVED,
     CONTENT,
@@ -155,5 +155,5 @@ def _callers(topic: str, metadata: Mapping[str, Any]) -> dict[str, Any]:
     """The caller's metadata, without what LangGraph says of the single checkpoint."""
     found = searchable(metadata)
     if topic in CONTENT:
-        return {key: value for key, value in found.items() if key not in OF_A_CHECKPOINT}
+        return of_the_caller(found)
     return found

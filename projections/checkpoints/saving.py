@@ -16,7 +16,7 @@ from projections.checkpoints.bases import Bases
 from projections.checkpoints.manifests import NO_ANCESTOR, Ancestor, Key, Manifests
 from projections.checkpoints.preparing import DESCENDS, Prepared, PreparedCheckpoint, PreparedWrites
 from projections.model import NewCheckpoint
-from projections.pregel import OF_A_CHECKPOINT, SENDS, sent_to
+from projections.pregel import SENDS, of_the_caller, sent_to
 from projections.reading.finding import Finder
 from projections.records import (
     CHECKPOINT_SAVED,
@@ -61,7 +61,10 @@ class Saver:
         joins = check is None and {*map(type, items)} == _JOINING
         if check:
             decide = _checking(check, decide)
-        appended = self._store.commit(items[0].thread, decide, metadata=_searchable(items[0]), joins=joins)
+        first = items[0]
+        # The caller's, by which a thread that begins is found.
+        metadata = first.checkpoint.metadata if isinstance(first, PreparedCheckpoint) else first.event.cause.metadata
+        appended = self._store.commit(first.thread, decide, metadata=of_the_caller(metadata), joins=joins)
         saved: _Batch = appended.result
         if saved.manifests:
             self._manifests.put(saved.stream_id, saved.head, saved.manifests)
@@ -328,11 +331,3 @@ def _placed(manifest: Manifest, version: int) -> Manifest:
         channel: Entry(entry.channel_version, version) if entry.written_at == HERE else entry
         for channel, entry in manifest.items()
     }
-
-
-def _searchable(item: Prepared) -> dict[str, object]:
-    """Return a thread's searchable metadata: the caller's, without LangGraph's on the single checkpoint."""
-    metadata = item.checkpoint.metadata if isinstance(item, PreparedCheckpoint) else item.event.cause.metadata
-    if metadata.keys() <= OF_A_CHECKPOINT:
-        return {}
-    return {key: value for key, value in metadata.items() if key not in OF_A_CHECKPOINT}

@@ -1,6 +1,6 @@
 """LangGraph's own names and rules: of channels, tasks and paths; and, in `due`, of which nodes are due."""
 
-from projections.pregel.names import CONTROL, ERROR, INPUT, INTERRUPT, NOBODY, OF_A_CHECKPOINT, RESUME, SENDS
+from projections.pregel.names import CONTROL, ERROR, INPUT, INTERRUPT, NOBODY, RESUME, SENDS, of_the_caller
 from projections.pregel.tasks import Packets, Wrote, is_sent, node_of, nodes_at, sent_to
 
 __all__ = [
@@ -9,7 +9,6 @@ __all__ = [
     "INPUT",
     "INTERRUPT",
     "NOBODY",
-    "OF_A_CHECKPOINT",
     "RESUME",
     "SENDS",
     "Packets",
@@ -17,5 +16,6 @@ __all__ = [
     "is_sent",
     "node_of",
     "nodes_at",
+    "of_the_caller",
     "sent_to",
 ]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 NOBODY = "00000000-0000-0000-0000-000000000000"
 """The task of writes that no task made, but who called the graph: LangGraph's `NULL_TASK_ID`."""
 SENDS = "__pregel_tasks"
@@ -20,3 +23,10 @@ NO_NODES = frozenset(("__input__", INTERRUPT, BUMPS))
 
 OF_A_CHECKPOINT = frozenset({"source", "step", "parents", "writes", "run_id", "counters_since_delta_snapshot"})
 """The keys of metadata that LangGraph sets for a single checkpoint. All others are the caller's."""
+
+
+def of_the_caller(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the caller's metadata, without what LangGraph says of the single checkpoint."""
+    if metadata.keys() <= OF_A_CHECKPOINT:  # most often
+        return {}
+    return {key: value for key, value in metadata.items() if key not in OF_A_CHECKPOINT}

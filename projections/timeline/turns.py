@@ -37,8 +37,8 @@ class Turns:
             NotFoundError: There is no such message or turn, or nothing that is shown before it.
         """
         way = _steps(self._finder.ancestors(view, namespace))
-        if before.message is None:
-            return self._before_turn(way, view.thread, before.turns or 1)
+        if before.turns is not None:
+            return self._before_turn(way, view.thread, before.turns)
         message = Entering(self._store, self._tables, self._finder, view, before)
         for located, parent in _ahead(way, message):
             if message.enters(located, parent):

@@ -88,7 +88,7 @@ def copied(value: Any) -> Any:
 def _copied_model(kind: type, value: Any) -> Any:
     extra = value.__pydantic_extra__
     own = {name: field if type(field) in FIXED else copied(field) for name, field in value.__dict__.items()}
-    return _made(kind, own, set(value.__pydantic_fields_set__), None if extra is None else copied(extra))
+    return model_of(kind, own, set(value.__pydantic_fields_set__), None if extra is None else copied(extra))
 
 
 def _checked(key: Any) -> Any:
@@ -157,10 +157,10 @@ def _model(
     own = fields.copy()
     for name, copier in copiers:
         own[name] = copier()
-    return _made(kind, own, set(fields_set), extra())
+    return model_of(kind, own, set(fields_set), extra())
 
 
-def _made(kind: type, own: dict[str, Any], fields_set: set[str], extra: Any) -> Any:
+def model_of(kind: type, own: dict[str, Any], fields_set: set[str], extra: Any) -> Any:
     """A model of a class, made without a call of it: of the four slots that every Pydantic model has."""
     model: Any = _new(kind)
     _set(model, "__dict__", own)

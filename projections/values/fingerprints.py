@@ -18,8 +18,7 @@ from weakref import WeakKeyDictionary
 
 import ormsgpack
 
-from eventstore.by_fields import ByFields
-from eventstore.frozen import frozen
+from eventstore.by_fields import ByFields, frozen
 
 # Without a default function, and with everything passed on to it that is not exactly a built-in type, whatever is not
 # plain is refused. So are keys that are not text, and integers of more than 64 bits.

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 from eventstore import TypeChangedError, TypeNotAllowedError, UnserializableError
-from eventstore.by_fields import ByFields
-from eventstore.frozen import frozen
+from eventstore.by_fields import ByFields, frozen
 from projections.values.alone import counted
 from projections.values.change import (
     DICT,

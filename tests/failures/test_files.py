@@ -15,6 +15,7 @@ import pytest
 from eventstore import BusyError, EventStoreError, NewEvent, ReadOnlyError, StorageError, StorageFullError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.flavour import Flavour
+from tests.support.full_disk import no_room
 from tests.support.processes import Pipe, become_nobody, child
 from tests.support.races import in_threads
 from tests.support.saving import Calls, at, numbers, save, shown
@@ -96,18 +97,6 @@ def open_as_nobody(_: Pipe, url: str) -> str:
     with pytest.raises(StorageError) as refusal, EventStoreSaver.from_conn_string(url):
         pass
     return str(refusal.value)
-
-
-@contextmanager
-def no_room(saver: EventStoreSaver) -> Iterator[None]:
-    """Let the file grow no further: SQLite's own limit, which it reports as it does a full disk."""
-    recorder = saver.store.recorder  # of whose connections one alone writes, at all times the same
-    [(pages,)] = recorder.read("PRAGMA page_count", {})
-    recorder.write(lambda session: session.execute(f"PRAGMA max_page_count = {pages}", {}))
-    try:
-        yield
-    finally:
-        recorder.write(lambda session: session.execute("PRAGMA max_page_count = 1073741823", {}))
 
 
 def test_when_the_disk_is_full_nothing_is_stored_and_afterwards_the_store_goes_on(

@@ -62,6 +62,18 @@ def forge(url: str, change: Callable[[bytes], bytes]) -> None:
             server.execute("UPDATE events SET payload = %s WHERE stream_id = %s AND version = %s", forged)
 
 
+def content_of(url: str) -> bytes:
+    """The content of all events, one after the other, as it is before it is sealed."""
+    payloads: list[bytes] = []
+
+    def look(payload: bytes) -> bytes:
+        payloads.append(payload)
+        return payload
+
+    forge(url, look)
+    return b"".join(payloads)
+
+
 def path_of(url: str) -> Path:
     """The file of an SQLite store."""
     return Path(url.removeprefix("sqlite:///"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import click
 
@@ -71,7 +71,7 @@ def import_(
             source,
             threads=thread or None,
             prefix=prefix,
-            existing=_literal(existing),
+            existing=existing.value,
             allow_pickle=allow_pickle,
             by={key: value for key, value in cause("import").metadata.items() if key == "by"},
             progress=advance,
@@ -97,7 +97,7 @@ def export_to(
             url,
             threads=None if thread is None else [thread],
             prefix=prefix or "",
-            existing=_literal(existing),
+            existing=existing.value,
             progress=advance,
         )
     tell(out, report)
@@ -133,10 +133,6 @@ def _moving(session: Session) -> Moving:
     from langgraph.checkpoint.eventstore.moving import Moving  # noqa: PLC0415
 
     return Moving(EventStoreSaver(session.store, migrate=False))
-
-
-def _literal(existing: Existing) -> Literal["refuse", "skip", "replace"]:
-    return existing.value
 
 
 def _size(found: int | None) -> str:

@@ -24,7 +24,7 @@ from tests.support.flavour import Flavour
 from tests.support.observation import exactly
 from tests.support.scripted import ScriptedChatModel
 from tests.support.stage import checkpoint_id, thread
-from tests.support.tables import forge, rows
+from tests.support.tables import content_of, rows
 
 DERIVED = {"checkpoints", "writes", "branches", "sources", "reflog", "segments"}
 
@@ -239,14 +239,7 @@ def test_under_a_cipher_neither_what_was_asked_nor_the_answer_is_on_disk(saver: 
     with saver.recording():
         graph.invoke({"messages": [HumanMessage("the secret")]}, thread())
     (answer,) = said(saver)
-    payloads: list[bytes] = []
-
-    def look(payload: bytes) -> bytes:
-        payloads.append(payload)
-        return payload
-
-    forge(url, look)
-    stored = b"".join(payloads)
+    stored = content_of(url)
     assert b"the secret" not in stored
     assert answer.encode() not in stored
     with pytest.raises(UnreadableError):

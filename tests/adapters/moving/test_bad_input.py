@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from eventstore import (
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore.moving import Moving
 from tests.conftest import fresh_database
+from tests.support.full_disk import no_room
 from tests.support.histories import an_agent, config, hello
 from tests.support.observation import assert_same
 from tests.support.stock import Stock, opened, seen, threads_of
@@ -382,18 +382,6 @@ def test_what_the_source_has_pruned_since_stays_here(pg_server: str, in_a_file: 
         # A thread that was pruned before it came in keeps what it has left.
         with EventStoreSaver.from_conn_string("sqlite:///:memory:") as other:
             assert Moving(other).import_from(url).ok
-
-
-@contextmanager
-def no_room(saver: EventStoreSaver) -> Iterator[None]:
-    """Let the file grow no further: SQLite's own limit, which it reports as it does a full disk."""
-    recorder = saver.store.recorder
-    [(pages,)] = recorder.read("PRAGMA page_count", {})
-    recorder.write(lambda session: session.execute(f"PRAGMA max_page_count = {pages}", {}))
-    try:
-        yield
-    finally:
-        recorder.write(lambda session: session.execute("PRAGMA max_page_count = 1073741823", {}))
 
 
 def test_a_disk_that_is_full_ends_the_move_and_the_next_call_goes_on(

@@ -9,7 +9,7 @@ from eventstore import UnreadableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.sameness import same
 from tests.support.saving import at, save
-from tests.support.tables import forge
+from tests.support.tables import content_of
 
 STEPS = 40
 
@@ -32,14 +32,7 @@ def test_what_changed_under_a_cipher_is_enciphered_and_what_changed_without_one_
         if number == ciphered[0]:
             saver.serde = EncryptedSerializer.from_pycryptodome_aes(plain, key=key)
         save(saver, number, values(number), parent=number - 1 or None)
-    payloads: list[bytes] = []
-
-    def look(payload: bytes) -> bytes:
-        payloads.append(payload)
-        return payload
-
-    forge(url, look)
-    stored = b"".join(payloads)
+    stored = content_of(url)
     assert all(secret(number).encode() in stored for number in range(1, ciphered[0]))
     assert not any(secret(number).encode() in stored for number in ciphered)
 

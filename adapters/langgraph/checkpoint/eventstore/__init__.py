@@ -1,9 +1,11 @@
 """The event store as a LangGraph checkpoint saver: one class, for `invoke` and `ainvoke` alike."""
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from langgraph.checkpoint.eventstore import _shadowing as _shadowing  # first: it looks whose the others are
+
+# isort: split
+from eventstore.later import later as _later
 from langgraph.checkpoint.eventstore._saver import ConcurrentRuns, EventStoreSaver
 from langgraph.checkpoint.eventstore._translation import CheckpointThen
 
@@ -15,11 +17,7 @@ __all__ = ["CheckpointThen", "ConcurrentRuns", "EventStoreSaver", "PruneReport",
 
 
 # A saver starts without what only some programs ask for.
-_LATER = {"PruneReport": "projections.outcomes", "checkpointer": "langgraph.checkpoint.eventstore._environment"}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LATER:
-        globals()[name] = getattr(import_module(_LATER[name]), name)
-        return globals()[name]
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = _later(
+    globals(),
+    {"projections.outcomes": ["PruneReport"], "langgraph.checkpoint.eventstore._environment": ["checkpointer"]},
+)

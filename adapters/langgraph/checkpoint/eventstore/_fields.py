@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from projections.values.copiers import model_of
 from projections.values.fingerprints import is_plain_model
-
-_set = object.__setattr__
 
 
 def fits(kind: Any, held: Any) -> bool:
@@ -49,12 +48,7 @@ def fields_to_fill(kind: Any) -> frozenset[str] | None:
 
 def fill(kind: Any, fields: dict[str, Any]) -> Any:
     """A message of all its fields, as they are: its own constructor takes several times as long to look at them."""
-    made = kind.__new__(kind)
-    _set(made, "__dict__", fields)
-    _set(made, "__pydantic_fields_set__", set(fields))
-    _set(made, "__pydantic_extra__", {} if kind.model_config.get("extra") == "allow" else None)
-    _set(made, "__pydantic_private__", None)
-    return made
+    return model_of(kind, fields, set(fields), {} if kind.model_config.get("extra") == "allow" else None)
 
 
 def aliased(held: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Any]:

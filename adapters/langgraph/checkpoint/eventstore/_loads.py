@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from typing import NamedTuple
 
 from eventstore.forking import ForkAware
+from eventstore.recent import Recent
 
 _REMEMBERED = 10_000
 
@@ -31,8 +31,8 @@ class Loads(ForkAware):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._numbers: OrderedDict[tuple[str, str, str], int] = OrderedDict()
-        self._latest: OrderedDict[str, Load] = OrderedDict()
+        self._numbers: Recent[tuple[str, str, str], int] = Recent(_REMEMBERED)
+        self._latest: Recent[str, Load] = Recent(_REMEMBERED)
         self._last = 0
         self.follow_forks()
 
@@ -41,19 +41,13 @@ class Loads(ForkAware):
         key = (thread, namespace, checkpoint)
         with self._lock:
             self._last += 1
-            self._numbers[key] = self._last
-            self._numbers.move_to_end(key)
-            if len(self._numbers) > _REMEMBERED:
-                self._numbers.popitem(last=False)
+            self._numbers.keep(key, self._last)
 
     def note_latest(self, thread: str, checkpoint: str) -> None:
         """Note that a thread was loaded where it stands: at a checkpoint of the outermost graph, or empty."""
         with self._lock:
             self._last += 1
-            self._latest[thread] = Load(self._last, checkpoint)
-            self._latest.move_to_end(thread)
-            if len(self._latest) > _REMEMBERED:
-                self._latest.popitem(last=False)
+            self._latest.keep(thread, Load(self._last, checkpoint))
 
     def latest(self, thread: str) -> Load:
         """Return the last load of a thread where it stood."""

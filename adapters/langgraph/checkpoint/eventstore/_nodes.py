@@ -7,11 +7,11 @@ Where it is not, because the checkpoint that it belongs to is saved a moment lat
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
 
 from eventstore.forking import ForkAware
+from eventstore.recent import Recent
 from projections.pregel import SENDS, Packets, node_of, sent_to
 
 _REMEMBERED_CHECKPOINTS = 4096
@@ -24,7 +24,7 @@ class Nodes(ForkAware):
     """Tells the nodes of tasks; remembers the packets of the checkpoints that were saved or loaded lately."""
 
     def __init__(self) -> None:
-        self._sent: OrderedDict[Key, Packets] = OrderedDict()
+        self._sent: Recent[Key, Packets] = Recent(_REMEMBERED_CHECKPOINTS)
         self._lock = threading.Lock()
         self.follow_forks()
 
@@ -34,10 +34,7 @@ class Nodes(ForkAware):
         if not packets:
             return
         with self._lock:
-            self._sent[key] = packets
-            self._sent.move_to_end(key)
-            if len(self._sent) > _REMEMBERED_CHECKPOINTS:
-                self._sent.popitem(last=False)
+            self._sent.keep(key, packets)
 
     def after_fork_in_child(self) -> None:
         """See `ForkAware`."""

@@ -150,19 +150,14 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         serializer = serializer_of(serde, allowed_types)
 
         def open_saver() -> EventStoreSaver:
-            store = EventStore.open(url, migrate=migrate, **options)
-            try:
-                return cls(
-                    store,
-                    serde=serializer,
-                    concurrent_runs=concurrent_runs,
-                    migrate=migrate,
-                    cache_bytes=cache_bytes,
-                    snapshots=snapshots,
-                )
-            except BaseException:
-                store.close()
-                raise
+            return cls._on(
+                EventStore.open(url, migrate=migrate, **options),
+                serde=serializer,
+                concurrent_runs=concurrent_runs,
+                migrate=migrate,
+                cache_bytes=cache_bytes,
+                snapshots=snapshots,
+            )
 
         return OpeningSaver(open_saver)
 
@@ -187,17 +182,21 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         """
         from eventstore.sharing import open_on  # noqa: PLC0415 (most savers open connections of their own)
 
-        store = open_on(connections, migrate=migrate, **options)
+        return cls._on(
+            open_on(connections, migrate=migrate, **options),
+            serde=serde,
+            allowed_types=allowed_types,
+            concurrent_runs=concurrent_runs,
+            migrate=migrate,
+            cache_bytes=cache_bytes,
+            snapshots=snapshots,
+        )
+
+    @classmethod
+    def _on(cls, store: EventStore, **options: Any) -> Self:
+        """Return a saver on a store that was opened for it; if it cannot be made, the store is closed."""
         try:
-            return cls(
-                store,
-                serde=serde,
-                allowed_types=allowed_types,
-                concurrent_runs=concurrent_runs,
-                migrate=migrate,
-                cache_bytes=cache_bytes,
-                snapshots=snapshots,
-            )
+            return cls(store, **options)
         except BaseException:
             store.close()
             raise

@@ -12,11 +12,11 @@ from outside of a run, such as `update_state`, load first and save then: what th
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 
 from eventstore import ConflictError
 from eventstore.forking import ForkAware
+from eventstore.recent import Recent
 from projections import Checkpoints, NewCheckpoint, NewWrites, Serializer, prepare_checkpoint, prepare_writes
 
 _REMEMBERED_RUNS = 10_000
@@ -62,7 +62,7 @@ class Turns(ForkAware):
         self._checkpoints = checkpoints
         self._lock = threading.Lock()
         # By LangGraph's control object, which is held so that no other gets its number.
-        self._runs: OrderedDict[int, tuple[object, Run]] = OrderedDict()
+        self._runs: Recent[int, tuple[object, Run]] = Recent(_REMEMBERED_RUNS)
         self.follow_forks()
 
     def run_of(self, control: object | None) -> Run | None:
@@ -70,10 +70,7 @@ class Turns(ForkAware):
         if control is None:
             return None
         with self._lock:
-            _, run = self._runs.setdefault(id(control), (control, Run()))
-            self._runs.move_to_end(id(control))
-            if len(self._runs) > _REMEMBERED_RUNS:
-                self._runs.popitem(last=False)
+            _, run = self._runs.keep(id(control), self._runs.get(id(control)) or (control, Run()))
             return run
 
     def loads(self, run: Run, thread: str, namespace: str, head: str | None) -> None:

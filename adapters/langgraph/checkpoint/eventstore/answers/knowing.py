@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
 
 from eventstore import NotFoundError
+from eventstore.recent import Recent
 from langgraph.checkpoint.eventstore._loads import Loads
 from projections import Checkpoints
 from projections.answers.answers import Answers
@@ -59,7 +59,7 @@ class Knowing:
         self._loads = loads
         self._checkpoints = checkpoints
         self._lock = Lock()
-        self._threads: OrderedDict[str, _Known] = OrderedDict()
+        self._threads: Recent[str, _Known] = Recent(_THREADS)
 
     def find(self, thread: str, asked: Asked, place: Place) -> Located | None:
         """Return the answer that a task got to a call; `None` if it got none, or the call failed."""
@@ -80,11 +80,7 @@ class Knowing:
                 by_task.setdefault(located.place.of_a_task, {})[located.fingerprint, located.number] = located
 
     def _of(self, thread: str) -> _Known:
-        known = self._threads.setdefault(thread, _Known())
-        self._threads.move_to_end(thread)
-        if len(self._threads) > _THREADS:
-            self._threads.popitem(last=False)
-        return known
+        return self._threads.keep(thread, self._threads.get(thread) or _Known())
 
     def _read(self, thread: str) -> dict[_Task, dict[_Turn, Located]]:
         found: dict[_Task, dict[_Turn, Located]] = {}

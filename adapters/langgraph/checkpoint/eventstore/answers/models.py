@@ -87,7 +87,7 @@ def stream(original: Method) -> Method:
         if session is None:
             yield from original(self, input, *args, **options)
             return
-        asking = session.asks(model_call(self, [conversation_of(input)], _streamed_with(options)))
+        asking = session.asks(model_call(self, [conversation_of(input)], _asked_with((), options)))
         if recorded := session.answer(asking):
             yield from original(_stand_in(recorded), input, *args, **options)
             return
@@ -116,7 +116,7 @@ def astream(original: Method) -> Method:
             async for chunk in original(self, input, *args, **options):
                 yield chunk
             return
-        asking = session.asks(model_call(self, [conversation_of(input)], _streamed_with(options)))
+        asking = session.asks(model_call(self, [conversation_of(input)], _asked_with((), options)))
         if recorded := await session.aanswer(asking):
             async for chunk in original(_stand_in(recorded), input, *args, **options):
                 yield chunk
@@ -181,14 +181,9 @@ _NOT_ASKED = frozenset({"callbacks", "tags", "metadata", "run_name", "run_id", "
 
 
 def _asked_with(args: tuple[Any, ...], options: dict[str, Any]) -> dict[str, Any]:
-    """Return what `generate` is called with, besides the messages, that the model is asked."""
+    """Return what a method is called with, besides the messages and a config, that the model is asked."""
     named = dict(zip(("stop", "callbacks"), args, strict=False)) | options
     return {name: value for name, value in named.items() if name not in _NOT_ASKED}
-
-
-def _streamed_with(options: dict[str, Any]) -> dict[str, Any]:
-    """Return what `stream` is called with, besides the input and a config, that the model is asked."""
-    return _asked_with((), options)
 
 
 def _outcome(answer: dict[str, Any]) -> Outcome:

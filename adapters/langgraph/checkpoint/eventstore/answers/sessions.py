@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from contextvars import ContextVar
 from threading import Lock
 from types import TracebackType
 from typing import Any, NamedTuple, Protocol, Self
 
+from eventstore.recent import Recent
 from eventstore.workers import Workers, twin
 from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._parts import SaverParts
@@ -68,7 +69,7 @@ class Session:
         self._answers = Answers(saver.store)
         self._knowing = Knowing(self._answers, saver.loads, saver.checkpoints)
         self._lock = Lock()
-        self._counts: OrderedDict[tuple[str | None, str], tuple[object, Counter[bytes]]] = OrderedDict()
+        self._counts: Recent[tuple[str | None, str], tuple[object, Counter[bytes]]] = Recent(_TASKS)
 
     @property
     def workers(self) -> Workers:
@@ -164,10 +165,7 @@ class Session:
             attempt, counts = self._counts.get(key, (None, Counter[bytes]()))
             if attempt != where.attempt:
                 counts = Counter()
-            self._counts[key] = (where.attempt, counts)
-            self._counts.move_to_end(key)
-            if len(self._counts) > _TASKS:
-                self._counts.popitem(last=False)
+            self._counts.keep(key, (where.attempt, counts))
             counts[call.fingerprint] += 1
             return counts[call.fingerprint] - 1
 

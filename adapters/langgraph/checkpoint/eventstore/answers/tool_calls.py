@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
@@ -31,7 +31,7 @@ def run(original: Method) -> Method:
             return original(self, tool_input, *args, **options)
         asking = session.asks(tool_call(self, tool_input, options.get("tool_call_id")))
         if recorded := session.answer(asking):
-            original(_stand_in(self, recorded, tool_input), _shown(asking.asked.call.asked), *args, **options)
+            original(_stand_in(self, recorded, tool_input), asking.asked.call.asked["args"], *args, **options)
             return recorded.answer
         with Attempt(session, asking) as attempt:
             output = original(self, tool_input, *args, **options)
@@ -51,7 +51,7 @@ def arun(original: Method) -> Method:
             return await original(self, tool_input, *args, **options)
         asking = session.asks(tool_call(self, tool_input, options.get("tool_call_id")))
         if recorded := await session.aanswer(asking):
-            await original(_stand_in(self, recorded, tool_input), _shown(asking.asked.call.asked), *args, **options)
+            await original(_stand_in(self, recorded, tool_input), asking.asked.call.asked["args"], *args, **options)
             return recorded.answer
         async with Attempt(session, asking) as attempt:
             output = await original(self, tool_input, *args, **options)
@@ -76,7 +76,3 @@ def _failure(tool: BaseTool, recorded: RecordedCall, tool_input: Any) -> Excepti
         except ValidationError as error:
             return error
     return error_of(recorded)
-
-
-def _shown(asked: Mapping[str, Any]) -> Any:
-    return asked["args"]

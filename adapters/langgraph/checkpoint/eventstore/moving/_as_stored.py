@@ -19,12 +19,11 @@ from eventstore import BadInputError, TypeNotAllowedError, UnreadableError
 from langgraph.checkpoint.eventstore._packing import ARGUMENTS, SNAPSHOT, Packing
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from langgraph.checkpoint.eventstore._types import Types
+from projections.values.copiers import model_of
 
 _SEND = ["langgraph.types", "Send"]
 _PICKLE = "pickle"
 _FIELDS = frozenset(("code", "data"))
-_new = object.__new__
-_set = object.__setattr__
 
 
 class Stored(BaseModel):
@@ -134,12 +133,7 @@ def _stored(code: int, data: bytes) -> Any:
         if held[:2] == _SEND and isinstance(held[2][0], str):
             return StoredSend(code=code, data=data, node=held[2][0])
     # A call of the class, or of `model_construct`, takes as long as all else that is done to move an object.
-    made = _new(Stored)
-    _set(made, "__dict__", {"code": code, "data": data})
-    _set(made, "__pydantic_fields_set__", set(_FIELDS))
-    _set(made, "__pydantic_extra__", None)
-    _set(made, "__pydantic_private__", None)
-    return made
+    return model_of(Stored, {"code": code, "data": data}, set(_FIELDS), None)
 
 
 _PICKLED = (

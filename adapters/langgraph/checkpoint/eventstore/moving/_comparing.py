@@ -20,7 +20,7 @@ _PACKETS_IN_A_CHANNEL = 4
 WRITES = "pending writes"
 """The word for them, where they differ."""
 PENDING_SENDS = "pending_sends"
-"""Where checkpoints of before format 4 hold the packets that wait."""
+"""The key under which checkpoints of before format 4 hold the packets that wait."""
 _BESIDE = frozenset({"channel_values", "updated_channels"})
 
 

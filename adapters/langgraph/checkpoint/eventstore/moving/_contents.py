@@ -82,7 +82,7 @@ class Job(NamedTuple):
 
 
 class Source(Protocol):
-    """Where threads come from."""
+    """The end that threads come from."""
 
     @property
     def name(self) -> str:
@@ -119,7 +119,7 @@ class Source(Protocol):
 
 
 class Target(Source, Protocol):
-    """Where threads go."""
+    """The end that threads go to."""
 
     def version(self, thread: str) -> int:
         """A number that is another one if somebody writes to the thread; 0: there is none."""

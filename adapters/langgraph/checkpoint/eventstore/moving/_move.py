@@ -125,17 +125,14 @@ class Move:
 
     def _thread(self, thread: str) -> MovedThread:
         places = in_order(self._source.places(thread))
-        was_changed = self._target.was_changed(thread)
-        is_another = not was_changed and self._is_another(thread)
-        replaced = self._existing == "replace" and (was_changed or is_another)
+        obstacle = self._obstacle(thread)
+        replaced = obstacle is not None and self._existing == "replace"
         if replaced:
             self._target.replace(thread, partial(self._jobs, thread, [*map(_Task, places)]), self._source.name)
-        elif was_changed:
-            return MovedThread(thread, "skipped", error=_CHANGED)
-        elif is_another and self._existing == "skip":
-            return MovedThread(thread, "skipped", error=_ANOTHER)
-        elif is_another:  # it became so since the first look
+        elif obstacle == _ANOTHER and self._existing == "refuse":  # it became so since the first look
             raise ConflictError(thread, "no thread of that id", "another one", _ANOTHER)
+        elif obstacle:
+            return MovedThread(thread, "skipped", error=obstacle)
         version = self._target.version(thread)
         there = self._target.keys(thread) if version else set()
         tasks = self._tasks(thread, places, there, [])
@@ -241,9 +238,15 @@ class Move:
         # If both have gone on, the source's later checkpoints would be another branch.
         return bool(here - there) and _has_gone_on(there, here)
 
+    def _obstacle(self, thread: str) -> str | None:
+        """Return why a thread of the target does not go on from that of the source; `None`: it does, or is new."""
+        if self._target.was_changed(thread):
+            return _CHANGED
+        return _ANOTHER if self._is_another(thread) else None
+
     def _is_surely_another(self, thread: str) -> bool:
         try:
-            return not self._target.was_changed(thread) and self._is_another(thread)
+            return self._obstacle(thread) == _ANOTHER
         except _OF_A_THREAD:
             return False  # it fails by itself, and the others are moved
 

@@ -21,7 +21,7 @@ from projections import (
     prepare_writes,
 )
 from projections.checkpoints.moving_in import save_all
-from projections.pregel import OF_A_CHECKPOINT, SENDS, Packets, node_of, sent_to
+from projections.pregel import SENDS, Packets, node_of, of_the_caller, sent_to
 from projections.records import TOPICS
 
 _PAGE = 500
@@ -98,7 +98,7 @@ class StoreEnd:
             if first is None:  # all of it is gone since
                 return
             described = {
-                **{key: value for key, value in first.content.metadata.items() if key not in OF_A_CHECKPOINT},
+                **of_the_caller(first.content.metadata),
                 **{f"imported_{key}": value for key, value in self._cause.metadata.items()},
                 "imported_from": origin,
             }

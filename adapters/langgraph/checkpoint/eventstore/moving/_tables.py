@@ -108,7 +108,7 @@ class SaverTables:
         return [Place(*row) for row in self._run("places", thread=thread)]
 
     def writes(self, thread: str, place: Place) -> list[WriteRow]:
-        """Where the pending writes of a checkpoint stand."""
+        """Return the places of a checkpoint's pending writes."""
         name = "places_of_writes" if self._has_paths else "places_of_writes_without_paths"
         return [*map(tuple, self._run(name, thread=thread, namespace=place.namespace, checkpoint=place.id))]
 

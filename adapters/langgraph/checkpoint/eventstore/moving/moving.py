@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -137,7 +137,7 @@ def _check(end: object, kinds: tuple[type, ...], threads: object, prefix: object
     if threads is not None:
         check_texts("threads", threads)
     check_text("prefix", prefix)
-    if existing not in ("refuse", "skip", "replace"):
+    if existing not in get_args(Existing):
         raise BadInputError(f"existing is {existing!r}: use 'refuse', 'skip' or 'replace'")
 
 
