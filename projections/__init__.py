@@ -1,8 +1,7 @@
 """The meaning of the log: the checkpoints of threads, and the operations on them."""
 
-from typing import TYPE_CHECKING
-
-from eventstore.later import later as _later
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from projections.answers.calls import Place, RecordedCall
@@ -170,4 +169,10 @@ _LATER = {
 }
 
 
-__getattr__ = _later(globals(), _LATER)
+# Not by `eventstore.later`: it would import the log, which completion of a command line on Tab does without.
+def __getattr__(name: str) -> Any:
+    for module, names in _LATER.items():
+        if name in names:
+            globals()[name] = getattr(import_module(module), name)
+            return globals()[name]
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
