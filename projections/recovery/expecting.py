@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from eventstore import Cause, CorruptionError
@@ -17,6 +17,7 @@ from projections.records import (
     CheckpointRecord,
     MoveRecord,
     Point,
+    TakenOver,
     shown_by_fork,
 )
 from projections.records.prunes import PruneRecord
@@ -51,6 +52,7 @@ class _Rows:
         writes: The versions of what was written to checkpoints.
         saved: The checkpoints that were saved, or may have been; writes that wait for others belong to a run under way.
         parents: The parents that they name.
+        since: The versions of the events that gave them their rows: that saved them, or took them over.
         hidden: The checkpoints that were hidden at any time, or would have been.
     """
 
@@ -58,12 +60,14 @@ class _Rows:
     writes: dict[Key, set[int]] = field(default_factory=dict)
     saved: set[Key] = field(default_factory=set)
     parents: dict[Key, Key] = field(default_factory=dict)
+    since: dict[Key, int] = field(default_factory=dict)
     hidden: set[Key] = field(default_factory=set)
 
     def save(self, key: Key, version: int, parent: str | None) -> None:
         self.shown[key] = version
         self.saved.add(key)
         self.parents[key] = (key[0], parent or "")
+        self.since[key] = version
 
     def save_erased(self) -> None:
         """Save a checkpoint of which only the digest is left: any that something waits for, for all that is known."""
@@ -72,7 +76,7 @@ class _Rows:
     def write(self, key: Key, version: int) -> None:
         self.writes.setdefault(key, set()).add(version)
 
-    def go_back(self, point: Point) -> None:
+    def go_back(self, point: Point, version: int) -> None:
         if point.last_id is not None:
             # What waits for a checkpoint that is not saved yet goes on waiting.
             for key in [key for key in self.writes if key[1] >= point.last_id and key in self.saved]:
@@ -85,13 +89,15 @@ class _Rows:
             key = (taken_over.namespace, taken_over.checkpoint)
             if taken_over.version is not None:
                 self.save(key, taken_over.version, taken_over.parent)
+                self.since[key] = version
                 self.writes[key] = set()
             elif point.last_id is not None and taken_over.checkpoint <= point.last_id:
                 self.saved.add(key)  # also if a prune has erased the event that saved it
-            for version in taken_over.writes:
-                self.write(key, version)
+            for written in taken_over.writes:
+                self.write(key, written)
 
-    def keep(self, kept: Collection[Key]) -> None:
+    def keep(self, kept: Collection[Key], taken_over: Sequence[TakenOver], version: int) -> None:
+        self.since.update({(each.namespace, each.checkpoint): version for each in taken_over if each.version})
         self.hidden |= {*self.parents.values()}.difference(kept)
         self.hide(self.shown.keys() - set(kept))
 
@@ -164,8 +170,9 @@ class Expected:
             self.events[version] = Logged(topic, key)
             self._effects.append((version, self._branch, lambda rows: rows.write(key, version)))
         elif topic == THREAD_PRUNED:
-            kept = PruneRecord.unpack(data).kept or ()
-            self._effects.append((version, self._branch, lambda rows: rows.keep(kept)))
+            pruned = PruneRecord.unpack(data)
+            kept, taken_over = pruned.kept or (), pruned.taken_over or ()
+            self._effects.append((version, self._branch, lambda rows: rows.keep(kept, taken_over, version)))
         elif topic in (RUNS_DELETED, BRANCH_DELETED):
             dropped = PruneRecord.unpack(data).dropped
             self._effects.append((version, None, lambda rows: rows.hide(dropped)))
@@ -187,6 +194,8 @@ class Expected:
     def hide_of_ancestor(self, data: bytes, after: int, upto: int) -> None:
         """Let the deletion of runs do what it does to forks that were made before. After `finish`.
 
+        It hides the ancestor's rows. A row that was taken over since is the fork's own, or a nearer ancestor's.
+
         Args:
             data: What the ancestor's event says.
             after: The fork shares the ancestor's versions from behind this one,
@@ -194,7 +203,7 @@ class Expected:
         """
         dropped = PruneRecord.unpack(data).dropped
         self._rows.hidden.update(dropped)
-        self._rows.hide([key for key in dropped if after < self.shown.get(key, 0) <= upto])
+        self._rows.hide([key for key in dropped if key in self.shown and after < self._rows.since[key] <= upto])
 
     def shows_parent(self, key: Key) -> bool:
         """Tell whether a checkpoint's parent is shown, and always was. After `finish`."""
@@ -222,4 +231,4 @@ class Expected:
         if source is None or point.upto >= version:
             raise CorruptionError(f"the thread goes on from version {point.upto}, which is not in its past")
         self._reflog.append((version, _Branch(since, source, point.upto)))
-        self._effects.append((version, self._branch, lambda rows: rows.go_back(point)))
+        self._effects.append((version, self._branch, lambda rows: rows.go_back(point, version)))

@@ -386,3 +386,32 @@ def test_no_reader_meets_a_foreign_error_or_false_damage(make_saver: MakeSaver, 
     in_threads(work, 4)
     assert sum(counted.values()) == 2 * half
     assert len(counted) == len(KINDS)
+
+
+def test_what_a_fork_took_over_is_no_damage_while_its_run_is_deleted_in_one_thread_after_the_other(
+    make_saver: MakeSaver,
+) -> None:
+    """A prune of a fork takes its ancestor's checkpoint over: the fork's own event hides it, not the ancestor's."""
+    other = make_saver()
+    recorder = Beset(make_saver().store.recorder)
+    prepare(other)
+    other.prune(["a-fork"])
+    Branches(other.checkpoints).fork("a-fork", "b-fork")
+    shown: list[list[int]] = []
+
+    def check() -> None:
+        for name in ("a", "a-fork", "b-fork"):
+            report = Recovery(other.checkpoints).check(name, other.serde)
+            assert report.ok, report.findings
+        shown.append([len([*other.list(at(name))]) for name in ("a", "a-fork", "b-fork")])
+
+    check()
+    recorder.beset([check] * 100)
+    EventStoreSaver(EventStore(recorder)).delete_for_runs(["run 3"])
+    check()
+    assert shown[0] == [4, 1, 1]
+    assert [3, 1, 1] in shown
+    assert shown[-1] == [3, 0, 0]
+    other.checkpoints.rebuild()
+    check()
+    assert shown[-1] == [3, 0, 0]
