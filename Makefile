@@ -51,7 +51,7 @@ test: $(VENV) ## all tests, on SQLite and on a real PostgreSQL (ARGS=… for pyt
 # cores, so what alone takes seconds belongs into SLOW. (Whatever needs a server has the keyword `postgres`.)
 FAST := tests/test_house.py tests/eventstore tests/projections tests/adapters/history tests/adapters/test_types.py tests/adapters/test_causes.py tests/adapters/test_calls_per_step.py
 SLOW := postgres or model or full_run or travel_does or benchmark or memory or exit or processes or conversation or plans \
-	or ten_thousand
+	or live_threads
 
 test-fast: $(VENV) ## the tests for while you work: SQLite only, few examples, no servers, demos or packages
 	@HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest --numprocesses=$(JOBS) --maxprocesses=8 --dist=worksteal \

@@ -217,8 +217,8 @@ def test_a_policy_that_makes_no_sense_is_refused(wrong: dict[str, Any], told: st
 # What lives -----------------------------------------------------------------------------------------------------------
 
 
-def test_ten_thousand_live_threads_take_no_more_than_the_budget() -> None:
-    budget = 4 * 1024 * 1024
+def test_thousands_of_live_threads_take_no_more_than_the_budget() -> None:
+    budget = 1024 * 1024
     live = LiveValues(budget)
     history: Sequence[BaseMessage] = [
         ToolMessage(f"result {number} " * 20, tool_call_id=str(number)) for number in range(5)
@@ -226,7 +226,7 @@ def test_ten_thousand_live_threads_take_no_more_than_the_budget() -> None:
     new_value(list(history), "warm", SERIALIZER)
     tracemalloc.start()
     try:
-        for thread in range(10_000):
+        for thread in range(2500):
             value = new_value([HumanMessage(f"thread {thread}"), *history], "messages", SERIALIZER).value
             value.restore(SERIALIZER)
             live.put(Slot(thread, "", "messages"), value)
@@ -236,7 +236,7 @@ def test_ten_thousand_live_threads_take_no_more_than_the_budget() -> None:
     finally:
         tracemalloc.stop()
     assert taken < budget * 1.1
-    assert live.get(Slot(9_999, "", "messages"), 0)
+    assert live.get(Slot(2_499, "", "messages"), 0)
     assert live.get(Slot(0, "", "messages"), 0) is None
 
 
