@@ -104,6 +104,15 @@ class Move:
             problems=tuple(problems),
         )
 
+    def one(self, thread: str) -> MovedThread:
+        """Move one thread that is not at the target; nothing is written to one that is.
+
+        Raises:
+            ConflictError: Somebody wrote to it at the target meanwhile.
+            EventStoreError: It cannot be moved; nothing was written.
+        """
+        return self._thread(thread, only_new=True)
+
     def _refuse(self, threads: Iterable[str]) -> None:
         others = [thread for thread in threads if self._is_surely_another(thread)]
         if others:
@@ -123,7 +132,7 @@ class Move:
         except _OF_A_THREAD as error:
             return MovedThread(thread, "failed", error=str(error))
 
-    def _thread(self, thread: str) -> MovedThread:
+    def _thread(self, thread: str, *, only_new: bool = False) -> MovedThread:
         places = in_order(self._source.places(thread))
         obstacle = self._obstacle(thread)
         replaced = obstacle is not None and self._existing == "replace"
@@ -134,6 +143,8 @@ class Move:
         elif obstacle:
             return MovedThread(thread, "skipped", error=obstacle)
         version = self._target.version(thread)
+        if version and only_new:
+            return MovedThread(thread, "up to date")
         there = self._target.keys(thread) if version else set()
         tasks = self._tasks(thread, places, there, [])
         compared, found = len(places) - len(tasks), list[str]()
@@ -145,8 +156,8 @@ class Move:
         for _ in range(_ROUNDS):
             if not tasks:
                 break
-            self._target.write(thread, partial(self._jobs, thread, tasks), version, self._source.name)
-            version = self._target.version(thread)
+            # On what this leaves the next round goes on: what somebody does to the thread meanwhile is a conflict.
+            version = self._target.write(thread, partial(self._jobs, thread, tasks), version, self._source.name)
             found.clear()
             again = self._tasks(thread, [task.place for task in tasks], {task.place.key for task in tasks}, found)
             compared += len(tasks) - len(again)
