@@ -7,6 +7,7 @@
 #   EVENTSTORE_TEST_POSTGRES_URL=… make test     a PostgreSQL server of yours, instead of one started for the tests
 #   EVENTSTORE_LANGGRAPH_SERVER=install make test ARGS="-k langgraph_server"    LangGraph's own server, 200 MB of packages
 #   EVENTSTORE_READS=20000 make test ARGS="-k foreign_error"    as many random reads beside writers, on each database
+#   EVENTSTORE_MOVED_MB=1000 make test ARGS="-s -n0 -k large_database"    a database of 1 GB that moves in, and its rate
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

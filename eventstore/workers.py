@@ -34,6 +34,7 @@ class Workers(ForkAware):
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._closed = False
+        self._at_close: list[Callable[[], None]] = []
         self.follow_forks()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -54,6 +55,12 @@ class Workers(ForkAware):
             executor = self._executor
         if executor:
             executor.shutdown()
+        while self._at_close:
+            self._at_close.pop()()
+
+    def at_close(self, call: Callable[[], None]) -> None:
+        """Let something be called once by `close`, when nothing is under way: what else the work has held open."""
+        self._at_close.append(call)
 
     def after_fork_in_child(self) -> None:
         """See `ForkAware`: a child starts threads of its own."""

@@ -47,9 +47,9 @@ class LogReader:
         """Return the number of the stream that has a name now, or `None`."""
         return self._tables.streams.id_of(name)
 
-    def was_closed(self, name: str) -> bool:
-        """Return whether a stream of that name was closed: there may be a new one since."""
-        return self._tables.streams.was_closed(name)
+    def was_given_up(self, name: str) -> bool:
+        """Return whether a stream that had the name was closed, or renamed: there may be a new one since."""
+        return self._tables.streams.was_given_up(name)
 
     def stream(self, stream_id: int) -> StreamRow | None:
         """Return a stream, closed or not, or `None` if there is none of that number."""

@@ -150,6 +150,7 @@ class Checkpoints:
         namespace: str | None = None,
         before: str | None = None,
         matching: Matching = lambda _: True,
+        down_to: str = "",
     ) -> Iterator[SavedCheckpoint]:
         """Checkpoints, the latest first, read in pages while they are consumed.
 
@@ -159,9 +160,10 @@ class Checkpoints:
             namespace: The namespace of the thread; `None`: all of them.
             before: Only those whose id is smaller.
             matching: Only those whose metadata it accepts; the values of others are not read.
+            down_to: Of all threads: none whose id is smaller.
         """
         if thread is None:
-            return self.loader.list_store(before, matching, serializer)
+            return self.loader.list_store(before, matching, serializer, down_to)
         return self.loader.list_thread(thread, namespace, before, matching, serializer)
 
     def history(
@@ -265,25 +267,31 @@ class Checkpoints:
     arollback = twin(rollback)
     aundo = twin(undo)
 
-    def delete(self, thread: str, *, cause: Cause | None = None, missing_ok: bool = False) -> PruneReport:
-        """Delete a thread: its checkpoints are gone, and the content of its events is erased.
+    def delete(
+        self, thread: str, *, cause: Cause | None = None, missing_ok: bool = False, leaving_mark: bool = False
+    ) -> PruneReport:
+        """Delete a thread, and erase the content of its events. A thread of the same id begins anew.
 
-        What living forks share with it stays until they are deleted, too. A thread of the same id begins anew. The
-        write-ahead log of an SQLite file is emptied, too, unless another process reads from it: `EventStore.purge`.
+        What living forks share with it stays theirs. SQLite's write-ahead log is emptied: `EventStore.purge`.
+
+        Args:
+            thread: The thread.
+            cause: Who does it.
+            missing_ok: Whether it may be gone already.
+            leaving_mark: Whether it is recorded also of a thread that is not here: none of the id is to come in then.
 
         Raises:
             NotFoundError: There is no such thread, and `missing_ok` is false.
         """
         self._check_there([thread], missing_ok=missing_ok)
-        report = self._forgetter.delete(thread, cause)
+        report = self._forgetter.delete(thread, cause, leaving_mark=leaving_mark)
         self._purge()
         return report
 
     def delete_runs(self, runs: Sequence[str], *, cause: Cause | None = None, missing_ok: bool = False) -> PruneReport:
         """Delete the checkpoints that some runs saved, in all threads and in the forks that share them.
 
-        What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is a transaction:
-        if it is cut off in between, the same call made again finishes it.
+        What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is a transaction.
 
         Raises:
             NotFoundError: Some of the runs have saved nothing that is there, and `missing_ok` is false; nothing was

@@ -18,7 +18,8 @@ def save_all(
     *,
     expected_version: int,
     metadata: Mapping[str, Any],
-) -> None:
+    again: bool = False,
+) -> int:
     """Save checkpoints and writes of one thread in one transaction.
 
     They are made one after the other. What is kept of them until all are stored is what changed in each, and of each
@@ -31,10 +32,14 @@ def save_all(
             again if the append has to be decided anew.
         expected_version: The version that the thread's stream must be at; 0: there must be no such thread.
         metadata: What the thread can be searched by, if it is new.
+        again: Whether the id may be that of a thread which was deleted, or has another id now.
+
+    Returns:
+        The version that the thread's stream is at then.
 
     Raises:
-        ConflictError: The thread is not at `expected_version`; nothing was stored.
+        ConflictError: The thread is not at `expected_version`, or its id was given up; nothing was stored.
     """
     # With no live values: those of running threads stay where they are.
     saver = Saver(checkpoints.store, checkpoints.tables, checkpoints.finder, LiveValues(0), checkpoints.snapshots)
-    saver.save_all(thread, items, expected_version, metadata)
+    return saver.save_all(thread, items, expected_version, metadata, again=again)

@@ -77,17 +77,27 @@ class Saver:
         items: Callable[[], Iterable[Prepared]],
         expected_version: int,
         metadata: Mapping[str, Any],
-    ) -> None:
+        *,
+        again: bool,
+    ) -> int:
         """See `projections.checkpoints.moving_in.save_all`."""
 
         def decide(stream_id: int, head: Head) -> Decision:
             if head.version != expected_version:
                 raise ConflictError(thread, expected_version, head.version)
             decision = _Batch.decided(self._ground, items(), stream_id, head)
-            # Each by itself: thousands of them are no statement that a server would plan.
-            return replace(decision, then=(), work=partial(_carry_out, decision.then))
 
-        self._store.commit(thread, decide, metadata=metadata)
+            def work(log: OpenLog) -> None:
+                # In the transaction, which comes after that in which the name was given up: it may have been just now.
+                if not (expected_version or again) and log.was_given_up(thread):
+                    raise ConflictError(thread, 0, None, _GIVEN_UP.format(thread))
+                # Each by itself: thousands of them are no statement that a server would plan.
+                for statement in decision.then:
+                    log.carry_out(statement)
+
+            return replace(decision, then=(), work=work)
+
+        return self._store.commit(thread, decide, metadata=metadata).last
 
     def discard(self) -> None:
         """Drop what is remembered of running threads. It costs queries, nothing else."""
@@ -265,16 +275,12 @@ class _Batch:
             raise BadInputError(DESCENDS.format(checkpoint.id, ancestor))
 
 
-def _carry_out(statements: Sequence[Statement], log: OpenLog) -> None:
-    for statement in statements:
-        log.carry_out(statement)
-
-
 def _ahead(checkpoint: str, parent: str | None) -> str:
     """Return a checkpoint's parent if that has the greater id."""
     return parent if parent is not None and parent > checkpoint else ""
 
 
+_GIVEN_UP = "thread {!r} was deleted here, or has another id now; nothing was stored"
 _PROMOTED = (
     "another branch was promoted to be thread {!r}, and this checkpoint's parent is not in it; nothing was stored. "
     "Run it again from where the thread is now"

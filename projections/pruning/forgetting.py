@@ -43,10 +43,12 @@ class Forgetter:
         """Keep each namespace's latest checkpoint, and what it needs; see `Checkpoints.prune`."""
         return self._carry_out(thread, THREAD_PRUNED, cause, self._planner.keep_latest, dry_run=dry_run)
 
-    def delete(self, thread: str, cause: Cause | None, *, dry_run: bool = False) -> PruneReport:
+    def delete(
+        self, thread: str, cause: Cause | None, *, dry_run: bool = False, leaving_mark: bool = False
+    ) -> PruneReport:
         """Delete a thread; see `Checkpoints.delete`."""
         report = self._report_of_delete(thread)
-        if report is None or dry_run:
+        if dry_run or (report is None and not leaving_mark):
             return report or PruneReport()
 
         def decide(stream_id: int, _: Head) -> Decision:
@@ -65,7 +67,7 @@ class Forgetter:
             return Decision([NewEvent(THREAD_DELETED, b"", cause or Cause())], work=work)
 
         self._store.commit(thread, decide)
-        return report
+        return report or PruneReport()
 
     def delete_runs(self, runs: Sequence[str], cause: Cause | None) -> PruneReport:
         """Delete the checkpoints of some runs; see `Checkpoints.delete_runs`."""

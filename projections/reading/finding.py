@@ -265,15 +265,17 @@ class Finder:
         return _merged([self._of_source(view.thread, source, namespace, before) for source in view.sources])
 
     def of_store(
-        self, before: str | None, matching: Callable[[Mapping[str, Any]], bool]
+        self, before: str | None, matching: Callable[[Mapping[str, Any]], bool], down_to: str = ""
     ) -> Iterator[tuple[View, Located]]:
-        """The checkpoints of all threads whose metadata is wanted, the latest first.
+        """The checkpoints of all threads whose metadata is wanted, the latest first, down to an id.
 
         What a fork inherits is listed as its own, unless it has saved it again. One that several threads show is listed
         with the thread that saved it, followed by its forks, the youngest first.
         """
         view_of_branch = lru_cache(_VIEWS)(self._view_of_branch)  # the same object for the same thread
         for listed in self._rows_of_store(before):
+            if listed.row.id < down_to:
+                return
             located: Located | None = None
             for shower in self._who_shows(listed):
                 # Not before somebody shows it: the content of what nobody shows may be erased.

@@ -94,9 +94,11 @@ class Loader:
         located = self._finder.of_thread(view, namespace, before)
         yield from self._batched(((view, each) for each in located if matching(each.searchable)), serializer)
 
-    def list_store(self, before: str | None, matching: Matching, serializer: Serializer) -> Iterator[SavedCheckpoint]:
+    def list_store(
+        self, before: str | None, matching: Matching, serializer: Serializer, down_to: str
+    ) -> Iterator[SavedCheckpoint]:
         """The checkpoints of all threads, the latest first."""
-        return self._batched(self._finder.of_store(before, matching), serializer)
+        return self._batched(self._finder.of_store(before, matching, down_to), serializer)
 
     def history(
         self, thread: str, namespace: str, checkpoint_id: str | None, channels: Sequence[str], serializer: Serializer

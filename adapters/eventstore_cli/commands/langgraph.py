@@ -6,7 +6,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import click
+from click.core import ParameterSource
 
+from eventstore import BadInputError
 from eventstore_cli.caller import cause, named
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.exits import Exit
@@ -64,6 +66,8 @@ def import_(
       eventstore import postgresql://me@host/app --prefix support-
       eventstore import old.db --thread thread-1 --existing replace
     """
+    if target is not None and _is_typed("store"):
+        raise BadInputError("the store is named twice, by TARGET and by --store: leave out one of them")
     if existing is Existing.REPLACE:
         out.confirm("Delete threads that are here and have other content, and bring in those in their place?", yes=yes)
     with opened(target or named(store), schema) as session, out.progress() as advance:
@@ -110,9 +114,10 @@ def tell(out: Output, report: MovingReport) -> None:
     else:
         moved, there = counted(report.moved, "thread"), counted(report.up_to_date, "thread")
         checkpoints = counted(report.checkpoints, "checkpoint")
+        rest = f"{there} up to date, {report.gone_on:,} gone on, {report.skipped:,} skipped"
         out.say(
             [
-                Text(f"{moved} moved, {checkpoints}; {there} up to date, {report.skipped:,} skipped"),
+                Text(f"{moved} moved, {checkpoints}; {rest}"),
                 Text(f"{counted(report.compared, 'checkpoint')} compared: the same at both ends"),
                 Text(f"{report.source}: {_size(report.source_bytes)}"),
                 Text(f"{report.target}: {_size(report.bytes_before)} before, {_size(report.bytes_after)} now"),
@@ -125,6 +130,11 @@ def tell(out: Output, report: MovingReport) -> None:
             complain(f"and {len(report.problems) - _TOLD:,} more threads: --json names all")
     if not report.ok:
         raise click.exceptions.Exit(Exit.FINDINGS)
+
+
+def _is_typed(parameter: str) -> bool:
+    """Return whether an option was given with the command, and not by the environment."""
+    return click.get_current_context().get_parameter_source(parameter) is ParameterSource.COMMANDLINE
 
 
 def _moving(session: Session) -> Moving:

@@ -148,9 +148,9 @@ class StreamsTable(Table):
         rows = self._run("stream_by_name", {"name": name})
         return int(rows[0][0]) if rows else None
 
-    def was_closed(self, name: str) -> bool:
-        """Return whether a stream of that name was closed."""
-        return bool(self._run("closed_stream_by_name", {"name": name}))
+    def was_given_up(self, name: str) -> bool:
+        """Return whether a stream that had the name was closed, or renamed."""
+        return bool(self._run("former_stream_by_name", {"name": name}))
 
     def by_id(self, stream_id: int) -> StreamRow | None:
         """Return a stream, closed or not, or `None` if there is none of that number."""

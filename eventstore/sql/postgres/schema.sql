@@ -19,6 +19,7 @@ CREATE TABLE eventstore.streams (
 );
 
 CREATE UNIQUE INDEX streams_name ON eventstore.streams (name) WHERE NOT closed;
+CREATE INDEX streams_renamed ON eventstore.streams (begun_as) WHERE begun_as IS NOT NULL;
 
 CREATE INDEX streams_metadata ON eventstore.streams USING gin (metadata jsonb_path_ops);
 

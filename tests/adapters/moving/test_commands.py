@@ -31,7 +31,7 @@ def test_import_tells_what_came_in_and_how_large_it_is(from_sqlite: Stock, shell
     an_agent(from_sqlite.saver).invoke(hello(), config("t"))
     ran = shell.ok("import", from_sqlite.origin)
     assert ran.out.splitlines()[:2] == [
-        "1 thread moved, 4 checkpoints; 0 threads up to date, 0 skipped",
+        "1 thread moved, 4 checkpoints; 0 threads up to date, 0 gone on, 0 skipped",
         "4 checkpoints compared: the same at both ends",
     ]
     assert "kB before, " in ran.out
@@ -48,6 +48,8 @@ def test_import_names_its_store_by_an_argument_too(from_sqlite: Stock, shell: Sh
     assert url is not None
     assert Shell("sqlite:///nowhere.db").ok("import", from_sqlite.origin, url).out.startswith("1 thread moved")
     assert Shell("sqlite:///nowhere.db")("import", from_sqlite.origin).code == 5
+    twice = shell("import", from_sqlite.origin, url, "--store", url)
+    assert (twice.code, "named twice" in twice.err) == (2, True)
 
 
 def test_other_threads_are_a_conflict_and_are_replaced_only_when_somebody_says_so(

@@ -34,6 +34,15 @@ def bring_in(pipe: Pipe, url: str, origin: str) -> None:
         Moving(saver).import_from(origin, progress=lambda *told: pipe.send(told))
 
 
+def read_all(pipe: Pipe, url: str, origin: str) -> None:
+    """Read all threads, which come in thereby, and tell how far it is."""
+    with EventStoreSaver.from_conn_string(url, moving_from=origin) as saver:
+        pipe.send("ready")
+        for thread in THREADS:
+            saver.get_tuple(config(thread))
+            pipe.send(thread)
+
+
 def send_out(pipe: Pipe, url: str, target: str) -> None:
     """Export all threads, and tell how far it is."""
     with EventStoreSaver.from_conn_string(url) as saver:
@@ -65,6 +74,22 @@ def test_an_import_that_is_killed_shows_whole_threads_and_is_finished_by_the_nex
         report = Moving(saver).import_from(from_sqlite.origin)
         assert report.ok
         assert report.moved + report.up_to_date == len(THREADS)
+        assert_same(seen(saver, *THREADS), seen(from_sqlite.saver, *THREADS))
+        saver.store.verify()
+
+
+def test_a_process_that_is_killed_while_threads_come_in_on_demand_leaves_whole_ones(
+    from_sqlite: Stock, sqlite_url: str
+) -> None:
+    fill(from_sqlite.saver)
+    chance = random.Random(7)
+    EventStore.open(sqlite_url).close()
+    for _ in range(KILLS // 2):
+        killed(chance, read_all, sqlite_url, from_sqlite.origin)
+        with EventStoreSaver.from_conn_string(sqlite_url) as saver:
+            here = [stream.name for stream in saver.store.streams().streams]
+            assert_same(seen(saver, *here), seen(from_sqlite.saver, *here))
+    with EventStoreSaver.from_conn_string(sqlite_url, moving_from=from_sqlite.origin) as saver:
         assert_same(seen(saver, *THREADS), seen(from_sqlite.saver, *THREADS))
         saver.store.verify()
 

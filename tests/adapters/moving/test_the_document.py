@@ -12,6 +12,8 @@ from sqlite3 import connect
 
 import pytest
 
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore.moving import Moving
 from tests.conftest import fresh_database
 from tests.support.stock import opened, seen, threads_of
 
@@ -40,9 +42,6 @@ def test_its_commands_do_what_it_says(folder: Path, pg_server: str) -> None:
     assert install.startswith("pip install")
     with fresh_database(pg_server) as server:
         with opened(server) as stock, opened("sqlite:///old.db") as old:
-            from langgraph.checkpoint.eventstore import EventStoreSaver
-            from langgraph.checkpoint.eventstore.moving import Moving
-
             with EventStoreSaver.from_conn_string("sqlite:///:memory:") as saver:
                 Moving(saver).import_from("sqlite:///old.db")
                 Moving(saver).export_to(server, threads=["asks"])
@@ -70,6 +69,9 @@ def test_its_commands_do_what_it_says(folder: Path, pg_server: str) -> None:
 
 
 def test_its_python_runs(folder: Path) -> None:
-    [sample] = blocks("python")
-    exec(sample, {})
+    live, in_and_out = blocks("python")
+    exec(live, {})
+    with EventStoreSaver.from_conn_string("sqlite:///agents.db") as saver:
+        assert [each.name for each in saver.store.streams().streams] == ["asks"]
+    exec(in_and_out, {})
     assert threads_of(folder / "back.db") == ["done"]

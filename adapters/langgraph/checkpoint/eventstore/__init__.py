@@ -6,8 +6,9 @@ from langgraph.checkpoint.eventstore import _shadowing as _shadowing  # first: i
 
 # isort: split
 from eventstore.later import later as _later
-from langgraph.checkpoint.eventstore._saver import ConcurrentRuns, EventStoreSaver
+from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from langgraph.checkpoint.eventstore._translation import CheckpointThen
+from langgraph.checkpoint.eventstore._turns import ConcurrentRuns
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._environment import checkpointer

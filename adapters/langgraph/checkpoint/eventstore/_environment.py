@@ -14,6 +14,7 @@ from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 _OPTIONS: Mapping[str, Callable[[str], Any]] = {
     **STORE,
     "migrate": truth,
+    "moving_from": str,
     "concurrent_runs": str.lower,
     "cache_bytes": int,
 }

@@ -11,6 +11,7 @@ from eventstore.workers import Workers
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._arguments import cause_of
 from langgraph.checkpoint.eventstore._given import several
+from langgraph.checkpoint.eventstore._opening import Arriving
 from projections.causes import caused
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 By = Mapping[str, Any] | None
 
 
-class Forgetting(BaseCheckpointSaver[Any]):
+class Forgetting(BaseCheckpointSaver[Any], Arriving):
     """Copies threads, and forgets them.
 
     `by` names the person who does it, and `reason` says why: both are recorded, and found by the audit. LangGraph
@@ -50,8 +51,11 @@ class Forgetting(BaseCheckpointSaver[Any]):
         Raises:
             NotFoundError: It is not there, and `missing_ok` is false.
         """
-        cause = caused(cause_of(by), reason)
-        self.checkpoints.delete(_config.thread_id(thread_id), cause=cause, missing_ok=missing_ok)
+        thread, cause = _config.thread_id(thread_id), caused(cause_of(by), reason)
+        if self._arrivals and self._arrivals.is_waiting(thread):
+            self.checkpoints.delete(thread, cause=cause, missing_ok=True, leaving_mark=True)
+        else:
+            self.checkpoints.delete(thread, cause=cause, missing_ok=missing_ok)
 
     def delete_for_runs(
         self, run_ids: Sequence[str], *, by: By = None, reason: str | None = None, missing_ok: bool = True
@@ -70,6 +74,8 @@ class Forgetting(BaseCheckpointSaver[Any]):
             NotFoundError: Some are not there, and `missing_ok` is false; nothing was deleted.
         """
         runs = [_config.run(run) for run in several("run_ids", run_ids)]
+        if self._arrivals:
+            self._arrivals.bring_in_runs(runs)
         self.checkpoints.delete_runs(runs, cause=caused(cause_of(by), reason), missing_ok=missing_ok)
 
     def copy_thread(
@@ -88,6 +94,7 @@ class Forgetting(BaseCheckpointSaver[Any]):
             ConflictError: The target exists.
         """
         source, target = _config.thread_id(source_thread_id), _config.thread_id(target_thread_id)
+        self.bring_in(source, target)
         self.checkpoints.copy(source, target, cause=caused(cause_of(by), reason, copied_from=source))
 
     def prune(  # type: ignore[override]  # the base returns nothing; a report is more
@@ -121,7 +128,15 @@ class Forgetting(BaseCheckpointSaver[Any]):
         """
         threads = [_config.thread_id(thread) for thread in several("thread_ids", thread_ids)]
         cause = caused(cause_of(by), reason)
-        return self.checkpoints.prune(threads, strategy=strategy, dry_run=dry_run, cause=cause, missing_ok=missing_ok)
+        # What is to be deleted need not come in first; perhaps it cannot.
+        deletes = strategy == "delete" and not dry_run
+        elsewhere = [each for each in threads if self._arrivals.is_waiting(each)] if self._arrivals and deletes else []
+        threads = [each for each in threads if each not in elsewhere]
+        self.bring_in(*threads)
+        report = self.checkpoints.prune(threads, strategy=strategy, dry_run=dry_run, cause=cause, missing_ok=missing_ok)
+        for each in elsewhere:
+            report += self.checkpoints.delete(each, cause=cause, missing_ok=True, leaving_mark=True)
+        return report
 
     # By hand: an attribute would have the type of LangGraph's own, which takes less.
 

@@ -15,7 +15,6 @@ from langgraph.checkpoint.eventstore._arguments import (
     checkpoint_in,
     fold_of,
     required_id,
-    thread_id,
 )
 from langgraph.checkpoint.eventstore._history_parts import HistoryParts
 from langgraph.checkpoint.eventstore._named import namespace_of
@@ -68,7 +67,7 @@ class GoingBack(HistoryParts):
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
         return self._checkpoints.rollback(
-            thread_id(thread),
+            self._thread(thread),
             to=before_of(to, before_message, back_turns, self._saver.serde, graph) or checkpoint_id(to),
             step=step,
             time=time,
@@ -92,7 +91,7 @@ class GoingBack(HistoryParts):
             NotFoundError: There is nothing to undo; after a prune there is nothing left that could come back.
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
-        return self._checkpoints.undo(thread_id(thread), reason=reason, cause=cause_of(by))
+        return self._checkpoints.undo(self._thread(thread), reason=reason, cause=cause_of(by))
 
     def fork(  # noqa: PLR0913 (one of three ways to say where, and why)
         self,
@@ -127,8 +126,8 @@ class GoingBack(HistoryParts):
             ConflictError: The target exists.
         """
         return self._branches.fork(
-            thread_id(source),
-            thread_id(target),
+            self._thread(source),
+            self._thread(target),
             at=before_of(at, before_message, back_turns, self._saver.serde, graph) or checkpoint_id(at),
             namespace=namespace_of(None, at),
             name=name,
@@ -145,7 +144,7 @@ class GoingBack(HistoryParts):
         Raises:
             NotFoundError: There is no such thread.
         """
-        return self._branches.tree(thread_id(thread))
+        return self._branches.tree(self._thread(thread))
 
     def compare(self, one: Thread, other: Thread, *, graph: Graph | None = None) -> BranchDiff:
         """Compare two branches: find their common past, and the changes of each since then, by channel and by item.
@@ -160,8 +159,8 @@ class GoingBack(HistoryParts):
         """
         told = {namespace_of(None, each) for each in (one, other) if checkpoint_in(each)}
         return self._branches.compare(
-            thread_id(one),
-            thread_id(other),
+            self._thread(one),
+            self._thread(other),
             self._saver.serde,
             at=checkpoint_in(one),
             other_at=checkpoint_in(other),
@@ -188,7 +187,7 @@ class GoingBack(HistoryParts):
             ConflictError: The thread moved on meanwhile; nothing was changed.
         """
         return self._branches.switch(
-            thread_id(thread), required_id(to), namespace=namespace_of(None, to), reason=reason, cause=cause_of(by)
+            self._thread(thread), required_id(to), namespace=namespace_of(None, to), reason=reason, cause=cause_of(by)
         )
 
     def promote(
@@ -215,7 +214,11 @@ class GoingBack(HistoryParts):
             ConflictError: A thread of the id `keep_as` exists, or a run writes to one of them; nothing was changed.
         """
         return self._branches.promote(
-            thread_id(branch), thread_id(over), keep_as=keep_as, reason=reason, cause=cause_of(by)
+            self._thread(branch),
+            self._thread(over),
+            keep_as=None if keep_as is None else self._thread(keep_as),
+            reason=reason,
+            cause=cause_of(by),
         )
 
     def delete_branch(
@@ -242,7 +245,7 @@ class GoingBack(HistoryParts):
             BadInputError: The thread is on that branch.
             ConflictError: A fork shares the branch, which no fork would lose by this; nothing was deleted.
         """
-        return self._branches.delete(thread_id(thread), checkpoint_id(tip), reason=reason, cause=cause_of(by))
+        return self._branches.delete(self._thread(thread), checkpoint_id(tip), reason=reason, cause=cause_of(by))
 
     arollback = twin(rollback)
     aundo = twin(undo)

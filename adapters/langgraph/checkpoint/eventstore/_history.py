@@ -12,7 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from eventstore.arguments import checked
 from eventstore.options import names_options
 from eventstore.workers import twin
-from langgraph.checkpoint.eventstore._arguments import required_id, thread_id
+from langgraph.checkpoint.eventstore._arguments import required_id
 from langgraph.checkpoint.eventstore._going_back import GoingBack
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._telling import Telling
@@ -77,7 +77,9 @@ class History(GoingBack, Telling):
         Raises:
             NotFoundError: There is no such thread.
         """
-        return self._recovery.points(thread_id(thread), namespace=namespace, limit=limit, serializer=self._saver.serde)
+        return self._recovery.points(
+            self._thread(thread), namespace=namespace, limit=limit, serializer=self._saver.serde
+        )
 
     def stalled(
         self,
@@ -110,7 +112,7 @@ class History(GoingBack, Telling):
             NotFoundError: There is no such thread.
             BusyError: Others keep changing it.
         """
-        return self._recovery.check(thread_id(thread), self._saver.serde)
+        return self._recovery.check(self._thread(thread), self._saver.serde)
 
     # --- what a changed node concerns --------------------------------------------------------------------------------
 
@@ -136,7 +138,7 @@ class History(GoingBack, Telling):
             NotFoundError: There is no such checkpoint, or the node did not run after it.
             BadInputError: The graph has no such node, is another saver's, or cannot be replayed.
         """
-        return self._replaying.affected(graph, thread_id(thread), required_id(checkpoint), node, only=only)
+        return self._replaying.affected(graph, self._thread(thread), required_id(checkpoint), node, only=only)
 
     @names_options()
     def replay(  # noqa: PLR0913 (what, from where, and how)
@@ -175,11 +177,11 @@ class History(GoingBack, Telling):
         """
         return self._replaying.replay(
             graph,
-            thread_id(thread),
+            self._thread(thread),
             required_id(checkpoint),
             node,
             only=only,
-            target=target,
+            target=None if target is None else self._thread(target),
             reason=reason,
             config=config,
             context=context,
@@ -209,11 +211,11 @@ class History(GoingBack, Telling):
         """`replay`; the nodes run in the caller's event loop."""
         return await self._replaying.areplay(
             graph,
-            thread_id(thread),
+            await self._athread(thread),
             required_id(checkpoint),
             node,
             only=only,
-            target=target,
+            target=None if target is None else await self._athread(target),
             reason=reason,
             config=config,
             context=context,

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from eventstore.workers import Workers
+from typing import TYPE_CHECKING
+
+from eventstore.workers import Workers, twin
+from langgraph.checkpoint.eventstore._arguments import thread_ids
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from projections import Branches, Timeline
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from langgraph.checkpoint.eventstore._named import Thread
 
 
 class HistoryParts:
@@ -20,3 +28,16 @@ class HistoryParts:
     def workers(self) -> Workers:
         """The threads of the store, which carry out async calls."""
         return self._saver.store.workers
+
+    def _thread(self, thread: Thread) -> str:
+        """Return the id of a thread, which is here then, if it is anywhere: see `Arriving`."""
+        [named] = self._threads(thread)
+        return named
+
+    _athread = twin(_thread)
+
+    def _threads(self, threads: Thread | Sequence[Thread]) -> list[str]:
+        """Likewise, of one thread or of several."""
+        named = thread_ids(threads)
+        self._saver.bring_in(*named)
+        return named

@@ -1,16 +1,30 @@
-"""How a saver is opened from a URL, by `with` or by `async with`, and closed."""
+"""How a saver is opened, by `with` or by `async with`, and closed; and the old database that it moves from, if any."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from eventstore.workers import opened
 from langgraph.checkpoint.eventstore._parts import SaverParts
 
+if TYPE_CHECKING:
+    import os
+    from typing import TypeAlias
+
+    from langgraph.checkpoint.memory import InMemorySaver
+
+    from langgraph.checkpoint.eventstore.moving import MovingFrom
+    from langgraph.checkpoint.eventstore.moving._arrivals import Arrivals
+
+    Old: TypeAlias = "MovingFrom | str | os.PathLike[str] | InMemorySaver"
+
 S = TypeVar("S", bound=SaverParts)
+
+# Savers that move from nowhere start without what that takes.
+# ruff: noqa: PLC0415
 
 
 class OpeningSaver(Generic[S]):
@@ -40,3 +54,55 @@ class OpeningSaver(Generic[S]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.__exit__, kind, error, trace)
+
+
+class Arriving:
+    """Brings in threads, if the saver was opened with `moving_from`.
+
+    Each method that names threads says so here first: before it reads, takes a lock or begins a transaction.
+    """
+
+    _arrivals: Arrivals | None = None
+
+    def bring_in(self, *threads: str) -> None:
+        """Bring threads in from the database that the saver is moving from, unless they are here, or were deleted here.
+
+        Every method does so with the threads that it names. This is for what names them in other ways, such as
+        `saver.checkpoints`. Without `moving_from` it does nothing.
+
+        Args:
+            threads: Their ids.
+
+        Raises:
+            EventStoreError: A thread cannot be brought in, for the reasons that `Moving.import_from` has; nothing of it
+                was stored.
+        """
+        if self._arrivals is not None:
+            for thread in threads:
+                self._arrivals.bring_in(thread)
+
+
+def check_moving_from(old: Old | None) -> None:
+    """Hold that an option names an old database; none is opened.
+
+    Raises:
+        BadInputError: It does not.
+    """
+    if old is not None:
+        from langgraph.checkpoint.eventstore.moving import MovingFrom
+
+        MovingFrom.of(old)
+
+
+def arrivals_of(saver: SaverParts, old: Old | None) -> Arrivals | None:
+    """Open the old database that a saver moves from, if it does.
+
+    Raises:
+        EventStoreError: It cannot be read.
+    """
+    if old is None:
+        return None
+    from langgraph.checkpoint.eventstore.moving import MovingFrom
+    from langgraph.checkpoint.eventstore.moving._arrivals import Arrivals
+
+    return Arrivals(saver, MovingFrom.of(old))

@@ -22,3 +22,7 @@ class SaverParts(Protocol):
     store: EventStore
     checkpoints: Checkpoints
     serde: SerializerProtocol
+
+    def bring_in(self, *threads: str) -> None:
+        """See `Arriving.bring_in`."""
+        ...

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal, Self, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -19,7 +18,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import EventStore
-from eventstore.arguments import check_limit, refused
+from eventstore.arguments import check_limit
 from eventstore.opening import check_store
 from eventstore.options import SharingOptions, StoreOptions, names_options
 from eventstore.workers import twin, twin_iterator
@@ -33,29 +32,29 @@ from langgraph.checkpoint.eventstore._habits import HINTS, Habits, no_store
 from langgraph.checkpoint.eventstore._listing import listed
 from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._nodes import Nodes
-from langgraph.checkpoint.eventstore._opening import OpeningSaver
+from langgraph.checkpoint.eventstore._opening import Arriving, OpeningSaver, arrivals_of, check_moving_from
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, serializer_of
 from langgraph.checkpoint.eventstore._translation import (
     as_of_now,
+    next_version,
     to_new_checkpoint,
     to_new_writes,
     to_tuple,
 )
-from langgraph.checkpoint.eventstore._turns import Run, Ticket, Turns
+from langgraph.checkpoint.eventstore._turns import ConcurrentRuns, Run, Ticket, Turns, check_runs
 from projections import CACHE_BYTES, Checkpoints, SavedCheckpoint, SnapshotPolicy
 from projections.checkpoints.options import check_options
 from projections.pregel import SENDS
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._history import History
-
-ConcurrentRuns = Literal["keep", "reject"]
+    from langgraph.checkpoint.eventstore._opening import Old
 
 # How many checkpoints an async listing fetches per visit to a worker thread.
 _LISTED_AT_ONCE = 20
 
 
-class EventStoreSaver(Habits, Answering, Forgetting):
+class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
     """Saves the checkpoints of LangGraph graphs as events in SQLite or PostgreSQL.
 
         with EventStoreSaver.from_conn_string("sqlite:///agents.db") as saver:
@@ -81,6 +80,8 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         cache_bytes: How much memory the values of live threads may take, so that a thread's next step costs what
             changes. 0: none; every step then reads what it builds upon.
         snapshots: When more is stored than what changed, so that reading stays cheap: a `projections.SnapshotPolicy`.
+        moving_from: The database of LangGraph's own saver that each thread comes in from before it is first used, and
+            that is only read: its address, or a `moving.MovingFrom`. See docs/moving.md.
 
     Attributes:
         store: The store.
@@ -102,10 +103,12 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         migrate: bool = True,
         cache_bytes: int = CACHE_BYTES,
         snapshots: SnapshotPolicy | None = None,
+        moving_from: Old | None = None,
     ) -> None:
         if not isinstance(store, EventStore):
             raise no_store(store)
-        _check_runs(concurrent_runs)
+        check_runs(concurrent_runs)
+        check_moving_from(moving_from)
         super().__init__(serde=serializer_of(serde, allowed_types))
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
@@ -113,6 +116,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         self._nodes = Nodes()
         self._branches_read = BranchesRead()
         self._turns = Turns(self.checkpoints) if concurrent_runs == "reject" else None
+        self._arrivals = arrivals_of(self, moving_from)
 
     @classmethod
     @names_options(StoreOptions, hints=HINTS)
@@ -126,6 +130,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         migrate: bool = True,
         cache_bytes: int = CACHE_BYTES,
         snapshots: SnapshotPolicy | None = None,
+        moving_from: Old | None = None,
         **options: Unpack[StoreOptions],
     ) -> OpeningSaver[EventStoreSaver]:
         """Open a store and a saver on it, for `with` or `async with`; both are closed at the end of the block.
@@ -139,6 +144,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
             migrate: See the class.
             cache_bytes: See the class.
             snapshots: See the class.
+            moving_from: See the class.
             options: What `EventStore.open` takes: `pool_size`, `schema`, `prepare`, `synchronous`, `busy_timeout`, ….
 
         Raises:
@@ -146,7 +152,8 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         """
         check_store(url, options)
         check_options(migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
-        _check_runs(concurrent_runs)
+        check_runs(concurrent_runs)
+        check_moving_from(moving_from)
         serializer = serializer_of(serde, allowed_types)
 
         def open_saver() -> EventStoreSaver:
@@ -157,6 +164,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
                 migrate=migrate,
                 cache_bytes=cache_bytes,
                 snapshots=snapshots,
+                moving_from=moving_from,
             )
 
         return OpeningSaver(open_saver)
@@ -173,6 +181,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         migrate: bool = True,
         cache_bytes: int = CACHE_BYTES,
         snapshots: SnapshotPolicy | None = None,
+        moving_from: Old | None = None,
         **options: Unpack[SharingOptions],
     ) -> Self:
         """Return an open saver on a psycopg pool, or connection, of the caller's: see `eventstore.open_on`.
@@ -190,6 +199,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
             migrate=migrate,
             cache_bytes=cache_bytes,
             snapshots=snapshots,
+            moving_from=moving_from,
         )
 
     @classmethod
@@ -218,6 +228,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """The checkpoint that `config` names, or the latest one of its namespace, with its pending writes."""
         where = _config.address(config)
+        self.bring_in(where.thread)
         # Read before the checkpoint: what another run saves in between is not what this one has seen.
         head = self._head(where) if where.checkpoint else None
         saved = self.checkpoints.get(where.thread, self.serde, namespace=where.namespace, checkpoint=where.checkpoint)
@@ -247,7 +258,8 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         that one listing gives; another call gives others.
 
         Args:
-            config: The thread, and, if it says so, the namespace; `None`: all threads.
+            config: The thread, and, if it says so, the namespace; `None`: all threads. With `moving_from`, those that
+                are not here yet come in as the listing comes to them.
             filter: What their metadata has to contain: any keys, any plain values. A dict is found in one that holds
                 it, a list in one that holds its items; `"a.b"` leads into a dict; `run_id` is also found where only the
                 log says which run it was.
@@ -257,7 +269,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         wanted = plain_filter(filter)
         check_limit(limit)
         where = _config.address(config) if config else None
-        found = listed(self.checkpoints, self.serde, config, before, lambda metadata: matches(metadata, wanted))
+        found = listed(self.checkpoints, self.serde, config, before, partial(matches, wanted=wanted), self._arrivals)
         return self._told(config, where, islice(found, limit))
 
     def get_delta_channel_history(
@@ -265,6 +277,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
     ) -> Mapping[str, DeltaChannelHistory]:
         """Return the history that each `DeltaChannel` is replayed from: a stored value and the writes since."""
         where = _config.address(config)
+        self.bring_in(where.thread)
         histories = self.checkpoints.history(
             where.thread,
             [*several("channels", channels)],
@@ -298,6 +311,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         now = as_of_now(checkpoint)
         began = self._branches_read.of(configurable)
         new = to_new_checkpoint(config, configurable, now, metadata, new_versions, began)
+        self.bring_in(new.thread)
         if SENDS in new.values:
             self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
@@ -323,6 +337,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         new = to_new_writes(config, configurable, writes, task_id, task_path, self._nodes, began)
         if not new.writes:
             return
+        self.bring_in(new.thread)
         if self._turns:
             self._turns.save_writes(new, self.serde, self._run(config), _config.callers(config))
         else:
@@ -333,12 +348,7 @@ class EventStoreSaver(Habits, Answering, Forgetting):
 
         Threads that another saver began may have versions like `"00…05.0.123"`; they go on in that form.
         """
-        try:
-            if isinstance(current, str):
-                return f"{int(current.split('.')[0]) + 1:032}.{random.random():016}"  # noqa: S311 (LangGraph's own form)
-            return 1 if current is None else current + 1
-        except (TypeError, ValueError) as error:
-            raise refused("current", current, "use a channel's version: a number, or None for the first") from error
+        return next_version(current)
 
     # --- the same for async code -------------------------------------------------------------------------------------
 
@@ -359,12 +369,12 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         now = as_of_now(checkpoint)
         return await self.workers.run(self.put, config, now, metadata, new_versions)
 
-    # -----------------------------------------------------------------------------------------------------------------
-
     def _told(
         self, config: RunnableConfig | None, where: _config.Address | None, found: Iterator[SavedCheckpoint]
     ) -> Iterator[CheckpointTuple]:
         """Checkpoints in LangGraph's words. Nothing is read before the first is asked for."""
+        if where:
+            self.bring_in(where.thread)
         ticket = self._ticket(config, where, self._head(where)) if config and where else None
         for saved in found:
             yield to_tuple(saved, ticket)
@@ -388,8 +398,3 @@ class EventStoreSaver(Habits, Answering, Forgetting):
         run = own or Run()
         self._turns.loads(run, where.thread, where.namespace, head)
         return None if own else Ticket.of(run)
-
-
-def _check_runs(concurrent_runs: object) -> None:
-    if concurrent_runs not in ("keep", "reject"):
-        raise refused("concurrent_runs", concurrent_runs, "use 'keep' or 'reject'")

@@ -14,8 +14,6 @@ from langgraph.checkpoint.eventstore._arguments import (
     checkpoint_id,
     checkpoint_in,
     fold_of,
-    thread_id,
-    thread_ids,
 )
 from langgraph.checkpoint.eventstore._history_parts import HistoryParts
 from langgraph.checkpoint.eventstore._named import namespace_of
@@ -57,7 +55,7 @@ class Telling(HistoryParts):
             NotFoundError: Some of the threads are not there.
         """
         return self._timeline.entries(
-            thread_ids(threads),
+            self._threads(threads),
             self._saver.serde,
             namespace=namespace,
             fold=fold_of(graph),
@@ -88,7 +86,7 @@ class Telling(HistoryParts):
             NotFoundError: Some of the threads are not there.
         """
         return self._timeline.page(
-            thread_ids(threads),
+            self._threads(threads),
             self._saver.serde,
             namespace=namespace,
             before=before,
@@ -130,7 +128,7 @@ class Telling(HistoryParts):
         when = before or (time if isinstance(time, datetime) else checkpoint_id(time))
         if when is None:
             raise BadInputError("say which state is meant: by a time, a checkpoint, before_message, or back_turns")
-        saved = self._timeline.at(thread_id(thread), when, self._saver.serde, namespace=where, fold=fold_of(graph))
+        saved = self._timeline.at(self._thread(thread), when, self._saver.serde, namespace=where, fold=fold_of(graph))
         return to_tuple_then(saved) if saved else None
 
     def state(
@@ -153,7 +151,7 @@ class Telling(HistoryParts):
             NotFoundError: There is no such thread or checkpoint.
         """
         saved = self._timeline.state(
-            thread_id(thread),
+            self._thread(thread),
             self._saver.serde,
             checkpoint=checkpoint_id(checkpoint) or checkpoint_in(thread),
             namespace=namespace_of(namespace, checkpoint, thread),
@@ -182,7 +180,7 @@ class Telling(HistoryParts):
         Raises:
             NotFoundError: There is no such thread, checkpoint or channel.
         """
-        of = thread_id(thread)
+        of = self._thread(thread)
         spaces = [None if each is None else self._namespace(of, each) for each in (before, after)]
         space = next((each for each in reversed(spaces) if each is not None), "")
         return self._timeline.diff(
@@ -218,7 +216,7 @@ class Telling(HistoryParts):
         Raises:
             NotFoundError: There is no such checkpoint, channel or item.
         """
-        of = thread_id(thread)
+        of = self._thread(thread)
         namespace = "" if checkpoint is None else self._namespace(of, checkpoint)
         return self._timeline.blame(
             of,
@@ -242,7 +240,7 @@ class Telling(HistoryParts):
         Raises:
             NotFoundError: There is no such thread.
         """
-        return Answers(self._saver.store).of_thread(thread_id(thread), self._saver.serde)
+        return Answers(self._saver.store).of_thread(self._thread(thread), self._saver.serde)
 
     def _namespace(self, thread: str, checkpoint: Checkpoint) -> str:
         """The namespace of a checkpoint: the one that comes with it, or else the one that its id is of."""

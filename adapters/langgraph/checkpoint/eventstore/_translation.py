@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ from langgraph.checkpoint.base import (
 )
 
 from eventstore import BadInputError
+from eventstore.arguments import refused
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._branches_read import Began
 from langgraph.checkpoint.eventstore._given import pairs, refused_checkpoint, refused_metadata
@@ -192,3 +194,13 @@ def to_tuple_then(saved: SavedCheckpoint) -> CheckpointThen:
     told = CheckpointThen(*to_tuple(saved))
     told.folded, told.replayed = dict(saved.folded), tuple(saved.replayed)
     return told
+
+
+def next_version(current: Any) -> Any:
+    """See `EventStoreSaver.get_next_version`."""
+    try:
+        if isinstance(current, str):
+            return f"{int(current.split('.')[0]) + 1:032}.{random.random():016}"  # noqa: S311 (LangGraph's own form)
+        return 1 if current is None else current + 1
+    except (TypeError, ValueError) as error:
+        raise refused("current", current, "use a channel's version: a number, or None for the first") from error

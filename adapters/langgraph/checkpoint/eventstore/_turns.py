@@ -13,11 +13,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 from eventstore import ConflictError
+from eventstore.arguments import refused
 from eventstore.forking import ForkAware
 from eventstore.recent import Recent
 from projections import Checkpoints, NewCheckpoint, NewWrites, Serializer, prepare_checkpoint, prepare_writes
+
+ConcurrentRuns = Literal["keep", "reject"]
 
 _REMEMBERED_RUNS = 10_000
 
@@ -140,3 +144,13 @@ def _late(thread: str, expected: str | None, head: str | None) -> ConflictError:
         'concurrent_runs="reject", one run at a time saves to a thread'
     )
     return ConflictError(thread, expected, head, message)
+
+
+def check_runs(concurrent_runs: object) -> None:
+    """Hold that an option says what becomes of runs that race.
+
+    Raises:
+        BadInputError: It does not.
+    """
+    if concurrent_runs not in ("keep", "reject"):
+        raise refused("concurrent_runs", concurrent_runs, "use 'keep' or 'reject'")

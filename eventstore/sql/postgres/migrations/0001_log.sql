@@ -14,6 +14,7 @@ CREATE TABLE {schema}.streams (
 );
 
 CREATE UNIQUE INDEX streams_name ON {schema}.streams (name) WHERE NOT closed;
+CREATE INDEX streams_renamed ON {schema}.streams (begun_as) WHERE begun_as IS NOT NULL;
 
 CREATE INDEX streams_metadata ON {schema}.streams USING gin (metadata jsonb_path_ops);
 

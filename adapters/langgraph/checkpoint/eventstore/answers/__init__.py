@@ -35,4 +35,6 @@ def replaying(saver: AnsweringSaver, thread: Thread, missing: Missing) -> Replay
     if missing not in ("refuse", "record"):
         raise refused("missing", missing, "use 'refuse' or 'record'")
     weave()
-    return Replaying(saver, thread_id(thread), missing)
+    named = thread_id(thread)
+    saver.bring_in(named)
+    return Replaying(saver, named, missing)

@@ -139,7 +139,7 @@ class Target(Source, Protocol):
         """
         ...
 
-    def write(self, thread: str, jobs: Callable[[], Iterable[Job]], version: int, origin: str) -> None:
+    def write(self, thread: str, jobs: Callable[[], Iterable[Job]], version: int, origin: str) -> int:
         """Write checkpoints to a thread, all of them or none.
 
         Args:
@@ -148,8 +148,11 @@ class Target(Source, Protocol):
             version: What `version` said.
             origin: Where they come from.
 
+        Returns:
+            The version that this leaves.
+
         Raises:
-            ConflictError: Somebody has written to the thread since.
+            ConflictError: Somebody has written to the thread since, or it was deleted.
         """
         ...
 

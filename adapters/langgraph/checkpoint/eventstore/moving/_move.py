@@ -27,10 +27,10 @@ _TOLD_EVERY = 20
 _OF_A_THREAD = (BadInputError, ConflictError, CorruptionError, NotFoundError, TypeNotAllowedError)
 
 
-_ANOTHER = "another thread has this id: let it be replaced (--existing replace, existing='replace'), or rename one"
+_ANOTHER = "another thread has this id here: replace it (--existing replace, existing='replace'), or rename one of them"
 _CHANGED = (
-    "it was deleted, pruned or rolled back here, and stays so: --existing replace (existing='replace') brings it in as "
-    "it is there"
+    "it was deleted, pruned, rolled back or renamed here, and was left so. To bring it in as it is in the source, use "
+    "--existing replace (existing='replace')"
 )
 
 
@@ -88,13 +88,14 @@ class Move:
             counts[moved.outcome] += 1
             counts["checkpoints"] += moved.checkpoints
             counts["compared"] += moved.compared
-            if moved.outcome not in ("moved", "up to date"):
+            if moved.error or moved.differences:
                 problems.append(moved)
         return MovingReport(
             source=self._source.name,
             target=self._target.name,
             moved=counts["moved"],
             up_to_date=counts["up to date"],
+            gone_on=counts["gone on"],
             skipped=counts["skipped"],
             checkpoints=counts["checkpoints"],
             compared=counts["compared"],
@@ -103,6 +104,15 @@ class Move:
             bytes_after=self._target.bytes(),
             problems=tuple(problems),
         )
+
+    def one(self, thread: str) -> MovedThread:
+        """Move one thread that is not at the target; nothing is written to one that is.
+
+        Raises:
+            ConflictError: Somebody wrote to it at the target meanwhile.
+            EventStoreError: It cannot be moved; nothing was written.
+        """
+        return self._thread(thread, only_new=True)
 
     def _refuse(self, threads: Iterable[str]) -> None:
         others = [thread for thread in threads if self._is_surely_another(thread)]
@@ -113,8 +123,8 @@ class Move:
                 others[0],
                 "no thread of that id",
                 "another one",
-                f"{self._target.name} has threads of these ids already, with other content: {names}; nothing was moved."
-                " Let them be skipped or replaced: --existing skip (or replace), existing='skip'",
+                f"{self._target.name} already has other threads with these ids: {names}. Nothing was moved. "
+                "Skip or replace them: --existing skip (or replace), existing='skip' (or 'replace')",
             )
 
     def _tried(self, thread: str) -> MovedThread:
@@ -123,7 +133,7 @@ class Move:
         except _OF_A_THREAD as error:
             return MovedThread(thread, "failed", error=str(error))
 
-    def _thread(self, thread: str) -> MovedThread:
+    def _thread(self, thread: str, *, only_new: bool = False) -> MovedThread:
         places = in_order(self._source.places(thread))
         obstacle = self._obstacle(thread)
         replaced = obstacle is not None and self._existing == "replace"
@@ -132,21 +142,23 @@ class Move:
         elif obstacle == _ANOTHER and self._existing == "refuse":  # it became so since the first look
             raise ConflictError(thread, "no thread of that id", "another one", _ANOTHER)
         elif obstacle:
-            return MovedThread(thread, "skipped", error=obstacle)
+            return MovedThread(thread, "gone on" if obstacle == _CHANGED else "skipped", error=obstacle)
         version = self._target.version(thread)
+        if version and only_new:
+            return MovedThread(thread, "up to date")
         there = self._target.keys(thread) if version else set()
         tasks = self._tasks(thread, places, there, [])
         compared, found = len(places) - len(tasks), list[str]()
         if _has_gone_on(there, {place.key for place in places}):
             # Whatever differs is what runs did there since: nothing of it is to be written over.
-            return MovedThread(thread, "up to date", compared=compared)
+            return MovedThread(thread, "gone on", compared=compared)
         moving = replaced or bool(tasks)
         written = len(places) if replaced else sum(task.itself for task in tasks)
         for _ in range(_ROUNDS):
             if not tasks:
                 break
-            self._target.write(thread, partial(self._jobs, thread, tasks), version, self._source.name)
-            version = self._target.version(thread)
+            # On what this leaves the next round goes on: what somebody does to the thread meanwhile is a conflict.
+            version = self._target.write(thread, partial(self._jobs, thread, tasks), version, self._source.name)
             found.clear()
             again = self._tasks(thread, [task.place for task in tasks], {task.place.key for task in tasks}, found)
             compared += len(tasks) - len(again)

@@ -15,7 +15,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from eventstore import NotAStoreError, SchemaError, UnavailableError
 from eventstore.address import PostgresAddress, SQLiteAddress, parse
 from langgraph.checkpoint.eventstore.moving._as_stored import carrying
-from langgraph.checkpoint.eventstore.moving._contents import Source, Target
+from langgraph.checkpoint.eventstore.moving._contents import Target
 from langgraph.checkpoint.eventstore.moving._saver_end import MemoryEnd, SaverEnd
 from langgraph.checkpoint.eventstore.moving._tables import COLUMNS, SaverTables
 
@@ -25,7 +25,7 @@ _OUR_OWN = "eventstore_migrations"
 
 
 @contextmanager
-def source_of(origin: Origin, serde: SerializerProtocol | None, *, pickled: bool) -> Iterator[Source]:
+def source_of(origin: Origin, serde: SerializerProtocol | None, *, pickled: bool) -> Iterator[SaverEnd | MemoryEnd]:
     """Open what is moved from. Nothing of it is changed.
 
     Args:

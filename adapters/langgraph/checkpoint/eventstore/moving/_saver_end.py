@@ -84,17 +84,34 @@ class SaverEnd:
         """See `Source`."""
         return self._tables.bytes()
 
+    def of_run(self, run: str) -> list[str]:
+        """The threads that have checkpoints of a run."""
+        return self._tables.of_run(run)
+
+    def latest(self, before: str, count: int) -> tuple[str, set[str]]:
+        """Return the threads of the latest checkpoints before one, and the id down to which these go.
+
+        Args:
+            before: The id that theirs are smaller than.
+            count: How many checkpoints; those of the same id as the last one belong to it.
+
+        Returns:
+            The last one's id, empty if there are no more behind it, and the threads.
+        """
+        return self._tables.latest(before, count)
+
     def version(self, thread: str) -> int:
         """See `Target`. Nobody counts what is written here, so it is how many checkpoints there are."""
         return len(self.places(thread))
 
-    def write(self, thread: str, jobs: Callable[[], Iterable[Job]], version: int, origin: str) -> None:  # noqa: ARG002 (there is no place for it)
+    def write(self, thread: str, jobs: Callable[[], Iterable[Job]], version: int, origin: str) -> int:  # noqa: ARG002 (there is no place for it)
         """See `Target`."""
         with self._translated(), self._transaction():
             if (found := self.version(thread)) != version:
                 raise ConflictError(thread, version, found)
             for job in jobs():
                 self._put(thread, job)
+            return self.version(thread)
 
     def was_changed(self, thread: str) -> bool:  # noqa: ARG002 (nobody notes it here)
         """See `Target`."""
@@ -177,6 +194,22 @@ class MemoryEnd:
     def bytes(self) -> int | None:
         """See `Source`."""
         return None
+
+    def of_run(self, run: str) -> list[str]:
+        """See `SaverEnd.of_run`."""
+        return [
+            thread
+            for thread in self.threads("")
+            for place in self.places(thread)
+            if (found := self.read(thread, place)) and found.metadata.get("run_id") == run
+        ]
+
+    def latest(self, before: str, count: int) -> tuple[str, set[str]]:
+        """See `SaverEnd.latest`."""
+        all_ = [(place.id, thread) for thread in self.threads("") for place in self.places(thread)]
+        found = sorted((each for each in all_ if each[0] < before), reverse=True)
+        last = found[count - 1][0] if len(found) > count else ""
+        return last, {thread for id_, thread in found if id_ >= last}
 
 
 def read(saver: Saver, thread: str, place: Place) -> CheckpointTuple | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from eventstore import Cause
+from eventstore import BusyError, Cause
 from langgraph.checkpoint.eventstore._config import MAX_TASK_BYTES
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._translation import to_tuple
@@ -25,6 +25,8 @@ from projections.pregel import SENDS, Packets, node_of, of_the_caller, sent_to
 from projections.records import TOPICS
 
 _PAGE = 500
+# How often a checkpoint is read anew that others are writing to.
+_ATTEMPTS = 20
 # What has a field of its own.
 _FIELDS = frozenset({"v", "id", "ts", "channel_values", "channel_versions", "versions_seen", "updated_channels"})
 
@@ -74,12 +76,19 @@ class StoreEnd:
 
     def read(self, thread: str, place: Place) -> Content | None:
         """See `Source`."""
-        saved = self._checkpoints.get(thread, self._serde, namespace=place.namespace, checkpoint=place.id)
-        return None if saved is None else self._content(saved)
+        for _ in range(_ATTEMPTS):
+            saved = self._checkpoints.get(thread, self._serde, namespace=place.namespace, checkpoint=place.id)
+            if saved is None:
+                return None
+            if content := self._content(saved):
+                return content
+        raise BusyError(f"others keep writing to thread {thread!r} of {self.name}: try again")
 
     def each(self, thread: str) -> Iterator[Content]:
         """See `Source`. What its checkpoints have in common is read once."""
-        return map(self._content, self._checkpoints.list(self._serde, thread=thread))
+        for saved in self._checkpoints.list(self._serde, thread=thread):
+            if content := self._content(saved) or self.read(thread, Place(saved.namespace, saved.id, saved.parent)):
+                yield content
 
     def bytes(self) -> int | None:
         """See `Source`."""
@@ -90,13 +99,18 @@ class StoreEnd:
         head = self._store.head(thread)
         return head.version if head else 0
 
-    def write(self, thread: str, jobs: Callable[[], Iterable[Job]], version: int, origin: str) -> None:
+    def write(self, thread: str, jobs: Callable[[], Iterable[Job]], version: int, origin: str) -> int:
         """See `Target`."""
+        return self._write(thread, jobs, version, origin)
+
+    def _write(
+        self, thread: str, jobs: Callable[[], Iterable[Job]], version: int, origin: str, *, again: bool = False
+    ) -> int:
         described: dict[str, Any] = {}
         if not version:
             first = next(iter(jobs()), None)
             if first is None:  # all of it is gone since
-                return
+                return 0
             described = {
                 **of_the_caller(first.content.metadata),
                 **{f"imported_{key}": value for key, value in self._cause.metadata.items()},
@@ -107,13 +121,13 @@ class StoreEnd:
             for job in jobs():
                 yield from _prepared(thread, job, self._serde)
 
-        save_all(self._checkpoints, thread, items, expected_version=version, metadata=described)
+        return save_all(self._checkpoints, thread, items, expected_version=version, metadata=described, again=again)
 
     def was_changed(self, thread: str) -> bool:
         """See `Target`."""
         stream_id = self._store.log.stream_id(thread)
         if stream_id is None:
-            return self._store.log.was_closed(thread)
+            return self._store.log.was_given_up(thread)
         return self._checkpoints.tables.reflog.has_moved(stream_id, after=0)
 
     def replace(self, thread: str, jobs: Callable[[], Iterable[Job]], origin: str) -> None:
@@ -122,12 +136,15 @@ class StoreEnd:
             for _ in _prepared(thread, job, self._serde):
                 pass  # whatever cannot be stored raises here, while the other thread is there
         self._checkpoints.delete(thread, cause=self._cause, missing_ok=True)
-        self.write(thread, jobs, 0, origin)
+        self._write(thread, jobs, 0, origin, again=True)
 
-    def _content(self, saved: SavedCheckpoint) -> Content:
+    def _content(self, saved: SavedCheckpoint) -> Content | None:
+        """A checkpoint's content; `None` if its pending writes have changed, or went, since it was read."""
         place = Place(saved.namespace, saved.id, saved.parent)
         found = to_tuple(saved)
         stand = self._checkpoints.loader.pending(saved.thread, *place.key) if saved.pending else ()
+        if [each.task for each in stand] != [task for task, _, _ in saved.pending]:
+            return None
         writes = [
             Write(each.task, each.path, each.write.slot, each.write.channel, value)
             for each, (_, _, value) in zip(stand, saved.pending, strict=True)

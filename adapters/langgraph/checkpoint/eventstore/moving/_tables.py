@@ -112,6 +112,15 @@ class SaverTables:
         name = "places_of_writes" if self._has_paths else "places_of_writes_without_paths"
         return [*map(tuple, self._run(name, thread=thread, namespace=place.namespace, checkpoint=place.id))]
 
+    def of_run(self, run: str) -> list[str]:
+        """The threads that have checkpoints of a run."""
+        return [thread for (thread,) in self._run("threads_of_run", run=run)]
+
+    def latest(self, before: str, count: int) -> tuple[str, set[str]]:
+        """See `SaverEnd.latest`."""
+        last = next((id_ for (id_,) in self._run("checkpoint_before", before=before, skipped=count - 1)), "")
+        return last, {thread for (thread,) in self._run("threads_between", last=last, before=before)}
+
     def bytes(self) -> int:
         """How many bytes the tables take."""
         [(number,)] = self._run("bytes")

@@ -15,3 +15,15 @@ WHERE thread_id = :thread AND checkpoint_ns = :namespace AND checkpoint_id = :ch
 -- name: bytes
 SELECT sum(pg_total_relation_size(to_regclass(name)))::bigint AS bytes
 FROM unnest(ARRAY['checkpoints', 'checkpoint_blobs', 'checkpoint_writes']) AS name;
+
+-- name: threads_of_run
+SELECT DISTINCT thread_id FROM checkpoints WHERE metadata @> jsonb_build_object('run_id', (:run)::text);
+
+-- name: checkpoint_before
+-- Ids are compared byte by byte, as here: a database may sort in another way.
+SELECT checkpoint_id FROM checkpoints WHERE checkpoint_id COLLATE "C" < :before
+ORDER BY checkpoint_id COLLATE "C" DESC LIMIT 1 OFFSET :skipped;
+
+-- name: threads_between
+SELECT DISTINCT thread_id FROM checkpoints
+WHERE checkpoint_id COLLATE "C" >= :last AND checkpoint_id COLLATE "C" < :before;

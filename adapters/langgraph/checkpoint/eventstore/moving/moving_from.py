@@ -1,0 +1,61 @@
+"""`MovingFrom`: the old database of an application that changes over without downtime."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from eventstore.address import parse
+from eventstore.arguments import check_truth, refused
+from langgraph.checkpoint.eventstore._arguments import cause_of
+from langgraph.checkpoint.eventstore._serde import typed
+from langgraph.checkpoint.eventstore.moving._opening import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class MovingFrom:
+    """The database that the threads of a saver still come from: its option `moving_from`.
+
+        old = MovingFrom("sqlite:///old.db", allow_pickle=True)
+        with EventStoreSaver.from_conn_string("sqlite:///agents.db", moving_from=old) as saver: ...
+
+    The arguments are those of `Moving.import_from`. An address alone stands for one with nothing else said.
+
+    Attributes:
+        source: The address of the database of `SqliteSaver` or `PostgresSaver`, or the `InMemorySaver`.
+        serde: The serializer that it was stored with, where it is none of LangGraph's default one.
+        allow_pickle: Whether pickled values are read: that runs whatever code they name.
+        by: Who moves, for the record.
+
+    Raises:
+        BadInputError: One of them makes no sense.
+    """
+
+    source: Origin
+    serde: SerializerProtocol | None = None
+    allow_pickle: bool = False
+    by: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.source, (str, os.PathLike, InMemorySaver)):
+            raise refused("moving_from", self.source, "use the address of its database, or an InMemorySaver")
+        if not isinstance(self.source, InMemorySaver):
+            parse(self.source)
+        if self.serde is not None:
+            typed(self.serde)
+        check_truth("allow_pickle", self.allow_pickle)
+        cause_of(self.by)
+
+    @classmethod
+    def of(cls, given: MovingFrom | Origin) -> MovingFrom:
+        """Return what an option says.
+
+        Raises:
+            BadInputError: It makes no sense.
+        """
+        return given if isinstance(given, MovingFrom) else cls(given)
