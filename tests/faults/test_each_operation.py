@@ -180,7 +180,7 @@ def test_an_operation_does_all_or_nothing_whichever_statement_the_server_refuses
 @contextmanager
 def refused(proxy: Any, at: int, code: str) -> Iterator[Any]:
     with proxy.cutting(at, "never", refused=code) as cut:
-        yield lambda: str(cut.done) if cut.done else None
+        yield lambda: None if cut.done is None else str(cut.done)
 
 
 # SIGKILL --------------------------------------------------------------------------------------------------------------
