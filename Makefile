@@ -8,6 +8,8 @@
 #   EVENTSTORE_LANGGRAPH_SERVER=install make test ARGS="-k langgraph_server"    LangGraph's own server, 200 MB of packages
 #   EVENTSTORE_READS=20000 make test ARGS="-k foreign_error"    as many random reads beside writers, on each database
 #   EVENTSTORE_MOVED_MB=1000 make test ARGS="-s -n0 -k large_database"    a database of 1 GB that moves in, and its rate
+#   EVENTSTORE_SEED=7 make test-long             other points and moments than those of seed 1; EVENTSTORE_FAULTS=all is all
+#   EVENTSTORE_POINT=91 make test ARGS="…"       one point alone: a test that fails in tests/faults prints the command
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -36,7 +38,7 @@ DEMO_NEEDS := --editable ".[cli$(if $(filter postgres%,$(URL)),$(comma)postgres)
 DEMO_VENV := .venv-demo/made-from-$(shell { $(PYTHON) -VV; echo '$(DEMO_NEEDS)'; cat pyproject.toml requirements-dev.lock; } 2>/dev/null | cksum | cut -d ' ' -f 1)
 DEMO_BIN := $(if $(wildcard $(VENV)),$(BIN),.venv-demo/bin)
 
-.PHONY: help demo test test-fast check lint format types bench bench-quick fmt lock dist clean
+.PHONY: help demo test test-fast test-long check lint format types bench bench-quick fmt lock dist clean
 
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +59,11 @@ SLOW := postgres or model or full_run or travel_does or benchmark or memory or e
 test-fast: $(VENV) ## the tests for while you work: SQLite only, few examples, no servers, demos or packages
 	@HYPOTHESIS_PROFILE=fast $(BIN)/python -m pytest --numprocesses=$(JOBS) --maxprocesses=8 --dist=worksteal \
 		-k "not ($(SLOW))" $(ARGS) $(FAST)
+
+# Every point at which something can go wrong, where `make test` tries a few that a seed chooses: see docs/reliability.md.
+test-long: $(VENV) ## every fault at every point, for an hour or more (EVENTSTORE_SEED=n draws others; ARGS=… for pytest)
+	@EVENTSTORE_FAULTS=all EVENTSTORE_READS=$(or $(EVENTSTORE_READS),20000) HYPOTHESIS_PROFILE=$(or $(HYPOTHESIS_PROFILE),long) \
+		$(BIN)/python -m pytest --numprocesses=$(JOBS) --maxprocesses=8 --dist=worksteal --timeout=7200 $(ARGS) tests/faults
 
 check: lint format types test ## everything that CI checks
 

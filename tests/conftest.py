@@ -37,7 +37,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=50)
 settings.register_profile("ci", settings.get_profile("dev"), database=None, print_blob=True)
 settings.register_profile("fast", settings.get_profile("dev"), max_examples=5)
-settings.register_profile("long", settings.get_profile("dev"), max_examples=1000, print_blob=True)
+settings.register_profile("long", settings.get_profile("dev"), max_examples=500, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE") or ("ci" if os.environ.get("CI") else "dev"))
 
 Backend = Literal["sqlite", "postgres"]

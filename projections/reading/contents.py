@@ -7,7 +7,7 @@ from typing import Any
 
 from eventstore import Cause, ChecksumError, ErasedError, EventStore
 from projections.reading.chains import Chains, Wanted
-from projections.reading.located import Located, opened
+from projections.reading.located import Located, hold_that_it_leads_to, opened
 from projections.reading.pending import PendingWrite, fold
 from projections.reading.view import View, writes_of
 from projections.records import WritesRecord
@@ -121,20 +121,22 @@ def _writes_of(
     for namespace in {located.namespace for located in batch}:
         ids = [located.id for located in batch if located.namespace == namespace]
         for checkpoint, rows in writes_of(tables, view, namespace, ids).items():
-            found[namespace, checkpoint] = [writes_in(store, view.thread, row) for row in rows.values()]
+            found[namespace, checkpoint] = [writes_in(store, view.thread, namespace, row) for row in rows.values()]
     return found
 
 
-def writes_in(store: EventStore, thread: str, row: WrittenRow) -> tuple[str, WritesRecord]:
+def writes_in(store: EventStore, thread: str, namespace: str, row: WrittenRow) -> tuple[str, WritesRecord]:
     """Return the task whose writes an event holds, and the writes.
 
     Raises:
         ErasedError: The log does not have the event, or its content was erased.
         ChecksumError: A write is not what was stored.
+        CorruptionError: The event is of another checkpoint.
     """
     if row.payload is None:
         raise ErasedError(f"thread {thread!r} has no event {row.version}, which a checkpoint refers to")
     cause, record = writes_opened(store, thread, row.version, row.payload)
+    hold_that_it_leads_to(cause, namespace, row.checkpoint, thread, row.version)
     return cause.task or "", record
 
 

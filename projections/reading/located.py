@@ -80,4 +80,17 @@ def record_of(store: EventStore, thread: str, version: int, payload: bytes) -> C
 def located_of(store: EventStore, thread: str, row: CheckpointRow) -> Located:
     """Return the checkpoint of a row, with its event opened."""
     cause, record = opened(store, thread, row.version, row.payload, CheckpointRecord.unpack)
+    hold_that_it_leads_to(cause, row.namespace, row.id, thread, row.version)
     return Located(row.namespace, row.id, row.version, row.parent, cause, record, row.recorded_at, len(row.payload))
+
+
+def hold_that_it_leads_to(cause: Cause, namespace: str, checkpoint: str, thread: str, version: int) -> None:
+    """Hold that the event which a row leads to is of the row's checkpoint: rows have no checksum of their own.
+
+    Raises:
+        CorruptionError: It is of another one.
+    """
+    if (cause.checkpoint or "") != checkpoint or cause.namespace != namespace:
+        error = CorruptionError(f"the row of checkpoint {checkpoint!r} leads to an event of another: rebuild it")
+        error.found_at(thread, version)
+        raise error

@@ -17,7 +17,7 @@ from projections.model import ChannelHistory
 from projections.reading.chains import Chains
 from projections.reading.contents import writes_in, writes_opened
 from projections.reading.finding import Finder
-from projections.reading.located import opened
+from projections.reading.located import hold_that_it_leads_to, opened
 from projections.reading.pending import fold
 from projections.reading.view import View, writes_of
 from projections.records import (
@@ -268,7 +268,8 @@ class Replays:
     def _read_way(self, view: View, space: Space, replay: Replay, checkpoint_id: str, limit: int) -> None:
         for row in self._finder.page_of_way(view, space.namespace, checkpoint_id, limit, retired=True):
             if row.id not in replay.checkpoints:
-                _, record = opened(self._store, view.thread, row.version, row.payload, CheckpointRecord.unpack)
+                cause, record = opened(self._store, view.thread, row.version, row.payload, CheckpointRecord.unpack)
+                hold_that_it_leads_to(cause, space.namespace, row.id, view.thread, row.version)
                 replay.add(row.id, record, row.version, row.payload)
 
     def _read_writes(self, view: View, space: Space, replay: Replay, ids: Sequence[str]) -> bool:
@@ -278,7 +279,9 @@ class Replays:
             found = writes_of(self._tables, view, space.namespace, batch)
             for checkpoint in batch:
                 rows = found.get(checkpoint, {})
-                events = {version: writes_in(self._store, view.thread, row) for version, row in rows.items()}
+                events = {
+                    version: writes_in(self._store, view.thread, space.namespace, row) for version, row in rows.items()
+                }
                 for row in rows.values():
                     replay.count(row.payload or b"")
                 replay.checkpoints[checkpoint].events = events

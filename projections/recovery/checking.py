@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import TypeVar
@@ -84,7 +84,7 @@ class Check:
         with self._listing():
             self._hide_what_ancestors_deleted(spans)
         with self._listing():
-            self._check_rows()
+            self._check_rows(spans)
         with self._listing():
             self._check_values()
         return Report(
@@ -167,7 +167,7 @@ class Check:
 
     # --- the rows ----------------------------------------------------------------------------------------------------
 
-    def _check_rows(self) -> None:
+    def _check_rows(self, spans: Sequence[Span]) -> None:
         shown: dict[Key, int] = {}
         parents: dict[Key, Key] = {}
         for source in self._view.sources:
@@ -179,6 +179,8 @@ class Check:
                     key = (row.namespace, row.id)
                     found[key] = row.version
                     self._check_row(key, row.version, row.parent, row.run)
+                    if not any(span.stream_id == row.origin_id and span.holds(row.version) for span in spans):
+                        self._leads_elsewhere(key, row.version)
                     above[key] = (row.namespace, row.parent or "")
             # A thread's own row comes before the one that it inherits.
             shown = {**found, **shown}
@@ -210,7 +212,10 @@ class Check:
         if logged and logged.topic == CHECKPOINT_SAVED and logged.key is None:
             self._note(Damage.ERASED, version, f"the content of {_described(key)} was erased: rebuild the projection")
         elif not logged or logged != Logged(CHECKPOINT_SAVED, key, parent or logged.parent, run):
-            self._note(Damage.EXTRA_ROW, version, f"a row of {_described(key)} leads elsewhere: rebuild the projection")
+            self._leads_elsewhere(key, version)
+
+    def _leads_elsewhere(self, key: Key, version: int) -> None:
+        self._note(Damage.EXTRA_ROW, version, f"a row of {_described(key)} leads elsewhere: rebuild the projection")
 
     def _check_rows_of_writes(self) -> None:
         found: set[tuple[Key, int]] = set()

@@ -44,6 +44,7 @@ class PlacedRow(NamedTuple):
         parent: Its parent.
         run: The run that saved it.
         retired_at: The version since which the branch shows it no longer; `None`: it does.
+        origin_id: The stream whose own event it is; `None` for a row that is yet to be stored, which looks for it.
     """
 
     namespace: str
@@ -53,6 +54,7 @@ class PlacedRow(NamedTuple):
     parent: str | None
     run: str | None
     retired_at: int | None
+    origin_id: int | None = None
 
 
 class OrphanRow(NamedTuple):

@@ -32,6 +32,7 @@ class Cut:
         seen: The statements of all round trips since.
         held: What the server gets late.
         meanwhile: What happens before the server gets the statements.
+        refused: The SQLSTATE of the error that the server raises instead of carrying the statements out.
     """
 
     trip: int
@@ -40,6 +41,7 @@ class Cut:
     seen: list[list[str]] = field(default_factory=list)
     held: Callable[[], None] | None = None
     meanwhile: Callable[[], object] | None = None
+    refused: str | None = None
 
     def release(self) -> None:
         """Let the server have what was held back, and carry it out."""
@@ -56,6 +58,7 @@ class Proxy:
         self._target = (parts.hostname or "127.0.0.1", parts.port or 5432)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._lock = threading.Lock()
+        self._gone = threading.Condition(self._lock)
         self._open: set[socket.socket] = set()
         self._cut: Cut | None = None
         self.refusing = False
@@ -66,9 +69,15 @@ class Proxy:
         threading.Thread(target=self._accept, daemon=True).start()
 
     @contextmanager
-    def cutting(self, trip: int, moment: Moment, meanwhile: Callable[[], object] | None = None) -> Iterator[Cut]:
+    def cutting(
+        self,
+        trip: int,
+        moment: Moment,
+        meanwhile: Callable[[], object] | None = None,
+        refused: str | None = None,
+    ) -> Iterator[Cut]:
         """Cut the connection that makes the `trip`-th round trip from now on, once; or let something happen there."""
-        cut = Cut(trip, moment, meanwhile=meanwhile)
+        cut = Cut(trip, moment, meanwhile=meanwhile, refused=refused)
         with self._lock:
             self._cut = cut
         try:
@@ -84,6 +93,11 @@ class Proxy:
             victims = list(self._open)
         for victim in victims:
             _hang_up(victim)
+
+    def settled(self) -> None:
+        """Return when the server has carried out what it was sent by clients that are gone."""
+        with self._gone:
+            self._gone.wait_for(lambda: not self._open)
 
     def close(self) -> None:
         """Cut all connections and accept no more."""
@@ -111,8 +125,9 @@ class Proxy:
                     with client.makefile("rb") as incoming:
                         _Session(client, incoming, server, self._decide).run()
                 finally:
-                    with self._lock:
+                    with self._gone:
                         self._open -= {client, server}
+                        self._gone.notify_all()
 
     def _decide(self, statements: list[str]) -> Cut | None:
         """The cut to be made at this round trip. Those of the notifier, which come at any time, do not count."""
@@ -183,7 +198,7 @@ class _Session:
             if cut and cut.moment != "never":
                 self._carry_out(cut, waiting)
                 return
-            self._server.sendall(waiting)
+            self._server.sendall(_raising(cut.refused) if cut and cut.refused else waiting)
             waiting, statements = b"", []
 
     def _carry_out(self, cut: Cut, waiting: bytes) -> None:
@@ -231,6 +246,12 @@ class _Session:
         if len(data) < size:
             raise EOFError
         return data
+
+
+def _raising(code: str) -> bytes:
+    """A message that the server answers with an error, as it would have the one before: its transaction fails, too."""
+    sql = f"DO $$ BEGIN RAISE EXCEPTION 'refused by a test' USING ERRCODE = '{code}'; END $$".encode() + b"\0"
+    return b"Q" + struct.pack("!I", len(sql) + 4) + sql
 
 
 def _hang_up(end: socket.socket) -> None:

@@ -8,8 +8,9 @@ from contextlib import contextmanager
 
 from eventstore import errors
 
-REFUSED = (sqlite3.Error, OverflowError)
-"""Errors of SQLite, and of its driver, which itself refuses more than 2 GB, or an integer past 64 bits."""
+REFUSED = (sqlite3.Error, OverflowError, UnicodeDecodeError)
+"""Errors of SQLite, and of its driver: which itself refuses more than 2 GB, or an integer past 64 bits, and which
+cannot tell us what SQLite says of a damaged schema if that quotes what is no UTF-8."""
 
 _BY_PRIMARY_CODE: dict[int, tuple[type[errors.EventStoreError], str]] = {
     sqlite3.SQLITE_BUSY: (
@@ -59,6 +60,8 @@ def translate(error: Exception, where: str) -> errors.EventStoreError:
     """Return our error for one of `REFUSED`."""
     if isinstance(error, OverflowError):
         return errors.BadInputError("a value is larger than SQLite stores: nothing of this call was stored")
+    if isinstance(error, UnicodeDecodeError):
+        return errors.CorruptionError(f"{where} is damaged: what it names is not UTF-8; restore it from a backup")
     # The low byte is the primary code; the rest tells the variants apart.
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _BY_PRIMARY_CODE:

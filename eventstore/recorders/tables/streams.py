@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from eventstore.errors import CorruptionError
 from eventstore.events import Head
 from eventstore.metadata import described_by
 from eventstore.recorders.protocol import Params, Statement
@@ -229,13 +230,16 @@ class StreamsTable(Table):
 
 def _row(
     stream_id: int,
-    name: str,
+    name: object,
     closed: object,
-    begun_as: str,
+    begun_as: object,
     parent_id: int | None,
     parent_version: int | None,
     described: str | Mapping[str, Any],
 ) -> StreamRow:
+    # SQLite holds its own rules of types only when it writes: of a damaged page it gives whatever stands there.
+    if not isinstance(name, str) or not isinstance(begun_as, str):
+        raise CorruptionError(f"stream #{stream_id} has no name: its row was damaged, restore it from a backup")
     return StreamRow(int(stream_id), name, bool(closed), begun_as, parent_id, parent_version, described)
 
 

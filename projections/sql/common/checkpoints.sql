@@ -97,7 +97,7 @@ ORDER BY c.namespace, c.checkpoint_id;
 
 -- name: checkpoints_of_branch
 -- All rows of a branch, also those that are retired; of one checkpoint the latest is the last.
-SELECT namespace, checkpoint_id, version, shown_from, parent_id, run_id, retired_at
+SELECT namespace, checkpoint_id, version, shown_from, parent_id, run_id, retired_at, origin_id
 FROM {schema}.checkpoints WHERE branch_id = :branch_id AND shown_from <= :upto AND checkpoint_id <= :last_id
 ORDER BY namespace, checkpoint_id, shown_from;
 

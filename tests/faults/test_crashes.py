@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import signal
 import threading
 from collections.abc import Callable
@@ -11,15 +10,19 @@ from multiprocessing.connection import wait
 from typing import Any
 
 import psycopg
+import pytest
 
 from eventstore import UnserializableError
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support import points
+from tests.support.points import ALL
 from tests.support.processes import Pipe, child
 from tests.support.races import in_threads
 from tests.support.saving import assert_true, at, everything, number_of, numbers, shown, step
 from tests.support.tables import rows
 
-KILLS, INTERRUPTS = 20, 25
+# Ten stores, each killed twenty times, or one.
+KILLS, STORES, INTERRUPTS = (20, 10, 250) if ALL else (12, 1, 15)
 THREADS = ["one", "two", "three"]
 """Written at the same time, by as many threads of each process: they commit together."""
 
@@ -63,8 +66,11 @@ def nobody_else_is_connected(url: str) -> None:
                 pass
 
 
-def test_after_twenty_kills_everything_that_was_acknowledged_is_there_and_nothing_by_half(url: str) -> None:
-    chance = random.Random(42)
+@pytest.mark.parametrize("store", range(STORES))
+def test_after_kills_at_random_everything_that_was_acknowledged_is_there_and_nothing_by_half(
+    url: str, store: int
+) -> None:
+    chance = points.chance("kills", store)
     told: set[tuple[str, str, int]] = set()
     found = dict.fromkeys(THREADS, 0)
     for _ in range(KILLS):
@@ -117,7 +123,7 @@ def open_it(pipe: Pipe, url: str) -> None:
 def test_a_process_that_is_killed_while_it_makes_the_tables_leaves_a_store_that_opens(
     url: str, make_saver: Callable[..., EventStoreSaver]
 ) -> None:
-    chance = random.Random(7)
+    chance = points.chance("opening")
     for _ in range(8):
         with child(open_it, url) as opener:
             assert opener.pipe.recv() == "opening"
@@ -179,7 +185,7 @@ def write_until_interrupted(pipe: Pipe, url: str) -> list[int]:
 
 
 def test_ctrl_c_at_any_moment_leaves_the_store_usable_and_nothing_by_half(url: str) -> None:
-    chance = random.Random(3)
+    chance = points.chance("interrupts")
     with child(write_until_interrupted, url) as writer:
         reached = 0
         while (news := writer.pipe.recv()) != "done":

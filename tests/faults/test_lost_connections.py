@@ -7,7 +7,6 @@ without having been cut. Each cut comes at three moments: see `servers.Moment`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import psycopg
 import pytest
@@ -17,13 +16,11 @@ from eventstore.recorders import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, SnapshotPolicy
 from tests.support.flavour import Flavour
-from tests.support.saving import Calls, at, numbers, save, shown
+from tests.support.operations import OPERATIONS, Operation, Outcome, prepared, told
+from tests.support.saving import Calls, numbers, save
 from tests.support.servers import Moment, Proxy, proxied
 
 LATER: tuple[Moment, ...] = ("after", "late")
-
-Outcome = Any
-Operation = Callable[[Calls, str], Outcome]
 
 
 @pytest.fixture
@@ -31,108 +28,6 @@ def proxy(postgres_url: str) -> Iterator[Proxy]:
     """Yield the proxy that stands before the server."""
     with proxied(postgres_url) as proxy:
         yield proxy
-
-
-def prepared(saver: EventStoreSaver, thread: str) -> None:
-    """A thread with a past, with runs and writes, from which another one was copied."""
-    for number in (1, 2):
-        save(saver, number, thread=thread, parent=number - 1 or None, run_id=f"{thread} run {number}")
-        saver.put_writes(at(thread, number), [("count", number), ("other", "x")], f"task {number}")
-    saver.copy_thread(thread, f"{thread} copy")
-    save(saver, 3, thread=thread, parent=2)
-
-
-def put_first(calls: Calls, thread: str) -> Outcome:
-    save(calls, 1, {"state": 1}, thread=f"{thread} new", metadata={"user": "somebody"})
-    return [stream.metadata for stream in calls.saver.store.streams(prefix=f"{thread} new").streams]
-
-
-def put_next(calls: Calls, thread: str) -> Outcome:
-    save(calls, 4, {"state": 1}, thread=thread, parent=3)
-
-
-def put_again(calls: Calls, thread: str) -> Outcome:
-    save(calls, 3, {"state": 1}, thread=thread, parent=2)
-
-
-def put_writes(calls: Calls, thread: str) -> Outcome:
-    calls.put_writes(at(thread, 3), [("count", 5), ("__interrupt__", "?")], "task")
-
-
-def copy(calls: Calls, thread: str) -> Outcome:
-    calls.copy_thread(thread, f"{thread} new")
-    return numbers(calls, f"{thread} new")
-
-
-def prune(calls: Calls, thread: str) -> Outcome:
-    report = calls.prune([thread])
-    return report.checkpoints, report.threads
-
-
-def prune_a_copy(calls: Calls, thread: str) -> Outcome:
-    report = calls.prune([f"{thread} copy"])
-    return report.checkpoints, report.threads
-
-
-def prune_by_deleting(calls: Calls, thread: str) -> Outcome:
-    report = calls.prune([thread], strategy="delete")
-    return report.checkpoints, report.threads
-
-
-def delete(calls: Calls, thread: str) -> Outcome:
-    calls.delete_thread(thread)
-
-
-def delete_runs(calls: Calls, thread: str) -> Outcome:
-    calls.delete_for_runs([f"{thread} run 1"])
-
-
-def read_one(calls: Calls, thread: str) -> Outcome:
-    return calls.get_tuple(at(thread)).checkpoint, calls.get_tuple(at(f"{thread} copy", 2)).pending_writes
-
-
-def read_history(calls: Calls, thread: str) -> Outcome:
-    return calls.get_delta_channel_history(config=at(thread), channels=["count"])
-
-
-def append_several(calls: Calls, thread: str) -> Outcome:
-    events = [NewEvent("topic", str(number).encode()) for number in range(3)]
-    appended = calls.saver.store.append(f"{thread} log", events, expected_version=0, idempotency_key="key")
-    again = calls.saver.store.append(f"{thread} log", events, idempotency_key="key")
-    assert again == appended
-    return appended.first, appended.last
-
-
-def read_the_log(calls: Calls, thread: str) -> Outcome:
-    store = calls.saver.store
-    topics = [event.topic for event in store.read(thread)]
-    assert [entry.position for entry in store.feed()] == list(range(1, store.recorder.sequence() + 1))
-    return topics, store.verify(thread)
-
-
-def ask_the_audit(calls: Calls, thread: str) -> Outcome:
-    entries = Audit(calls.saver.store).query(thread=thread, newest_first=False).entries
-    return [(entry.topic, entry.version) for entry in entries]
-
-
-OPERATIONS: list[Operation] = [
-    *(put_first, put_next, put_again, put_writes, copy, prune, prune_a_copy, prune_by_deleting, delete, delete_runs),
-    *(read_one, read_history, append_several, read_the_log, ask_the_audit),
-]
-
-
-def told(calls: Calls, thread: str) -> list[Any]:
-    """All that the threads of a trial show, and all that the log says of them, but for times and hashes."""
-    store: EventStore = calls.saver.store
-    threads = [stream.name for stream in store.streams(prefix=thread).streams]
-    seen: list[Any] = []
-    for name in sorted({thread, f"{thread} copy", f"{thread} new", *threads}):
-        log = [(event.version, event.topic, event.data, event.erased) for event in store.read(name)]
-        shows = [
-            (item.checkpoint, item.metadata, item.parent_config, item.pending_writes) for item in shown(calls, name)
-        ]
-        seen.append((name, log, shows))
-    return seen
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.__name__)

@@ -169,9 +169,9 @@ class Loading(ModuleType):
 
 
 def test_modules_are_not_asked_for_what_is_stored(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tests.failures.loading", Loading("tests.failures.loading"))
+    monkeypatch.setitem(sys.modules, "tests.faults.loading", Loading("tests.faults.loading"))
     with pytest.raises(TypeChangedError):
-        StrictSerializer().loads_typed(hostile(2, "tests.failures.loading", "Anything", {}))
+        StrictSerializer().loads_typed(hostile(2, "tests.faults.loading", "Anything", {}))
 
 
 @pytest.mark.parametrize("version", [1, 2])
