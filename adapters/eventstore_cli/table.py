@@ -49,6 +49,7 @@ TABLE: Mapping[str, Entry] = {
     "export": Entry(
         "Look", "auditing", "Write events into a file, or threads into a database of LangGraph's own savers."
     ),
+    "record": Entry("Look", "recording", "Write the recorded history of a thread into one small file."),
     "stalled": Entry("Check", "checking", "List threads that stopped in the middle, and why."),
     "verify": Entry("Check", "checking", "Check that everything is as it was written."),
     "health": Entry("Check", "health", "Tell whether the store is well, and what an operator watches."),
@@ -62,7 +63,9 @@ TABLE: Mapping[str, Entry] = {
     "switch": Entry("Change", "moving", "Put a thread on another of its branches."),
     "fork": Entry("Change", "branching", "Begin a new thread with the past of another one."),
     "promote": Entry("Change", "branching", "Let a fork take the place of another thread."),
-    "replay": Entry("Change", "replaying", "Run again what a changed node concerns, in a new thread."),
+    "replay": Entry(
+        "Change", "replaying", "Run a recorded history again, or what a changed node concerns, in a new thread."
+    ),
     "prune": Entry("Change", "forgetting", "Forget the past of threads, and keep the latest checkpoint of each."),
     "delete": Entry("Change", "forgetting", "Delete threads, or the branch of one that ends at a checkpoint."),
 }

@@ -12,11 +12,11 @@ from eventstore.codec.envelope import is_erased
 from eventstore.events import Head, from_microseconds
 from eventstore.reading.lineage import Span
 from eventstore.recorders.tables import END
-from projections.answers.calls import Asked, Located, Place, RecordedCall
+from projections.answers.calls import BEGINNINGS, Asked, Located, Place, RecordedCall
 from projections.answers.sharing import shared
 from projections.pregel import of_the_caller
 from projections.reading.located import opened
-from projections.records import ANSWER_RECORDED
+from projections.records import ANSWER_RECORDED, RUN_RECORDED
 from projections.records.answers import AnswerRecord, Packed
 from projections.values.change import WHOLE, Change, Location, restore, whole
 from projections.values.serializer import Serializer, dump
@@ -88,7 +88,7 @@ class Answers:
         cause = Cause(place.namespace, place.checkpoint, place.run, place.node, place.task, new.metadata)
         # It may be the first event of its thread: LangGraph saves beside the step.
         searchable = of_the_caller(new.metadata)
-        event = NewEvent(ANSWER_RECORDED, record.pack(), cause)
+        event = NewEvent(RUN_RECORDED if call.kind in BEGINNINGS else ANSWER_RECORDED, record.pack(), cause)
 
         def decide(stream_id: int, _: Head) -> Decision:
             return Decision([event], result=stream_id)
@@ -96,15 +96,20 @@ class Answers:
         appended = self._store.commit(thread, decide, metadata=searchable, joins=True)
         return _located(thread, appended.result, appended.first, cause, record)
 
-    def of_thread(self, thread: str, serializer: Serializer) -> Iterator[RecordedCall]:
+    def of_thread(self, thread: str, serializer: Serializer, topic: str = ANSWER_RECORDED) -> Iterator[RecordedCall]:
         """The recorded calls of a thread, in the order in which they were answered; of a fork, with its past.
 
         Calls whose content was erased are left out, and so are those of a fork's past that its own tasks make anew.
 
+        Args:
+            thread: The thread.
+            serializer: Makes values of bytes.
+            topic: `ANSWER_RECORDED`: those of models and tools; `RUN_RECORDED`: those of the graph itself.
+
         Raises:
             NotFoundError: There is no such thread.
         """
-        for _, row, cause, record in self._records(thread):
+        for _, row, cause, record in self._records(thread, topic):
             yield _call(thread, row, cause, record, serializer)
 
     def located(self, thread: str) -> Iterator[Located]:
@@ -113,7 +118,7 @@ class Answers:
         Raises:
             NotFoundError: There is no such thread.
         """
-        for stream_id, row, cause, record in self._records(thread):
+        for stream_id, row, cause, record in self._records(thread, ANSWER_RECORDED):
             yield _located(thread, stream_id, row.version, cause, record)
 
     def later(self, thread: str, checkpoint: str) -> list[Located]:
@@ -150,24 +155,24 @@ class Answers:
                 return _call(thread, row, *self._opened(thread, row), serializer)
         return None
 
-    def _records(self, thread: str) -> Iterator[tuple[int, Row, Cause, AnswerRecord]]:
+    def _records(self, thread: str, topic: str) -> Iterator[tuple[int, Row, Cause, AnswerRecord]]:
         stream_id = self._store.log.stream_id(thread)
         if stream_id is None:
             raise NotFoundError(f"there is no thread {thread!r}")
         for each in shared(self._store, thread, stream_id):
-            for row in self._rows(each.span):
+            for row in self._rows(each.span, topic):
                 cause, record = self._opened(thread, row)
                 if each.has(cause):
                     yield each.span.stream_id, row, cause, record
 
-    def _rows(self, span: Span) -> Iterator[Row]:
+    def _rows(self, span: Span, topic: str = ANSWER_RECORDED) -> Iterator[Row]:
         before = END if span.upto is None else span.upto + 1
-        for row in self._store.log.events(span.stream_id, after=span.after, before=before, topics=[ANSWER_RECORDED]):
+        for row in self._store.log.events(span.stream_id, after=span.after, before=before, topics=[topic]):
             if not is_erased(row.payload):
                 yield row
 
     def _opened(self, thread: str, row: Row) -> tuple[Cause, AnswerRecord]:
-        return opened(self._store, thread, row.version, row.payload, AnswerRecord.unpack, ANSWER_RECORDED)
+        return opened(self._store, thread, row.version, row.payload, AnswerRecord.unpack, row.topic)
 
 
 def _call(thread: str, row: Row, cause: Cause, record: AnswerRecord, serializer: Serializer) -> RecordedCall:

@@ -10,16 +10,20 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
-Kind = Literal["model", "tool"]
+Kind = Literal["model", "tool", "run", "update"]
+"""The kinds of calls: of a model, of a tool; or the graph itself, by a run, or by an update of its state by hand."""
+
+BEGINNINGS: frozenset[str] = frozenset({"run", "update"})
+"""The kinds of calls that begin something: none of them is answered from the record."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call of a model or a tool.
+    """A call of a model or a tool, or of the graph.
 
     Attributes:
-        kind: `"model"` or `"tool"`.
-        name: The class of the model, or the name of the tool.
+        kind: `"model"` or `"tool"`; of the graph, `"run"` or `"update"`.
+        name: The class of the model, or the name of the tool or graph.
         asked: All that it is asked with, in types that JSON has.
     """
 

@@ -1,4 +1,4 @@
-"""The recorded answers that a prune or a deletion erases: those of tasks that will not run again."""
+"""The recorded answers and runs that a prune or a deletion erases: those of checkpoints that will not run again."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from eventstore import Cause, EventStore
 from eventstore.codec.envelope import is_erased
 from projections.reading.located import opened
 from projections.reading.view import View
-from projections.records import ANSWER_RECORDED
+from projections.records import RECORDINGS
 
 Forgets = Callable[[Cause], bool]
 """Tells, by the cause of an answer's event, whether its content goes."""
@@ -23,8 +23,8 @@ def answers_to_erase(store: EventStore, view: View, after: int, forgets: Forgets
         after: The version that they follow: forks need what comes before.
         forgets: Tells which go.
     """
-    for row in store.log.events(view.stream_id, after=after, topics=[ANSWER_RECORDED]):
+    for row in store.log.events(view.stream_id, after=after, topics=RECORDINGS):
         if not is_erased(row.payload):
-            cause, _ = opened(store, view.thread, row.version, row.payload, bytes, ANSWER_RECORDED)
+            cause, _ = opened(store, view.thread, row.version, row.payload, bytes, row.topic)
             if forgets(cause):
                 yield row.version, len(row.payload)

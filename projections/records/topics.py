@@ -7,6 +7,7 @@ from eventstore.writing import FORKED
 CHECKPOINT_SAVED = "checkpoint.saved"
 WRITES_SAVED = "writes.saved"
 ANSWER_RECORDED = "answer.recorded"
+RUN_RECORDED = "run.recorded"
 THREAD_PRUNED = "thread.pruned"
 THREAD_DELETED = "thread.deleted"
 RUNS_DELETED = "runs.deleted"
@@ -19,12 +20,15 @@ MOVES = frozenset({THREAD_ROLLED_BACK, HEAD_SWITCHED, ROLLBACK_UNDONE})
 """The topics of events that put a thread on another branch."""
 VALUES = (CHECKPOINT_SAVED, WRITES_SAVED)
 """The topics of events that hold values of channels."""
-CONTENT = (*VALUES, ANSWER_RECORDED)
+RECORDINGS = (ANSWER_RECORDED, RUN_RECORDED)
+"""The topics of events that a recording adds: what tasks were answered, and what runs began with."""
+CONTENT = (*VALUES, *RECORDINGS)
 """The topics of events that hold values or answers: their content can be erased."""
 TOPICS = MOVES | {
     CHECKPOINT_SAVED,
     WRITES_SAVED,
     ANSWER_RECORDED,
+    RUN_RECORDED,
     THREAD_PRUNED,
     THREAD_DELETED,
     RUNS_DELETED,

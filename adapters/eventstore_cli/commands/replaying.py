@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import click
@@ -14,7 +16,7 @@ from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.exits import Exit
 from eventstore_cli.graphs import graph_of
-from eventstore_cli.options import Reason, Thread, Yes
+from eventstore_cli.options import Reason, Yes
 from eventstore_cli.output import Output, Text, complain
 from eventstore_cli.tables import Column, Row, table
 from eventstore_cli.values import counted
@@ -30,8 +32,10 @@ _TASKS = (Column("STEP", right=True), Column("NODE"), Column("RESULT"), Column("
 def replay(
     session: Session,
     out: Output,
-    thread: Thread,
-    node: Annotated[str, Argument(help="The node that changed.")],
+    thread: Annotated[
+        str, Argument(help="The thread; or the file of a recorded history.", complete=completion.threads)
+    ],
+    node: Annotated[str | None, Argument(help="The node that changed; of a file, none.")] = None,
     graph: Annotated[str, Option("--graph", metavar="MODULE:ATTR", help="The graph as it is now. Needed.")] = "",
     at: Annotated[
         str | None,
@@ -44,20 +48,31 @@ def replay(
     ] = None,
     into: Annotated[str | None, Option(metavar="ID", help="The new thread's id.")] = None,
     dry_run: Annotated[bool, Option("--dry-run", help="Only tell what would run again. Nothing is run.")] = False,
+    ignore: Annotated[
+        list[str] | None,
+        Option("--ignore", metavar="CHANNEL", help="Of a file: may differ; also ids, times. Can be repeated."),
+    ] = None,
     reason: Reason = None,
     yes: Yes = False,
 ) -> None:
-    """Run again what a changed node concerns, in a new thread.
+    """Run a recorded history again, or what a changed node concerns, in a new thread.
 
-    Of everything else the recorded results are used. The thread stays as it is. Nodes that run do what they do: they
+    With a file that `eventstore record` wrote, the graph is run again as it was, in memory, with the recorded answers:
+    nothing goes out. If it does something else, the first difference is told, and the exit code is 1.
+
+    With a thread and a node: of everything else the recorded results are used. The thread stays as it is. Nodes that run do what they do: they
     call models and tools. What they print goes to standard error.
 
     Examples:
+      eventstore replay tests/histories/thread-1.history --graph agents:graph
       eventstore replay thread-1 research --graph agents:graph --dry-run
       eventstore replay thread-1 research --graph agents:graph --into what-if --reason "new prompt"
     """
     if not graph:
         raise click.UsageError("Missing option '--graph MODULE:ATTR'")
+    if node is None:
+        _hold(out, thread, graph, ignore)
+        return
     start = _start(session, thread) if at is None else session.find(thread, at, namespace="").id
     made, serializer = graph_of(graph)
     from langgraph.checkpoint.eventstore._saver import EventStoreSaver  # noqa: PLC0415 (it takes LangGraph)
@@ -83,6 +98,26 @@ def replay(
     if done.error is not None:
         complain(f"{type(done.error).__name__}: {done.error}")
         raise click.exceptions.Exit(Exit.FINDINGS)
+
+
+def _hold(out: Output, file: str, named: str, ignore: list[str] | None) -> None:
+    """Hold a graph against the recorded history in a file."""
+    if not Path(file).is_file():
+        raise click.UsageError(f"Missing argument 'NODE': {file!r} is no file of a recorded history")
+    made, _ = graph_of(named)
+    from langgraph.checkpoint.eventstore.histories import DivergenceError, assert_replays  # noqa: PLC0415
+
+    try:
+        with redirect_stdout(sys.stderr):
+            [found] = assert_replays(made, file, ignore=ignore or [])
+    except DivergenceError as error:
+        complain(str(error))
+        raise click.exceptions.Exit(Exit.FINDINGS) from None
+    if out.json:
+        out.document(asdict(found))
+    else:
+        runs, checkpoints = counted(found.runs, "run"), counted(found.checkpoints, "checkpoint")
+        out.say([Text(f"{found.thread} replays: {runs}, {checkpoints}, {counted(found.answered, 'recorded answer')}")])
 
 
 _ENDED: dict[Literal["end", "interrupt", "error"], str] = {

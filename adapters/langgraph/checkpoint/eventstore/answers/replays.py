@@ -41,6 +41,10 @@ class Replaying(Session):
                 f"thread {self._thread!r} has no recorded answers: run it within saver.recording(), or name another one"
             )
 
+    def records(self, checkpoints: object) -> bool:
+        """See `Session.records`. If nothing may go out, nothing is recorded."""
+        return self._missing == "record" and super().records(checkpoints)
+
     def end(self, error: BaseException | None) -> None:
         """Raise what was refused, if a node has caught it and went on with something else.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from threading import Lock
 from types import TracebackType
@@ -45,6 +45,22 @@ class Asking(NamedTuple):
     asked: Asked
     place: Place | None
     thread: str
+    metadata: Mapping[str, Any]
+
+
+class Beginning(NamedTuple):
+    """The beginning of a run, or of an update by hand.
+
+    Attributes:
+        call: What is done, in plain values.
+        place: The checkpoint that the thread is at.
+        given: What it is done with: the input, or the updates.
+        metadata: The caller's metadata.
+    """
+
+    call: Call
+    place: Place
+    given: Any
     metadata: Mapping[str, Any]
 
 
@@ -120,6 +136,31 @@ class Session:
             where.place.thread or "",
             where.metadata,
         )
+
+    # --- a run -------------------------------------------------------------------------------------------------------
+
+    def records(self, checkpoints: object) -> bool:
+        """Tell whether what is done to threads is recorded, of the saver with these `checkpoints`."""
+        return checkpoints is self._saver.checkpoints
+
+    def latest_id(self, thread: str) -> str | None:
+        """Return the id of the checkpoint that a thread is at."""
+        return self._saver.checkpoints.latest_id(thread)
+
+    def begins(self, beginning: Beginning) -> None:
+        """Record what is done to a thread. When this returns, it is on disk."""
+        new = NewAnswer(
+            Asked(beginning.call, beginning.place, 0), beginning.place, beginning.given, metadata=beginning.metadata
+        )
+        self._answers.record(beginning.place.thread or "", new, self._saver.serde)
+
+    def begins_with(self, found: Callable[[], Beginning]) -> None:
+        """`begins`, with what is found out first."""
+        self.begins(found())
+
+    abegins_with = twin(begins_with)
+
+    # -----------------------------------------------------------------------------------------------------------------
 
     def answer(self, asking: Asking) -> RecordedCall | None:
         """Return the recorded call that answers one; `None`: it goes out.

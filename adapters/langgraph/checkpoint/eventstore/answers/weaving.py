@@ -1,4 +1,4 @@
-"""The methods of LangChain that every call goes through, wrapped: once in a process, for its whole life.
+"""The methods of LangChain and LangGraph that every call goes through, wrapped: once in a process, for its whole life.
 
 They are public, and documented to be what `invoke`, `batch` and the like call. Without a recording or a replay where
 they are called, each costs a look at a context variable. They are not unwrapped: others may have wrapped them since.
@@ -14,7 +14,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.llms import BaseLLM
 from langchain_core.tools import BaseTool
 
-from langgraph.checkpoint.eventstore.answers import models, tool_calls
+from langgraph.checkpoint.eventstore.answers import beginnings, models, tool_calls
 
 Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -37,10 +37,19 @@ _lock = Lock()
 _woven: set[tuple[type, str]] = set()
 
 
+def _of_graphs() -> tuple[tuple[type, str, Wrap], ...]:
+    try:
+        from langgraph.pregel import Pregel  # noqa: PLC0415 (a saver does without LangGraph itself)
+    except ImportError:
+        return ()
+    names = ("stream", "astream", "bulk_update_state", "abulk_update_state")
+    return tuple((Pregel, name, getattr(beginnings, name)) for name in names)
+
+
 def weave() -> None:
     """Wrap the methods, if they are not wrapped yet."""
     with _lock:
-        for owner, name, wrap in _METHODS:
+        for owner, name, wrap in (*_METHODS, *_of_graphs()):
             # Older versions have not all of them.
             if (owner, name) not in _woven and hasattr(owner, name):
                 _woven.add((owner, name))

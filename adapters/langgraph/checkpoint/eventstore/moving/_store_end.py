@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
 from eventstore import BusyError, Cause
 from langgraph.checkpoint.eventstore._config import MAX_TASK_BYTES
 from langgraph.checkpoint.eventstore._parts import SaverParts
@@ -37,14 +39,15 @@ class StoreEnd:
     Args:
         saver: A saver on it.
         cause: Who moves something, and why.
+        serde: How values are read and written; by default they are carried as they are stored.
     """
 
-    def __init__(self, saver: SaverParts, cause: Cause) -> None:
+    def __init__(self, saver: SaverParts, cause: Cause, serde: SerializerProtocol | None = None) -> None:
         # Of a file it says besides how much it holds.
         self.name = str(saver.store.recorder).partition(", ")[0]
         self._store = saver.store
         self._checkpoints = saver.checkpoints
-        self._serde = carrying(saver.serde)
+        self._serde = serde or carrying(saver.serde)
         self._cause = cause
 
     def threads(self, prefix: str) -> Iterator[str]:
@@ -86,9 +89,13 @@ class StoreEnd:
 
     def each(self, thread: str) -> Iterator[Content]:
         """See `Source`. What its checkpoints have in common is read once."""
+        return (content for _, content in self.versions_of(thread))
+
+    def versions_of(self, thread: str) -> Iterator[tuple[int, Content]]:
+        """The checkpoints of a thread, the latest first, with the versions of their events."""
         for saved in self._checkpoints.list(self._serde, thread=thread):
             if content := self._content(saved) or self.read(thread, Place(saved.namespace, saved.id, saved.parent)):
-                yield content
+                yield saved.version, content
 
     def bytes(self) -> int | None:
         """See `Source`."""
@@ -119,7 +126,7 @@ class StoreEnd:
 
         def items() -> Iterator[Prepared]:
             for job in jobs():
-                yield from _prepared(thread, job, self._serde)
+                yield from prepared(thread, job, self._serde)
 
         return save_all(self._checkpoints, thread, items, expected_version=version, metadata=described, again=again)
 
@@ -133,7 +140,7 @@ class StoreEnd:
     def replace(self, thread: str, jobs: Callable[[], Iterable[Job]], origin: str) -> None:
         """See `Target`. If the process ends in between, the thread is gone: the same call made again brings it in."""
         for job in jobs():
-            for _ in _prepared(thread, job, self._serde):
+            for _ in prepared(thread, job, self._serde):
                 pass  # whatever cannot be stored raises here, while the other thread is there
         self._checkpoints.delete(thread, cause=self._cause, missing_ok=True)
         self._write(thread, jobs, 0, origin, again=True)
@@ -155,8 +162,8 @@ class StoreEnd:
         return all(event.topic in TOPICS for event in self._store.read(stream, limit=1))
 
 
-def _prepared(thread: str, job: Job, serde: Any) -> Iterator[Prepared]:
-    """Return what is saved of a checkpoint: itself, and then what was written to it, task by task."""
+def prepared(thread: str, job: Job, serde: Any) -> Iterator[Prepared]:
+    """Yield what is saved of a checkpoint: itself, and then what was written to it, task by task."""
     content = job.content
     if job.itself:
         yield prepare_checkpoint(_checkpoint(thread, job), serde)

@@ -1,0 +1,172 @@
+"""The two sides of a replay, the recorded thread and the one that runs now, and which checkpoint is which."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from langgraph.checkpoint.eventstore._saver import EventStoreSaver
+from langgraph.checkpoint.eventstore.histories.likening import Likening
+from projections import SavedCheckpoint
+from projections.diffing.difference import diff
+from projections.pregel import SENDS, node_of, sent_to
+
+_INTERRUPT = "__interrupt__"
+
+
+class Wrote(NamedTuple):
+    """A task's pending writes.
+
+    Attributes:
+        node: Its node, if it is known.
+        writes: Channels and values, in order.
+    """
+
+    node: str | None
+    writes: Sequence[tuple[str, Any]]
+
+
+class Side:
+    """A thread, on one of the sides.
+
+    Args:
+        saver: A saver on its store.
+        thread: The thread's id.
+    """
+
+    def __init__(self, saver: EventStoreSaver, thread: str) -> None:
+        self.saver, self.thread = saver, thread
+
+    def checkpoints(self, after: int = 0) -> list[SavedCheckpoint]:
+        """Return the checkpoints that are shown, of all namespaces, in the order in which they were made.
+
+        Args:
+            after: Only those whose events have later versions.
+        """
+        found = self.saver.checkpoints.list(self.saver.serde, thread=self.thread)
+        return sorted((each for each in found if each.version > after), key=lambda each: (each.id, each.namespace))
+
+    def latest_id(self) -> str:
+        """Return the id of the checkpoint that the thread is at; empty: it has none."""
+        return self.saver.checkpoints.latest_id(self.thread) or ""
+
+    def version(self) -> int:
+        """Return the version that the thread is at."""
+        head = self.saver.store.head(self.thread)
+        return head.version if head else 0
+
+    def tasks(self, saved: SavedCheckpoint) -> Mapping[str, Wrote]:
+        """Return what was written at a checkpoint, by the paths of its tasks."""
+        current = self.saver.checkpoints.get(
+            self.thread, self.saver.serde, namespace=saved.namespace, checkpoint=saved.id
+        )
+        if current is None:
+            return {}
+        stand = self.saver.checkpoints.loader.pending(self.thread, saved.namespace, saved.id)
+        packets = sent_to(current.values.get(SENDS))
+        writes: defaultdict[str, list[tuple[str, Any]]] = defaultdict(list)
+        for each, (_, channel, value) in zip(stand, current.pending, strict=True):
+            writes[each.path].append((channel, value))
+        return {path: Wrote(node_of(path, packets), found) for path, found in writes.items()}
+
+
+class Pair(NamedTuple):
+    """A recorded checkpoint and the one that is in its place now.
+
+    Attributes:
+        recorded: The recorded one; `None`: there was none.
+        replayed: The one of now; `None`: there is none.
+        last: Whether nothing followed the recorded one in its run: its tasks may not all have ended.
+    """
+
+    recorded: SavedCheckpoint | None
+    replayed: SavedCheckpoint | None
+    last: bool = False
+
+
+class Counterparts:
+    """Tells which checkpoint, namespace and question of the replay is which of the record.
+
+    Args:
+        record: The recorded side.
+        replay: The side that runs now.
+    """
+
+    def __init__(self, record: Side, replay: Side) -> None:
+        self._record, self._replay = record, replay
+        self.pairs: list[Pair] = []
+        self.ids: dict[str, str] = {"": ""}
+        self.namespaces: dict[str, str] = {"": ""}
+
+    def pair(self, recorded: Sequence[SavedCheckpoint], replayed: Sequence[SavedCheckpoint]) -> None:
+        """Pair what one run made with what it had made: each namespace in its order."""
+        before, after = _by_namespace(recorded), _by_namespace(replayed)
+        self._pair_namespaces(before, after)
+        for namespace, then in before.items():
+            now = after.pop(self.namespaces.get(namespace, "?"), [])
+            for place in range(max(len(then), len(now))):
+                one = then[place] if place < len(then) else None
+                other = now[place] if place < len(now) else None
+                self.pairs.append(Pair(one, other, place >= len(then) - 1))
+                if one and other:
+                    self.ids[one.id] = other.id
+        self.pairs += [Pair(None, each, last=True) for now in after.values() for each in now]
+
+    def questions(self) -> dict[str, str]:
+        """Return the ids of the questions that are asked now, by those of the record."""
+        found: dict[str, str] = {}
+        for pair in self.pairs:
+            if pair.recorded and pair.replayed:
+                then, now = self._record.tasks(pair.recorded), self._replay.tasks(pair.replayed)
+                for path in then.keys() & now.keys():
+                    ids = zip(_asked(then[path]), _asked(now[path]), strict=False)
+                    found.update(ids)
+        return found
+
+    def _pair_namespaces(
+        self, before: Mapping[str, Sequence[SavedCheckpoint]], after: Mapping[str, Sequence[SavedCheckpoint]]
+    ) -> None:
+        """Pair the namespaces of subgraphs, whose names hold the ids of tasks: first those that hold the same."""
+        free = [each for each in after if each not in self.namespaces.values()]
+        new = [each for each in before if each not in self.namespaces]
+        for alike in (True, False):
+            for namespace in [*new]:
+                for other in free:
+                    if _nodes(namespace) == _nodes(other) and (not alike or _same(before[namespace], after[other])):
+                        self.namespaces[namespace] = other
+                        free.remove(other)
+                        new.remove(namespace)
+                        break
+
+
+def _by_namespace(checkpoints: Sequence[SavedCheckpoint]) -> dict[str, list[SavedCheckpoint]]:
+    found: dict[str, list[SavedCheckpoint]] = {}
+    for each in checkpoints:
+        found.setdefault(each.namespace, []).append(each)
+    return found
+
+
+def nodes_of(namespace: str) -> str:
+    """Return the nodes that lead to a subgraph, without the ids of their tasks."""
+    return "|".join(_nodes(namespace))
+
+
+def _nodes(namespace: str) -> list[str]:
+    return [part.partition(":")[0] for part in namespace.split("|") if part]
+
+
+def _same(before: Sequence[SavedCheckpoint], after: Sequence[SavedCheckpoint]) -> bool:
+    if len(before) != len(after):
+        return False
+    return not any(
+        diff(Likening(()).of(dict(one.values)), Likening(()).of(dict(other.values)))
+        for one, other in zip(before, after, strict=True)
+    )
+
+
+def _asked(wrote: Wrote) -> Iterator[str]:
+    for channel, value in wrote.writes:
+        if channel == _INTERRUPT:
+            for each in value if isinstance(value, list | tuple) else [value]:
+                yield str(getattr(each, "id", ""))
