@@ -24,6 +24,8 @@ from projections.checkpoints.moving_in import save_all
 from projections.pregel import SENDS, Packets, node_of, of_the_caller, sent_to
 from projections.records import TOPICS
 
+# No task writes so much.
+_BEYOND = 1 << 20
 _PAGE = 500
 # What has a field of its own.
 _FIELDS = frozenset({"v", "id", "ts", "channel_values", "channel_versions", "versions_seen", "updated_channels"})
@@ -130,7 +132,13 @@ class StoreEnd:
         stand = self._checkpoints.loader.pending(saved.thread, *place.key) if saved.pending else ()
         writes = [
             Write(each.task, each.path, each.write.slot, each.write.channel, value)
-            for each, (_, _, value) in zip(stand, saved.pending, strict=True)
+            for each, (_, _, value) in zip(stand, saved.pending, strict=False)
+        ]
+        # What upcasters make of writes to old channels stands behind these, and needs places of its own.
+        paths = {each.task: each.path for each in stand}
+        writes += [
+            Write(task, paths[task], _BEYOND + number, channel, value)
+            for number, (task, channel, value) in enumerate(saved.pending[len(stand) :])
         ]
         return Content(place, dict(found.checkpoint), dict(saved.metadata), writes)
 
