@@ -36,6 +36,7 @@ from eventstore.errors import (
     UnreadableError,
     UnrecordedCallError,
     UnserializableError,
+    UpcastError,
 )
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamInfo, StreamPage
 from eventstore.later import later as _later
@@ -94,6 +95,7 @@ __all__ = [
     "UnreadableError",
     "UnrecordedCallError",
     "UnserializableError",
+    "UpcastError",
     "Upcasters",
     "Verification",
     "migration_sql",

@@ -26,7 +26,8 @@
     │   ├── ErasedError               the content was erased by a prune or a delete
     │   ├── TooLargeError             it would take more memory than max_value_bytes allows
     │   ├── UnreadableError           the serializer cannot read a value: another key, perhaps
-    │   │   └── TypeChangedError      its type cannot be made from what was stored of it any more
+    │   │   ├── TypeChangedError      its type cannot be made from what was stored of it any more
+    │   │   └── UpcastError           an upcaster cannot make a new value of it
     │   └── UnknownFormatError        written by a newer or foreign version of this package
     ├── TypeNotAllowedError           a stored value is of a type that may not be made again
     ├── OvertakenError                what was read changed meanwhile: begin anew; callers never see it
@@ -115,10 +116,8 @@ class UnserializableError(BadInputError, TypeError):
 
     def __init__(self, channel: str, type: str, path: str, reason: str, metadata: bool = False) -> None:  # noqa: A002
         if metadata:
-            where, advice = (
-                "",
-                "Metadata holds texts, numbers, true, false, null, and lists and dicts of these: convert it",
-            )
+            where = ""
+            advice = "Metadata holds texts, numbers, true, false, null, and lists and dicts of these: convert it"
         else:
             where = f" of channel {channel!r}"
             advice = "Keep it out of the state, convert it, or give the saver a serializer that knows it"
@@ -348,11 +347,18 @@ class TypeChangedError(UnreadableError):
         super().__init__(
             "msgpack",
             "; ".join(f"{module}.{name}: {reason}" for module, name, reason in types),
-            "let the type take what was stored: keep its name, or an alias of it, and give new fields a default",
+            "keep its name, or an alias of it, give new fields a default, or register an upcaster (docs/types.md)",
         )
         self.types = types
-        self.module = module
-        self.name = name
+        self.module, self.name = module, name
+
+
+class UpcastError(UnreadableError):
+    """The upcaster of a `kind`, `"type"` or `"channel"`, and of that `name`, cannot make a new value of an old one."""
+
+    def __init__(self, kind: str, name: str, reason: str) -> None:
+        super().__init__("msgpack", f"{kind} {name}: {reason}", "mend the upcaster")
+        self.kind, self.name = kind, name
 
 
 class UnknownFormatError(CorruptionError):
@@ -377,8 +383,7 @@ class TypeNotAllowedError(EventStoreError):
             f"them, open the saver with allowed_types={[*types]!r}, and with all others of the program in that list"
         )
         self.types = types
-        self.module = module
-        self.name = name
+        self.module, self.name = module, name
 
 
 class OvertakenError(EventStoreError):

@@ -52,3 +52,31 @@ def test_the_story_that_the_page_on_testing_shows_is_the_one_that_is_told() -> N
     # A run may also begin by being killed after its question: what is told is short, and ends with the answer.
     assert told[-2:] == ["answer", "teardown"]
     assert len(told) <= 5, told
+
+
+def test_the_upcasters_that_the_page_on_types_shows_make_old_values_new(tmp_path: Path) -> None:
+    [sample] = samples("types.md")
+    older = (
+        "import sys, types\nfrom dataclasses import dataclass\n"
+        "shop = sys.modules['shop'] = types.ModuleType('shop')\n"
+        "models = sys.modules['shop.models'] = types.ModuleType('shop.models')\n"
+        "@dataclass\nclass Order:\n    name: str\n    amount: int\n"
+        "Order.__module__ = 'shop.models'; models.Order = Order\n"
+        "from langgraph.checkpoint.eventstore import EventStoreSaver\n"
+        "from tests.support.saving import save\n"
+        "with EventStoreSaver.from_conn_string('agents.db') as saver:\n"
+        "    save(saver, 1, {'orders': [Order('ann lee', 2)], 'price': 5, 'customer': 'ann lee'})\n"
+    )
+    newer = sample.replace(
+        "    ...\n", "    print(saver.get_tuple({'configurable': {'thread_id': 'thread'}}).checkpoint)\n"
+    )
+    assert newer != sample
+    paths = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'adapters')!r}]\n"
+    for program in (older, newer):
+        run = subprocess.run(
+            [sys.executable, "-c", paths + program], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert run.returncode == 0, run.stderr
+    assert "[Order(full_name='ann lee', amount=2)]" in run.stdout
+    assert "'price': {'amount': 5, 'currency': 'EUR'}" in run.stdout
+    assert "'first': 'ann', 'last': 'lee'" in run.stdout

@@ -101,6 +101,10 @@ class Chains:
             )
         return changes[channel]
 
+    def holds(self, wanted: Wanted) -> bool:
+        """Return whether an event that was read holds a value of a channel."""
+        return wanted[1] in self._records[wanted[0]].changes
+
     def restore_events(self, wanted: Sequence[Wanted]) -> dict[Wanted, Value]:
         """`restore`, of events that need not have been read."""
         self.fetch(version for version, _ in wanted)

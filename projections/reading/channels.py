@@ -9,6 +9,7 @@ from eventstore import EventStore
 from projections.pregel import INPUT
 from projections.reading.chains import Chains, Wanted
 from projections.reading.located import Located
+from projections.reading.shaping import newest, upcasters_of
 from projections.reading.view import View
 from projections.records import CheckpointRecord
 from projections.tables import Tables
@@ -79,12 +80,15 @@ class Values:
 
     def __init__(self, store: EventStore, tables: Tables, view: View, serializer: Serializer) -> None:
         self.serializer = serializer
+        self._upcasters = upcasters_of(serializer)
         self._thread = view.thread
         self._chains = Chains(store, tables, view)
         self._known: dict[Wanted, Any] = {}
 
     def know(self, located: Iterable[Located]) -> None:
         """Take note of checkpoints that were read."""
+        if self._upcasters:
+            return  # what they say of their channels is for readers: it is not what values are made of
         for each in located:
             self._chains.know(each.version, each.record, each.size)
 
@@ -97,8 +101,8 @@ class Values:
         self._chains.fetch(versions)
 
     def change(self, wanted: Wanted) -> Change:
-        """How a value that was fetched is recorded."""
-        return self._chains.change(wanted)
+        """How a value that was fetched is recorded, or the one that it is made of."""
+        return self._chains.change(self._origin(wanted))
 
     def get(self, version: int, channel: str) -> Any:
         """The value that an event holds; of a snapshot, what it is one of.
@@ -109,6 +113,10 @@ class Values:
         """
         value = self._stored((version, channel))
         return value.value if _is_snapshot(value) else value
+
+    def are_parts(self, channel: str) -> bool:
+        """Return whether what is stored of a channel are parts of its value, and not of an older one."""
+        return self._upcasters is None or not self._upcasters.touches(channel)
 
     def is_snapshot(self, version: int, channel: str) -> bool:
         """Return whether an event's value is a snapshot: it only shortens the replay of a channel from its writes."""
@@ -125,11 +133,26 @@ class Values:
         return self._known[wanted]
 
     def _read(self, wanted: Wanted) -> Any:
-        change = self.change(wanted)
+        origin = self._origin(wanted)
+        value = self._read_stored(origin)
+        if origin == wanted or self._upcasters is None:
+            return newest(wanted[1], value, self.serializer)
+        return self._upcasters.made(origin[1], wanted[1], value, self.serializer)
+
+    def _read_stored(self, wanted: Wanted) -> Any:
+        change = self._chains.change(wanted)
         if change.operation == WHOLE:
             return restore(change, self.serializer, Location(self._thread, wanted[1], wanted[0]))
         value = self._chains.restore([wanted])[wanted]
         return self._chains.shared(wanted[1], value, self.serializer)
+
+    def _origin(self, wanted: Wanted) -> Wanted:
+        """Return the channel that an event holds a value of: this one, or an old one that it is made of."""
+        if self._upcasters:
+            for name in self._upcasters.names(wanted[1]):
+                if self._chains.holds((wanted[0], name)):
+                    return wanted[0], name
+        return wanted
 
 
 def _is_snapshot(value: object) -> bool:

@@ -14,6 +14,7 @@ from projections.reading.contents import Contents
 from projections.reading.finding import PAGE, Finder
 from projections.reading.located import Located
 from projections.reading.pending import PendingWrite
+from projections.reading.shaping import upcasters_of
 from projections.reading.view import View
 from projections.tables import Tables
 from projections.values.change import load
@@ -166,6 +167,14 @@ def saved(view: View, located: Located, contents: Contents, serializer: Serializ
     extras = refusals.each(lambda stored: load(*stored, serializer), [record.extras] if record.extras else [])
     pending = refusals.each(lambda each: _loaded(each, serializer), contents.pending(located))
     refusals.check()
+    found = values[0]
+    if upcasters := upcasters_of(serializer):
+        found = upcasters.values(record, found, serializer)
+        written = [(task, channel, upcasters.writes(channel, value, serializer)) for task, channel, value in pending]
+        pending = [(task, channel, made[channel]) for task, channel, made in written]
+        # LangGraph takes a task's writes together, wherever they stand.
+        pending += [(task, new, each[new]) for task, channel, each in written for new in each if new != channel]
+        record = upcasters.record(record)
     return SavedCheckpoint(
         thread=view.thread,
         namespace=located.namespace,
@@ -180,7 +189,7 @@ def saved(view: View, located: Located, contents: Contents, serializer: Serializ
             for channel, entry in record.manifest.items()
             if entry.channel_version is not None
         },
-        values=values[0],
+        values=found,
         versions_seen=record.versions_seen,
         updated_channels=record.updated_channels,
         extras=extras[0] if extras else {},

@@ -8,17 +8,20 @@ since, by whatever process. Losing it costs queries, never correctness.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from eventstore import CycleError, ErasedError, EventStore, EventStoreError, NotFoundError, OvertakenError
+from projections.diffing.content import ABSENT
 from projections.model import ChannelHistory
 from projections.reading.chains import Chains
 from projections.reading.contents import writes_in, writes_opened
 from projections.reading.finding import Finder
 from projections.reading.located import hold_that_it_leads_to, opened
 from projections.reading.pending import fold
+from projections.reading.shaping import upcasters_of
 from projections.reading.view import View, writes_of
 from projections.records import (
     BRANCH_DELETED,
@@ -54,6 +57,22 @@ _EVENT_MEMORY = 4_000
 _COPIES_IN_MEMORY = 4
 
 
+class _Written(NamedTuple):
+    """A write of a task to a channel.
+
+    Attributes:
+        at: Its place among the writes at a checkpoint.
+        task: The task.
+        channel: The channel, by the name that it had.
+        value: The value.
+    """
+
+    at: int
+    task: str
+    channel: str
+    value: Value
+
+
 @dataclass(slots=True, eq=False)
 class _Checkpoint:
     """A checkpoint that a replay goes through.
@@ -63,29 +82,34 @@ class _Checkpoint:
         version: The version of its event.
         manifest: The places of its values.
         events: The tasks that have written to it, and what, by the events' versions; `None`: not read yet.
-        writes: The writes that count, by channel, each with its task; made of the events when it is asked for.
+        writes: The writes that count, by channel; made of the events when it is asked for.
     """
 
     parent: str | None
     version: int
     manifest: Manifest
     events: dict[int, tuple[str, WritesRecord]] | None = None
-    writes: dict[str, list[tuple[str, Value]]] | None = None
+    writes: dict[str, list[_Written]] | None = None
 
-    def place(self, channel: str) -> int | None:
-        """The version of the event that holds a channel's value."""
-        entry = self.manifest.get(channel)
-        return None if entry is None or entry.written_at is None else entry.written_at or self.version
+    def place(self, names: Sequence[str]) -> tuple[int, str] | None:
+        """The version of the event that holds a channel's value, and the name by which it does."""
+        for name in names:
+            entry = self.manifest.get(name)
+            if entry is not None and entry.written_at is not None:
+                return entry.written_at or self.version, name
+        return None
 
-    def written(self, channel: str) -> Sequence[tuple[str, Value]]:
+    def written(self, names: Sequence[str]) -> Sequence[_Written]:
         """Return the writes to a channel, in the order in which a step applies them."""
         if self.writes is None:
             self.writes = {}
             events = self.events or {}
-            for task, _, write in fold(events[version] for version in sorted(events)):
-                kept = written_value(write.encoding, write.data)
-                self.writes.setdefault(write.channel, []).append((task, kept))
-        return self.writes.get(channel, ())
+            for at, (task, _, write) in enumerate(fold(events[version] for version in sorted(events))):
+                kept = _Written(at, task, write.channel, written_value(write.encoding, write.data))
+                self.writes.setdefault(write.channel, []).append(kept)
+        if len(names) == 1:
+            return self.writes.get(names[0], ())
+        return sorted((each for name in names for each in self.writes.get(name, ())), key=attrgetter("at"))
 
 
 @dataclass(slots=True, eq=False)
@@ -165,23 +189,37 @@ class Replays:
         if view is None:
             raise _not_shown(thread, checkpoint_id)
         space = Space(view.stream_id, namespace)
+        upcasters = upcasters_of(serializer)
+        names = {channel: upcasters.names(channel) if upcasters else [channel] for channel in channels}
         try:
-            found = self._found(view, space, checkpoint_id, channels, latest=latest)
+            found = self._found(view, space, checkpoint_id, names, latest=latest)
         except EventStoreError:
             self._live.drop(space)  # it may be half read
             raise
         histories: dict[str, ChannelHistory] = {}
         for channel, (written, place) in found.items():
-            values = for_each(lambda each: each[1].restore(serializer), written)
-            writes = [(task, channel, value) for (task, _), value in zip(written, values, strict=True)]
-            seed = None if place is None else self._seed(view, Slot(*space, channel), place, serializer)
-            histories[channel] = ChannelHistory(writes, place is not None, seed)
+            values = for_each(lambda each: each.value.restore(serializer), written)
+            seed = ABSENT if place is None else self._seed(view, Slot(*space, place[1]), place[0], serializer)
+            if upcasters:
+                values = [
+                    upcasters.made(each.channel, channel, value, serializer)
+                    for each, value in zip(written, values, strict=True)
+                ]
+                seed = seed if place is None else upcasters.made(place[1], channel, seed, serializer)
+            writes = [
+                (each.task, channel, value) for each, value in zip(written, values, strict=True) if value is not ABSENT
+            ]
+            seeded = seed is not ABSENT
+            histories[channel] = ChannelHistory(writes, seeded, seed if seeded else None)
         return histories
 
     def _found(
-        self, view: View, space: Space, checkpoint_id: str, channels: Sequence[str], *, latest: bool
-    ) -> dict[str, tuple[list[tuple[str, Value]], int | None]]:
-        """Return the writes to each channel since its seed, the oldest first, and the place of the seed."""
+        self, view: View, space: Space, checkpoint_id: str, names: Mapping[str, Sequence[str]], *, latest: bool
+    ) -> dict[str, tuple[list[_Written], tuple[int, str] | None]]:
+        """Return the writes to each channel since its seed, the oldest first, and the place of the seed.
+
+        A channel is looked for by all names that it has had.
+        """
         replay = self._live.replay(space)
         if not isinstance(replay, Replay) or replay.branch_id != view.branch_id:
             replay = Replay(view.branch_id, view.head)
@@ -189,12 +227,12 @@ class Replays:
             if not self._follow(view, space, replay):
                 replay.begin_anew(view)
             way: dict[str, _Checkpoint] = {}
-            places: dict[str, int | None] = dict.fromkeys(channels)
-            ends = dict.fromkeys(channels, 0)  # how many checkpoints of the way each channel takes its writes from
+            places: dict[str, tuple[int, str] | None] = dict.fromkeys(names)
+            ends = dict.fromkeys(names, 0)  # how many checkpoints of the way each channel takes its writes from
             for id_, at in self._way(view, space, replay, checkpoint_id):
                 way[id_] = at
                 for channel in [channel for channel, place in places.items() if place is None]:
-                    places[channel], ends[channel] = at.place(channel), len(way)
+                    places[channel], ends[channel] = at.place(names[channel]), len(way)
                 if None not in places.values():
                     break
             if not latest and checkpoint_id not in replay.checkpoints:
@@ -205,8 +243,8 @@ class Replays:
                 raise OvertakenError
             passed = [*way.values()]
             found = {
-                channel: [each for at in reversed(passed[: ends[channel]]) for each in at.written(channel)]
-                for channel in channels
+                channel: [each for at in reversed(passed[: ends[channel]]) for each in at.written(of_it)]
+                for channel, of_it in names.items()
             }
         self._live.put(space, replay)
         return {channel: (writes, places[channel]) for channel, writes in found.items()}

@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from eventstore import ChecksumError, EventStore
-from projections.diffing.content import content, fields_of, identity
+from projections.diffing.content import ABSENT, content, fields_of, identity
 from projections.diffing.glance import is_message, text_of
 from projections.diffing.tracing import Path
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.naming import Names
+from projections.reading.shaping import names_of, newest_of
 from projections.reading.steps import (
     Writer,
     Writes,
@@ -54,6 +55,7 @@ class Attribution:
         self._finder = finder
         self._view = view
         self._channel = channel
+        self._called = names_of(channel, serializer)
         self._serializer = serializer
         self._names = Names(finder, view)
         self._writes = Writes(store, tables, self._names, ())
@@ -67,7 +69,7 @@ class Attribution:
     def writers(self, step: Located, path: Path, value: Any) -> list[Writer]:
         """The tasks that wrote, or may have written, a part of the value that a checkpoint was the first to hold."""
         applied = self._applied(step)
-        own = [event for event in applied if self._channel in event.writer().channels]
+        own = [event for event in applied if any(name in event.writer().channels for name in self._called)]
         many = is_of_many_steps(self._parent(step), step)
         if len(own) > 1 or many:
             holding = [event for event in own if any(_holds(each, path, value) for each in self._values(event))]
@@ -100,10 +102,13 @@ class Attribution:
 
     def _values(self, event: WritesEvent) -> Iterator[Any]:
         for write in event.results:
-            if write.channel == self._channel:
+            if write.channel in self._called:
                 if checksum(write.encoding, write.data) != write.checksum:
-                    raise ChecksumError(self._view.thread, self._channel, event.version)
-                yield load(write.encoding, write.data, self._serializer)
+                    raise ChecksumError(self._view.thread, write.channel, event.version)
+                value = load(write.encoding, write.data, self._serializer)
+                made = newest_of(write.channel, self._channel, value, self._serializer)
+                if made is not ABSENT:
+                    yield made
 
 
 def _holds(written: Any, path: Path, value: Any) -> bool:

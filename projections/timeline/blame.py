@@ -19,6 +19,7 @@ from projections.diffing.visible import printable
 from projections.reading.channels import Values, places_of
 from projections.reading.finding import Finder
 from projections.reading.located import Located
+from projections.reading.shaping import shaped, shaped_record
 from projections.reading.steps import Writer, source_of, step_of
 from projections.reading.view import View
 from projections.tables import Tables
@@ -147,7 +148,7 @@ class Blame:
         shown = self._finder.find(thread, namespace, checkpoint)
         if shown is None:
             raise NotFoundError(missing(thread, namespace, checkpoint))
-        view, located = shown
+        view, located = shown[0], shaped(shown[1], serializer)
         attribution = Attribution(self._store, self._tables, self._finder, view, channel, serializer)
         values = Values(self._store, self._tables, view, serializer)
         version = places_of(located.record, located.version).get(channel)
@@ -159,7 +160,8 @@ class Blame:
         if version is None or values.is_snapshot(version, channel):
             _check_replayed(located, channel, item)
             return self._of_writes(view, located, channel, attribution, values)
-        search = _Search(view, channel, values, Generations(self._store, self._finder, view, located, channel))
+        generations = Generations(self._store, self._finder, view, located, channel, serializer)
+        search = _Search(view, channel, values, generations)
         found = search.search(version, item)
         versions = {each.version for each in found if not each.ends}
         attribution.fetch([search.generations.located(each) for each in versions])
@@ -182,7 +184,7 @@ class Blame:
                 found.append(_origin(view, at, _Found((), (), ABSENT, at.version), channel, value, (writer,), None))
             parent = at.record.parent
             before = next(way, None)
-            seed = places_of(at.record, at.version).get(channel)
+            seed = places_of(shaped_record(at.record, values.serializer), at.version).get(channel)
             # A run that is saved at its end may leave snapshots without the writes that led there.
             if seed is not None and (before is None or (seed == at.version and not written)):
                 since = at.id if parent and before is None else None
@@ -256,7 +258,8 @@ class _Search:
 
     def _new_at(self, version: int, older: int, sought: dict[Path, Path]) -> list[_Found]:
         """The parts that were missing from the older value, or differed there; the paths of the others are updated."""
-        added = None if self._by_line else self.generations.added(version, older, self._values.serializer)
+        told = not self._by_line and self._values.are_parts(self._channel)
+        added = None if not told else self.generations.added(version, older, self._values.serializer)
         if added is not None:
             return [_Found(path, here, ABSENT, version) for path, here in _added(sought, added)]
         values = (self._shown(self._values.get(each, self._channel)) for each in (older, version))

@@ -21,6 +21,7 @@ from projections.reading.due import Steps
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.naming import Names
+from projections.reading.shaping import shaped
 from projections.reading.steps import Writes, nodes_between, source_of, step_of
 from projections.reading.view import View, stream_of
 from projections.tables import Tables
@@ -229,6 +230,8 @@ class Comparison:
         channels: Collection[str] | None,
         fold: Fold | None,
     ) -> CheckpointDiff:
+        before = before and shaped(before, values_a.serializer)
+        after = shaped(after, values.serializer)
         known = after.record.manifest.keys() | (before.record.manifest.keys() if before else set())
         if unknown := [channel for channel in channels or () if channel not in known]:
             there = ", ".join(sorted(channel for channel in known if not steers(channel)))

@@ -14,6 +14,7 @@ from projections.pregel.names import BRANCH, JOIN
 from projections.reading.channels import Values, places_of
 from projections.reading.finding import Finder
 from projections.reading.located import Located
+from projections.reading.shaping import shaped_record
 from projections.reading.view import View
 from projections.tables import Tables
 from projections.timeline.replayed import COUNTED, Replayed
@@ -45,6 +46,7 @@ class Entering:
         self._limit = store.max_value_bytes
         self._finder = finder
         self._view = view
+        self._serializer = before.values_by
         self._values = Values(store, tables, view, before.values_by)
         self._replayed = Replayed(store, tables, finder, view, self._values, before.fold)
         # The channels whose values are made of writes; those whose values are no lists; and what is known of values.
@@ -82,7 +84,7 @@ class Entering:
     def _places(self, located: Located) -> dict[str, int]:
         return {
             channel: at
-            for channel, at in places_of(located.record, located.version).items()
+            for channel, at in places_of(shaped_record(located.record, self._serializer), located.version).items()
             if not channel.startswith(_STEERING) and channel not in self._others and not self._is_made(channel, at)
         }
 
@@ -95,6 +97,8 @@ class Entering:
         """Return whether what a value adds to the one before may be the message."""
         self._values.fetch([at])
         change = self._values.change((at, channel))
+        if not self._values.are_parts(channel):
+            return True
         if change.operation not in (LIST, WHOLE):
             self._others.add(channel)
             return False

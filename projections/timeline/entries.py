@@ -21,6 +21,7 @@ from projections.reading.due import Steps
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.naming import Names
+from projections.reading.shaping import newest, shaped
 from projections.reading.steps import (
     Writer,
     Writes,
@@ -149,10 +150,11 @@ class Entries:
         fold: Fold | None = None,
     ) -> None:
         self._view = view
+        batch = [shaped(each, serializer) for each in batch]
         self._located = {(each.namespace, each.id): each for each in batch}
         for key in {(each.namespace, each.parent) for each in batch if each.parent} - self._located.keys():
             if parent := finder.locate(view, *key):
-                self._located[parent.namespace, parent.id] = parent
+                self._located[parent.namespace, parent.id] = shaped(parent, serializer)
         names = Names(finder, view)
         names.know(self._located.values())
         self._writes = Writes(store, tables, names, self._located.keys())
@@ -174,6 +176,7 @@ class Entries:
 
     def of(self, located: Located) -> TimelineEntry:
         """The entry of one of the checkpoints."""
+        located = self._located[located.namespace, located.id]
         parent = self._parent(located)
         own = self._writes.at(located.namespace, located.id)
         ran = nodes_between(parent, located)
@@ -270,7 +273,8 @@ class Entries:
 
     def _change(self, channel: str, before: int, after: int) -> str:
         values = self._values
-        told = _told(before, values.change((before, channel)), values.change((after, channel)), values.serializer)
+        changes = values.change((before, channel)), values.change((after, channel))
+        told = _told(before, *changes, values.serializer) if values.are_parts(channel) else None
         return in_short(told or diff(values.get(before, channel), values.get(after, channel)))
 
     def _replayed(self, located: Located, parent: Located | None, applied: Sequence[WritesEvent]) -> dict[str, str]:
@@ -297,7 +301,8 @@ class Entries:
 
     def _written_value(self, write: Write) -> str:
         try:
-            return glance(load(write.encoding, write.data, self._values.serializer), _LIMIT)
+            value = load(write.encoding, write.data, self._values.serializer)
+            return glance(newest(write.channel, value, self._values.serializer), _LIMIT)
         except (TypeNotAllowedError, UnreadableError):
             return _UNREADABLE
 

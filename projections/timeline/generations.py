@@ -12,6 +12,7 @@ from projections.diffing.tracing import Path
 from projections.reading.channels import places_of
 from projections.reading.finding import Finder
 from projections.reading.located import Located, opened
+from projections.reading.shaping import shaped_record
 from projections.reading.view import View, stored
 from projections.records import CheckpointRecord
 from projections.values.change import DICT, LIST
@@ -40,9 +41,13 @@ class Generations:
         view: The thread.
         latest: The checkpoint that the search begins with.
         channel: The channel.
+        serializer: Turns bytes into values.
     """
 
-    def __init__(self, store: EventStore, finder: Finder, view: View, latest: Located, channel: str) -> None:
+    def __init__(
+        self, store: EventStore, finder: Finder, view: View, latest: Located, channel: str, serializer: Serializer
+    ) -> None:
+        self._serializer = serializer
         self._store = store
         self._finder = finder
         self._view = view
@@ -87,7 +92,7 @@ class Generations:
         parent = self._finder.locate(self._view, event.namespace, event.record.parent)
         if parent is None:
             return UNKNOWN
-        return places_of(parent.record, parent.version).get(self._channel)
+        return places_of(shaped_record(parent.record, self._serializer), parent.version).get(self._channel)
 
     def added(self, version: int, older: int, serializer: Serializer) -> Callable[[Path], bool] | None:
         """Return a test for the places that a value adds to the one before; `None` if it does not only append."""
@@ -124,7 +129,7 @@ class Generations:
                 version,
                 record.parent,
                 cause,
-                record,
+                shaped_record(record, self._serializer),
                 recorded_at,
                 len(payload),
             )

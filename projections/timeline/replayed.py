@@ -23,6 +23,7 @@ from projections.reading.channels import Values, places_of
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.naming import Names
+from projections.reading.shaping import names_of, newest_of, shaped
 from projections.reading.steps import Writes, WritesEvent, nodes_between
 from projections.reading.view import View
 from projections.records import HERE, Write
@@ -87,7 +88,8 @@ class Replayed:
 
     def know(self, located: Iterable[Located]) -> None:
         """Take note of checkpoints that were read."""
-        self._located.update({(each.namespace, each.id): each for each in located})
+        serializer = self._values.serializer
+        self._located.update({(each.namespace, each.id): shaped(each, serializer) for each in located})
 
     def channels(self, located: Located) -> list[str]:
         """The channels of a checkpoint that are replayed from their writes, also if it holds a snapshot of them."""
@@ -192,7 +194,8 @@ class Replayed:
             return None
         key = (located.namespace, located.record.parent)
         if key not in self._located:
-            self._located[key] = self._finder.locate(self._view, *key, retired=True)
+            found = self._finder.locate(self._view, *key, retired=True)
+            self._located[key] = found and shaped(found, self._values.serializer)
         return self._located[key]
 
     def _is_snapshot(self, version: int, channel: str) -> bool:
@@ -212,16 +215,19 @@ class Replayed:
         # By the objects: two events may hold equal writes.
         holders = {id(write): event for event in events for write in event.record.writes}
         counting = pending.fold((event.cause.task or "", event.record) for event in events)
-        return [
-            Written(holders[id(write)], write.slot, self._load(holders[id(write)], write))
+        called = names_of(channel, self._values.serializer)
+        found = [
+            Written(holders[id(write)], write.slot, self._load(holders[id(write)], write, channel))
             for _, _, write in counting
-            if write.channel == channel
+            if write.channel in called
         ]
+        return [each for each in found if each.value is not ABSENT]
 
-    def _load(self, event: WritesEvent, write: Write) -> Any:
+    def _load(self, event: WritesEvent, write: Write, channel: str) -> Any:
         if checksum(write.encoding, write.data) != write.checksum:
             raise ChecksumError(self._view.thread, write.channel, event.version)
-        return load(write.encoding, write.data, self._values.serializer)
+        value = load(write.encoding, write.data, self._values.serializer)
+        return newest_of(write.channel, channel, value, self._values.serializer)
 
 
 def completed(saved: SavedCheckpoint, located: Located, replayed: Replayed) -> SavedCheckpoint:

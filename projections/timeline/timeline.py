@@ -27,6 +27,7 @@ from projections.reading.channels import Values
 from projections.reading.finding import PAGE
 from projections.reading.loading import again
 from projections.reading.located import Located
+from projections.reading.shaping import shaped
 from projections.reading.view import View
 from projections.timeline.blame import Blame, Origin
 from projections.timeline.comparison import CheckpointDiff, Comparison, Named, missing
@@ -340,6 +341,7 @@ class Timeline(Companion):
             return None
         view, located = found
         saved = self.checkpoints.loader.complete(view, located, serializer)
+        located = shaped(located, serializer)
         values = Values(self.store, self._tables, view, serializer)
         return completed(saved, located, Replayed(self.store, self._tables, self._finder, view, values, fold))
 

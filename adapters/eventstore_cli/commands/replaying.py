@@ -60,8 +60,8 @@ def replay(
     With a file that `eventstore record` wrote, the graph is run again as it was, in memory, with the recorded answers:
     nothing goes out. If it does something else, the first difference is told, and the exit code is 1.
 
-    With a thread and a node: of everything else the recorded results are used. The thread stays as it is. Nodes that run do what they do: they
-    call models and tools. What they print goes to standard error.
+    With a thread and a node: of everything else the recorded results are used. The thread stays as it is. Nodes that
+    run do what they do: they call models and tools. What they print goes to standard error.
 
     Examples:
       eventstore replay tests/histories/thread-1.history --graph agents:graph

@@ -12,13 +12,18 @@ from langgraph.checkpoint.eventstore._turns import ConcurrentRuns
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._environment import checkpointer
+    from langgraph.checkpoint.eventstore._upcasting import ValueUpcasters
     from projections import PruneReport
 
-__all__ = ["CheckpointThen", "ConcurrentRuns", "EventStoreSaver", "PruneReport", "checkpointer"]
+__all__ = ["CheckpointThen", "ConcurrentRuns", "EventStoreSaver", "PruneReport", "ValueUpcasters", "checkpointer"]
 
 
 # A saver starts without what only some programs ask for.
 __getattr__ = _later(
     globals(),
-    {"projections.outcomes": ["PruneReport"], "langgraph.checkpoint.eventstore._environment": ["checkpointer"]},
+    {
+        "projections.outcomes": ["PruneReport"],
+        "langgraph.checkpoint.eventstore._environment": ["checkpointer"],
+        "langgraph.checkpoint.eventstore._upcasting": ["ValueUpcasters"],
+    },
 )

@@ -11,26 +11,41 @@ import dataclasses
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ormsgpack
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from langgraph.checkpoint.serde.types import _DeltaSnapshot
 
+from eventstore import UpcastError
 from langgraph.checkpoint.eventstore._fields import aliased, aliases, fields_to_fill, fill, make_model
 from langgraph.checkpoint.eventstore._packing import (
     ARGUMENTS,
     ARRAY,
     AS_LEFT,
+    FIELDS,
     METHOD,
     ONE_ARGUMENT,
     PAIRS,
+    PYDANTIC_1,
     PYDANTIC_2,
     SNAPSHOT,
+    Packing,
 )
 from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Missing, Name, Types, is_send, kind_of, name_of
 
+if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._upcasting import TypeUpcasters
+
 _STOCK = JsonPlusSerializer(allowed_msgpack_modules=None)
+# How an object is taken apart into what it holds by names.
+_BY_NAME = (FIELDS, PYDANTIC_1, PYDANTIC_2)
+# The version of what is stored of an object that says none.
+_FIRST = 1
+_NEWER = (
+    "version {} is stored, by newer code, and {} is the last that is known here: deploy the upcasters, "
+    "or keep the last one of the type"
+)
 
 
 class Making:
@@ -38,20 +53,24 @@ class Making:
 
     Args:
         types: The types that may be made again.
+        upcasters: What makes old objects new.
 
     Attributes:
         refused: The types in it that may not be made again.
         failed: Those of which an object could not be made, and why.
+        broken: The first failure of an upcaster.
     """
 
-    __slots__ = ("_messages", "_types", "failed", "refused")
+    __slots__ = ("_messages", "_types", "_upcasters", "broken", "failed", "refused")
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: Types, upcasters: TypeUpcasters | None = None) -> None:
         self._types = types
+        self._upcasters = upcasters
         # The classes of messages that were made, and their fields: most values of many objects are messages.
         self._messages: dict[Name, tuple[Any, frozenset[str]]] = {}
         self.refused: dict[Name, None] = {}
         self.failed: dict[Name, str] = {}
+        self.broken: UpcastError | None = None
 
     def read(self, data: bytes) -> Any:
         """The value; it counts only if nothing was refused, nor failed."""
@@ -63,7 +82,7 @@ class Making:
         else:
             self.refused[name] = None
 
-    def _object(self, code: int, data: bytes) -> Any:
+    def _object(self, code: int, data: bytes) -> Any:  # noqa: PLR0911 (one for each kind)
         if code == SNAPSHOT:
             return _DeltaSnapshot(self.read(data))
         if code > SNAPSHOT:
@@ -79,13 +98,42 @@ class Making:
         # No object is made around what was refused.
         whole = before == (len(self.refused), len(self.failed))
         name = (str(module), str(path))
+        version = held[-1] if len(held) > 3 and type(held[-1]) is int else _FIRST
+        if version > _FIRST or (self._upcasters is not None and self._upcasters.is_old(name, version)):
+            return self._renewed(name, version, code, payload) if whole else None
         # A node may have set a model's fields to anything. LangGraph gives the object as it was left, too.
         make = _make
         if code == PYDANTIC_2:
             if whole and type(payload) is dict and (known := self._messages.get(name)) and payload.keys() == known[1]:
                 return fill(known[0], payload)
-            make = self._fill if name in PLAIN else _make_as_left if held[3:] == [AS_LEFT] else _make
+            make = self._fill if name in PLAIN else _make_as_left if AS_LEFT in held[3:4] else _make
         return self._made(name, make, code, payload) if whole else self._found(name)
+
+    def _renewed(self, name: Name, version: int, code: int, held: Any) -> Any:
+        """An object of what says its version, or of an older one."""
+        if self._upcasters is None:
+            self.failed[name] = _NEWER.format(version, _FIRST)
+            return None
+        try:
+            is_old = self._upcasters.is_old(name, version)
+            name, held = self._upcasters.new(name, version, held, by_name=code in _BY_NAME)
+            is_other, other = self._upcasters.replacement(name, held)
+            if is_old:
+                self._check(name, other if is_other else held)
+        except UpcastError as error:  # msgpack's reader would take it for damage
+            self.broken = self.broken or error
+            return None
+        return other if is_other else self._made(name, _make_as_left if code == PYDANTIC_2 else _make, code, held)
+
+    def _check(self, name: Name, made: Any) -> None:
+        """Refuse what an upcaster has made, if it could not be stored."""
+        packing = Packing(self._types)
+        try:
+            packing.pack(made)
+        except (TypeError, ValueError) as error:
+            raise UpcastError(
+                "type", ".".join(name), f"its upcaster returned what cannot be stored: {error}"
+            ) from error
 
     def _found(self, name: Name) -> Any:
         kind = self._types.find(name)

@@ -12,7 +12,7 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import ormsgpack
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -21,6 +21,9 @@ from langgraph.store.base import Item
 
 from langgraph.checkpoint.eventstore._fields import fits
 from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Name, Types, is_send, kind_of, name_of
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._upcasting import TypeUpcasters
 
 ONE_ARGUMENT, ARGUMENTS, FIELDS, METHOD, PYDANTIC_1, PYDANTIC_2, ARRAY, SNAPSHOT = range(8)
 """The kinds of LangGraph's msgpack extension (langgraph.checkpoint.serde.jsonplus): how an object was taken apart."""
@@ -57,6 +60,7 @@ class Packing:
 
     Args:
         types: The types that can be made again.
+        upcasters: Say of which version what is stored of an object is.
 
     Attributes:
         refused: The types in it that may not be made again.
@@ -64,10 +68,11 @@ class Packing:
         own: Whether any is not a plain one.
     """
 
-    __slots__ = ("_tries", "_types", "lost", "own", "refused")
+    __slots__ = ("_tries", "_types", "_upcasters", "lost", "own", "refused")
 
-    def __init__(self, types: Types) -> None:
+    def __init__(self, types: Types, upcasters: TypeUpcasters | None = None) -> None:
         self._types = types
+        self._upcasters = upcasters
         self.refused: dict[Name, None] = {}
         self.lost: dict[Name, None] = {}
         self.own = False
@@ -123,7 +128,9 @@ class Packing:
 
     def _extension(self, code: int, name: Name, held: Any, *, left: bool = False) -> ormsgpack.Ext:
         # In this place LangGraph has the name of a method, which nobody looks at.
-        more = (AS_LEFT if left else "model_validate_json",) if code == PYDANTIC_2 else ()
+        more: tuple[Any, ...] = (AS_LEFT if left else "model_validate_json",) if code == PYDANTIC_2 else ()
+        if self._upcasters is not None and (version := self._upcasters.current(name)) > 1:
+            more = (*more, version)
         return ormsgpack.Ext(code, self.pack((*name, held, *more)))
 
     def _look_at(self, name: Name) -> None:

@@ -49,6 +49,7 @@ from projections.pregel import SENDS
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._history import History
     from langgraph.checkpoint.eventstore._opening import Old
+    from langgraph.checkpoint.eventstore._upcasting import ValueUpcasters
 
 # How many checkpoints an async listing fetches per visit to a worker thread.
 _LISTED_AT_ONCE = 20
@@ -67,18 +68,17 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
         store: An open store; the saver does not close it.
         serde: How values become bytes and back. It may be replaced at any time (`saver.serde = …`). By default one that
             writes as LangGraph's does, and makes again LangGraph's and LangChain's plain types, the standard library's,
-            and those of `allowed_types`. Anything else is refused by an error that names it; what is stored stays as it
-            is.
+            and those of `allowed_types`. Anything else is refused by an error that names it.
         allowed_types: Which of your own types are made again: classes, or `("module", "Name")` pairs. What a later read
             would refuse is then refused before it is stored. `None`: all data types that the program has imported
             (Pydantic models, dataclasses, enums, named tuples); with `LANGGRAPH_STRICT_MSGPACK=true` in the
             environment, those that LangGraph finds in a graph's state schema. Only for the default `serde`.
+        value_upcasters: A `ValueUpcasters`, which makes old values new where types or channels have changed.
         concurrent_runs: What happens when two runs race on one thread. `"keep"`: both are kept, as branches of the
-            thread, as LangGraph expects. `"reject"`: the run that comes late gets a `ConflictError`, and stores
-            nothing. Going back to an older checkpoint explicitly is possible with both.
+            thread. `"reject"`: the run that comes late gets a `ConflictError`, and stores nothing. Going back to an
+            older checkpoint explicitly is possible with both.
         migrate: Whether tables may be created and updated; if not, they are only verified.
-        cache_bytes: How much memory the values of live threads may take, so that a thread's next step costs what
-            changes. 0: none; every step then reads what it builds upon.
+        cache_bytes: The memory that values of live threads may take, so that a step costs what changes; 0: none.
         snapshots: When more is stored than what changed, so that reading stays cheap: a `projections.SnapshotPolicy`.
         moving_from: The database of LangGraph's own saver that each thread comes in from before it is first used, and
             that is only read: its address, or a `moving.MovingFrom`. See docs/moving.md.
@@ -93,12 +93,13 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
     """
 
     @names_options(hints=HINTS)
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what can be chosen of a saver)
         self,
         store: EventStore,
         *,
         serde: SerializerProtocol | None = None,
         allowed_types: AllowedTypes | None = None,
+        value_upcasters: ValueUpcasters | None = None,
         concurrent_runs: ConcurrentRuns = "keep",
         migrate: bool = True,
         cache_bytes: int = CACHE_BYTES,
@@ -109,7 +110,7 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
             raise no_store(store)
         check_runs(concurrent_runs)
         check_moving_from(moving_from)
-        super().__init__(serde=serializer_of(serde, allowed_types))
+        super().__init__(serde=serializer_of(serde, allowed_types, value_upcasters))
         self.store = store
         self.checkpoints = Checkpoints(store, migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
         self.loads = Loads()
@@ -120,12 +121,13 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
 
     @classmethod
     @names_options(StoreOptions, hints=HINTS)
-    def from_conn_string(
+    def from_conn_string(  # noqa: PLR0913 (what can be chosen of a saver)
         cls,
         url: str,
         *,
         serde: SerializerProtocol | None = None,
         allowed_types: AllowedTypes | None = None,
+        value_upcasters: ValueUpcasters | None = None,
         concurrent_runs: ConcurrentRuns = "keep",
         migrate: bool = True,
         cache_bytes: int = CACHE_BYTES,
@@ -140,6 +142,7 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
                 libpq's `host=… dbname=…`.
             serde: See the class.
             allowed_types: See the class.
+            value_upcasters: See the class.
             concurrent_runs: See the class.
             migrate: See the class.
             cache_bytes: See the class.
@@ -154,7 +157,7 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
         check_options(migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
         check_runs(concurrent_runs)
         check_moving_from(moving_from)
-        serializer = serializer_of(serde, allowed_types)
+        serializer = serializer_of(serde, allowed_types, value_upcasters)
 
         def open_saver() -> EventStoreSaver:
             return cls._on(
@@ -171,12 +174,13 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
 
     @classmethod
     @names_options(SharingOptions, hints=HINTS)
-    def from_pool(
+    def from_pool(  # noqa: PLR0913 (what can be chosen of a saver)
         cls,
         connections: Any,
         *,
         serde: SerializerProtocol | None = None,
         allowed_types: AllowedTypes | None = None,
+        value_upcasters: ValueUpcasters | None = None,
         concurrent_runs: ConcurrentRuns = "keep",
         migrate: bool = True,
         cache_bytes: int = CACHE_BYTES,
@@ -195,6 +199,7 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
             open_on(connections, migrate=migrate, **options),
             serde=serde,
             allowed_types=allowed_types,
+            value_upcasters=value_upcasters,
             concurrent_runs=concurrent_runs,
             migrate=migrate,
             cache_bytes=cache_bytes,

@@ -6,7 +6,7 @@ import copy
 import json
 import os
 from collections.abc import Collection, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.serde.base import SerializerProtocol, UntypedSerializerProtocol, maybe_add_typed_methods
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -17,6 +17,9 @@ from langgraph.checkpoint.eventstore._nesting import check_nesting
 from langgraph.checkpoint.eventstore._packing import Packing
 from langgraph.checkpoint.eventstore._types import Name, Types, name_of
 from projections.values.serializer import check_serializer
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._upcasting import ValueUpcasters
 
 AllowedTypes = Collection[type | tuple[str, str]]
 
@@ -30,15 +33,30 @@ class StrictSerializer(JsonPlusSerializer):
         allowed_types: Which of the program's types are made again: classes, or `("module", "Name")` pairs. What could
             not be read again is then refused already when it is written. `None`: all that are data and that the program
             has imported; with `LANGGRAPH_STRICT_MSGPACK=true` in the environment, as LangGraph has it, none.
+        upcasters: What makes old values new.
+
+    Attributes:
+        type_upcasters: The upcasters of types.
+        channel_upcasters: The upcasters of channels: for those who read values of these.
+
+    Raises:
+        BadInputError: The upcasters do not fit together.
     """
 
     reads_joined = True
     """Values that it wrote as msgpack may be joined to one array of msgpack, and read at once: see `Serializer`."""
 
-    def __init__(self, allowed_types: AllowedTypes | None = None) -> None:
+    def __init__(self, allowed_types: AllowedTypes | None = None, upcasters: ValueUpcasters | None = None) -> None:
         super().__init__(allowed_msgpack_modules=None)
+        self.type_upcasters = None if upcasters is None else upcasters.types()
+        self.channel_upcasters = None if upcasters is None else upcasters.channels()
         strict = allowed_types is not None or os.getenv(_STRICT, "").lower() in ("1", "true", "yes")
         self._types = Types(_names(() if allowed_types is None else allowed_types), imported=not strict)
+
+    @property
+    def upcasts(self) -> bool:
+        """True if it makes old values new."""
+        return self.type_upcasters is not None or self.channel_upcasters is not None
 
     def with_msgpack_allowlist(self, extra_allowlist: Iterable[tuple[str, ...] | type]) -> StrictSerializer:
         """A serializer that allows more types: LangGraph gives those of a graph's schema, if it is strict itself."""
@@ -56,7 +74,7 @@ class StrictSerializer(JsonPlusSerializer):
         """
         if obj is None or isinstance(obj, bytes | bytearray):
             return super().dumps_typed(obj)
-        packing = Packing(self._types)
+        packing = Packing(self._types, self.type_upcasters)
         data = packing.pack(obj)
         if packing.refused:
             raise _not_allowed(packing.refused)
@@ -74,6 +92,7 @@ class StrictSerializer(JsonPlusSerializer):
             TypeNotAllowedError: It holds types that are not allowed. They were not imported, and nothing was made of
                 them.
             TypeChangedError: It holds an object that its type cannot be made from any more.
+            UpcastError: An upcaster failed.
             TooLargeError: It would take more memory than it may, by types that are nested in each other.
         """
         encoding, content = data
@@ -85,10 +104,12 @@ class StrictSerializer(JsonPlusSerializer):
         return super().loads_typed(data)
 
     def _read(self, data: bytes) -> Any:
-        making = Making(self._types)
+        making = Making(self._types, self.type_upcasters)
         value = making.read(data)
         if making.refused:
             raise _not_allowed(making.refused)
+        if making.broken is not None:
+            raise making.broken
         if making.failed:
             first, *more = [(*name, reason) for name, reason in making.failed.items()]
             raise TypeChangedError(*first, more)
@@ -96,15 +117,25 @@ class StrictSerializer(JsonPlusSerializer):
 
 
 def serializer_of(
-    serde: SerializerProtocol | UntypedSerializerProtocol | None, allowed_types: AllowedTypes | None
+    serde: SerializerProtocol | UntypedSerializerProtocol | None,
+    allowed_types: AllowedTypes | None,
+    upcasters: ValueUpcasters | None = None,
 ) -> SerializerProtocol:
     """Return the serializer that a saver's options ask for.
 
     Raises:
-        BadInputError: It is no serializer, these are no types, or both are given.
+        BadInputError: It is no serializer, these are no types or no upcasters, or it is given besides these.
     """
+    if upcasters is not None:
+        from langgraph.checkpoint.eventstore._upcasting import check_upcasters  # noqa: PLC0415 (most savers have none)
+
+        check_upcasters(upcasters)
     if serde is None:
-        return StrictSerializer(allowed_types)
+        return StrictSerializer(allowed_types, upcasters)
+    if upcasters is not None:
+        raise BadInputError(
+            "value_upcasters are for the default serializer: wrap that, as in EncryptedSerializer(cipher, saver.serde)"
+        )
     if allowed_types is not None:
         raise BadInputError("allowed_types is for the default serializer: give your own its allowlist instead")
     return typed(serde)

@@ -109,7 +109,9 @@ def carrying(serde: SerializerProtocol, *, pickled: bool = False) -> SerializerP
         return EncryptedSerializer(serde.cipher, carrying(serde.serde, pickled=pickled))
     if type(serde) is JsonPlusSerializer:
         return AsStored(pickled=pickled or serde.pickle_fallback)
-    return AsStored(pickled=pickled) if type(serde) is StrictSerializer else serde
+    if type(serde) is not StrictSerializer or serde.upcasts:
+        return serde  # what another saver is given is not to need upcasters
+    return AsStored(pickled=pickled)
 
 
 class _Packing(Packing):

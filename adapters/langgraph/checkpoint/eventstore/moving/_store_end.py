@@ -26,6 +26,8 @@ from projections.checkpoints.moving_in import save_all
 from projections.pregel import SENDS, Packets, node_of, of_the_caller, sent_to
 from projections.records import TOPICS
 
+# No task writes so much.
+_BEYOND = 1 << 20
 _PAGE = 500
 # How often a checkpoint is read anew that others are writing to.
 _ATTEMPTS = 20
@@ -154,7 +156,13 @@ class StoreEnd:
             return None
         writes = [
             Write(each.task, each.path, each.write.slot, each.write.channel, value)
-            for each, (_, _, value) in zip(stand, saved.pending, strict=True)
+            for each, (_, _, value) in zip(stand, saved.pending, strict=False)
+        ]
+        # What upcasters make of writes to old channels stands behind these, and needs places of its own.
+        paths = {each.task: each.path for each in stand}
+        writes += [
+            Write(task, paths[task], _BEYOND + number, channel, value)
+            for number, (task, channel, value) in enumerate(saved.pending[len(stand) :])
         ]
         return Content(place, dict(found.checkpoint), dict(saved.metadata), writes)
 

@@ -1,0 +1,79 @@
+"""Stores that an older version wrote are read as they were read then, by every view, and gone on with."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from langgraph.types import Command
+
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.observation import assert_same
+from tests.support.telling import THREADS, graph_on, read, thread
+
+FOLDER = Path(__file__).parent
+VERSIONS = sorted({path.name.partition(".sqlite")[0] for path in FOLDER.glob("*.sqlite.db.gz")})
+MOST_BYTES = 300_000
+
+
+def _kept(name: str) -> bytes:
+    return gzip.decompress((FOLDER / f"{name}.gz").read_bytes())
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request: pytest.FixtureRequest) -> str:
+    """Return the version that wrote the store."""
+    named: str = request.param
+    return named
+
+
+@pytest.fixture
+def kept(version: str, backend: str, url: str, make_saver: Callable[..., EventStoreSaver]) -> EventStoreSaver:
+    """A saver on a store of that version, copied or loaded."""
+    if backend == "sqlite":
+        Path(url.removeprefix("sqlite:///")).write_bytes(_kept(f"{version}.sqlite.db"))
+    else:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(_kept(f"{version}.postgres.sql"))
+    return make_saver()
+
+
+def test_every_view_reads_what_it_read_when_it_was_written(kept: EventStoreSaver, version: str, backend: str) -> None:
+    expected: Any = json.loads(_kept(f"{version}.{backend}.json"))
+    found = read(kept)
+    assert found.keys() == expected.keys()
+    for part, was in expected.items():
+        assert_same(found[part], was)
+    for name in THREADS:
+        assert not kept.history.check(name).findings
+    kept.checkpoints.rebuild()
+    kept.checkpoints.rebuild_segments()
+    kept.history.audit.rebuild()
+    assert_same(read(kept), expected)
+
+
+def test_a_run_is_gone_on_with_where_it_waited(kept: EventStoreSaver) -> None:
+    graph = graph_on(kept)
+    before = graph.get_state(thread("asking")).values
+    with kept.recording():
+        after = graph.invoke(Command(resume="yes"), thread("asking"))
+    assert after["items"] == before["items"]
+    assert after["log"] == ["waits", "answered yes", "worked on 0", "worked on 1"]
+    assert after["notes"] == [*before["notes"], "asked", "packet 0", "packet 1"]
+    kept.history.undo("moved")
+    kept.copy_thread("long", "another")
+    kept.prune(["main"])
+    assert graph.get_state(thread("fork")).values["log"][-1] == "in the fork"
+    for name in (*THREADS, "another"):
+        assert not kept.history.check(name).findings
+    assert kept.store.verify().events
+
+
+def test_the_histories_stay_small() -> None:
+    assert VERSIONS
+    assert sum(path.stat().st_size for path in FOLDER.glob("*.gz")) <= MOST_BYTES
