@@ -60,8 +60,8 @@ def replay(
     With a file that `eventstore record` wrote, the graph is run again as it was, in memory, with the recorded answers:
     nothing goes out. If it does something else, the first difference is told, and the exit code is 1.
 
-    With a thread and a node: of everything else the recorded results are used. The thread stays as it is. Nodes that run do what they do: they
-    call models and tools. What they print goes to standard error.
+    With a thread and a node: of everything else the recorded results are used. The thread stays as it is. Nodes that
+    run do what they do: they call models and tools. What they print goes to standard error.
 
     Examples:
       eventstore replay tests/histories/thread-1.history --graph agents:graph
@@ -111,7 +111,11 @@ def _hold(out: Output, file: str, named: str, ignore: list[str] | None) -> None:
         with redirect_stdout(sys.stderr):
             [found] = assert_replays(made, file, ignore=ignore or [])
     except DivergenceError as error:
-        complain(str(error))
+        if out.json:
+            where = {"step": error.step, "node": error.node, "channel": error.channel}
+            out.document({"thread": error.thread, "differs": {**where, "reason": error.reason, "report": str(error)}})
+        else:
+            out.say([Text(line) for line in str(error).splitlines()])
         raise click.exceptions.Exit(Exit.FINDINGS) from None
     if out.json:
         out.document(asdict(found))
