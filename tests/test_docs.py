@@ -92,12 +92,14 @@ def test_what_the_readme_shows_runs(begins: str, url: str) -> None:
     exec(sample.replace("sqlite:///agents.db", url), {})
 
 
-def test_what_the_page_on_replays_shows_runs_and_is_refused_as_it_says(url: str) -> None:
+def test_what_the_page_on_replays_shows_runs_and_is_refused_as_it_says(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = ROOT / "docs" / "replay.md"
-    (sample,) = _samples(page)
+    sample, of_a_file = _samples(page)
     names: dict[str, Any] = {}
     exec(sample.replace("sqlite:///agents.db", url), names)
-    (told,) = re.findall(r"^```text\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    told, _ = re.findall(r"^```text\n(.*?)^```$", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     with EventStoreSaver.from_conn_string(url) as saver:
         graph = names["builder"].compile(checkpointer=saver)
         with pytest.raises(UnrecordedCallError) as refused, saver.replaying("thread-1"):
@@ -105,6 +107,9 @@ def test_what_the_page_on_replays_shows_runs_and_is_refused_as_it_says(url: str)
     # When the answer arrived in the log is nobody's matter.
     said = re.sub(r"version \d+", "version 4", str(refused.value))
     assert said.split() == told.split()
+    monkeypatch.chdir(tmp_path)
+    exec(of_a_file.replace("sqlite:///agents.db", url), names)
+    names["test_the_graph_does_what_it_did"]()
 
 
 def test_what_the_readme_calls_takes_these_arguments_and_has_an_async_twin() -> None:

@@ -111,7 +111,11 @@ def _hold(out: Output, file: str, named: str, ignore: list[str] | None) -> None:
         with redirect_stdout(sys.stderr):
             [found] = assert_replays(made, file, ignore=ignore or [])
     except DivergenceError as error:
-        complain(str(error))
+        if out.json:
+            where = {"step": error.step, "node": error.node, "channel": error.channel}
+            out.document({"thread": error.thread, "differs": {**where, "reason": error.reason, "report": str(error)}})
+        else:
+            out.say([Text(line) for line in str(error).splitlines()])
         raise click.exceptions.Exit(Exit.FINDINGS) from None
     if out.json:
         out.document(asdict(found))
