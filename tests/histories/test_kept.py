@@ -14,6 +14,7 @@ from langgraph.types import Command
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.observation import assert_same
+from tests.support.tables import rows
 from tests.support.telling import THREADS, graph_on, read, thread
 
 FOLDER = Path(__file__).parent
@@ -43,10 +44,13 @@ def kept(version: str, backend: str, url: str, make_saver: Callable[..., EventSt
     return make_saver()
 
 
-def test_every_view_reads_what_it_read_when_it_was_written(kept: EventStoreSaver, version: str, backend: str) -> None:
+def test_every_view_reads_what_it_read_when_it_was_written(
+    kept: EventStoreSaver, version: str, backend: str, url: str
+) -> None:
     expected: Any = json.loads(_kept(f"{version}.{backend}.json"))
     found = read(kept)
     assert found.keys() == expected.keys()
+    assert rows(url)["segments"]
     for part, was in expected.items():
         assert_same(found[part], was)
     for name in THREADS:

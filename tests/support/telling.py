@@ -13,7 +13,7 @@ from langgraph.types import Command, Send, interrupt
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.dice import Dice
-from tests.support.saving import step
+from tests.support.saving import at, checkpoint
 
 TURNS = 40
 """How often the long thread's list grows: often enough for a segment."""
@@ -100,8 +100,10 @@ def run(saver: EventStoreSaver, name: str) -> None:
 def tell(saver: EventStoreSaver) -> None:
     """Do everything once of which later versions have to read what it leaves behind."""
     graph = graph_on(saver)
-    for number in range(TURNS):
-        step(saver, number + 1, thread="long", writes=number % 10 == 0)
+    for number in range(1, TURNS + 1):
+        lines = [f"line {each} of a list that grows by one line at each step" for each in range(number)]
+        described: Any = {"source": "loop", "step": number}
+        saver.put(at("long", number - 1), checkpoint(number, {"lines": lines}), described, {"lines": number})
     for name in ("main", "moved", "pruned", "over"):
         run(saver, name)
     graph.invoke({"log": ["waits"]}, thread("asking"))

@@ -27,7 +27,8 @@ COMMANDS = sorted(TABLE)
 def test_every_command_is_there() -> None:
     assert set(COMMANDS) == {
         *("threads", "log", "show", "diff", "blame", "tree", "fork", "rollback", "undo", "switch", "promote", "delete"),
-        *("audit", "export", "stalled", "verify", "stats", "migrate", "compare", "prune", "replay", "tail", "health"),
+        *("audit", "export", "stalled", "verify", "stats", "migrate", "compare", "prune", "record", "replay"),
+        *("tail", "health"),
         "import",
     }
 

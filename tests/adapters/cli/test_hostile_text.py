@@ -146,7 +146,11 @@ COMMANDS: dict[str, list[list[str]]] = {
         [hostile("no thread"), "--yes"],
     ],
     "prune": [[THREAD, "--dry-run"], [THREAD, "--yes"], [hostile("no thread"), "--yes"]],
-    "replay": [[THREAD, hostile("node"), "--graph", hostile("module:graph"), "--yes"]],
+    "record": [[hostile("no thread"), "-o", "no file"], [THREAD, "-o", hostile("no/folder")]],
+    "replay": [
+        [THREAD, hostile("node"), "--graph", hostile("module:graph"), "--yes"],
+        [hostile("no file"), "--graph", hostile("module:graph"), "--yes"],
+    ],
     "compare": [[THREAD, FORK], [THREAD, FORK, "--full"], [THREAD, hostile("no thread")]],
     "tail": [[], [THREAD], [hostile("no thread")]],
     "health": [[], ["--older-than", hostile("duration")]],

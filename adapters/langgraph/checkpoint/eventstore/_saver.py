@@ -137,18 +137,9 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
     ) -> OpeningSaver[EventStoreSaver]:
         """Open a store and a saver on it, for `with` or `async with`; both are closed at the end of the block.
 
-        Args:
-            url: `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, a path, `postgresql://…`, or
-                libpq's `host=… dbname=…`.
-            serde: See the class.
-            allowed_types: See the class.
-            value_upcasters: See the class.
-            concurrent_runs: See the class.
-            migrate: See the class.
-            cache_bytes: See the class.
-            snapshots: See the class.
-            moving_from: See the class.
-            options: What `EventStore.open` takes: `pool_size`, `schema`, `prepare`, `synchronous`, `busy_timeout`, ….
+        `url` is `sqlite:///relative.db`, `sqlite:////absolute.db`, `sqlite:///:memory:`, a path, `postgresql://…`, or
+        libpq's `host=… dbname=…`. `options` are what `EventStore.open` takes: `pool_size`, `schema`, `prepare`,
+        `synchronous`, `busy_timeout`, …. The other arguments are those of the class.
 
         Raises:
             BadInputError: The URL or an option makes no sense: at this call, nothing is opened.
