@@ -42,14 +42,9 @@ class FailureError(Exception):
     """The error with which nodes fail, every other time that they run."""
 
 
-def a_graph(data: st.DataObject, runs: Counter[str] | None = None) -> StateGraph[Any, Any, Any, Any]:
-    """A graph of nodes that say, ask, fail, are sent packets, wait for others, and lead to any later one.
-
-    Args:
-        data: Draws it.
-        runs: Counts how often each node ran: every other time some of them fail.
-    """
-    runs = Counter() if runs is None else runs
+def a_graph(data: st.DataObject) -> StateGraph[Any, Any, Any, Any]:
+    """A graph of nodes that say, ask, fail, are sent packets, wait for others, and lead to any later one."""
+    runs: Counter[str] = Counter()
     builder = StateGraph(State)
     kinds: dict[str, str] = {}
     for place, name in enumerate(NODES):

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from langchain.agents import create_agent
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
@@ -26,10 +23,9 @@ from langgraph.checkpoint.eventstore.testing import (
 from tests.support.answering import HELLO
 from tests.support.dice import Dice
 from tests.support.flavour import Flavour
-from tests.support.random_graphs import a_graph, breakpoints, happen
 from tests.support.recorded import a_builder, recorded
 from tests.support.scripted import ScriptedChatModel, call
-from tests.support.stage import DURABILITIES, Durability, Stage, thread
+from tests.support.stage import DURABILITIES, Durability, thread
 
 
 @pytest.fixture
@@ -172,26 +168,3 @@ def test_a_thread_without_recorded_runs_or_a_past_is_refused(saver: EventStoreSa
         assert_replays(a_builder(), RecordedHistory.of(saver, "main"))
     with pytest.raises(NotFoundError, match="no histories"):
         assert_replays(a_builder(), [])
-
-
-@settings(max_examples=8, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-@given(data=st.data())
-def test_whatever_happened_in_any_graph_happens_again(data: st.DataObject) -> None:
-    runs: Counter[str] = Counter()
-    builder, stops = a_graph(data, runs), breakpoints(data)
-    config: Any = {**thread(), "recursion_limit": 25}
-    with EventStoreSaver.from_conn_string("sqlite:///:memory:") as saver:
-        stage = Stage(saver, Flavour.ASYNC, "async")
-        graph = stage.compile(builder, **stops)
-
-        async def story(stage: Stage) -> None:
-            async with saver.recording():
-                for _ in range(data.draw(st.integers(1, 5), "steps")):
-                    await happen(data, stage, graph, config)
-
-        stage.perform(story)
-        if saver.store.head("main") is None:
-            return
-        history = RecordedHistory.of(saver, "main")
-        runs.clear()
-        asyncio.run(aassert_replays(graph, history))

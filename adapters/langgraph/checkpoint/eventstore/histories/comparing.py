@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from langgraph.checkpoint.eventstore.histories.divergence import DivergenceError, divergence
@@ -103,6 +103,8 @@ class Comparison:
             return
         at = pair.recorded
         then, now = self._record.tasks(at), self._replay.tasks(pair.replayed)
+        # A task that another one's error has cancelled came to no result, as one that had not begun.
+        then, now = _finished(then), _finished(now)
         before, after = Likening(self._kinds), Likening(self._kinds)
         failed = any(channel == _ERROR for each in then.values() for channel, _ in each.writes)
         for path in sorted({*then, *now}):
@@ -171,6 +173,15 @@ class Comparison:
             step += 1
         more.setdefault("node", nodes_of(at.namespace) or None)
         return divergence(self._thread, reason, step=step, **more)
+
+
+def _finished(tasks: Mapping[str, Wrote]) -> dict[str, Wrote]:
+    return {path: each for path, each in tasks.items() if not any(map(_is_cancelled, each.writes))}
+
+
+def _is_cancelled(write: tuple[str, Any]) -> bool:
+    channel, value = write
+    return channel == _ERROR and str(value).startswith("CancelledError(")
 
 
 def _due(saved: SavedCheckpoint) -> list[str]:
