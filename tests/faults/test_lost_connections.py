@@ -17,6 +17,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, SnapshotPolicy
 from tests.support.flavour import Flavour
 from tests.support.operations import OPERATIONS, Operation, Outcome, prepared, told
+from tests.support.points import ALL
 from tests.support.saving import Calls, numbers, save
 from tests.support.servers import Moment, Proxy, proxied
 
@@ -60,7 +61,14 @@ def _only_reads(statement: str) -> bool:
 
 
 def cuts(proxy: Proxy, moment: Moment, operation: Callable[[], object], every: int = 1) -> Iterator[str]:
-    """Carry something out over and over, cut each time at another of its round trips, until it comes through uncut."""
+    """Carry something out over and over, cut each time at another of its round trips, until it comes through uncut.
+
+    Args:
+        proxy: What cuts.
+        moment: When in a round trip.
+        operation: What is carried out.
+        every: Of how many round trips one is cut.
+    """
     for trip in range(0, 9_999, every):
         with proxy.cutting(trip, moment) as cut:
             operation()
@@ -95,7 +103,7 @@ def test_what_is_made_anew_is_whole_wherever_the_connection_breaks(
 
         before = seen()
         # Each row is a round trip of its own: not all of them have to be cut at.
-        for where in cuts(proxy, moment, lambda: making(saver), every=1 if moment == "before" else 5):
+        for where in cuts(proxy, moment, lambda: making(saver), every=1 if ALL else 3 if moment == "before" else 7):
             assert seen() == before, where
         assert saver.history.check("thread").findings == ()
 
@@ -111,7 +119,7 @@ def test_a_store_is_opened_wherever_the_connection_breaks(proxy: Proxy, moment: 
         with EventStoreSaver.from_conn_string(proxy.url, schema=schema, connect_timeout=10.0):
             pass
 
-    for _ in cuts(proxy, moment, open_new, every=1 if moment == "before" else 5):
+    for _ in cuts(proxy, moment, open_new, every=1 if ALL else 3 if moment == "before" else 7):
         pass
     for _ in cuts(proxy, moment, lambda: open_and_use(f"{moment}_0")):
         pass
