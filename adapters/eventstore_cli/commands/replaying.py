@@ -13,6 +13,7 @@ import click
 
 from eventstore import NotFoundError
 from eventstore_cli import completion
+from eventstore_cli.caller import named
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.exits import Exit
 from eventstore_cli.graphs import graph_of
@@ -21,7 +22,7 @@ from eventstore_cli.output import Output, Text, complain
 from eventstore_cli.tables import Column, Row, table
 from eventstore_cli.values import counted
 from eventstore_views import documents
-from eventstore_views.session import Session
+from eventstore_views.session import Session, opened
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore.replay.planning import Verdict
@@ -30,7 +31,8 @@ _TASKS = (Column("STEP", right=True), Column("NODE"), Column("RESULT"), Column("
 
 
 def replay(
-    session: Session,
+    store: str | None,
+    schema: str,
     out: Output,
     thread: Annotated[
         str, Argument(help="The thread; or the file of a recorded history.", complete=completion.threads)
@@ -71,8 +73,30 @@ def replay(
     if not graph:
         raise click.UsageError("Missing option '--graph MODULE:ATTR'")
     if node is None:
+        if at is not None or into is not None or reason is not None or dry_run:
+            raise click.UsageError("--at, --into, --reason and --dry-run are for a thread and its NODE, not for a file")
         _hold(out, thread, graph, ignore)
         return
+    if ignore:
+        raise click.UsageError("--ignore is for the file of a recorded history, which has no NODE")
+    with opened(named(store), schema) as session:
+        _run_again(session, out, thread, node, graph, at, into, reason, dry_run=dry_run, yes=yes)
+
+
+def _run_again(
+    session: Session,
+    out: Output,
+    thread: str,
+    node: str,
+    graph: str,
+    at: str | None,
+    into: str | None,
+    reason: str | None,
+    *,
+    dry_run: bool,
+    yes: bool,
+) -> None:
+    """Run what a changed node concerns in a new thread."""
     start = _start(session, thread) if at is None else session.find(thread, at, namespace="").id
     made, serializer = graph_of(graph)
     from langgraph.checkpoint.eventstore._saver import EventStoreSaver  # noqa: PLC0415 (it takes LangGraph)
@@ -100,11 +124,11 @@ def replay(
         raise click.exceptions.Exit(Exit.FINDINGS)
 
 
-def _hold(out: Output, file: str, named: str, ignore: list[str] | None) -> None:
+def _hold(out: Output, file: str, graph: str, ignore: list[str] | None) -> None:
     """Hold a graph against the recorded history in a file."""
     if not Path(file).is_file():
         raise click.UsageError(f"Missing argument 'NODE': {file!r} is no file of a recorded history")
-    made, _ = graph_of(named)
+    made, _ = graph_of(graph)
     from langgraph.checkpoint.eventstore.histories import DivergenceError, assert_replays  # noqa: PLC0415
 
     try:

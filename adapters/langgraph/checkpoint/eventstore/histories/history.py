@@ -6,14 +6,14 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from eventstore import BadInputError, Cause, EventStore, NewEvent, NotFoundError, TooLargeError
+from eventstore import BadInputError, Cause, CorruptionError, EventStore, NewEvent, NotFoundError, TooLargeError
 from eventstore.arguments import check_callable
 from langgraph.checkpoint.eventstore._parts import SaverParts
+from langgraph.checkpoint.eventstore.histories.files import read_whole, write_whole
 from langgraph.checkpoint.eventstore.histories.layout import MAX_BYTES, Written, packed, unpacked
 from langgraph.checkpoint.eventstore.histories.redaction import Redact, redacted, redacted_call
 from langgraph.checkpoint.eventstore.moving._as_stored import carrying
@@ -81,28 +81,34 @@ class RecordedHistory:
 
         Raises:
             NotFoundError: There is no such file.
+            BadInputError: It is a folder, or a device.
+            UnavailableError: It cannot be read.
             UnknownFormatError: It is no history, or one of a newer version.
             TooLargeError: It is larger than a history may be, or claims to be.
             CorruptionError: It is not what was written.
         """
-        file = Path(path)
-        if not file.is_file():
-            raise NotFoundError(f"there is no file {os.fspath(path)!r}")
-        if (size := file.stat().st_size) > MAX_BYTES:
-            raise TooLargeError("a history", size, MAX_BYTES)
-        written = unpacked(file.read_bytes())
+        data = read_whole(path, MAX_BYTES)
+        try:
+            written = unpacked(data)
+        except CorruptionError as error:
+            error.args = (f"file {os.fspath(path)!r}: {_advised(error)}",)
+            raise
         return cls(written.thread, tuple(written.events))
 
     def write(self, path: str | os.PathLike[str]) -> int:
         """Write the history into a file, in place of what is there; return how many bytes it has.
 
+        If it cannot be written whole, what is there stays.
+
         Raises:
-            BadInputError: The history is larger than may be.
+            BadInputError: The history is larger than may be; or the path is that of a folder, or a device.
+            NotFoundError: There is no such folder.
+            StorageError: The file cannot be written: there is no room, or no permission.
         """
         data = packed(Written(self.thread, self.events))
         if len(data) > MAX_BYTES:
             raise BadInputError(f"a history of {len(data):,} bytes is larger than one may be, which is {MAX_BYTES:,}")
-        Path(path).write_bytes(data)
+        write_whole(path, data)
         return len(data)
 
     @contextmanager
@@ -174,6 +180,14 @@ class _Copy:
         return NewAnswer(
             Asked(asked, place, call.number), place, answer, call.failed, call.usage, call.seconds, call.source
         )
+
+
+def _advised(error: CorruptionError) -> str:
+    if isinstance(error, TooLargeError):  # its own advice is for a store
+        return (
+            f"it would take {error.size:,} bytes, and a history at most {error.limit:,}: it was damaged. Record it anew"
+        )
+    return str(error) if "upgrade" in str(error) or "eventstore record" in str(error) else f"{error}. Record it anew"
 
 
 # Metadata of LangGraph's own, which tells what a checkpoint is.

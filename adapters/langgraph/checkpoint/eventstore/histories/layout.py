@@ -61,15 +61,16 @@ def unpacked(data: bytes) -> Written:
     """
     if data[: len(MAGIC)] != MAGIC or len(data) < _BEGINS:
         raise UnknownFormatError("this is not the file of a history: make one by `eventstore record`")
-    if data[len(MAGIC)] != VERSION:
+    if (version := data[len(MAGIC)]) != VERSION:
+        advice = "upgrade it" if version > VERSION else "it was damaged"
         raise UnknownFormatError(
-            f"the history is of layout {data[len(MAGIC)]}, this version of the package knows {VERSION}: upgrade it"
+            f"the history is of layout {version}, this version of the package knows {VERSION}: {advice}"
         )
     if len(data) > MAX_BYTES:
         raise TooLargeError("a history", len(data), MAX_BYTES)
     digest, body = data[_BEGINS : _BEGINS + _DIGEST], data[_BEGINS + _DIGEST :]
     if sha256(body).digest() != digest:
-        raise CorruptionError("the history was damaged, or cut off: its checksum differs. Write it anew")
+        raise CorruptionError("the history was damaged, or cut off: its checksum differs")
     try:
         thread, events = ormsgpack.unpackb(unseal(body, MAX_BYTES))
         return Written(_text(thread), [_event(_text(topic), record) for topic, record in events])
