@@ -133,7 +133,15 @@ def test_a_file_of_something_else_or_of_a_later_version_is_refused(history: Reco
 
 def test_what_only_looks_like_a_history_is_refused(file: Path) -> None:
     topic = min(CONTENT)
-    contents = [None, [], ["main"], [1, []], ["main", 7], ["main", [[topic]]], ["main", [[topic, "text"]]]]
+    contents: list[object] = [
+        None,
+        [],
+        ["main"],
+        [1, []],
+        ["main", 7],
+        ["main", [[topic]]],
+        ["main", [[topic, "text"]]],
+    ]
     contents += [
         ["main", [[topic, b"\xc1"]]],
         ["main", [[topic, ormsgpack.packb([1, [], "text"])]]],
