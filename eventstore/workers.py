@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import wraps
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from weakref import WeakMethod
 
 from eventstore.arguments import checks_itself
 from eventstore.errors import StoreClosedError
@@ -34,7 +35,7 @@ class Workers(ForkAware):
         self._lock = threading.Lock()
         self._executor: ThreadPoolExecutor | None = None
         self._closed = False
-        self._at_close: list[Callable[[], None]] = []
+        self._at_close: list[WeakMethod[Callable[[], None]]] = []
         self.follow_forks()
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -56,11 +57,16 @@ class Workers(ForkAware):
         if executor:
             executor.shutdown()
         while self._at_close:
-            self._at_close.pop()()
+            if call := self._at_close.pop()():
+                call()
 
     def at_close(self, call: Callable[[], None]) -> None:
-        """Let something be called once by `close`, when nothing is under way: what else the work has held open."""
-        self._at_close.append(call)
+        """Let a method be called once by `close`, when nothing is under way: what else the work has held open.
+
+        Its object is not kept alive by this: a store may outlive many savers.
+        """
+        self._at_close = [each for each in self._at_close if each()]
+        self._at_close.append(WeakMethod(call))
 
     def after_fork_in_child(self) -> None:
         """See `ForkAware`: a child starts threads of its own."""

@@ -278,7 +278,7 @@ class Checkpoints:
             thread: The thread.
             cause: Who does it.
             missing_ok: Whether it may be gone already.
-            leaving_mark: Whether it is recorded also of a thread that is not here: none of the id is to come in then.
+            leaving_mark: Whether it is recorded also of a thread that was never here: none of the id comes in then.
 
         Raises:
             NotFoundError: There is no such thread, and `missing_ok` is false.

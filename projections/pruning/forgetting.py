@@ -48,7 +48,7 @@ class Forgetter:
     ) -> PruneReport:
         """Delete a thread; see `Checkpoints.delete`."""
         report = self._report_of_delete(thread)
-        if dry_run or (report is None and not leaving_mark):
+        if dry_run or (report is None and (not leaving_mark or self._store.log.was_given_up(thread))):
             return report or PruneReport()
 
         def decide(stream_id: int, _: Head) -> Decision:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import operator
 import os
 import sqlite3
+import weakref
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
@@ -24,6 +26,7 @@ from eventstore import (
     BadInputError,
     ConflictError,
     EventStoreError,
+    InvalidIdError,
     NotAStoreError,
     NotFoundError,
     UnavailableError,
@@ -286,6 +289,15 @@ def test_a_thread_that_is_in_neither_place_is_not_there(from_sqlite: Stock, sqli
         assert not saver.store.log.was_given_up("never")
 
 
+def test_a_thread_that_is_named_twice_is_deleted_once(from_sqlite: Stock, in_a_file: EventStoreSaver) -> None:
+    begin(from_sqlite, "a")
+    saver = EventStoreSaver(in_a_file.store, moving_from=from_sqlite.origin)
+    saver.prune(["a", "a"], strategy="delete", missing_ok=False)
+    saver.checkpoints.delete("a", missing_ok=True, leaving_mark=True)
+    assert len([*saver.store.feed()]) == 1
+    assert saver.store.log.was_given_up("a")
+
+
 class Meanwhile(InMemorySaver):
     """A saver of an application in which something happens whenever a checkpoint is read."""
 
@@ -309,6 +321,66 @@ def test_a_deletion_while_a_thread_comes_in_counts(make_saver: MakeSaver) -> Non
     saver = make_saver(moving_from=theirs)
     assert saver.get_tuple(at("a")) is None
     assert threads_here(saver) == []
+
+
+def test_an_import_takes_another_look_at_a_thread_that_comes_in_meanwhile(make_saver: MakeSaver) -> None:
+    theirs = Meanwhile()
+    begin(Stock(theirs, theirs), "a")
+    quiet = InMemorySaver()
+    quiet.storage, quiet.writes, quiet.blobs = theirs.storage, theirs.writes, theirs.blobs
+    live = make_saver(moving_from=quiet)
+    theirs.happens = lambda: live.bring_in("a")
+    report = Moving(make_saver()).import_from(theirs)
+    assert report.ok
+    assert (report.moved, report.up_to_date) == (0, 1)
+
+
+def test_an_error_after_a_thread_was_written_does_not_say_that_nothing_was_stored(make_saver: MakeSaver) -> None:
+    theirs = Meanwhile()
+    begin(Stock(theirs, theirs), "a")
+    here = make_saver()
+
+    def breaks_down() -> None:
+        if here.store.head("a"):
+            raise UnavailableError("it broke down")
+
+    theirs.happens = breaks_down
+    saver = make_saver(moving_from=theirs)
+    with pytest.raises(UnavailableError) as broken:
+        saver.bring_in("a")
+    assert "here whole, but was not compared" in broken.value.__notes__[0]
+    assert saver.get_tuple(at("a"))
+
+
+async def test_threads_are_brought_in_by_hand_as_configs_name_them(
+    from_sqlite: Stock, in_a_file: EventStoreSaver
+) -> None:
+    begin(from_sqlite, "7", "8")
+    saver = EventStoreSaver(in_a_file.store, moving_from=from_sqlite.origin)
+    number: Any = 7
+    saver.bring_in(number)
+    await saver.abring_in("8")
+    assert threads_here(saver) == ["7", "8"]
+    refused: Any
+    for refused in (None, "", ["7"], "nul\0"):
+        with pytest.raises(InvalidIdError, match="thread_id"):
+            saver.bring_in("never", refused)
+
+
+class Held:
+    """Something that a store is to close."""
+
+    def close(self) -> None:
+        """Close it."""
+
+
+def test_a_store_keeps_nothing_of_a_saver_that_is_gone(in_a_file: EventStoreSaver) -> None:
+    held = Held()
+    in_a_file.workers.at_close(held.close)
+    gone = weakref.ref(held)
+    del held
+    gc.collect()
+    assert gone() is None
 
 
 def test_a_branch_that_took_another_threads_place_does_not_come_in_again(

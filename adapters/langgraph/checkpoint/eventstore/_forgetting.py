@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from eventstore.workers import Workers
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._arguments import cause_of
 from langgraph.checkpoint.eventstore._given import several
@@ -15,7 +14,7 @@ from langgraph.checkpoint.eventstore._opening import Arriving
 from projections.causes import caused
 
 if TYPE_CHECKING:
-    from projections import Checkpoints, PruneReport
+    from projections import PruneReport
 
 By = Mapping[str, Any] | None
 
@@ -25,17 +24,7 @@ class Forgetting(BaseCheckpointSaver[Any], Arriving):
 
     `by` names the person who does it, and `reason` says why: both are recorded, and found by the audit. LangGraph
     passes over what is not there; with `missing_ok=False` it is an error that names all of it, and nothing is done.
-
-    Attributes:
-        checkpoints: The checkpoints of the store.
     """
-
-    checkpoints: Checkpoints
-
-    @property
-    def workers(self) -> Workers:
-        """The threads of the store, which carry out async calls."""
-        return self.checkpoints.workers
 
     def delete_thread(
         self, thread_id: str, *, by: By = None, reason: str | None = None, missing_ok: bool = True

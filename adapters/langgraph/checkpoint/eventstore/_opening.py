@@ -7,7 +7,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from eventstore.workers import opened
+from eventstore.workers import Workers, opened, twin
+from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._parts import SaverParts
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from langgraph.checkpoint.eventstore.moving import MovingFrom
     from langgraph.checkpoint.eventstore.moving._arrivals import Arrivals
+    from projections import Checkpoints
 
     Old: TypeAlias = "MovingFrom | str | os.PathLike[str] | InMemorySaver"
 
@@ -60,9 +62,18 @@ class Arriving:
     """Brings in threads, if the saver was opened with `moving_from`.
 
     Each method that names threads says so here first: before it reads, takes a lock or begins a transaction.
+
+    Attributes:
+        checkpoints: The checkpoints of the store.
     """
 
+    checkpoints: Checkpoints
     _arrivals: Arrivals | None = None
+
+    @property
+    def workers(self) -> Workers:
+        """The threads of the store, which carry out async calls."""
+        return self.checkpoints.workers
 
     def bring_in(self, *threads: str) -> None:
         """Bring threads in from the database that the saver is moving from, unless they are here, or were deleted here.
@@ -74,12 +85,15 @@ class Arriving:
             threads: Their ids.
 
         Raises:
-            EventStoreError: A thread cannot be brought in, for the reasons that `Moving.import_from` has; nothing of it
-                was stored.
+            InvalidIdError: One of them is no id of a thread; none was brought in.
+            EventStoreError: A thread cannot be brought in, for the reasons that `Moving.import_from` has. A note says
+                whether anything of it was stored.
         """
         if self._arrivals is not None:
-            for thread in threads:
+            for thread in [*map(_config.thread_id, threads)]:
                 self._arrivals.bring_in(thread)
+
+    abring_in = twin(bring_in)
 
 
 def check_moving_from(old: Old | None) -> None:

@@ -20,7 +20,8 @@ from projections.tables import LAST
 _SETTLED = 100_000
 # How many threads can come in at once, as long as their ids fall apart.
 _LOCKS = 64
-# How many checkpoints of the old database a listing of all threads goes on by.
+# How many checkpoints of the old database a listing of all threads begins with. No index of theirs has the order of all
+# threads, so each window reads the whole table: each is twice as long as the last, and a whole listing takes few.
 _WINDOW = 50
 
 
@@ -53,8 +54,9 @@ class Arrivals(ForkAware):
         """Bring a thread in, unless it is settled, or not in the old database.
 
         Raises:
-            BusyError: Runs keep writing to it there.
-            EventStoreError: It cannot be brought in; nothing was stored, and the next call tries again.
+            BusyError: It came in, and may differ from what is there: runs keep writing to it. Who asks again finds it.
+            EventStoreError: It cannot be brought in. A note says whether anything was stored; if not, the next call
+                tries again.
         """
         if thread in self._settled:
             return
@@ -86,9 +88,10 @@ class Arrivals(ForkAware):
         Yields:
             An id: of the checkpoints that are not older, all are here. The last one is empty.
         """
-        bound = LAST if before is None else before
+        bound, count = LAST if before is None else before, _WINDOW
         while bound:
-            bound, threads = self._source.latest(bound, _WINDOW)
+            bound, threads = self._source.latest(bound, count)
+            count *= 2
             for thread in sorted(threads):
                 self.bring_in(thread)
             yield bound
@@ -115,7 +118,9 @@ class Arrivals(ForkAware):
         try:
             moved = Move(self._source, target, "refuse", lambda *_: None).one(thread)
         except EventStoreError as error:
-            error.add_note(f"thread {thread!r} was to come in from {self._source.name}; nothing of it was stored")
+            # It is written first, and then compared.
+            came = "it is here whole, but was not compared" if self._is_settled(thread) else "nothing of it was stored"
+            error.add_note(f"thread {thread!r} was to come in from {self._source.name}; {came}")
             raise
         if moved.outcome == "different":
             raise BusyError(

@@ -129,7 +129,11 @@ class Move:
 
     def _tried(self, thread: str) -> MovedThread:
         try:
-            return self._thread(thread)
+            try:
+                return self._thread(thread)
+            except ConflictError:
+                # Somebody wrote to it meanwhile, perhaps a saver that it came in for: what it is now is another look.
+                return self._thread(thread)
         except _OF_A_THREAD as error:
             return MovedThread(thread, "failed", error=str(error))
 
