@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from langgraph.checkpoint.eventstore.histories.divergence import DivergenceError, divergence
@@ -104,12 +104,12 @@ class Comparison:
         at = pair.recorded
         then, now = self._record.tasks(at), self._replay.tasks(pair.replayed)
         before, after = Likening(self._kinds), Likening(self._kinds)
-        failed = any(channel == _ERROR for each in then.values() for channel, _ in each.writes)
+        had_failed, fails = _has_failed(then), _has_failed(now)
         for path in sorted({*then, *now}):
             one, other = then.get(path), now.get(path)
             if one is None or other is None:
                 # A run that fails, or is killed, takes its other tasks along at any moment.
-                if not (pair.last or failed):
+                if not (pair.last or had_failed or (other is None and fails)):
                     known = one or other
                     if known and known.node is not None:
                         reason = "it does not run" if other is None else "it runs now"
@@ -171,6 +171,10 @@ class Comparison:
             step += 1
         more.setdefault("node", nodes_of(at.namespace) or None)
         return divergence(self._thread, reason, step=step, **more)
+
+
+def _has_failed(tasks: Mapping[str, Wrote]) -> bool:
+    return any(channel == _ERROR for each in tasks.values() for channel, _ in each.writes)
 
 
 def _due(saved: SavedCheckpoint) -> list[str]:
