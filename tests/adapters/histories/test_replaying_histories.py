@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from operator import add
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, TypedDict, cast
 from uuid import uuid4
 
 import pytest
 from langchain.agents import create_agent
+from langchain_core.messages import AIMessage, RemoveMessage
+from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.types import Command
 
 from eventstore import BadInputError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore.histories.likening import Likening
 from langgraph.checkpoint.eventstore.testing import (
     DivergenceError,
     RecordedHistory,
@@ -101,6 +106,60 @@ def test_a_node_of_a_subgraph_is_told_with_those_that_lead_to_it() -> None:
         history = RecordedHistory.of(saver, "main")
     assert_replays(outer("one"), history)
     assert differs(outer("two"), history).node == "inside|say"
+
+
+class Log(TypedDict):
+    """A state of entries that parallel nodes add to."""
+
+    log: Annotated[list[Any], add]
+
+
+def failing_beside_another(*, fails: bool = True) -> Any:
+    def broken(state: Log) -> Any:
+        if fails:
+            raise ValueError("broken")
+        return {"log": ["whole"]}
+
+    async def beside(state: Log) -> Any:
+        if fails:
+            await asyncio.Event().wait()  # until it is cancelled
+        return {"log": ["beside"]}
+
+    builder = StateGraph(Log).add_node("broken", broken).add_node("beside", RunnableLambda(lambda state: {}, beside))
+    return builder.add_edge(START, "broken").add_edge(START, "beside")
+
+
+def test_a_task_that_is_cancelled_because_another_fails_is_no_difference() -> None:
+    with EventStoreSaver.from_conn_string("sqlite:///:memory:") as saver:
+        with saver.recording(), pytest.raises(ValueError, match="broken"):
+            failing_beside_another().compile(checkpointer=saver).invoke({"log": []}, thread())
+        failed = RecordedHistory.of(saver, "main")
+    asyncio.run(aassert_replays(failing_beside_another(), failed))
+    with EventStoreSaver.from_conn_string("sqlite:///:memory:") as saver:
+        with saver.recording():
+            failing_beside_another(fails=False).compile(checkpointer=saver).invoke({"log": []}, thread())
+        succeeded = RecordedHistory.of(saver, "main")
+    with pytest.raises(DivergenceError) as found:
+        asyncio.run(aassert_replays(failing_beside_another(), succeeded))
+    assert (found.value.node, found.value.reason) == ("broken", "it fails now")
+
+
+def test_messages_that_are_given_by_the_ids_of_recorded_ones_are_those_of_now(saver: EventStoreSaver) -> None:
+    builder = StateGraph(MessagesState).add_node("say", lambda state: {"messages": [AIMessage("said")]})
+    graph = builder.add_edge(START, "say").compile(checkpointer=saver)
+    with saver.recording():
+        id_ = graph.invoke(cast("Any", HELLO), thread())["messages"][-1].id
+        graph.update_state(thread(), {"messages": [AIMessage("edited", id=id_)]})
+        graph.invoke({"messages": [AIMessage("edited again", id=id_)]}, thread())
+        graph.invoke(Command(update={"messages": [RemoveMessage(id=str(id_))]}), thread())
+    assert_replays(builder, RecordedHistory.of(saver, "main"))
+
+
+def test_a_message_without_an_id_is_as_one_that_was_given_an_id() -> None:
+    # LangGraph gives ids to the very messages that a node returned, while these are saved.
+    written = [[AIMessage("one"), AIMessage("two", id="a")], [AIMessage("one", id="x"), AIMessage("two", id="b")]]
+    liked = [Likening(()).of(each) for each in written]
+    assert liked[0] == liked[1]
 
 
 def test_times_and_ids_may_differ_if_the_caller_says_so() -> None:

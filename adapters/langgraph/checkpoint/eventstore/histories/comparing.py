@@ -103,15 +103,13 @@ class Comparison:
             return
         at = pair.recorded
         then, now = self._record.tasks(at), self._replay.tasks(pair.replayed)
-        # A task that another one's error has cancelled came to no result, as one that had not begun.
-        then, now = _finished(then), _finished(now)
         before, after = Likening(self._kinds), Likening(self._kinds)
-        failed = any(channel == _ERROR for each in then.values() for channel, _ in each.writes)
+        had_failed, fails = _has_failed(then), _has_failed(now)
         for path in sorted({*then, *now}):
             one, other = then.get(path), now.get(path)
             if one is None or other is None:
                 # A run that fails, or is killed, takes its other tasks along at any moment.
-                if not (pair.last or failed):
+                if not (pair.last or had_failed or (other is None and fails)):
                     known = one or other
                     if known and known.node is not None:
                         reason = "it does not run" if other is None else "it runs now"
@@ -175,13 +173,8 @@ class Comparison:
         return divergence(self._thread, reason, step=step, **more)
 
 
-def _finished(tasks: Mapping[str, Wrote]) -> dict[str, Wrote]:
-    return {path: each for path, each in tasks.items() if not any(map(_is_cancelled, each.writes))}
-
-
-def _is_cancelled(write: tuple[str, Any]) -> bool:
-    channel, value = write
-    return channel == _ERROR and str(value).startswith("CancelledError(")
+def _has_failed(tasks: Mapping[str, Wrote]) -> bool:
+    return any(channel == _ERROR for each in tasks.values() for channel, _ in each.writes)
 
 
 def _due(saved: SavedCheckpoint) -> list[str]:

@@ -1,7 +1,8 @@
 """Values as they are compared: without what may differ from run to run. Pure functions.
 
 Ids of messages that LangGraph gives are new in each run. They are compared by their places: the first is the first in
-both runs, wherever else it stands.
+both runs, wherever else it stands. A message that has none yet has a place, too: LangGraph sets the id in the object
+that a node returned, before or after it is saved.
 """
 
 from __future__ import annotations
@@ -36,6 +37,12 @@ class Likening:
     def __init__(self, ignore: Collection[str]) -> None:
         self._ids, self._times = IDS in ignore, TIMES in ignore
         self._named: dict[str, str] = {}
+        self._unnamed = 0
+
+    @property
+    def named(self) -> Mapping[str, str]:
+        """The ids that were met, and what stands for them by their places."""
+        return self._named
 
     def of(self, value: Any) -> Any:
         """Return a value as it is compared; the value itself is not changed."""
@@ -63,7 +70,7 @@ class Likening:
             return _SOME_TIME if self._times else value
         if isinstance(value, BaseMessage):
             held = {name: self.of(part) for name, part in dict(value).items() if name != "id"}
-            return value.model_copy(update={**held, "id": value.id and self._name(value.id)})
+            return value.model_copy(update={**held, "id": self._message(value.id)})
         if isinstance(value, BaseModel):
             return value.model_copy(update={name: self.of(part) for name, part in dict(value).items()})
         if is_dataclass(value):
@@ -81,5 +88,31 @@ class Likening:
             text = _UUID.sub(lambda found: self._name(found[0]), text)
         return _TIME.sub(_SOME_TIME, text) if self._times else text
 
+    def _message(self, id_: str | None) -> str | None:
+        if id_:
+            return self._name(id_)
+        self._unnamed += 1
+        return self._next()
+
     def _name(self, id_: str) -> str:
-        return self._named.setdefault(id_, f"<id {len(self._named) + 1}>")
+        if id_ not in self._named:
+            self._named[id_] = self._next(1)
+        return self._named[id_]
+
+    def _next(self, more: int = 0) -> str:
+        return f"<id {len(self._named) + self._unnamed + more}>"
+
+
+class Renaming(Likening):
+    """Gives messages the ids that they have on the other side, wherever these stand.
+
+    Args:
+        names: Ids, and what they are there.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        super().__init__(())
+        self._named.update(names)
+
+    def _message(self, id_: str | None) -> str | None:
+        return id_ and self._named.get(id_, id_)

@@ -21,6 +21,7 @@ from langgraph.checkpoint.eventstore.histories.answering import Answered
 from langgraph.checkpoint.eventstore.histories.comparing import ENDS, FAILS, Comparison
 from langgraph.checkpoint.eventstore.histories.divergence import divergence
 from langgraph.checkpoint.eventstore.histories.history import RecordedHistory
+from langgraph.checkpoint.eventstore.histories.likening import Renaming
 from langgraph.checkpoint.eventstore.histories.nodes import check_nodes
 from langgraph.checkpoint.eventstore.histories.redaction import Redact
 from langgraph.checkpoint.eventstore.histories.sides import Counterparts, Side
@@ -256,7 +257,8 @@ class _Replay:
             configurable["checkpoint_ns"] = self._now(self._counterparts.namespaces, run.asked["namespace"])
         config: RunnableConfig = {"configurable": configurable}
         if run.kind == "update":
-            supersteps = [[StateUpdate(*each) for each in updates] for updates in run.answer["given"]]
+            given = self._renamed(run.answer["given"])
+            supersteps = [[StateUpdate(*each) for each in updates] for updates in given]
             return _Act(self._graph, config, supersteps, None)
         options = {name: run.asked[name] for name in _OPTIONS if name in run.asked}
         context = run.answer.get("context") if self._context is None else self._context
@@ -267,7 +269,7 @@ class _Replay:
         return _Act(self._graph, config, self._given(run), options)
 
     def _given(self, run: RecordedCall) -> Any:
-        given = run.answer["given"]
+        given = self._renamed(run.answer["given"])
         if "command" not in given:
             return given["input"]
         told = given["command"]
@@ -276,6 +278,10 @@ class _Replay:
             questions = self._counterparts.questions()
             resume = {questions.get(key, key): value for key, value in resume.items()}
         return Command(update=told["update"], resume=resume, goto=told["goto"])
+
+    def _renamed(self, given: Any) -> Any:
+        """Return what is given with the ids that the thread's messages have now: it may change or remove some."""
+        return Renaming(self._counterparts.messages()).of(given)
 
     def _now(self, counterparts: Mapping[str, str], then: str) -> str:
         if then not in counterparts:

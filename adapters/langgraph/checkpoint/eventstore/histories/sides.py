@@ -12,7 +12,8 @@ from projections import SavedCheckpoint
 from projections.diffing.difference import diff
 from projections.pregel import SENDS, node_of, sent_to
 
-_INTERRUPT = "__interrupt__"
+_INTERRUPT, _ERROR = "__interrupt__", "__error__"
+_CANCELLED = "CancelledError("
 
 
 class Wrote(NamedTuple):
@@ -57,7 +58,10 @@ class Side:
         return head.version if head else 0
 
     def tasks(self, saved: SavedCheckpoint) -> Mapping[str, Wrote]:
-        """Return what was written at a checkpoint, by the paths of its tasks."""
+        """Return what was written at a checkpoint, by the paths of its tasks.
+
+        A task that was cancelled, as another one failed or the run was, has not ended: that is no error of its own.
+        """
         current = self.saver.checkpoints.get(
             self.thread, self.saver.serde, namespace=saved.namespace, checkpoint=saved.id
         )
@@ -67,6 +71,8 @@ class Side:
         packets = sent_to(current.values.get(SENDS))
         writes: defaultdict[str, list[tuple[str, Any]]] = defaultdict(list)
         for each, (_, channel, value) in zip(stand, current.pending, strict=True):
+            if channel == _ERROR and str(value).startswith(_CANCELLED):
+                continue
             writes[each.path].append((channel, value))
         return {path: Wrote(node_of(path, packets), found) for path, found in writes.items()}
 
@@ -124,6 +130,15 @@ class Counterparts:
                     found.update(ids)
         return found
 
+    def messages(self) -> dict[str, str]:
+        """Return the ids that messages have now, by those that they have in the record."""
+        found: dict[str, str] = {}
+        for pair in self.pairs:
+            if pair.recorded and pair.replayed:
+                then, now = _ids_by_place(pair.recorded), _ids_by_place(pair.replayed)
+                found.update((then[place], now[place]) for place in then.keys() & now.keys())
+        return found
+
     def _pair_namespaces(
         self, before: Mapping[str, Sequence[SavedCheckpoint]], after: Mapping[str, Sequence[SavedCheckpoint]]
     ) -> None:
@@ -163,6 +178,13 @@ def _same(before: Sequence[SavedCheckpoint], after: Sequence[SavedCheckpoint]) -
         diff(Likening(()).of(dict(one.values)), Likening(()).of(dict(other.values)))
         for one, other in zip(before, after, strict=True)
     )
+
+
+def _ids_by_place(saved: SavedCheckpoint) -> dict[str, str]:
+    likening = Likening(())
+    for channel in sorted(saved.values):
+        likening.of(saved.values[channel])
+    return {place: id_ for id_, place in likening.named.items()}
 
 
 def _asked(wrote: Wrote) -> Iterator[str]:
