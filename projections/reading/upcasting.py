@@ -67,11 +67,6 @@ class ChannelUpcasters:
                 found.append(split.source)
         return found
 
-    def is_old(self, channel: str, value: Any) -> bool:
-        """Tell whether a value is one that would be made new."""
-        held = value.value if _is_snapshot(value) else value
-        return any(_is_old(step, channel, held) for step in self._steps.get(channel, ()))
-
     def new(self, channel: str, value: Any, serializer: Serializer) -> Any:
         """A channel's value, or a write to it, in the newest shape. The value itself is not changed.
 
@@ -152,20 +147,6 @@ class ChannelUpcasters:
         if updated is not None:
             updated = [*updated, *(new for new, old in sources.items() if old in updated and new not in updated)]
         return record._replace(manifest=manifest, changes=changes, versions_seen=seen, updated_channels=updated)
-
-    def old_channels(self, record: CheckpointRecord) -> list[str]:
-        """The channels of a checkpoint from which others are made."""
-        manifest = dict(record.manifest)
-        found: list[str] = []
-        for split in self._splits:
-            if self._renews(split, manifest):
-                found += [split.source] if split.source in record.manifest else []
-                self._enter(split, manifest)
-        return found
-
-    def old_writes(self, channel: str) -> bool:
-        """Tell whether other channels are made of a channel."""
-        return any(split.source == channel for split in self._splits)
 
     @staticmethod
     def _renews(split: Split, manifest: Mapping[str, Entry]) -> bool:
