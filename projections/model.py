@@ -98,6 +98,7 @@ class SavedCheckpoint(ByFields):
         folded: By which rule values were made of writes, of the channels where they were. Only `Timeline` makes such.
         replayed: The channels of which only the writes are stored, and no rule is known to make a value of them.
         run: The id of the run that saved it, if that is known; its metadata need not say.
+        made: How many of `pending`, the last ones, are not stored: upcasters have made them of writes to old channels.
 
     The others are those of `NewCheckpoint`; `parent` is `None` also where the parent was pruned.
     """
@@ -122,6 +123,7 @@ class SavedCheckpoint(ByFields):
     folded: Mapping[str, str] = field(default_factory=dict)
     replayed: Sequence[str] = ()
     run: str | None = None
+    made: int = 0
 
     @property
     def searchable(self) -> Mapping[str, Any]:

@@ -167,7 +167,7 @@ def saved(view: View, located: Located, contents: Contents, serializer: Serializ
     extras = refusals.each(lambda stored: load(*stored, serializer), [record.extras] if record.extras else [])
     pending = refusals.each(lambda each: _loaded(each, serializer), contents.pending(located))
     refusals.check()
-    found = values[0]
+    found, stored = values[0], len(pending)
     if upcasters := upcasters_of(serializer):
         found = upcasters.values(record, found, serializer)
         written = [(task, channel, upcasters.writes(channel, value, serializer)) for task, channel, value in pending]
@@ -198,6 +198,7 @@ def saved(view: View, located: Located, contents: Contents, serializer: Serializ
         size=located.size,
         branch=view.since,
         run=located.cause.run,
+        made=len(pending) - stored,
     )
 
 

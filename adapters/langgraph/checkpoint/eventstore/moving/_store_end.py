@@ -152,17 +152,18 @@ class StoreEnd:
         place = Place(saved.namespace, saved.id, saved.parent)
         found = to_tuple(saved)
         stand = self._checkpoints.loader.pending(saved.thread, *place.key) if saved.pending else ()
-        if [each.task for each in stand] != [task for task, _, _ in saved.pending]:
+        stored = saved.pending[: len(saved.pending) - saved.made]
+        if [each.task for each in stand] != [task for task, _, _ in stored]:
             return None
         writes = [
             Write(each.task, each.path, each.write.slot, each.write.channel, value)
-            for each, (_, _, value) in zip(stand, saved.pending, strict=False)
+            for each, (_, _, value) in zip(stand, stored, strict=True)
         ]
         # What upcasters make of writes to old channels stands behind these, and needs places of its own.
         paths = {each.task: each.path for each in stand}
         writes += [
             Write(task, paths[task], _BEYOND + number, channel, value)
-            for number, (task, channel, value) in enumerate(saved.pending[len(stand) :])
+            for number, (task, channel, value) in enumerate(saved.pending[len(stored) :])
         ]
         return Content(place, dict(found.checkpoint), dict(saved.metadata), writes)
 
