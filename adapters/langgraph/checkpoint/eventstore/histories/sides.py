@@ -70,7 +70,8 @@ class Side:
         stand = self.saver.checkpoints.loader.pending(self.thread, saved.namespace, saved.id)
         packets = sent_to(current.values.get(SENDS))
         writes: defaultdict[str, list[tuple[str, Any]]] = defaultdict(list)
-        for each, (_, channel, value) in zip(stand, current.pending, strict=True):
+        stored = current.pending[: len(current.pending) - current.made]
+        for each, (_, channel, value) in zip(stand, stored, strict=True):
             if channel == _ERROR and str(value).startswith(_CANCELLED):
                 continue
             writes[each.path].append((channel, value))
