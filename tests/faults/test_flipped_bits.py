@@ -18,6 +18,7 @@ from eventstore.codec.envelope import is_erased, seal, unseal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from tests.support.altering import KEYS, RawTables, flipped
+from tests.support.points import ALL
 from tests.support.saving import at, id_of, save
 from tests.support.tables import path_of
 
@@ -25,7 +26,7 @@ MakeSaver = Callable[..., EventStoreSaver]
 
 THREADS = ("t", "fork", "pruned", "plain")
 # How many values are damaged of each table.
-SAMPLES = 5
+SAMPLES = 20 if ALL else 2
 
 
 def fill(saver: EventStoreSaver) -> None:

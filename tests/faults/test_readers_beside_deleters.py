@@ -29,7 +29,7 @@ from projections import Audit, Branches, Recovery, Timeline, checkpoint_ids, sta
 from tests.support.races import in_threads
 from tests.support.saving import assert_true, at, id_of, number_of, step
 
-READS = int(os.environ.get("EVENTSTORE_READS", "1500"))
+READS = int(os.environ.get("EVENTSTORE_READS", "1000"))
 ROUNDS = max(round(READS / 1500), 1)
 THREADS = ["a", "b", "c"]
 FORKS = ["a-fork", "b-fork"]
