@@ -129,7 +129,11 @@ def methods(subject: Any) -> Iterator[tuple[str, Callable[..., Any]]]:
 
 def carry_out(method: Callable[..., Any], arguments: dict[str, Any]) -> None:
     """Call it, and consume what it gives."""
-    result = method(**arguments)
+    several = [name for name, each in inspect.signature(method).parameters.items() if each.kind is each.VAR_POSITIONAL]
+    result = method(
+        *(arguments[name] for name in several if name in arguments),
+        **{name: value for name, value in arguments.items() if name not in several},
+    )
     if inspect.isawaitable(result):
 
         async def wait() -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eventstore.workers import Workers, twin
-from langgraph.checkpoint.eventstore._arguments import thread_ids
+from langgraph.checkpoint.eventstore._arguments import thread_id, thread_ids
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from projections import Branches, Timeline
 
@@ -31,7 +31,8 @@ class HistoryParts:
 
     def _thread(self, thread: Thread) -> str:
         """Return the id of a thread, which is here then, if it is anywhere: see `Arriving`."""
-        [named] = self._threads(thread)
+        named = thread_id(thread)
+        self._saver.bring_in(named)
         return named
 
     _athread = twin(_thread)
