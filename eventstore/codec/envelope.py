@@ -53,15 +53,18 @@ _local = threading.local()
 
 def seal(payload: bytes) -> bytes:
     """Wrap a payload for storage, compressed where that makes it smaller, with a checksum."""
-    if len(payload) < _WORTH_COMPRESSING:
-        return _checked(0, payload)
-    if len(payload) <= _WORTH_A_DICTIONARY:
-        compression, packed = _ZSTD_DICTIONARY, bytes((_DICTIONARY,)) + _compressor(_DICTIONARY).compress(payload)
-    else:
-        compression, packed = _ZSTD, _compressor(0).compress(payload)
-    if len(payload) > _FREELY_BYTES and len(payload) > _longest(packed):
-        packed += bytes(-(-len(payload) // _TIMES) - len(packed))
-    return _checked(compression, packed) if len(packed) < len(payload) else _checked(0, payload)
+    compression, packed = 0, payload
+    if len(payload) >= _WORTH_COMPRESSING:
+        if len(payload) <= _WORTH_A_DICTIONARY:
+            compression, packed = _ZSTD_DICTIONARY, bytes((_DICTIONARY,)) + _compressor(_DICTIONARY).compress(payload)
+        else:
+            compression, packed = _ZSTD, _compressor(0).compress(payload)
+        if len(payload) > _FREELY_BYTES and len(payload) > _longest(packed):
+            packed += bytes(-(-len(payload) // _TIMES) - len(packed))
+        if len(packed) >= len(payload):
+            compression, packed = 0, payload
+    head = bytes((FORMAT, _CHECKSUM | compression))
+    return b"".join((head, crc32(packed, crc32(head)).to_bytes(_CHECKSUM_BYTES, "little"), packed))
 
 
 def unseal(envelope: bytes, limit: int = MAX_VALUE_BYTES) -> bytes:
@@ -123,11 +126,6 @@ def _flags(envelope: bytes) -> int:
     if flags & ~_KNOWN_FLAGS:
         raise UnknownFormatError(f"a payload has flags that are unknown to this version of the package ({flags:#04x})")
     return flags
-
-
-def _checked(compression: int, packed: bytes) -> bytes:
-    head = bytes((FORMAT, _CHECKSUM | compression))
-    return b"".join((head, crc32(packed, crc32(head)).to_bytes(_CHECKSUM_BYTES, "little"), packed))
 
 
 def _packed(envelope: bytes) -> bytes:

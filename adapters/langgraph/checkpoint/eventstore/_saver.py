@@ -307,7 +307,8 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
         now = as_of_now(checkpoint)
         began = self._branches_read.of(configurable)
         new = to_new_checkpoint(config, configurable, now, metadata, new_versions, began)
-        self.bring_in(new.thread)
+        if self._arrivals is not None:
+            self.bring_in(new.thread)
         if SENDS in new.values:
             self._nodes.remember((new.thread, new.namespace, new.id), new.values)
         if self._turns:
@@ -333,7 +334,8 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
         new = to_new_writes(config, configurable, writes, task_id, task_path, self._nodes, began)
         if not new.writes:
             return
-        self.bring_in(new.thread)
+        if self._arrivals is not None:
+            self.bring_in(new.thread)
         if self._turns:
             self._turns.save_writes(new, self.serde, self._run(config), _config.callers(config))
         else:
