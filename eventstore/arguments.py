@@ -120,6 +120,11 @@ def check_mapping(name: str, value: object) -> None:
         raise refused(name, value, "use a dict")
 
 
+def named_kind(value: object) -> str:
+    """Return how an error calls a value that it does not show: by its type, such as "a dict"."""
+    return "None" if value is None else f"a {type(value).__name__}"
+
+
 def refused(name: str, value: object, advice: str) -> BadInputError:
     """Return the error that says which argument it is, what it was, and what to do."""
     # Python refuses to spell out numbers of thousands of digits.

@@ -291,11 +291,11 @@ class Checkpoints:
     def delete_runs(self, runs: Sequence[str], *, cause: Cause | None = None, missing_ok: bool = False) -> PruneReport:
         """Delete the checkpoints that some runs saved, in all threads and in the forks that share them.
 
-        What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is a transaction.
+        What a `DeltaChannel` of a remaining checkpoint replays through stays underneath. Each thread is a transaction:
+        if it is cut off in between, the same call made again finishes it.
 
         Raises:
-            NotFoundError: Some of the runs have saved nothing that is there, and `missing_ok` is false; nothing was
-                deleted.
+            NotFoundError: A run has saved nothing that is there, and `missing_ok` is false; nothing was deleted.
         """
         if not missing_ok:
             saved = self.tables.checkpoints.streams_of_runs

@@ -25,6 +25,12 @@ OF_A_CHECKPOINT = frozenset({"source", "step", "parents", "writes", "run_id", "c
 """The keys of metadata that LangGraph sets for a single checkpoint. All others are the caller's."""
 
 
+def is_snapshot(value: object) -> bool:
+    """Return whether a value is LangGraph's `_DeltaSnapshot`, which only shortens the replay of a `DeltaChannel`."""
+    # By its name: it is of no use to import a private class of another package.
+    return type(value).__name__ == "_DeltaSnapshot" and isinstance(value, tuple)
+
+
 def of_the_caller(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Return the caller's metadata, without what LangGraph says of the single checkpoint."""
     if metadata.keys() <= OF_A_CHECKPOINT:  # most often

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from eventstore import EventStore
-from projections.pregel import INPUT
+from projections.pregel import INPUT, is_snapshot
 from projections.reading.chains import Chains, Wanted
 from projections.reading.located import Located
-from projections.reading.shaping import newest, upcasters_of
+from projections.reading.shaping import upcasters_of
 from projections.reading.view import View
 from projections.records import CheckpointRecord
 from projections.tables import Tables
@@ -112,7 +112,7 @@ class Values:
             ErasedError: The content of an event was erased that it builds upon.
         """
         value = self._stored((version, channel))
-        return value.value if _is_snapshot(value) else value
+        return value.value if is_snapshot(value) else value
 
     def are_parts(self, channel: str) -> bool:
         """Return whether what is stored of a channel are parts of its value, and not of an older one."""
@@ -122,7 +122,7 @@ class Values:
         """Return whether an event's value is a snapshot: it only shortens the replay of a channel from its writes."""
         self.fetch([version])
         # No snapshot is taken apart. So no other value is read to find out.
-        return self.change((version, channel)).operation == WHOLE and _is_snapshot(self._stored((version, channel)))
+        return self.change((version, channel)).operation == WHOLE and is_snapshot(self._stored((version, channel)))
 
     def _stored(self, wanted: Wanted) -> Any:
         if wanted not in self._known:
@@ -135,8 +135,8 @@ class Values:
     def _read(self, wanted: Wanted) -> Any:
         origin = self._origin(wanted)
         value = self._read_stored(origin)
-        if origin == wanted or self._upcasters is None:
-            return newest(wanted[1], value, self.serializer)
+        if self._upcasters is None:
+            return value
         return self._upcasters.made(origin[1], wanted[1], value, self.serializer)
 
     def _read_stored(self, wanted: Wanted) -> Any:
@@ -153,8 +153,3 @@ class Values:
                 if self._chains.holds((wanted[0], name)):
                     return wanted[0], name
         return wanted
-
-
-def _is_snapshot(value: object) -> bool:
-    # LangGraph's name for it; it is of no use to import a private class of another package.
-    return type(value).__name__ == "_DeltaSnapshot" and isinstance(value, tuple)

@@ -11,7 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from eventstore import BadInputError, EventStoreError, UpcastError
+from eventstore.arguments import named_kind
 from projections.diffing.content import ABSENT
+from projections.pregel import is_snapshot
 from projections.records import CheckpointRecord, Entry
 from projections.values.change import Change
 from projections.values.serializer import Serializer
@@ -75,13 +77,15 @@ class ChannelUpcasters:
         """
         if channel not in self._steps or value is None:
             return value
-        if _is_snapshot(value):
+        if is_snapshot(value):
             return type(value)(self.new(channel, value.value, serializer))
         for step in self._steps[channel]:
             if _is_old(step, channel, value):
                 value = _called(step.upcast, channel, value, serializer)
                 if _is_old(step, channel, value):
-                    raise UpcastError("channel", channel, f"its upcaster returned {_kind(value)}, which is still old")
+                    raise UpcastError(
+                        "channel", channel, f"its upcaster returned {named_kind(value)}, which is still old"
+                    )
         return value
 
     def made(self, stored: str, channel: str, value: Any, serializer: Serializer) -> Any:
@@ -161,14 +165,14 @@ class ChannelUpcasters:
         manifest.update(dict.fromkeys(split.into, manifest[split.source]))
 
     def _parted(self, split: Split, value: Any, serializer: Serializer) -> dict[str, Any]:
-        if _is_snapshot(value):
+        if is_snapshot(value):
             return {name: type(value)(part) for name, part in self._parted(split, value.value, serializer).items()}
         found = _called(split.upcast, split.source, value, serializer)
         if not isinstance(found, Mapping) or not found.keys() <= {*split.into}:
             raise UpcastError(
                 "channel",
                 split.source,
-                f"its upcaster returned {_kind(found)}, and not a dict with values of {', '.join(split.into)}",
+                f"its upcaster returned {named_kind(found)}, and not a dict with values of {', '.join(split.into)}",
             )
         return {name: self.new(name, part, serializer) for name, part in found.items()}
 
@@ -178,11 +182,6 @@ class ChannelUpcasters:
             if split.source in found:
                 found.update(split.into)
         return found
-
-
-def _is_snapshot(value: object) -> bool:
-    # LangGraph's name for what shortens the replay of a `DeltaChannel`.
-    return type(value).__name__ == "_DeltaSnapshot" and isinstance(value, tuple)
 
 
 def _is_later(old: Entry, new: Entry) -> bool:
@@ -223,7 +222,3 @@ def _called(upcast: Callable[[Any], Any], channel: str, value: Any, serializer: 
 
 def _raised(error: Exception) -> str:
     return f"raised {type(error).__name__}: {error}"
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"

@@ -63,11 +63,11 @@ class _Rows:
     since: dict[Key, int] = field(default_factory=dict)
     hidden: set[Key] = field(default_factory=set)
 
-    def save(self, key: Key, version: int, parent: str | None) -> None:
+    def save(self, key: Key, version: int, parent: str | None, since: int) -> None:
         self.shown[key] = version
         self.saved.add(key)
         self.parents[key] = (key[0], parent or "")
-        self.since[key] = version
+        self.since[key] = since
 
     def save_erased(self) -> None:
         """Save a checkpoint of which only the digest is left: any that something waits for, for all that is known."""
@@ -88,8 +88,7 @@ class _Rows:
                 continue
             key = (taken_over.namespace, taken_over.checkpoint)
             if taken_over.version is not None:
-                self.save(key, taken_over.version, taken_over.parent)
-                self.since[key] = version
+                self.save(key, taken_over.version, taken_over.parent, version)
                 self.writes[key] = set()
             elif point.last_id is not None and taken_over.checkpoint <= point.last_id:
                 self.saved.add(key)  # also if a prune has erased the event that saved it
@@ -165,7 +164,7 @@ class Expected:
         if topic == CHECKPOINT_SAVED:
             parent = CheckpointRecord.unpack(data).parent
             self.events[version] = Logged(topic, key, parent, cause.run)
-            self._effects.append((version, self._branch, lambda rows: rows.save(key, version, parent)))
+            self._effects.append((version, self._branch, lambda rows: rows.save(key, version, parent, version)))
         elif topic == WRITES_SAVED:
             self.events[version] = Logged(topic, key)
             self._effects.append((version, self._branch, lambda rows: rows.write(key, version)))

@@ -18,7 +18,7 @@ from tests.support.flavour import Flavour
 from tests.support.full_disk import no_room
 from tests.support.processes import Pipe, become_nobody, child
 from tests.support.races import in_threads
-from tests.support.saving import Calls, at, numbers, save, shown
+from tests.support.saving import Calls, at, every_write, numbers, save, shown
 from tests.support.tables import path_of, rows
 
 BIG = "x" * 20_000
@@ -43,15 +43,7 @@ def try_everything(_: Pipe, url: str, flavour: Flavour) -> list[Any]:
     with EventStoreSaver.from_conn_string(url) as saver:
         calls = Calls(saver, flavour)
         outcomes: list[Any] = [numbers(calls), saver.store.verify().events]
-        writes: list[Callable[[], Any]] = [
-            lambda: save(calls, 2),
-            lambda: save(calls, 1, thread="new"),
-            lambda: calls.put_writes(at(number=1), [("count", 3)], "task"),
-            lambda: calls.copy_thread("thread", "copy"),
-            lambda: calls.delete_thread("thread"),
-            lambda: saver.store.append("log", [NewEvent("topic")]),
-        ]
-        for write in writes:
+        for write in every_write(calls):
             try:
                 write()
             except EventStoreError as error:

@@ -30,7 +30,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.counted import Bench
 from tests.support.flavour import Flavour
 from tests.support.races import in_threads
-from tests.support.saving import Calls, at, numbers, save, shown
+from tests.support.saving import Calls, at, every_write, numbers, save, shown
 from tests.support.servers import Proxy, proxied
 from tests.support.tables import execute, rows
 
@@ -294,15 +294,7 @@ def assert_only_reads(calls: Calls, url: str) -> None:
     before = rows(url)
     [item] = shown(calls)
     assert calls.get_tuple(at()) == item
-    writes: list[Callable[[], Any]] = [
-        lambda: save(calls, 2),
-        lambda: save(calls, 1, thread="new"),
-        lambda: calls.put_writes(at(number=1), [("count", 3)], "task"),
-        lambda: calls.copy_thread("thread", "copy"),
-        lambda: calls.delete_thread("thread"),
-        lambda: calls.saver.store.append("log", [NewEvent("topic")]),
-    ]
-    for write in writes:
+    for write in every_write(calls):
         with pytest.raises(ReadOnlyError):
             write()
     assert shown(calls) == [item]

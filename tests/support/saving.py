@@ -10,6 +10,7 @@ from uuid import UUID
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import Checkpoint, CheckpointTuple
 
+from eventstore import NewEvent
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.flavour import Flavour
 
@@ -93,6 +94,18 @@ def step(calls: Any, number: int, *, thread: str = "thread", writes: bool = Fals
     saved = calls.put(at(thread, number - 1, **more), checkpoint(number, truth(number), versions), described, new)
     if writes:
         calls.put_writes(saved, [("count", number), ("third", -number)], "task")
+
+
+def every_write(calls: Calls) -> list[Callable[[], Any]]:
+    """Every kind of write to a store that has checkpoint 1 of `thread`."""
+    return [
+        lambda: save(calls, 2),
+        lambda: save(calls, 1, thread="new"),
+        lambda: calls.put_writes(at(number=1), [("count", 3)], "task"),
+        lambda: calls.copy_thread("thread", "copy"),
+        lambda: calls.delete_thread("thread"),
+        lambda: calls.saver.store.append("log", [NewEvent("topic")]),
+    ]
 
 
 def number_of(item: CheckpointTuple) -> int:

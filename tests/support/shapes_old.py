@@ -8,12 +8,12 @@ from operator import add
 from typing import Annotated, Any, TypedDict
 
 from langgraph.channels.delta import DeltaChannel
-from langgraph.graph import START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
-from langgraph.types import Send, interrupt
+from langgraph.types import interrupt
 from pydantic import BaseModel
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.shapes import joined, wired
 from tests.support.stage import Durability
 
 THREAD: Any = {"configurable": {"thread_id": "thread"}}
@@ -39,11 +39,6 @@ class Person(BaseModel):
     name: str
     order: Order
     colour: Colour = Colour.RED
-
-
-def joined(notes: list[str], more: Any) -> list[str]:
-    """Join notes."""
-    return [*notes, *(each for write in more for each in write)]
 
 
 class Child(TypedDict, total=False):
@@ -90,11 +85,6 @@ def note(_: State) -> State:
     return {"remarks": ["asked"], "customer": "ann lee", "price": 5}
 
 
-def spread(state: State) -> list[Send]:
-    """Send objects to tasks."""
-    return [Send("send", state["orders"][0]), Send("send", state["orders"][-1])]
-
-
 def send(order: Order) -> State:
     """Send an order."""
     return {"log": [f"sent {order.name}"]}
@@ -107,14 +97,8 @@ def ordered(_: Child) -> Child:
 
 def built(saver: EventStoreSaver) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The graph."""
-    within: Any = StateGraph(Child)
-    child = within.add_node("ordered", ordered).add_edge(START, "ordered").compile()
-    builder: Any = StateGraph(State)
-    builder.add_node("begin", begin).add_node("ask", ask).add_node("note", note)
-    builder.add_node("send", send).add_node("child", child).add_edge(START, "begin").add_edge("begin", "child")
-    builder.add_edge("child", "ask").add_edge("child", "note").add_conditional_edges("ask", spread, ["send"])
-    compiled: CompiledStateGraph[Any, Any, Any, Any] = builder.compile(checkpointer=saver)
-    return compiled
+    nodes = {"begin": begin, "ask": ask, "note": note, "send": send}
+    return wired(saver, State, Child, ordered, nodes)
 
 
 def write(url: str, durability: Durability) -> None:

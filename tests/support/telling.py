@@ -14,14 +14,10 @@ from langgraph.types import Command, Send, interrupt
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.dice import Dice
 from tests.support.saving import at, checkpoint
+from tests.support.shapes import joined
 
 TURNS = 40
 """How often the long thread's list grows: often enough for a segment."""
-
-
-def joined(notes: list[str], more: Any) -> list[str]:
-    """Join notes."""
-    return [*notes, *(each for write in more for each in write)]
 
 
 class Child(TypedDict, total=False):

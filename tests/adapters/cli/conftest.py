@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -39,3 +40,12 @@ def ids(agent: Any) -> list[str]:
 def answer(agent: Any, thread: str = "t") -> None:
     """Answer the agent's question."""
     agent.invoke(Command(resume="Yes"), config(thread))
+
+
+def offer_modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **sources: str) -> None:
+    """Put modules, by their names, where Python finds them."""
+    folder = tmp_path / "modules"
+    folder.mkdir()
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source)
+    monkeypatch.syspath_prepend(folder)

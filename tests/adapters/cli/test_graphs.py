@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage, HumanMessage, RemoveMessage
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.adapters.cli.conftest import offer_modules
 from tests.support.deltas import telling
 from tests.support.histories import config
 from tests.support.shell import Shell
@@ -63,12 +64,13 @@ def counted(saver: EventStoreSaver) -> None:
 @pytest.fixture(autouse=True)
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Modules with graphs, where Python finds them."""
-    folder = tmp_path / "modules"
-    folder.mkdir()
-    (folder / "some_graphs.py").write_text(MODULE)
-    (folder / "broken_graphs.py").write_text("raise ValueError('no key')")
-    (folder / "needy_graphs.py").write_text("import a_package_that_is_not_there")
-    monkeypatch.syspath_prepend(folder)
+    offer_modules(
+        tmp_path,
+        monkeypatch,
+        some_graphs=MODULE,
+        broken_graphs="raise ValueError('no key')",
+        needy_graphs="import a_package_that_is_not_there",
+    )
 
 
 @pytest.mark.parametrize(

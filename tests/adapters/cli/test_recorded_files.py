@@ -8,6 +8,7 @@ import pytest
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore.testing import RecordedHistory
+from tests.adapters.cli.conftest import offer_modules
 from tests.support.flavour import Flavour
 from tests.support.histories import an_agent, config, hello
 from tests.support.recorded import recorded
@@ -25,15 +26,12 @@ print("this is no part of the answer")
 @pytest.fixture(autouse=True)
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The graph as it was, and as it is now, where Python finds them."""
-    folder = tmp_path / "modules"
-    folder.mkdir()
-    (folder / "graphs_of_a_record.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(folder)
+    offer_modules(tmp_path, monkeypatch, graphs_of_a_record=MODULE)
 
 
 @pytest.fixture
 def file(saver: EventStoreSaver, tmp_path: Path) -> str:
-    """Where the history of thread `main` is to be written, which is recorded in the store."""
+    """The path for the history of thread `main`, which is recorded in the store."""
     recorded(saver, "sync", Flavour.SYNC)
     return str(tmp_path / "main.history")
 

@@ -9,7 +9,7 @@ import pytest
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Branches
-from tests.adapters.cli.conftest import answer
+from tests.adapters.cli.conftest import answer, offer_modules
 from tests.support.shell import Shell
 
 MODULE = """
@@ -24,10 +24,7 @@ print("this is no part of the answer")
 @pytest.fixture(autouse=True)
 def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The agent's graph, where Python finds it: without a saver."""
-    folder = tmp_path / "modules"
-    folder.mkdir()
-    (folder / "an_agents_graph.py").write_text(MODULE)
-    monkeypatch.syspath_prepend(folder)
+    offer_modules(tmp_path, monkeypatch, an_agents_graph=MODULE)
 
 
 GRAPH = ("--graph", "an_agents_graph:graph")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import tracemalloc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -32,9 +31,8 @@ from langgraph.checkpoint.eventstore.histories.layout import MAGIC, MAX_BYTES, V
 from langgraph.checkpoint.eventstore.testing import RecordedHistory
 from projections.records import CONTENT
 from tests.support.flavour import Flavour
+from tests.support.memory import taking_no_more_than
 from tests.support.recorded import recorded
-
-MEGABYTE = 1 << 20
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +58,6 @@ def no_room_beyond(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-
-
-@contextmanager
-def taking_no_more_than(megabytes: int) -> Iterator[None]:
-    """Hold that Python takes no more memory meanwhile."""
-    tracemalloc.start()
-    try:
-        yield
-        _, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert most < megabytes * MEGABYTE
 
 
 def sealed(body: bytes) -> bytes:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from typing import Any
 
@@ -20,23 +19,11 @@ from projections.records import CHECKPOINT_SAVED, CheckpointRecord
 from projections.recovery.report import Damage
 from projections.values.change import Change
 from tests.support.damaging import damage, payloads, store, stored
+from tests.support.memory import MEGABYTE, taking_no_more_than
 from tests.support.saving import at, save
 from tests.support.tables import execute
 
 MakeSaver = Callable[..., EventStoreSaver]
-MEGABYTE = 1 << 20
-
-
-@contextmanager
-def taking_no_more_than(megabytes: int) -> Iterator[None]:
-    """Hold that Python takes no more memory meanwhile."""
-    tracemalloc.start()
-    try:
-        yield
-        _, most = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert most < megabytes * MEGABYTE
 
 
 READERS: dict[str, Callable[[EventStoreSaver], object]] = {

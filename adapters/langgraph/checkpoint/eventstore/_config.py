@@ -10,7 +10,7 @@ from uuid import UUID
 from langchain_core.runnables import RunnableConfig
 
 from eventstore import BadInputError, InvalidIdError
-from eventstore.arguments import refused
+from eventstore.arguments import named_kind, refused
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from langgraph.checkpoint.eventstore._turns import Ticket
 
@@ -196,7 +196,7 @@ def _configurable(config: object) -> Mapping[str, Any]:
             return {}
         if isinstance(configurable, Mapping):
             return configurable
-    shown = "None" if config is None else f"a {type(config).__name__}"
+    shown = named_kind(config)
     if isinstance(config, Mapping):
         shown = f'a dict whose "configurable" is a {type(config.get("configurable")).__name__}'
     raise BadInputError(f'config is {shown}: a config looks like {{"configurable": {{"thread_id": "…"}}}}')

@@ -41,10 +41,8 @@ class Forgetting(BaseCheckpointSaver[Any], Arriving):
             NotFoundError: It is not there, and `missing_ok` is false.
         """
         thread, cause = _config.thread_id(thread_id), caused(cause_of(by), reason)
-        if self._arrivals and self._arrivals.is_waiting(thread):
-            self.checkpoints.delete(thread, cause=cause, missing_ok=True, leaving_mark=True)
-        else:
-            self.checkpoints.delete(thread, cause=cause, missing_ok=missing_ok)
+        waits = self._arrivals is not None and self._arrivals.is_waiting(thread)
+        self.checkpoints.delete(thread, cause=cause, missing_ok=missing_ok or waits, leaving_mark=waits)
 
     def delete_for_runs(
         self, run_ids: Sequence[str], *, by: By = None, reason: str | None = None, missing_ok: bool = True

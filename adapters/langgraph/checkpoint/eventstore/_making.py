@@ -32,7 +32,18 @@ from langgraph.checkpoint.eventstore._packing import (
     SNAPSHOT,
     Packing,
 )
-from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Missing, Name, Types, is_send, kind_of, name_of
+from langgraph.checkpoint.eventstore._types import (
+    FIRST,
+    PLAIN,
+    Kind,
+    Missing,
+    Name,
+    Types,
+    is_send,
+    kind_of,
+    name_of,
+    newer,
+)
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._upcasting import TypeUpcasters
@@ -40,12 +51,6 @@ if TYPE_CHECKING:
 _STOCK = JsonPlusSerializer(allowed_msgpack_modules=None)
 # How an object is taken apart into what it holds by names.
 _BY_NAME = (FIELDS, PYDANTIC_1, PYDANTIC_2)
-# The version of what is stored of an object that says none.
-_FIRST = 1
-_NEWER = (
-    "version {} is stored, by newer code, and {} is the last that is known here: deploy the upcasters, "
-    "or keep the last one of the type"
-)
 
 
 class Making:
@@ -98,8 +103,8 @@ class Making:
         # No object is made around what was refused.
         whole = before == (len(self.refused), len(self.failed))
         name = (str(module), str(path))
-        version = held[-1] if len(held) > 3 and type(held[-1]) is int else _FIRST
-        if version > _FIRST or (self._upcasters is not None and self._upcasters.is_old(name, version)):
+        version = held[-1] if len(held) > 3 and type(held[-1]) is int else FIRST
+        if version > FIRST or (self._upcasters is not None and self._upcasters.is_old(name, version)):
             return self._renewed(name, version, code, payload) if whole else None
         # A node may have set a model's fields to anything. LangGraph gives the object as it was left, too.
         make = _make
@@ -112,7 +117,7 @@ class Making:
     def _renewed(self, name: Name, version: int, code: int, held: Any) -> Any:
         """An object of what says its version, or of an older one."""
         if self._upcasters is None:
-            self.failed[name] = _NEWER.format(version, _FIRST)
+            self.failed[name] = newer(version, FIRST)
             return None
         try:
             is_old = self._upcasters.is_old(name, version)

@@ -20,7 +20,7 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from langgraph.store.base import Item
 
 from langgraph.checkpoint.eventstore._fields import fits
-from langgraph.checkpoint.eventstore._types import PLAIN, Kind, Name, Types, is_send, kind_of, name_of
+from langgraph.checkpoint.eventstore._types import FIRST, PLAIN, Kind, Name, Types, is_send, kind_of, name_of
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._upcasting import TypeUpcasters
@@ -129,7 +129,7 @@ class Packing:
     def _extension(self, code: int, name: Name, held: Any, *, left: bool = False) -> ormsgpack.Ext:
         # In this place LangGraph has the name of a method, which nobody looks at.
         more: tuple[Any, ...] = (AS_LEFT if left else "model_validate_json",) if code == PYDANTIC_2 else ()
-        if self._upcasters is not None and (version := self._upcasters.current(name)) > 1:
+        if self._upcasters is not None and (version := self._upcasters.current(name)) > FIRST:
             more = (*more, version)
         return ormsgpack.Ext(code, self.pack((*name, held, *more)))
 

@@ -29,6 +29,8 @@ from pydantic import BaseModel
 
 Name = tuple[str, str]
 """A type's module, and its name there: `Outer.Inner` for a class within a class."""
+FIRST = 1
+"""The version of what is stored of an object that says none."""
 
 _LANGCHAIN = {
     "langchain_core.agents": ("AgentAction", "AgentActionMessageLog", "AgentFinish", "AgentStep"),
@@ -247,3 +249,11 @@ def _is_harmless(base: type) -> bool:
     if _GUARDED.match(module):
         return (module, base.__qualname__) in _HARMLESS
     return module not in _SETTINGS
+
+
+def newer(version: int, current: int) -> str:
+    """Say that an object was stored by newer code than this."""
+    return (
+        f"version {version} is stored, by newer code, and {current} is the last that is known here: "
+        "deploy the upcasters, or keep the last one of the type"
+    )

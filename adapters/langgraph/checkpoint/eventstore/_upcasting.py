@@ -7,15 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 from eventstore import BadInputError, UpcastError
-from eventstore.arguments import check_text, refused
-from langgraph.checkpoint.eventstore._types import Name, name_of
+from eventstore.arguments import check_text, named_kind, refused
+from langgraph.checkpoint.eventstore._types import FIRST, Name, name_of, newer
 from projections.reading.upcasting import ChannelUpcasters, Split, Step
 
 Upcast = Callable[[Any], Any]
-FIRST = 1
-"""The version of what is stored of an object that says none."""
-
-
 _Class = type
 """Python's `type`: in `ValueUpcasters` that name is a method's."""
 
@@ -25,7 +21,7 @@ class TypeUpcasters:
 
     Args:
         steps: By the type's last name, and by version.
-        moved: The name that a type has now, by each that it had.
+        moved: The name that a type has now, the last one, by each that it had.
         replaced: What makes a value of what is stored of a type that is gone.
     """
 
@@ -70,7 +66,9 @@ class TypeUpcasters:
             held = _called(step, last, at, held)
             if by_name and not (isinstance(held, Mapping) and all(type(key) is str for key in held)):
                 raise UpcastError(
-                    "type", last, f"its upcaster from version {at} returned {_kind(held)}, and not a dict of fields"
+                    "type",
+                    last,
+                    f"its upcaster from version {at} returned {named_kind(held)}, and not a dict of fields",
                 )
         return now, held
 
@@ -80,19 +78,8 @@ class TypeUpcasters:
         return (False, None) if make is None else (True, _called(make, ".".join(name), None, held))
 
     def _last(self, name: Name) -> tuple[str, Name]:
-        key = ".".join(name)
-        while key in self._moved:
-            name = self._moved[key]
-            key = ".".join(name)
-        return key, name
-
-
-def newer(version: int, current: int) -> str:
-    """Say that an object was stored by newer code than this."""
-    return (
-        f"version {version} is stored, by newer code, and {current} is the last that is known here: "
-        "deploy the upcasters, or keep the last one of the type"
-    )
+        now = self._moved.get(".".join(name), name)
+        return ".".join(now), now
 
 
 class ValueUpcasters:
@@ -255,15 +242,15 @@ class ValueUpcasters:
             if twice := merged.keys() & of_type.keys():
                 raise BadInputError(f"type {last} has two upcasters from version {min(twice)}, under two names")
             merged.update(of_type)
-        for key in self._moved:
-            self._last(key)
+        names = {".".join(name): name for name in self._moved.values()}
+        moved = {key: names[self._last(key)] for key in self._moved}
         for last, merged in steps.items():
             for before, after in pairwise(sorted(merged)):
                 if after != before + 1:
                     raise BadInputError(
                         f"type {last} has upcasters from versions {before} and {after}, and none from {before + 1}"
                     )
-        return TypeUpcasters(steps, dict(self._moved), dict(self._replaced))
+        return TypeUpcasters(steps, moved, dict(self._replaced))
 
     def channels(self) -> ChannelUpcasters | None:
         """The upcasters of channels, if there are any."""
@@ -337,7 +324,3 @@ def _called(upcast: Upcast, name: str, version: int | None, held: Any) -> Any:
     except Exception as error:
         which = "what replaces it" if version is None else f"its upcaster from version {version}"
         raise UpcastError("type", name, f"{which} raised {type(error).__name__}: {error}") from error
-
-
-def _kind(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"

@@ -19,37 +19,29 @@ Method = Callable[..., Any]
 # LangGraph's: in the config of what a task runs, which is no beginning; and the saver that a config brings.
 _OF_A_TASK = "__pregel_task_id"
 _SAVER = "__pregel_checkpointer"
-_OPTIONS = ("durability", "interrupt_before", "interrupt_after")
+OPTIONS = ("durability", "interrupt_before", "interrupt_after")
+"""The options of a run that are recorded: all that change what it does."""
 _ADDRESS = frozenset({"thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map", "run_id"})
 _PLAIN = (str, int, float, bool)
 
 
 def stream(original: Method) -> Method:
     """Wrap `Pregel.stream`, which `invoke` calls."""
-
-    @wraps(original)
-    def streaming(self: Any, input: Any, config: RunnableConfig | None = None, **options: Any) -> Iterator[Any]:  # noqa: A002 (LangGraph's name)
-        session = under_way()
-        begun = original(self, input, config, **options)
-        found = _run(session, self, input, config, options) if session else None
-        if session is None or found is None:
-            return begun  # type: ignore[no-any-return]
-        return _told_first(session, found, begun)
-
-    return streaming
+    return _streaming(original, _told_first)
 
 
 def astream(original: Method) -> Method:
     """Wrap `Pregel.astream`, which `ainvoke` calls."""
+    return _streaming(original, _atold_first)
 
+
+def _streaming(original: Method, told_first: Method) -> Method:
     @wraps(original)
-    def streaming(self: Any, input: Any, config: RunnableConfig | None = None, **options: Any) -> AsyncIterator[Any]:  # noqa: A002
+    def streaming(self: Any, input: Any, config: RunnableConfig | None = None, **options: Any) -> Any:  # noqa: A002 (LangGraph's name)
         session = under_way()
         begun = original(self, input, config, **options)
         found = _run(session, self, input, config, options) if session else None
-        if session is None or found is None:
-            return begun  # type: ignore[no-any-return]
-        return _atold_first(session, found, begun)
+        return told_first(session, found, begun) if found else begun
 
     return streaming
 
@@ -105,7 +97,7 @@ def _run(
     if merged is None:
         return None
     asked = {
-        **{name: _plain(options[name]) for name in _OPTIONS if options.get(name) is not None},
+        **{name: _plain(options[name]) for name in OPTIONS if options.get(name) is not None},
         "recursion_limit": merged.get("recursion_limit"),
     }
     held: dict[str, Any] = {"given": _taken_apart(given)}

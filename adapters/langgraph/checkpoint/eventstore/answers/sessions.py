@@ -147,16 +147,13 @@ class Session:
         """Return the id of the checkpoint that a thread is at."""
         return self._saver.checkpoints.latest_id(thread)
 
-    def begins(self, beginning: Beginning) -> None:
-        """Record what is done to a thread. When this returns, it is on disk."""
+    def begins_with(self, found: Callable[[], Beginning]) -> None:
+        """Find out what is done to a thread, and record it. When this returns, it is on disk."""
+        beginning = found()
         new = NewAnswer(
             Asked(beginning.call, beginning.place, 0), beginning.place, beginning.given, metadata=beginning.metadata
         )
         self._answers.record(beginning.place.thread or "", new, self._saver.serde)
-
-    def begins_with(self, found: Callable[[], Beginning]) -> None:
-        """`begins`, with what is found out first."""
-        self.begins(found())
 
     abegins_with = twin(begins_with)
 

@@ -11,11 +11,11 @@ from langgraph.checkpoint.eventstore.histories.sides import Pair, Side, Wrote, n
 from projections import SavedCheckpoint
 from projections.diffing.content import ABSENT
 from projections.diffing.difference import diff
-from projections.pregel import SENDS
+from projections.pregel import ERROR, INPUT, INTERRUPT, RESUME, SENDS
+from projections.pregel.names import BRANCH, ERROR_SOURCE
 
-_ERROR, _INTERRUPT, _RESUME = "__error__", "__interrupt__", "__resume__"
 # Who was answered what is compared by what came of it.
-_NOT_COMPARED = frozenset({"__start__", _RESUME, "__error_source_node__"})
+_NOT_COMPARED = frozenset({INPUT, RESUME, ERROR_SOURCE})
 _AT_THE_END = "~"
 
 ENDS, FAILS = "it ends before a step that the record has", "it fails now"
@@ -83,9 +83,9 @@ class Comparison:
             yield from self._channel(then, channel, before.of(one), after.of(other))
 
     def _channel(self, at: SavedCheckpoint, channel: str, one: Any, other: Any) -> Iterator[DivergenceError]:
-        if channel.startswith("branch:to:"):
+        if channel.startswith(BRANCH):
             if (one is ABSENT) != (other is ABSENT):
-                node = self._node(at, channel.removeprefix("branch:to:"))
+                node = self._node(at, channel.removeprefix(BRANCH))
                 yield self._told(at, "it is not run next" if other is ABSENT else "it is run next", node=node)
             return
         if one is ABSENT or other is ABSENT:
@@ -127,15 +127,15 @@ class Comparison:
             liked, likes = before.of(left), after.of(right)
             if not diff(liked, likes):
                 continue
-            if channel.startswith("branch:to:"):
-                leads = channel.removeprefix("branch:to:")
+            if channel.startswith(BRANCH):
+                leads = channel.removeprefix(BRANCH)
                 reason = f"it leads to {leads!r} no longer" if not right else f"it leads to {leads!r} now"
                 yield self._told(at, reason, node=node, after=True)
-            elif channel == _ERROR:
+            elif channel == ERROR:
                 reason = FAILS if not left else "it failed, and does not" if not right else "its error differs"
                 error = str((likes or liked)[0])
                 yield self._told(at, reason, node=node, details=error, after=True)
-            elif channel == _INTERRUPT:
+            elif channel == INTERRUPT:
                 reason = "it asks now" if not left else "it asked, and does not" if not right else "it asks another"
                 yield self._told(at, reason, node=node, difference=diff(_one(liked), _one(likes)), after=True)
             else:
@@ -158,8 +158,8 @@ class Comparison:
         if not shown:
             return True
         tasks = self._record.tasks(shown[-1])
-        waits = any(channel in (_ERROR, _INTERRUPT) for each in tasks.values() for channel, _ in each.writes)
-        return not waits and bool(_due(shown[-1]))
+        waits = any(channel in (ERROR, INTERRUPT) for each in tasks.values() for channel, _ in each.writes)
+        return not waits and _leads_on(shown[-1])
 
     def _node(self, at: SavedCheckpoint, node: str | None) -> str | None:
         above = nodes_of(at.namespace)
@@ -174,15 +174,12 @@ class Comparison:
 
 
 def _has_failed(tasks: Mapping[str, Wrote]) -> bool:
-    return any(channel == _ERROR for each in tasks.values() for channel, _ in each.writes)
+    return any(channel == ERROR for each in tasks.values() for channel, _ in each.writes)
 
 
-def _due(saved: SavedCheckpoint) -> list[str]:
-    """Return what a checkpoint says that comes next: channels that lead to nodes, and packets."""
-    steering = [channel for channel in saved.values if channel.startswith("branch:to:")]
-    return (
-        steering + ([SENDS] if saved.values.get(SENDS) else []) + (["__start__"] if "__start__" in saved.values else [])
-    )
+def _leads_on(saved: SavedCheckpoint) -> bool:
+    """Tell whether a checkpoint says that something comes next: by a channel that leads to a node, or by packets."""
+    return bool(saved.values.get(SENDS)) or any(each == INPUT or each.startswith(BRANCH) for each in saved.values)
 
 
 def _made_at(pair: Pair) -> str:
@@ -194,7 +191,7 @@ def _made_at(pair: Pair) -> str:
 
 def _led_to_last(channel: str) -> tuple[bool, bool, str]:
     """Sort channels by what tells most: an error, the user's own, LangGraph's."""
-    return channel != _ERROR, channel.startswith(("branch:to:", "__")), channel
+    return channel != ERROR, channel.startswith((BRANCH, "__")), channel
 
 
 def _one(values: list[Any]) -> Any:

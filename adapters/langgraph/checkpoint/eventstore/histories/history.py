@@ -22,6 +22,7 @@ from langgraph.checkpoint.eventstore.moving._store_end import StoreEnd, prepared
 from projections import Checkpoints, RecordedCall
 from projections.answers.answers import Answers, NewAnswer
 from projections.answers.calls import Asked, Call
+from projections.pregel.names import OF_A_CHECKPOINT
 from projections.records import ANSWER_RECORDED, RUN_RECORDED
 
 
@@ -164,7 +165,7 @@ class _Copy:
             content,
             checkpoint={**content.checkpoint, "channel_values": values},
             metadata={
-                key: redacted(value, redact) if key not in _LANGGRAPHS else value
+                key: redacted(value, redact) if key not in OF_A_CHECKPOINT else value
                 for key, value in content.metadata.items()
             },
             writes=[write._replace(value=_written(write, redact)) for write in content.writes],
@@ -188,10 +189,6 @@ def _advised(error: CorruptionError) -> str:
             f"it would take {error.size:,} bytes, and a history at most {error.limit:,}: it was damaged. Record it anew"
         )
     return str(error) if "upgrade" in str(error) or "eventstore record" in str(error) else f"{error}. Record it anew"
-
-
-# Metadata of LangGraph's own, which tells what a checkpoint is.
-_LANGGRAPHS = frozenset({"source", "step", "parents", "run_id", "writes"})
 
 
 def _written(write: Write, redact: Redact) -> Any:

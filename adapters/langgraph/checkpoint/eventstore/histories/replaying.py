@@ -16,6 +16,7 @@ from langgraph.types import Command, StateUpdate
 from eventstore import BadInputError, CorruptionError, EventStore, NotFoundError
 from eventstore.arguments import check_texts
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
+from langgraph.checkpoint.eventstore.answers.beginnings import OPTIONS
 from langgraph.checkpoint.eventstore.answers.weaving import weave
 from langgraph.checkpoint.eventstore.histories.answering import Answered
 from langgraph.checkpoint.eventstore.histories.comparing import ENDS, FAILS, Comparison
@@ -32,8 +33,6 @@ from projections.records import RUN_RECORDED
 Graph = Pregel[Any, Any, Any, Any]
 HistoryLike = RecordedHistory | str | os.PathLike[str]
 """A history, or the path of its file."""
-
-_ADDRESS = ("checkpoint_ns", "checkpoint_id")
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +259,7 @@ class _Replay:
             given = self._renamed(run.answer["given"])
             supersteps = [[StateUpdate(*each) for each in updates] for updates in given]
             return _Act(self._graph, config, supersteps, None)
-        options = {name: run.asked[name] for name in _OPTIONS if name in run.asked}
+        options = {name: run.asked[name] for name in OPTIONS if name in run.asked}
         context = run.answer.get("context") if self._context is None else self._context
         if context is not None:
             options["context"] = context
@@ -290,9 +289,6 @@ class _Replay:
                 "replayed"
             )
         return counterparts[then]
-
-
-_OPTIONS = ("durability", "interrupt_before", "interrupt_after")
 
 
 def _next(steps: Generator[_Act, Exception | None, None], raised: Exception | None) -> _Act | None:

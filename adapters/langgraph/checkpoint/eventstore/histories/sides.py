@@ -10,9 +10,8 @@ from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from langgraph.checkpoint.eventstore.histories.likening import Likening
 from projections import SavedCheckpoint
 from projections.diffing.difference import diff
-from projections.pregel import SENDS, node_of, sent_to
+from projections.pregel import ERROR, INTERRUPT, SENDS, node_of, sent_to
 
-_INTERRUPT, _ERROR = "__interrupt__", "__error__"
 _CANCELLED = "CancelledError("
 
 
@@ -72,7 +71,7 @@ class Side:
         writes: defaultdict[str, list[tuple[str, Any]]] = defaultdict(list)
         stored = current.pending[: len(current.pending) - current.made]
         for each, (_, channel, value) in zip(stand, stored, strict=True):
-            if channel == _ERROR and str(value).startswith(_CANCELLED):
+            if channel == ERROR and str(value).startswith(_CANCELLED):
                 continue
             writes[each.path].append((channel, value))
         return {path: Wrote(node_of(path, packets), found) for path, found in writes.items()}
@@ -190,6 +189,6 @@ def _ids_by_place(saved: SavedCheckpoint) -> dict[str, str]:
 
 def _asked(wrote: Wrote) -> Iterator[str]:
     for channel, value in wrote.writes:
-        if channel == _INTERRUPT:
+        if channel == INTERRUPT:
             for each in value if isinstance(value, list | tuple) else [value]:
                 yield str(getattr(each, "id", ""))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 
 from eventstore import BusyError, ConflictError, EventStoreError
 from eventstore.forking import ForkAware
+from eventstore.recent import Recent
 from langgraph.checkpoint.eventstore._arguments import cause_of
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore.moving._move import Move
@@ -44,7 +44,7 @@ class Arrivals(ForkAware):
         self._saver = saver
         self._cause = cause_of(said.by)
         self._source = OldEnd(said)
-        self._settled: OrderedDict[str, None] = OrderedDict()
+        self._settled: Recent[str, None] = Recent(_SETTLED)
         # Of two that ask for the same thread at once, the second waits.
         self._locks = [threading.Lock() for _ in range(_LOCKS)]
         self.follow_forks()
@@ -107,9 +107,7 @@ class Arrivals(ForkAware):
         # (A stream without events is one that somebody is about to write.)
         if store.head(thread) is None and not store.log.was_given_up(thread):
             return False
-        self._settled[thread] = None
-        while len(self._settled) > _SETTLED:
-            self._settled.popitem(last=False)
+        self._settled.keep(thread, None)
         return True
 
     def _move(self, thread: str) -> None:
