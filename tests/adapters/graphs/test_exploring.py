@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 import re
+from itertools import count
 from typing import Annotated, Any, TypedDict
 
 import pytest
@@ -120,6 +121,17 @@ def test_what_a_kill_breaks_is_found() -> None:
         explore(
             make, inputs=st.just({"amount": 1}), invariants=[pays_once], machine=OfOneRun, max_examples=300, steps=3
         )
+
+
+def test_what_is_broken_once_and_not_by_the_same_steps_again_is_found() -> None:
+    looks = count()
+
+    def holds_but_once(_: StateSnapshot) -> bool:
+        return next(looks) != 3
+
+    with pytest.raises(AssertionError, match="holds_but_once does not hold of") as broken:
+        explore(shop(), inputs=st.just({"amount": 10}), answers=st.just("yes"), invariants=[holds_but_once], steps=4)
+    assert any("not again by the same steps" in note for note in broken.value.__notes__)
 
 
 def test_errors_of_nodes_that_nobody_allowed_are_findings() -> None:

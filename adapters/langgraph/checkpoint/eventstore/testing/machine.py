@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import Flaky, HypothesisException
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver
@@ -232,7 +233,8 @@ def explore(  # noqa: PLR0913 (a graph, and what may happen to it)
 
     Runs begin, ask, are answered, resumed, and killed at any append; threads are rolled back, undone, forked, and go on
     from earlier checkpoints, in each durability. If an invariant does not hold, the shortest story that shows it is
-    printed. Models and tools are the caller's: give the graph scripted ones.
+    printed; if the same steps do not always break it, one that did is. Models and tools are the caller's: give the
+    graph scripted ones.
 
     Args:
         graph: A `StateGraph`, or a function that makes the graph for a saver.
@@ -251,17 +253,34 @@ def explore(  # noqa: PLR0913 (a graph, and what may happen to it)
     answers = st.text(max_size=5) if answers is None else answers
     told = Told(make_graph, inputs, answers, invariants, allowed, in_a_loop)
     databases = _databases(url)
-    run_state_machine_as_test(
-        lambda: machine(told, next(databases)),  # type: ignore[arg-type]  # it calls it, and nothing else
-        settings=settings(
-            max_examples=max_examples,
-            stateful_step_count=steps,
-            deadline=None,
-            # A story explains itself.
-            phases=[phase for phase in settings().phases if phase is not Phase.explain],
-            suppress_health_check=[*HealthCheck],
-        ),
-    )
+    try:
+        run_state_machine_as_test(
+            lambda: machine(told, next(databases)),  # type: ignore[arg-type]  # it calls it, and nothing else
+            settings=settings(
+                max_examples=max_examples,
+                stateful_step_count=steps,
+                deadline=None,
+                # A story explains itself.
+                phases=[phase for phase in settings().phases if phase is not Phase.explain],
+                suppress_health_check=[*HealthCheck],
+            ),
+        )
+    except Flaky as error:
+        found = _finding_behind(error)
+        if found is None:
+            raise
+        # What a run does beside its being killed is not the same each time. What was broken once can be broken.
+        found.add_note("It was found once, and not again by the same steps, which therefore were not shortened.")
+        raise found from error
+
+
+def _finding_behind(error: BaseException) -> BaseException | None:
+    """Return what a story raised that Hypothesis could not tell again."""
+    for each in (*getattr(error, "exceptions", ()), error.__cause__, error.__context__):
+        found = _finding_behind(each) if isinstance(each, HypothesisException) else each
+        if found is not None:
+            return found
+    return None
 
 
 def _compiled(builder: Buildable) -> Callable[[EventStoreSaver], Any]:
