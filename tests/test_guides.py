@@ -40,7 +40,7 @@ def test_the_story_that_the_page_on_testing_shows_is_the_one_that_is_told() -> N
     page: dict[str, Any] = {}
     searched = "invariants=[who_says_no_pays_nothing],"
     assert searched in sample
-    exec(sample.replace(looked, "").replace(searched, f"{searched} max_examples=500,"), page)
+    exec(sample.replace(looked, "").replace(searched, f"{searched} max_examples=2000,"), page)
     with pytest.raises(AssertionError) as broken:
         page["test_orders"]()
     [story] = samples("testing.md", "text")

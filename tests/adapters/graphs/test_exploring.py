@@ -89,7 +89,7 @@ def test_a_broken_promise_is_found_and_told_as_a_short_story() -> None:
             inputs=st.just({"amount": 10}),
             answers=st.just("yes"),
             invariants=[never_pays],
-            max_examples=300,
+            max_examples=2000,
             steps=5,
         )
     story = re.findall(r"^\s*state\.(\w+)\(", "\n".join(broken.value.__notes__), re.MULTILINE)
@@ -119,7 +119,7 @@ def test_what_a_kill_breaks_is_found() -> None:
 
     with pytest.raises(AssertionError, match="pays_once"):
         explore(
-            make, inputs=st.just({"amount": 1}), invariants=[pays_once], machine=OfOneRun, max_examples=300, steps=3
+            make, inputs=st.just({"amount": 1}), invariants=[pays_once], machine=OfOneRun, max_examples=2000, steps=3
         )
 
 
@@ -136,7 +136,7 @@ def test_what_is_broken_once_and_not_by_the_same_steps_again_is_found() -> None:
 
 def test_errors_of_nodes_that_nobody_allowed_are_findings() -> None:
     with pytest.raises(OutOfStockError):
-        explore(shop(), inputs=st.just({"amount": 13}), answers=st.just("yes"), max_examples=200, steps=4)
+        explore(shop(), inputs=st.just({"amount": 13}), answers=st.just("yes"), max_examples=2000, steps=4)
 
 
 def write_of(pending: Any) -> Any:

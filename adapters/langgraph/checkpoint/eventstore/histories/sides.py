@@ -11,6 +11,8 @@ from langgraph.checkpoint.eventstore.histories.likening import Likening
 from projections import SavedCheckpoint
 from projections.diffing.difference import diff
 from projections.pregel import ERROR, INTERRUPT, SENDS, node_of, sent_to
+from projections.reading.shaping import newest
+from projections.values.change import load
 
 _CANCELLED = "CancelledError("
 
@@ -61,19 +63,13 @@ class Side:
 
         A task that was cancelled, as another one failed or the run was, has not ended: that is no error of its own.
         """
-        current = self.saver.checkpoints.get(
-            self.thread, self.saver.serde, namespace=saved.namespace, checkpoint=saved.id
-        )
-        if current is None:
-            return {}
-        stand = self.saver.checkpoints.loader.pending(self.thread, saved.namespace, saved.id)
-        packets = sent_to(current.values.get(SENDS))
+        packets = sent_to(saved.values.get(SENDS))
         writes: defaultdict[str, list[tuple[str, Any]]] = defaultdict(list)
-        stored = current.pending[: len(current.pending) - current.made]
-        for each, (_, channel, value) in zip(stand, stored, strict=True):
-            if channel == ERROR and str(value).startswith(_CANCELLED):
-                continue
-            writes[each.path].append((channel, value))
+        for each in self.saver.checkpoints.loader.pending(self.thread, saved.namespace, saved.id):
+            channel, serde = each.write.channel, self.saver.serde
+            value = newest(channel, load(each.write.encoding, each.write.data, serde), serde)
+            if channel != ERROR or not str(value).startswith(_CANCELLED):
+                writes[each.path].append((channel, value))
         return {path: Wrote(node_of(path, packets), found) for path, found in writes.items()}
 
 
