@@ -24,8 +24,8 @@ FOUND := $(shell for python in $(CANDIDATES); do $$python $(NEW_ENOUGH) >/dev/nu
 PYTHON ?= $(or $(FOUND),python3)
 ARGS ?=
 URL ?=
-# Tests wait for disks and servers as much as for the processor: three processes for two cores.
-JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 3 // 2 or 1)' 2>/dev/null || echo logical)
+# Tests wait for disks and servers as much as for the processor: two processes for each core.
+JOBS ?= $(shell $(PYTHON) -c 'import os; print((os.cpu_count() or 1) * 2)' 2>/dev/null || echo logical)
 
 BIN := .venv/bin
 # The stamp's name holds what the environment was made from: the interpreter and the content of both files.
