@@ -76,9 +76,16 @@ def flavour(request: pytest.FixtureRequest) -> Flavour:
 
 @pytest.fixture
 def url(backend: Backend, request: pytest.FixtureRequest) -> str:
-    """The URL of a fresh and empty store of the test's own."""
-    fresh: str = request.getfixturevalue(f"{backend}_url")
+    """The URL of a fresh and empty store of the test's own, on PostgreSQL with its tables."""
+    fresh: str = request.getfixturevalue("sqlite_url" if backend == "sqlite" else "postgres_store_url")
     return fresh
+
+
+@pytest.fixture
+def new_url(backend: Backend, request: pytest.FixtureRequest) -> str:
+    """The URL of a database of the test's own that no store was opened in, for tests of how stores begin."""
+    new: str = request.getfixturevalue(f"{backend}_url")
+    return new
 
 
 @pytest.fixture
@@ -94,12 +101,28 @@ def postgres_url(pg_server: str) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture
+def postgres_store_url(pg_server: str, pg_template: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database of the test's own with an empty store, faster than it is made there."""
+    with fresh_database(pg_server, pg_template) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def pg_template(pg_server: str) -> Iterator[str]:
+    """The name of a database with an empty store, which others are copied from."""
+    with fresh_database(pg_server) as url:
+        with EventStoreSaver.from_conn_string(url):
+            pass
+        yield urlsplit(url).path[1:]
+
+
 @contextmanager
-def fresh_database(pg_server: str) -> Iterator[str]:
-    """A new and empty PostgreSQL database, dropped after the block with whoever is still connected."""
+def fresh_database(pg_server: str, template: str = "template1") -> Iterator[str]:
+    """A new PostgreSQL database like `template`, dropped after the block with whoever is still connected."""
     database = Identifier(name := f"test_{uuid4().hex}")
     with psycopg.connect(pg_server, autocommit=True) as admin:
-        admin.execute(SQL("CREATE DATABASE {}").format(database))
+        admin.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(database, Identifier(template)))
     parts = urlsplit(pg_server)
     # By hand, since `urlunsplit` drops the slashes of an address without a host.
     yield f"{parts.scheme}://{parts.netloc}/{name}" + (f"?{parts.query}" if parts.query else "")

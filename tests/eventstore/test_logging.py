@@ -29,11 +29,11 @@ def test_the_logger_is_quiet_by_default() -> None:
     assert [type(handler) for handler in logging.getLogger("eventstore").handlers] == [logging.NullHandler]
 
 
-def test_opening_tells_of_connections_and_migrations(make_store: MakeStore, said: Said) -> None:
-    store = make_store()
-    assert said("connect")[0]["store"] in str(said("connect")[0]["message"])
-    assert {(each["component"], each["number"]) for each in said("migrate")} == {("eventstore", 1)}
-    store.append("s", [NewEvent("kept")])
+def test_opening_tells_of_connections_and_migrations(new_url: str, said: Said) -> None:
+    with EventStore.open(new_url) as store:
+        assert said("connect")[0]["store"] in str(said("connect")[0]["message"])
+        assert {(each["component"], each["number"]) for each in said("migrate")} == {("eventstore", 1)}
+        store.append("s", [NewEvent("kept")])
     assert len(said("migrate")) == 1
 
 

@@ -131,15 +131,16 @@ def test_ten_processes_can_open_a_new_store_at_once(url: str) -> None:
         assert [event.version for event in store.read("s")] == list(range(1, 11))
 
 
-def test_a_store_that_may_not_be_migrated_is_verified_only(url: str, make_store: Callable[..., EventStore]) -> None:
+def test_a_store_that_may_not_be_migrated_is_verified_only(new_url: str) -> None:
     with pytest.raises(SchemaError, match="migrate=True") as refused:
-        make_store(migrate=False)
+        EventStore.open(new_url, migrate=False)
     assert (refused.value.component, refused.value.found) == ("eventstore", 0)
-    make_store()
-    make_store(migrate=False).append("s", [NewEvent("kept")])
+    EventStore.open(new_url).close()
+    with EventStore.open(new_url, migrate=False) as store:
+        store.append("s", [NewEvent("kept")])
     with (
         pytest.raises(SchemaError, match="projections"),
-        EventStoreSaver.from_conn_string(url, migrate=False),
+        EventStoreSaver.from_conn_string(new_url, migrate=False),
     ):
         pass
 

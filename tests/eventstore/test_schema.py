@@ -59,12 +59,12 @@ def test_the_schema_shown_is_the_one_that_migrations_make_on_postgresql(postgres
         assert catalog_of_schema(database, "eventstore") == catalog_of_schema(database, "made")
 
 
-def test_each_table_of_projections_belongs_to_one_of_them(url: str) -> None:
-    with EventStore.open(url) as store:
-        of_the_log = rows(url).keys()
+def test_each_table_of_projections_belongs_to_one_of_them(new_url: str) -> None:
+    with EventStore.open(new_url) as store:
+        of_the_log = rows(new_url).keys()
         Checkpoints(store)
     named = [table for projection in (CheckpointRows, SegmentRows, AuditRows) for table in projection.tables]
-    assert sorted([*named, "progress"]) == sorted(rows(url).keys() - of_the_log)
+    assert sorted([*named, "progress"]) == sorted(rows(new_url).keys() - of_the_log)
 
 
 def catalog_of_file(database: sqlite3.Connection) -> dict[str, Any]:

@@ -12,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from eventstore import BusyError, EventStoreError, NewEvent, ReadOnlyError, StorageError, StorageFullError
+from eventstore import (
+    BusyError,
+    EventStoreError,
+    NewEvent,
+    ReadOnlyError,
+    StorageError,
+    StorageFullError,
+    UnavailableError,
+)
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.flavour import Flavour
 from tests.support.full_disk import no_room
@@ -89,6 +97,32 @@ def open_as_nobody(_: Pipe, url: str) -> str:
     with pytest.raises(StorageError) as refusal, EventStoreSaver.from_conn_string(url):
         pass
     return str(refusal.value)
+
+
+def test_a_folder_that_may_no_longer_be_entered_is_told_of_and_loses_nothing(anybodys: Path, flavour: Flavour) -> None:
+    anybodys.chmod(0o777)
+    with child(read_through_a_locked_folder, anybodys / "locked", flavour) as reader:
+        refused, afterwards = reader.result()
+    for message in refused:
+        assert "may no longer be entered" in message
+    assert afterwards == [1]
+
+
+def read_through_a_locked_folder(_: Pipe, folder: Path, flavour: Flavour) -> tuple[list[str], list[int]]:
+    with EventStoreSaver.from_conn_string("sqlite:///:memory:"):
+        become_nobody()
+    folder.mkdir()
+    refused = []
+    with EventStoreSaver.from_conn_string(f"sqlite:///{folder / 'store.db'}") as saver:
+        calls = Calls(saver, flavour)
+        save(calls, 1)
+        folder.chmod(0)
+        for call in (lambda: numbers(calls), *every_write(calls)):
+            with pytest.raises(UnavailableError) as refusal:
+                call()
+            refused.append(str(refusal.value))
+        folder.chmod(0o755)
+        return refused, numbers(calls)
 
 
 def test_when_the_disk_is_full_nothing_is_stored_and_afterwards_the_store_goes_on(

@@ -69,22 +69,24 @@ def test_a_store_whose_migrations_are_not_those_of_this_package_is_refused(url: 
     assert rows(url) == before
 
 
-def test_a_new_store_is_not_created_where_that_is_not_allowed(url: str, flavour: Flavour) -> None:
+def test_a_new_store_is_not_created_where_that_is_not_allowed(new_url: str, flavour: Flavour) -> None:
     with pytest.raises(SchemaError, match="migrate=True") as refusal:
-        open_saver(url, flavour, migrate=False)
+        open_saver(new_url, flavour, migrate=False)
     assert (refusal.value.found, refusal.value.component) == (0, "eventstore")
-    assert rows(url) == {}
-    open_saver(url, flavour, migrate=True)
-    open_saver(url, flavour, migrate=False)
+    assert rows(new_url) == {}
+    open_saver(new_url, flavour, migrate=True)
+    open_saver(new_url, flavour, migrate=False)
 
 
-def test_a_log_without_the_savers_tables_is_not_completed_where_that_is_not_allowed(url: str, flavour: Flavour) -> None:
-    EventStore.open(url).close()
-    before = rows(url)
+def test_a_log_without_the_savers_tables_is_not_completed_where_that_is_not_allowed(
+    new_url: str, flavour: Flavour
+) -> None:
+    EventStore.open(new_url).close()
+    before = rows(new_url)
     with pytest.raises(SchemaError) as refusal:
-        open_saver(url, flavour, migrate=False)
+        open_saver(new_url, flavour, migrate=False)
     assert refusal.value.component == "projections"
-    assert rows(url) == before
+    assert rows(new_url) == before
 
 
 def test_tables_that_vanish_are_told_of_and_not_made_again_behind_ones_back(saver: EventStoreSaver, url: str) -> None:

@@ -259,8 +259,8 @@ class SQLiteRecorder(ForkAware):
             with suppress(IndexError):  # whoever comes when one is idle does it
                 self._leave(self._idle.pop())
             raise UnavailableError(
-                f"{self._where} is no longer the file that was opened: it was moved, deleted or replaced. Nothing of "
-                "this call was stored; open the store again"
+                f"{self._where} is no longer the file that was opened: it was moved, deleted or replaced, or its "
+                "folder may no longer be entered. Nothing of this call was stored; open the store again"
             )
 
     def _is_moved(self) -> bool:

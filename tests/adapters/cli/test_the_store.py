@@ -71,15 +71,15 @@ def test_an_address_that_is_none_is_refused_without_its_password() -> None:
     assert "secret" not in ran.err
 
 
-def test_migrate_makes_a_store_if_it_may(url: str) -> None:
-    shell = Shell(url)
+def test_migrate_makes_a_store_if_it_may(new_url: str) -> None:
+    shell = Shell(new_url)
     assert shell("migrate").code == 8
     assert shell("threads").code in (5, 6)
     assert shell.ok("migrate", "--yes", "--json").document["changed"]
     assert shell.ok("migrate").out == "up to date: nothing to do\n"
     assert not shell.ok("migrate", "--check", "--json").document["changed"]
     assert shell.ok("threads").out == ""
-    with EventStoreSaver.from_conn_string(url, migrate=False):
+    with EventStoreSaver.from_conn_string(new_url, migrate=False):
         pass
 
 
