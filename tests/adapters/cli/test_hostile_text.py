@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from click import Context
@@ -17,6 +20,7 @@ from eventstore_cli.program import program
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, NewCheckpoint, NewWrites
 from projections.diffing.visible import json_line, printable
+from tests.conftest import fresh_database
 from tests.support.completing import completions
 from tests.support.shell import ROOT, Ran, Shell
 
@@ -45,18 +49,46 @@ VALUES = {
 }
 
 
+@pytest.fixture(scope="module")
+def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file that has hostile text in everything that holds text."""
+    file = tmp_path_factory.mktemp("hostile") / "store.db"
+    with EventStoreSaver.from_conn_string(f"sqlite:///{file}") as saver:
+        fill(saver)
+    return file
+
+
+@pytest.fixture(scope="module")
+def filled_database(pg_server: str) -> Iterator[str]:
+    """The name of a PostgreSQL database that has."""
+    with fresh_database(pg_server) as url:
+        with EventStoreSaver.from_conn_string(url) as saver:
+            fill(saver)
+        yield urlsplit(url).path[1:]
+
+
+@pytest.fixture
+def sqlite_url(filled_file: Path, tmp_path: Path) -> str:
+    """A copy of such a file: it is made once, since it takes a hundred times as long."""
+    return f"sqlite:///{shutil.copy(filled_file, tmp_path / 'store.db')}"
+
+
+@pytest.fixture
+def postgres_store_url(pg_server: str, filled_database: str) -> Iterator[str]:
+    """A copy of such a database."""
+    with fresh_database(pg_server, filled_database) as url:
+        yield url
+
+
 @pytest.fixture
 def stored(saver: EventStoreSaver) -> EventStoreSaver:
     """A store that has hostile text in everything that holds text."""
-    fill(saver)
     return saver
 
 
 @pytest.fixture
 def sqlite_shell(sqlite_url: str) -> Shell:
     """A shell with such a store in a file: what a terminal gets does not differ between databases."""
-    with EventStoreSaver.from_conn_string(sqlite_url) as saver:
-        fill(saver)
     return Shell(sqlite_url)
 
 
