@@ -25,6 +25,9 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.flavour import Flavour
 from tests.support.postgres import running_server
 
+# Runs pytest itself, in folders of its own.
+pytest_plugins = ["pytester"]
+
 # No run of a test leaves this machine, whatever the developer's own environment asks for.
 os.environ.update(LANGSMITH_TRACING="false", LANGCHAIN_TRACING_V2="false")
 

@@ -39,6 +39,7 @@ LAYERS = (
     "eventstore_views",
     "eventstore_cli",
     "eventstore_eventsourcing",
+    "eventstore_pytest",
 )
 # Importing this does nothing but lead to an adapter: other libraries know it by the old address.
 ADDRESS = "eventstore.persistence"
@@ -51,6 +52,7 @@ SOURCES = {
     "eventstore_views": ROOT / "adapters" / "eventstore_views",
     "eventstore_cli": ROOT / "adapters" / "eventstore_cli",
     "eventstore_eventsourcing": ROOT / "adapters" / "eventstore_eventsourcing",
+    "eventstore_pytest": ROOT / "adapters" / "eventstore_pytest",
 }
 DRIVERS = {"aiosqlite", "psycopg", "psycopg_pool", "sqlite3"}
 # Who knows the statements of the `.sql` files; and where `load_queries` is defined.

@@ -42,7 +42,7 @@ from pathlib import Path
 home = Path(sysconfig.get_path("purelib")).resolve()
 adapters = (
     *("langgraph.checkpoint.eventstore", "eventstore_views", "eventstore_cli", "eventstore_shadowing"),
-    "eventstore_eventsourcing",
+    *("eventstore_eventsourcing", "eventstore_pytest"),
 )
 for name in ("eventstore", "projections", *adapters):
     module = importlib.import_module(name)
@@ -102,6 +102,7 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel: Path) -> None:
         | _files("adapters/eventstore_cli", strip="adapters")
         | _files("adapters/eventstore_shadowing", strip="adapters")
         | _files("adapters/eventstore_eventsourcing", strip="adapters")
+        | _files("adapters/eventstore_pytest", strip="adapters")
     )
 
 
@@ -127,7 +128,9 @@ def test_the_wheel_works_in_a_fresh_environment(
     _run(sys.executable, "-m", "venv", environment, cwd=tmp_path)
     python = environment / "bin" / "python"
     lock = ROOT / "requirements-dev.lock"
-    _run(python, "-m", "pip", "install", "--quiet", "--constraint", lock, f"{wheel}[cli,postgres]", cwd=tmp_path)
+    _run(
+        python, "-m", "pip", "install", "--quiet", "--constraint", lock, f"{wheel}[cli,postgres,testing]", cwd=tmp_path
+    )
 
     _run(python, "-I", "-c", WHERE, cwd=tmp_path)
     assert int(_run(python, "-I", "-c", SIZE, cwd=tmp_path)) < MOST_BYTES
@@ -137,6 +140,11 @@ def test_the_wheel_works_in_a_fresh_environment(
         assert loaded == "{'greeting': ['hello', 'world']} [('task', 'answer', 42)]\n"
         shown = _run(environment / "bin" / "eventstore", "show", "1", "-c", "greeting", "--store", url, cwd=tmp_path)
         assert shown == 'greeting = ["hello", "world"]\n'
+    # pytest knows the fixtures by the entry point alone.
+    (tmp_path / "test_it.py").write_text("def test_it(eventstore_saver): assert not [*eventstore_saver.list(None)]")
+    assert "1 passed" in _run(
+        environment / "bin" / "pytest", "-q", "-W", "error", tmp_path / "test_it.py", cwd=tmp_path
+    )
 
 
 def _files(folder: str, strip: str = "") -> set[str]:

@@ -20,7 +20,7 @@ from langgraph.checkpoint.eventstore.answers.beginnings import OPTIONS
 from langgraph.checkpoint.eventstore.answers.weaving import weave
 from langgraph.checkpoint.eventstore.histories.answering import Answered
 from langgraph.checkpoint.eventstore.histories.comparing import ENDS, FAILS, Comparison
-from langgraph.checkpoint.eventstore.histories.divergence import divergence
+from langgraph.checkpoint.eventstore.histories.divergence import DivergenceError, divergence
 from langgraph.checkpoint.eventstore.histories.history import RecordedHistory
 from langgraph.checkpoint.eventstore.histories.likening import Renaming
 from langgraph.checkpoint.eventstore.histories.nodes import check_nodes
@@ -83,12 +83,16 @@ def assert_replays(
         BadInputError: It does not say how it began: it was pruned, or run without a recording in between.
         CorruptionError: It is damaged.
     """
+    __tracebackhide__ = True  # pytest shows the caller's line: what differs is told by the error
     weave()
     found: list[Replayed] = []
-    for each in _several(history):
-        with _opened(graph, each, ignore, redact, context) as replay:
-            replay.drive()
-            found.append(replay.result())
+    try:
+        for each in _several(history):
+            with _opened(graph, each, ignore, redact, context) as replay:
+                replay.drive()
+                found.append(replay.result())
+    except DivergenceError as error:
+        raise error.with_traceback(None) from error.__cause__
     return found
 
 
@@ -101,12 +105,16 @@ async def aassert_replays(
     context: Any = None,
 ) -> list[Replayed]:
     """`assert_replays`, by `ainvoke`."""
+    __tracebackhide__ = True
     weave()
     found: list[Replayed] = []
-    for each in _several(history):
-        with _opened(graph, each, ignore, redact, context) as replay:
-            await replay.adrive()
-            found.append(await asyncio.to_thread(replay.result))
+    try:
+        for each in _several(history):
+            with _opened(graph, each, ignore, redact, context) as replay:
+                await replay.adrive()
+                found.append(await asyncio.to_thread(replay.result))
+    except DivergenceError as error:
+        raise error.with_traceback(None) from error.__cause__
     return found
 
 
@@ -192,8 +200,10 @@ class _Replay:
             raise found
         if refused is not None:
             place = self._session.refused_at
-            reason = "it makes a call that the record does not have; `-` was recorded, `+` is asked now"
-            details = str(refused)
+            reason = f"the record does not answer this call of {refused.call}; `-` was recorded, `+` is asked now"
+            details = "\n".join(refused.differing)
+            if not details:
+                reason, details = "it makes a call that the record does not have", str(refused)
             node, step = (place.nodes, place.step) if place else (None, None)
             raise divergence(self._record.thread, reason, step=step, node=node, details=details)
         return Replayed(
