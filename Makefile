@@ -43,7 +43,7 @@ DEMO_BIN := $(if $(wildcard $(VENV)),$(BIN),.venv-demo/bin)
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(or $(wildcard $(VENV)),$(DEMO_VENV)) ## an agent that is killed, resumed, asked, and sent back in time (URL=postgresql://… for PostgreSQL)
+demo: $(or $(wildcard $(VENV)),$(DEMO_VENV)) ## an agent that is killed, resumed, asked, sent back in time, and replayed (URL=postgresql://… for PostgreSQL)
 	@$(DEMO_BIN)/python docs/demo/demo.py $(URL)
 
 test: $(VENV) ## all tests, on SQLite and on a real PostgreSQL (ARGS=… for pytest)

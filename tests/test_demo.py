@@ -71,10 +71,10 @@ def at_a_terminal(folder: Path) -> str:
 
 def plainly(text: str) -> list[str]:
     """Lines without what differs from run to run: ids, times, processes, bytes; and the padding beside it."""
+    text = re.sub(r"[\d,]+ (B|bytes)\b", r"N \1", text)
     known = re.sub(r"\b(?=\d*[a-f])[0-9a-f]{6}\b|\b\d{6}\b", "ID", text)
     known = re.sub(r"(\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d(\.\d+)?", "TIME", known)
     known = re.sub(r"(?m)(^ +|, | {2,})\d{3,}\b", r"\1PROCESS", known)
-    known = re.sub(r"[\d,]+ (B|bytes)\b", r"N \1", known)
     return [" ".join(line.split()) for line in known.strip().splitlines()]
 
 
@@ -149,6 +149,14 @@ def test_an_agent_is_killed_and_goes_on_and_asks_and_takes_another_way(url: str,
     assert re.search(r"^\+.*customers.md stays a draft", diff, re.MULTILINE)
     assert re.search(r"\ttools\t.*messages\[6\]\ttool build: ", blame)
 
+    # Its run is replayed, killed and sent back in time as it was; and what two changes do to it is told.
+    _, replays = commands.split(">>> ", 1)
+    written, same, prompted, shortened = replays.split("\n>>> ")
+    assert (tmp_path / "demo-data" / "release-2.0.history").stat().st_size == int(only(r"^(\d+) bytes$", written))
+    assert f"Replayed(thread='{thread}', runs=5, checkpoints={len(checkpoints)}, answered=15)" in same
+    assert "differs in step 1, node 'model': " in " ".join(prompted.split())
+    assert "differs in step 4, node 'tools', channel 'messages': " in " ".join(shortened.split())
+
 
 def test_the_readme_shows_what_it_prints(tmp_path: Path):
     """Line by line: whoever wrote something there copied it from here."""
@@ -160,6 +168,8 @@ def test_the_readme_shows_what_it_prints(tmp_path: Path):
     [acts] = [block for block in blocks if block[0].startswith("1 An agent works")]
     assert history == shown[shown.index(history[0]) :][: len(history)]
     assert commands[1:] == shown[shown.index(commands[1]) :][: len(commands) - 1]
+    [replays] = re.findall(r"(?s)^```text\n(.*?)^```$", (DEMO / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert plainly(replays) == shown[shown.index(plainly(replays)[0]) :][: len(plainly(replays))]
     # Tools that run beside each other say so in any order.
     assert acts.pop() == "…"
     for title in ("1 An agent works", "2 A new process"):

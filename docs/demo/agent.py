@@ -1,6 +1,6 @@
 """The agent of the demo, and what each of its processes does: `agent.py start|resume|answer|travel`.
 
-All but the model is what you would write yourself: tools, `create_agent`, and a saver as its `checkpointer`.
+All but the model is what you would write yourself: tools, `create_agent`, a saver as its `checkpointer`, which records.
 The model replays a script, so that the demo needs no key and no network.
 """
 
@@ -15,7 +15,7 @@ from typing import Any
 from zipfile import ZipFile
 
 from langchain.agents import create_agent
-from langchain.agents.middleware import wrap_tool_call
+from langchain.agents.middleware import AgentMiddleware, wrap_tool_call
 from langchain.agents.middleware.types import ToolCallRequest
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, ToolMessage
@@ -127,11 +127,7 @@ def write_file(path: str, text: str) -> str:
 
 @tool
 def publish(path: str) -> str:
-    """Publish a file, if a human approves."""
-    # The first time, interrupt() ends the run here; resumed, the tool starts again and gets the answer from it.
-    answer = interrupt(f"Publish {path}?")
-    if answer != "yes":
-        return f"{path} stays a draft: {answer}"
+    """Publish a file."""
     published = PROJECT / "published"
     published.mkdir(exist_ok=True)
     shutil.copy(PROJECT / path, published)
@@ -150,10 +146,27 @@ def journaled(
     return result
 
 
-def build_agent(saver: EventStoreSaver) -> Graph:
-    """A LangChain agent whose every step is kept by `saver`."""
+@wrap_tool_call
+def approved(
+    request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+) -> ToolMessage | Command[Any]:
+    """Ask a human before anything is published."""
+    if request.tool_call["name"] == "publish":
+        path = request.tool_call["args"]["path"]
+        # The first time, interrupt() ends the run here; resumed, the node starts again and gets the answer from it.
+        answer = interrupt(f"Publish {path}?")
+        if answer != "yes":
+            refusal = f"{path} stays a draft: {answer}"
+            return ToolMessage(refusal, name="publish", tool_call_id=request.tool_call["id"])
+    return handler(request)
+
+
+def build_agent(*changes: AgentMiddleware, saver: EventStoreSaver | None = None, prompt: str | None = None) -> Graph:
+    """A LangChain agent whose every step is kept by `saver`, if there is one."""
     tools = [list_files, read_file, build, write_file, publish]
-    return create_agent(ScriptedModel(), tools, middleware=[journaled], checkpointer=saver)
+    # Without a saver it is replayed: no tool is called, and there is nothing to witness.
+    middleware = [*([journaled] if saver else []), approved, *changes]
+    return create_agent(ScriptedModel(), tools, system_prompt=prompt, middleware=middleware, checkpointer=saver)
 
 
 def run(graph: Graph, input: Any, config: RunnableConfig) -> None:
@@ -206,5 +219,5 @@ def travel(graph: Graph, config: RunnableConfig) -> None:
 
 if __name__ == "__main__":
     actions = {"start": start, "resume": resume, "answer": answer, "travel": travel}
-    with EventStoreSaver.from_conn_string(os.environ["DEMO_URL"]) as saver:
-        actions[sys.argv[1]](build_agent(saver), {"configurable": {"thread_id": os.environ["DEMO_THREAD"]}})
+    with EventStoreSaver.from_conn_string(os.environ["DEMO_URL"]) as saver, saver.recording():
+        actions[sys.argv[1]](build_agent(saver=saver), {"configurable": {"thread_id": os.environ["DEMO_THREAD"]}})

@@ -60,7 +60,7 @@ def main(url: str) -> None:
         # LangChain takes a second or two to import. At the top of this file, nothing would be seen for as long.
         from agent import build_agent  # noqa: PLC0415
 
-        graph = build_agent(saver)
+        graph = build_agent(saver=saver)
         killed_at = kill_amid_parallel_calls(child, graph, config)
 
         act("2  A new process goes on, and repeats no finished tool call")
@@ -85,6 +85,11 @@ def main(url: str) -> None:
         [other] = trunk.children
         eventstore("diff", thread, other.tip[-6:], "@")
         eventstore("blame", thread, "messages")
+
+        act("The run as a test, in which no model and no tool is called")
+        import replays  # noqa: PLC0415 (as above)
+
+        replays.show(saver, thread)
     calls = journal.check(journal.read())
     console.print(f"{calls} tool calls are done, none of them twice. See for yourself in {journal.FOLDER}/.")
 
@@ -188,7 +193,7 @@ def show_history(graph: Graph, saver: EventStoreSaver, config: RunnableConfig, m
     for event in saver.store.read(thread):
         sizes[event.cause.checkpoint or ""] += event.size
     history = list(graph.get_state_history(config))
-    console.print("Step, time, bytes in the log (the checkpoint and the writes made at it), cause:", style="dim")
+    console.print("Step, time, bytes in the log (all that was recorded at the checkpoint), cause:", style="dim")
     console.print(tree(f"{thread}: {len(history)} checkpoints, {sizes.total():,} bytes", history, sizes, marks))
     console.print(f"Verified: the chain of hashes over {saver.store.verify(thread).events} events is whole.")
 
