@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from eventstore import BadInputError, EventStoreError, UpcastError
+from eventstore import UpcastError
 from eventstore.arguments import named_kind
 from projections.diffing.content import ABSENT
 from projections.pregel import is_snapshot
@@ -208,15 +208,14 @@ def _is_old(step: Step, channel: str, value: Any) -> bool:
 
 def _called(upcast: Callable[[Any], Any], channel: str, value: Any, serializer: Serializer) -> Any:
     """Return what an upcaster returns. It may change what it is given, and keep it: neither is anybody else's."""
+    own = serializer.loads_typed(serializer.dumps_typed(value))
     try:
-        made = upcast(serializer.loads_typed(serializer.dumps_typed(value)))
-    except EventStoreError:
-        raise
+        made = upcast(own)
     except Exception as error:
         raise UpcastError("channel", channel, f"its upcaster {_raised(error)}") from error
     try:
         return serializer.loads_typed(serializer.dumps_typed(made))
-    except (BadInputError, TypeError, ValueError) as error:
+    except Exception as error:
         raise UpcastError("channel", channel, f"its upcaster returned what cannot be stored: {error}") from error
 
 

@@ -135,10 +135,15 @@ class Making:
         packing = Packing(self._types)
         try:
             packing.pack(made)
-        except (TypeError, ValueError) as error:
+        except Exception as error:
             raise UpcastError(
                 "type", ".".join(name), f"its upcaster returned what cannot be stored: {error}"
             ) from error
+        if unfit := [*packing.refused, *packing.lost]:
+            names = ", ".join(map(".".join, unfit))
+            raise UpcastError(
+                "type", ".".join(name), f"its upcaster returned objects of types that may not be made again: {names}"
+            )
 
     def _found(self, name: Name) -> Any:
         kind = self._types.find(name)
