@@ -21,7 +21,7 @@ from eventstore.codec.envelope import digest, is_erased
 from eventstore.reading import Span
 from projections.reading.chains import Chains, Wanted
 from projections.reading.located import opened
-from projections.reading.shaping import upcasters_of
+from projections.reading.shaping import newest_values, newest_writes
 from projections.reading.view import View, payloads
 from projections.records import CHECKPOINT_SAVED, RUNS_DELETED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.recovery.expecting import Expected, Key, Logged
@@ -71,7 +71,6 @@ class Check:
         self._view = view
         self._head = head
         self._serializer = serializer
-        self._upcasters = upcasters_of(serializer)
         self._progress = progress
         self._expected = Expected()
         self._unreadable: set[int] = set()
@@ -341,11 +340,10 @@ class Check:
 
     def _make_new(self, wanted: Wanted, value: Any, record: CheckpointRecord) -> None:
         """Let the channel's upcasters make a value new, as a read of the first checkpoint that has it would."""
-        if self._upcasters is not None:
-            try:
-                self._upcasters.values(record, {wanted[1]: value}, self._serializer)
-            except _REFUSED as error:
-                self._add(finding_of(error, *wanted))
+        try:
+            newest_values(record, {wanted[1]: value}, self._serializer)
+        except _REFUSED as error:
+            self._add(finding_of(error, *wanted))
 
     def _check_extras(self, version: int, record: CheckpointRecord) -> None:
         if record.extras:
@@ -366,9 +364,7 @@ class Check:
                 self._add(Finding(Damage.VALUE, version, write.channel, message))
                 continue
             try:
-                value = load(write.encoding, write.data, self._serializer)
-                if self._upcasters is not None:
-                    self._upcasters.writes(write.channel, value, self._serializer)
+                newest_writes(write.channel, load(write.encoding, write.data, self._serializer), self._serializer)
             except _REFUSED as error:
                 self._add(finding_of(error, version, write.channel))
 

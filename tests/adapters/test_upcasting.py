@@ -19,6 +19,7 @@ from langgraph.checkpoint.eventstore.moving import Moving
 from projections import Damage
 from projections.pregel import INTERRUPT
 from tests.support import shapes_new as new
+from tests.support import stock as stocks
 from tests.support.flavour import Flavour
 from tests.support.saving import Calls, at, save
 from tests.support.stage import Durability
@@ -142,10 +143,8 @@ def test_older_and_newer_code_take_turns(url: str, make_saver: MakeSaver) -> Non
 
 def test_what_is_moved_out_needs_no_upcasters(renewed: EventStoreSaver, tmp_path: Path) -> None:
     Moving(renewed).export_to(f"sqlite:///{tmp_path / 'stock.db'}")
-    back = EventStoreSaver.from_conn_string(f"sqlite:///{tmp_path / 'back.db'}")
-    with back as saver:
-        Moving(saver).import_from(f"sqlite:///{tmp_path / 'stock.db'}")
-        new.check(new.built(saver).get_state(THREAD).values)
+    with stocks.opened(f"sqlite:///{tmp_path / 'stock.db'}") as stock:
+        new.check(new.built(stock.saver).get_state(THREAD).values)
 
 
 def test_an_enciphering_serializer_brings_them_along(url: str, make_saver: MakeSaver) -> None:
