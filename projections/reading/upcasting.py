@@ -61,6 +61,25 @@ class ChannelUpcasters:
         """Tell whether what is stored of a channel, part by part, may be something else than its value."""
         return channel == INPUT or channel in self._steps or any(channel in split.into for split in self._splits)
 
+    def judges(self, channel: str) -> bool:
+        """Tell whether a channel's own values may be old."""
+        return channel == INPUT or channel in self._steps or channel in self.gone()
+
+    def is_old(self, channel: str, value: Any) -> bool:
+        """Tell whether a stored value of a channel, or a write to it, is made new when it is read.
+
+        Raises:
+            UpcastError: What tells it raised.
+        """
+        if is_snapshot(value):
+            return self.is_old(channel, value.value)
+        if channel == INPUT:
+            given = value if isinstance(value, Mapping) else {}
+            return any(self.is_old(name, each) for name, each in given.items() if name != INPUT)
+        if channel in self.gone():
+            return True
+        return value is not None and any(_is_old(step, channel, value) for step in self._steps.get(channel, ()))
+
     def names(self, channel: str) -> list[str]:
         """The names that a channel has had: its own, and those of what it was made from."""
         found = [channel]

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.checkpoint.serde.base import CipherProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from eventstore import BadInputError, TypeChangedError, TypeNotAllowedError, UpcastError
@@ -23,6 +22,7 @@ from tests.support import stock as stocks
 from tests.support.flavour import Flavour
 from tests.support.saving import Calls, at, save
 from tests.support.stage import Durability
+from tests.support.turning import Turning
 
 ROOT = Path(__file__).parents[2]
 MakeSaver = Callable[..., EventStoreSaver]
@@ -150,25 +150,12 @@ def test_what_is_moved_out_needs_no_upcasters(renewed: EventStoreSaver, tmp_path
 def test_an_enciphering_serializer_brings_them_along(url: str, make_saver: MakeSaver) -> None:
     saver = make_saver(value_upcasters=new.shapes())
     inner = saver.serde
-    saver.serde = EncryptedSerializer(_Rot(), saver.serde)
+    saver.serde = EncryptedSerializer(Turning(), saver.serde)
     save(saver, 1, {"price": 5, "customer": "ann lee"})
     assert inner.channel_upcasters is not None  # type: ignore[attr-defined]
     [found] = saver.list(at())
     assert found.checkpoint["channel_values"]["price"] == {"amount": 5, "currency": "EUR"}
     assert found.checkpoint["channel_values"]["last"] == "lee"
-
-
-class _Rot(CipherProtocol):
-    """No cipher worth the name."""
-
-    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
-        """Turn each bit."""
-        return "rot", bytes(255 - each for each in plaintext)
-
-    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
-        """Turn each bit back."""
-        assert ciphername == "rot"
-        return bytes(255 - each for each in ciphertext)
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------
