@@ -30,8 +30,8 @@ class Exit(IntEnum):
 _MEANINGS = {
     Exit.OK: "done",
     Exit.FINDINGS: (
-        "damage; a store that is not well; a replay or a thread of an import that failed; with --exit-code, something "
-        "was found"
+        "damage; a store that is not well; values that cannot be made again; a replay or a thread of an import that "
+        "failed; with --exit-code, something was found"
     ),
     Exit.USAGE: "the command cannot be carried out as given, or a name is ambiguous",
     Exit.NOT_FOUND: "no such thread, checkpoint, channel or item; nothing to undo",

@@ -7,15 +7,13 @@ run, only where `--graph` asks for it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from importlib import import_module
-from inspect import Parameter, iscoroutine, signature
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from eventstore import BadInputError, UnavailableError
+from eventstore_cli.loading import loaded
 from eventstore_views.session import SERIALIZER
 from projections import Fold, Serializer
 
@@ -69,58 +67,33 @@ def graph_of(named: str) -> tuple[Any, Serializer]:
     return graph, _serializer(graph)
 
 
+def serializer_of(upcasters: str | None, graph: str | None) -> Serializer:
+    """Return the serializer of the user's program: it makes objects of the types that are imported with these.
+
+    Args:
+        upcasters: `module:attribute` of its `ValueUpcasters`; `None`: those of the graph's own saver.
+        graph: `module:attribute` of its graph, whose module imports the types of its state.
+
+    Raises:
+        BadInputError: These are not what they are to be.
+    """
+    own = None if graph is None else graph_of(graph)[1]
+    if upcasters is None:
+        return SERIALIZER if own is None else own
+    try:
+        from langgraph.checkpoint.eventstore._serde import serializer_of  # noqa: PLC0415 (it takes LangGraph)
+        from langgraph.checkpoint.eventstore._upcasting import ValueUpcasters  # noqa: PLC0415
+    except ImportError as error:
+        raise UnavailableError("--upcasters needs the package langgraph: pip install langgraph") from error
+    with redirect_stdout(sys.stderr):
+        found = loaded(upcasters, "--upcasters", lambda each: isinstance(each, ValueUpcasters), "agents.support:shapes")
+    if not isinstance(found, ValueUpcasters):
+        raise BadInputError(f"--upcasters {upcasters} is a {type(found).__name__}, and no ValueUpcasters")
+    return serializer_of(None, None, found)
+
+
 def _graph(named: str) -> Any:
-    module_name, _, attribute = named.partition(":")
-    if not module_name or not attribute:
-        raise BadInputError(f"--graph is {named!r}: write module:attribute, as in agents.support:graph")
-    found = _attribute(_module(module_name), module_name, attribute)
-    return _made_by(found, named) if callable(found) and not hasattr(found, "invoke") else found
-
-
-def _module(name: str) -> Any:
-    if "" not in sys.path:
-        sys.path.insert(0, "")  # as `python -m` does: the folder that one stands in
-    try:
-        return import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and (name == error.name or name.startswith(f"{error.name}.")):
-            raise BadInputError(
-                f"there is no module {name!r}, neither in this folder nor among the installed packages: check --graph"
-            ) from error
-        raise BadInputError(f"module {name!r} cannot be imported here: {error}") from error
-    except (Exception, SystemExit) as error:
-        raise BadInputError(f"importing {name!r} raised {type(error).__name__}: {error}") from error
-
-
-def _attribute(module: Any, name: str, attribute: str) -> Any:
-    try:
-        return attrgetter(attribute)(module)
-    except AttributeError as error:
-        graphs = sorted(each for each, held in vars(module).items() if hasattr(held, "invoke") and each[0] != "_")
-        there = f"; it has {', '.join(graphs)}" if graphs else ""
-        raise BadInputError(f"module {name!r} has no {attribute!r}{there}: check --graph") from error
-
-
-def _made_by(factory: Callable[..., Any], named: str) -> Any:
-    """Return what a function gives that makes a graph. It is called without arguments."""
-    try:
-        takes = [
-            each
-            for each in signature(factory).parameters.values()
-            if each.default is Parameter.empty and each.kind not in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD)
-        ]
-    except (TypeError, ValueError):
-        takes = []
-    if takes:
-        raise BadInputError(f"{named} takes {takes[0].name!r}: only a function without arguments is called for a graph")
-    try:
-        made = factory()
-    except (Exception, SystemExit) as error:
-        raise BadInputError(f"{named} raised {type(error).__name__}: {error}") from error
-    if iscoroutine(made):
-        made.close()
-        raise BadInputError(f"{named} is asynchronous: name a graph, or a function that returns one")
-    return made
+    return loaded(named, "--graph", lambda found: hasattr(found, "invoke"), "agents.support:graph")
 
 
 def _reducers(named: str, graph: Any) -> Reducers:

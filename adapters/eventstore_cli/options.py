@@ -49,6 +49,22 @@ Graph = Annotated[
         help="The graph whose reducers make values of what was written to its DeltaChannels. Its module is imported.",
     ),
 ]
+Upcasters = Annotated[
+    str | None,
+    Option(
+        "--upcasters",
+        metavar="MODULE:ATTR",
+        help="The program's ValueUpcasters, which make old values new. Its module is imported.",
+    ),
+]
+Program = Annotated[
+    str | None,
+    Option(
+        "--graph",
+        metavar="MODULE:ATTR",
+        help="The program's graph: its module imports the types of values, and its saver may have upcasters.",
+    ),
+]
 Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask.")]
 
 _SHARED: dict[str, tuple[Any, Any]] = {

@@ -52,6 +52,7 @@ TABLE: Mapping[str, Entry] = {
     "record": Entry("Look", "recording", "Write the recorded history of a thread into one small file."),
     "stalled": Entry("Check", "checking", "List threads that stopped in the middle, and why."),
     "verify": Entry("Check", "checking", "Check that everything is as it was written."),
+    "shapes": Entry("Check", "shapes", "List threads that hold values of old shapes, and what cannot be made again."),
     "health": Entry("Check", "health", "Tell whether the store is well, and what an operator watches."),
     "stats": Entry("Check", "listing", "Count what the store holds, or a thread."),
     "migrate": Entry("Check", "schema", "Create the tables of a store, or bring them up to date."),

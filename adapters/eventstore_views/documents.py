@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore.moving import MovingReport
     from langgraph.checkpoint.eventstore.replay.planning import ReplayPlan, Verdict
     from langgraph.checkpoint.eventstore.replay.replayed import Replayed
+    from langgraph.checkpoint.eventstore.shapes import ThreadShapes
     from projections import (
         Branch,
         BranchDiff,
@@ -204,6 +205,11 @@ def broken_chain(error: ChainError) -> dict[str, Any]:
 def report(found: Report) -> dict[str, Any]:
     """A thread that was checked."""
     return {**asdict(found), "ok": found.ok, "findings": [_finding(each) for each in found.findings]}
+
+
+def shapes(found: ThreadShapes) -> dict[str, Any]:
+    """A thread with its old shapes."""
+    return asdict(found)
 
 
 def _finding(finding: Finding) -> dict[str, Any]:

@@ -5,7 +5,7 @@ What upcasters do is in `upcasting`, which is imported with them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from projections.reading.located import Located
@@ -31,12 +31,6 @@ def upcasters_of(serializer: Any) -> ChannelUpcasters | None:
     return None
 
 
-def newest(channel: str, value: Any, serializer: Serializer) -> Any:
-    """A value that was read of a channel, or of a write to it, in its newest shape."""
-    upcasters = upcasters_of(serializer)
-    return value if upcasters is None else upcasters.new(channel, value, serializer)
-
-
 def newest_of(stored: str, channel: str, value: Any, serializer: Serializer) -> Any:
     """A channel's value, or a write to it, from what was read of it or of an old one; `ABSENT` if nothing is made."""
     upcasters = upcasters_of(serializer)
@@ -47,6 +41,30 @@ def names_of(channel: str, serializer: Serializer) -> Sequence[str]:
     """The names that a channel has had, its own first."""
     upcasters = upcasters_of(serializer)
     return [channel] if upcasters is None else upcasters.names(channel)
+
+
+def names_now(channel: str, serializer: Serializer) -> Collection[str]:
+    """A stored channel's name, and those of the channels that are made of it now."""
+    upcasters = upcasters_of(serializer)
+    return [channel] if upcasters is None else upcasters.made_of(channel)
+
+
+def newest_writes(channel: str, value: Any, serializer: Serializer) -> Mapping[str, Any]:
+    """A write in its newest shape, by channel: to its own, and to those that are made of it now."""
+    upcasters = upcasters_of(serializer)
+    return {channel: value} if upcasters is None else upcasters.writes(channel, value, serializer)
+
+
+def newest_values(record: CheckpointRecord, values: Mapping[str, Any], serializer: Serializer) -> Mapping[str, Any]:
+    """Values of a checkpoint's channels in their newest shape, with those of the channels that are made of them now."""
+    upcasters = upcasters_of(serializer)
+    return values if upcasters is None else upcasters.values(record, values, serializer)
+
+
+def newest_update(given: Any, serializer: Serializer) -> Any:
+    """An input or an update, which holds values by the names of channels, in its newest shape."""
+    upcasters = upcasters_of(serializer)
+    return given if upcasters is None else upcasters.update(given, serializer)
 
 
 def shaped_record(record: CheckpointRecord, serializer: Serializer) -> CheckpointRecord:

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from eventstore import BadInputError, EventStoreError, UpcastError
+from eventstore import UpcastError
 from eventstore.arguments import named_kind
 from projections.diffing.content import ABSENT
-from projections.pregel import is_snapshot
+from projections.pregel import INPUT, is_snapshot
 from projections.records import CheckpointRecord, Entry
 from projections.values.change import Change
 from projections.values.serializer import Serializer
@@ -59,7 +59,26 @@ class ChannelUpcasters:
 
     def touches(self, channel: str) -> bool:
         """Tell whether what is stored of a channel, part by part, may be something else than its value."""
-        return channel in self._steps or any(channel in split.into for split in self._splits)
+        return channel == INPUT or channel in self._steps or any(channel in split.into for split in self._splits)
+
+    def judges(self, channel: str) -> bool:
+        """Tell whether a channel's own values may be old."""
+        return channel == INPUT or channel in self._steps or channel in self.gone()
+
+    def is_old(self, channel: str, value: Any) -> bool:
+        """Tell whether a stored value of a channel, or a write to it, is made new when it is read.
+
+        Raises:
+            UpcastError: What tells it raised.
+        """
+        if is_snapshot(value):
+            return self.is_old(channel, value.value)
+        if channel == INPUT:
+            given = value if isinstance(value, Mapping) else {}
+            return any(self.is_old(name, each) for name, each in given.items() if name != INPUT)
+        if channel in self.gone():
+            return True
+        return value is not None and any(_is_old(step, channel, value) for step in self._steps.get(channel, ()))
 
     def names(self, channel: str) -> list[str]:
         """The names that a channel has had: its own, and those of what it was made from."""
@@ -69,12 +88,26 @@ class ChannelUpcasters:
                 found.append(split.source)
         return found
 
+    def made_of(self, channel: str) -> set[str]:
+        """A channel's name, and those of the channels that are made of it now."""
+        found = {channel}
+        for split in self._splits:
+            if split.source in found:
+                found.update(split.into)
+        return found
+
+    def gone(self) -> frozenset[str]:
+        """The names of the channels that have become others."""
+        return frozenset(split.source for split in self._splits)
+
     def new(self, channel: str, value: Any, serializer: Serializer) -> Any:
         """A channel's value, or a write to it, in the newest shape. The value itself is not changed.
 
         Raises:
             UpcastError: An upcaster raised, or returned what is still old, or cannot be stored.
         """
+        if channel == INPUT:
+            return self.update(value, serializer)
         if channel not in self._steps or value is None:
             return value
         if is_snapshot(value):
@@ -87,6 +120,26 @@ class ChannelUpcasters:
                         "channel", channel, f"its upcaster returned {named_kind(value)}, which is still old"
                     )
         return value
+
+    def update(self, given: Any, serializer: Serializer) -> Any:
+        """An input or an update, which holds values by the names of channels, in the newest shape.
+
+        What it holds by an old name stands besides, as in a state; what it says of a new channel itself counts.
+
+        Raises:
+            UpcastError: See `new`.
+        """
+        if not isinstance(given, Mapping):
+            return given
+        own: dict[Any, Any] = {}
+        made: dict[Any, Any] = {}
+        for channel, value in given.items():
+            if not isinstance(channel, str) or channel == INPUT:
+                own[channel] = value
+                continue
+            for name, each in self.writes(channel, value, serializer).items():
+                (own if name == channel else made)[name] = each
+        return {**made, **own}
 
     def made(self, stored: str, channel: str, value: Any, serializer: Serializer) -> Any:
         """The value of a channel, from the value of the one that is stored; `ABSENT` if none is made of it.
@@ -104,7 +157,7 @@ class ChannelUpcasters:
         for split in self._splits:
             if split.source == stored:
                 for name, part in self._parted(split, value, serializer).items():
-                    if channel in self._reached(name):
+                    if channel in self.made_of(name):
                         return self.made(name, channel, part, serializer)
         return ABSENT
 
@@ -176,13 +229,6 @@ class ChannelUpcasters:
             )
         return {name: self.new(name, part, serializer) for name, part in found.items()}
 
-    def _reached(self, channel: str) -> set[str]:
-        found = {channel}
-        for split in self._splits:
-            if split.source in found:
-                found.update(split.into)
-        return found
-
 
 def _is_later(old: Entry, new: Entry) -> bool:
     one, other = old.channel_version, new.channel_version
@@ -208,15 +254,14 @@ def _is_old(step: Step, channel: str, value: Any) -> bool:
 
 def _called(upcast: Callable[[Any], Any], channel: str, value: Any, serializer: Serializer) -> Any:
     """Return what an upcaster returns. It may change what it is given, and keep it: neither is anybody else's."""
+    own = serializer.loads_typed(serializer.dumps_typed(value))
     try:
-        made = upcast(serializer.loads_typed(serializer.dumps_typed(value)))
-    except EventStoreError:
-        raise
+        made = upcast(own)
     except Exception as error:
         raise UpcastError("channel", channel, f"its upcaster {_raised(error)}") from error
     try:
         return serializer.loads_typed(serializer.dumps_typed(made))
-    except (BadInputError, TypeError, ValueError) as error:
+    except Exception as error:
         raise UpcastError("channel", channel, f"its upcaster returned what cannot be stored: {error}") from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from eventstore import (
     BadInputError,
@@ -14,12 +14,14 @@ from eventstore import (
     EventStore,
     TypeNotAllowedError,
     UnknownFormatError,
+    UpcastError,
 )
 from eventstore.codec import Row, chain
 from eventstore.codec.envelope import digest, is_erased
 from eventstore.reading import Span
 from projections.reading.chains import Chains, Wanted
 from projections.reading.located import opened
+from projections.reading.shaping import newest_values, newest_writes
 from projections.reading.view import View, payloads
 from projections.records import CHECKPOINT_SAVED, RUNS_DELETED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.recovery.expecting import Expected, Key, Logged
@@ -289,11 +291,13 @@ class Check:
                 seen.add(wanted)
                 self._values += 1
                 try:
-                    self._read(wanted, chains)
+                    value = self._read(wanted, chains)
+                except (TypeNotAllowedError, UpcastError) as error:
+                    self._add(finding_of(error, *wanted))
                 except CorruptionError as error:
                     self._add(self._of_segment(wanted) or finding_of(error, *wanted))
-                except TypeNotAllowedError as error:
-                    self._add(finding_of(error, *wanted))
+                else:
+                    self._make_new(wanted, value, record)
 
     def _check_segments(self) -> None:
         """Read the latest checkpoints as a new process would: by the segments."""
@@ -326,14 +330,20 @@ class Check:
         message = f"the segments of {channel!r} are damaged, the log is not: rebuild the segments"
         return Finding(Damage.SEGMENT, version, channel, message)
 
-    def _read(self, wanted: Wanted, chains: Chains) -> None:
+    def _read(self, wanted: Wanted, chains: Chains) -> Any:
         version, channel = wanted
         chains.fetch([version])
         change = chains.change(wanted)
         if change.operation == WHOLE:
-            restore(change, self._serializer, Location(self._view.thread, channel, version))
-        else:
-            chains.shared(channel, chains.restore([wanted])[wanted], self._serializer)
+            return restore(change, self._serializer, Location(self._view.thread, channel, version))
+        return chains.shared(channel, chains.restore([wanted])[wanted], self._serializer)
+
+    def _make_new(self, wanted: Wanted, value: Any, record: CheckpointRecord) -> None:
+        """Let the channel's upcasters make a value new, as a read of the first checkpoint that has it would."""
+        try:
+            newest_values(record, {wanted[1]: value}, self._serializer)
+        except _REFUSED as error:
+            self._add(finding_of(error, *wanted))
 
     def _check_extras(self, version: int, record: CheckpointRecord) -> None:
         if record.extras:
@@ -354,7 +364,7 @@ class Check:
                 self._add(Finding(Damage.VALUE, version, write.channel, message))
                 continue
             try:
-                load(write.encoding, write.data, self._serializer)
+                newest_writes(write.channel, load(write.encoding, write.data, self._serializer), self._serializer)
             except _REFUSED as error:
                 self._add(finding_of(error, version, write.channel))
 

@@ -13,6 +13,7 @@ from eventstore import (
     TypeNotAllowedError,
     UnknownFormatError,
     UnreadableError,
+    UpcastError,
 )
 
 
@@ -37,6 +38,8 @@ class Damage(StrEnum):
     """A value of a type that the serializer may not make again. It was not made, and stays as it is."""
     UNREADABLE = "unreadable"
     """The serializer cannot read a value that is stored intact: it may have been another one, or another key."""
+    UPCAST = "upcast"
+    """An upcaster of the program cannot make a new value of an old one, which is stored intact: mend the upcaster."""
     FORMAT = "format"
     """Bytes of a format that this version of the package does not know."""
 
@@ -120,6 +123,7 @@ _KINDS = {
     CycleError: Damage.CYCLE,
     ErasedError: Damage.ERASED,
     TypeNotAllowedError: Damage.TYPE,
+    UpcastError: Damage.UPCAST,
     UnreadableError: Damage.UNREADABLE,
     UnknownFormatError: Damage.FORMAT,
 }

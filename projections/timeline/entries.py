@@ -21,7 +21,7 @@ from projections.reading.due import Steps
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.naming import Names
-from projections.reading.shaping import newest, shaped
+from projections.reading.shaping import names_of, newest_writes, shaped
 from projections.reading.steps import (
     Writer,
     Writes,
@@ -253,7 +253,8 @@ class Entries:
         if difference := difference_of(before.value, after.value):
             return ChannelChange(channel, "changed", in_short(difference), rule)
         # A snapshot gives it another version, too, and is no change.
-        is_written = any(channel in event.writer().channels for event in self._writes.applied(located, parent, ()))
+        called = {*names_of(channel, self._values.serializer)}
+        is_written = any(called & {*event.writer().channels} for event in self._writes.applied(located, parent, ()))
         return ChannelChange(channel, "changed", "", rule) if parent and is_written else None
 
     def _value_at(self, located: Located, channel: str) -> Folded:
@@ -282,13 +283,12 @@ class Entries:
         stored = {channel for each in (located, parent) if each for channel in places_of(each.record, each.version)}
         found = {each.channel: "" for each in self._written[located.namespace, located.id] if self._is_snapshot(each)}
         for event in applied:
-            for write in event.results:
-                channel = write.channel
+            for channel, value in (each for write in event.results for each in self._written_values(write)):
                 if channel in found or (
                     channel in located.record.manifest and channel not in stored and not steers(channel)
                 ):
                     said = found.get(channel)
-                    found[channel] = (f"{said}, " if said else "") + self._written_value(write)
+                    found[channel] = (f"{said}, " if said else "") + value
         # A run that is saved at its end may leave snapshots without the writes that led there.
         return {channel: said for channel, said in found.items() if said}
 
@@ -299,12 +299,14 @@ class Entries:
         except (TypeNotAllowedError, UnreadableError):
             return False
 
-    def _written_value(self, write: Write) -> str:
+    def _written_values(self, write: Write) -> list[tuple[str, str]]:
+        """Values that were written, in short, by channel: also to those that are made of the channel now."""
         try:
             value = load(write.encoding, write.data, self._values.serializer)
-            return glance(newest(write.channel, value, self._values.serializer), _LIMIT)
+            made = newest_writes(write.channel, value, self._values.serializer)
+            return [(channel, glance(each, _LIMIT)) for channel, each in made.items()]
         except (TypeNotAllowedError, UnreadableError):
-            return _UNREADABLE
+            return [(write.channel, _UNREADABLE)]
 
 
 def _is_consumed(written: Written) -> bool:

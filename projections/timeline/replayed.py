@@ -23,7 +23,7 @@ from projections.reading.channels import Values, places_of
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.naming import Names
-from projections.reading.shaping import names_of, newest_of, shaped
+from projections.reading.shaping import names_now, names_of, newest_of, shaped
 from projections.reading.steps import Writes, WritesEvent, nodes_between
 from projections.reading.view import View
 from projections.records import HERE, Write
@@ -93,8 +93,7 @@ class Replayed:
 
     def channels(self, located: Located) -> list[str]:
         """The channels of a checkpoint that are replayed from their writes, also if it holds a snapshot of them."""
-        counted = located.cause.metadata.get(COUNTED)
-        names = counted if isinstance(counted, Mapping) else {}
+        names = self._counted(located)
         found = []
         for channel, entry in located.record.manifest.items():
             if entry.written_at == HERE:
@@ -110,8 +109,7 @@ class Replayed:
 
     def shown_channels(self, located: Located) -> list[str]:
         """The same, with channels that nobody has written yet but the caller of the graph, with an answer."""
-        counted = located.cause.metadata.get(COUNTED)
-        new = [] if not isinstance(counted, Mapping) else sorted(counted.keys() - located.record.manifest.keys())
+        new = sorted(self._counted(located) - located.record.manifest.keys())
         return [*self.channels(located), *(channel for channel in new if self.given(located, channel))]
 
     def rule(self, located: Located, channel: str) -> Rule | None:
@@ -197,6 +195,12 @@ class Replayed:
             found = self._finder.locate(self._view, *key, retired=True)
             self._located[key] = found and shaped(found, self._values.serializer)
         return self._located[key]
+
+    def _counted(self, located: Located) -> set[str]:
+        """The channels that a checkpoint counts the steps of, with those that are made of them now."""
+        counted = located.cause.metadata.get(COUNTED)
+        names = counted if isinstance(counted, Mapping) else {}
+        return {name for each in names for name in names_now(each, self._values.serializer)}
 
     def _is_snapshot(self, version: int, channel: str) -> bool:
         try:

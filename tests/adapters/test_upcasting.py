@@ -10,16 +10,19 @@ from typing import Any
 
 import pytest
 from langgraph.checkpoint.memory import InMemorySaver
-from langgraph.checkpoint.serde.base import CipherProtocol
 from langgraph.checkpoint.serde.encrypted import EncryptedSerializer
 
 from eventstore import BadInputError, TypeChangedError, TypeNotAllowedError, UpcastError
 from langgraph.checkpoint.eventstore import EventStoreSaver, ValueUpcasters
 from langgraph.checkpoint.eventstore.moving import Moving
+from projections import Damage
+from projections.pregel import INTERRUPT
 from tests.support import shapes_new as new
+from tests.support import stock as stocks
 from tests.support.flavour import Flavour
 from tests.support.saving import Calls, at, save
 from tests.support.stage import Durability
+from tests.support.turning import Turning
 
 ROOT = Path(__file__).parents[2]
 MakeSaver = Callable[..., EventStoreSaver]
@@ -140,34 +143,19 @@ def test_older_and_newer_code_take_turns(url: str, make_saver: MakeSaver) -> Non
 
 def test_what_is_moved_out_needs_no_upcasters(renewed: EventStoreSaver, tmp_path: Path) -> None:
     Moving(renewed).export_to(f"sqlite:///{tmp_path / 'stock.db'}")
-    back = EventStoreSaver.from_conn_string(f"sqlite:///{tmp_path / 'back.db'}")
-    with back as saver:
-        Moving(saver).import_from(f"sqlite:///{tmp_path / 'stock.db'}")
-        new.check(new.built(saver).get_state(THREAD).values)
+    with stocks.opened(f"sqlite:///{tmp_path / 'stock.db'}") as stock:
+        new.check(new.built(stock.saver).get_state(THREAD).values)
 
 
 def test_an_enciphering_serializer_brings_them_along(url: str, make_saver: MakeSaver) -> None:
     saver = make_saver(value_upcasters=new.shapes())
     inner = saver.serde
-    saver.serde = EncryptedSerializer(_Rot(), saver.serde)
+    saver.serde = EncryptedSerializer(Turning(), saver.serde)
     save(saver, 1, {"price": 5, "customer": "ann lee"})
     assert inner.channel_upcasters is not None  # type: ignore[attr-defined]
     [found] = saver.list(at())
     assert found.checkpoint["channel_values"]["price"] == {"amount": 5, "currency": "EUR"}
     assert found.checkpoint["channel_values"]["last"] == "lee"
-
-
-class _Rot(CipherProtocol):
-    """No cipher worth the name."""
-
-    def encrypt(self, plaintext: bytes) -> tuple[str, bytes]:
-        """Turn each bit."""
-        return "rot", bytes(255 - each for each in plaintext)
-
-    def decrypt(self, ciphername: str, ciphertext: bytes) -> bytes:
-        """Turn each bit back."""
-        assert ciphername == "rot"
-        return bytes(255 - each for each in ciphertext)
 
 
 # --- what goes wrong -------------------------------------------------------------------------------------------------
@@ -304,3 +292,63 @@ def test_a_type_that_is_gone_becomes_something_else(make_saver: MakeSaver) -> No
     found = make_saver(value_upcasters=shapes).get_tuple(at())
     assert found
     assert found.checkpoint["channel_values"] == {"orders": [{"was": "ann"}]}
+
+
+# --- what a check says -----------------------------------------------------------------------------------------------
+
+
+def _failing() -> ValueUpcasters:
+    """The upcasters from the shapes of older code, of which three fail."""
+    shapes = ValueUpcasters()
+    shapes.type(new.Old, version=1)(_raises)
+    shapes.channel("price", old=int)(_raises)
+    shapes.split("customer", into=["first", "last"])(_raises)
+    return shapes
+
+
+def test_a_check_tells_an_upcaster_that_fails_by_its_name_and_place(make_saver: MakeSaver, flavour: Flavour) -> None:
+    saver = make_saver()
+    save(saver, 1, {"order": new.Old("ann", 1), "price": 5, "fine": [1, 2]})
+    save(saver, 2, {"customer": "ann lee", "orders": [new.Old("bo", 2)] * 3}, parent=1)
+    saver.put_writes(at(number=2), [("price", 6), ("order", new.Old("eve", 3))], "task")
+    assert saver.history.check("thread").ok
+    history: Any = make_saver(value_upcasters=_failing()).history
+    report = Calls(history, flavour).check("thread")
+    assert not report.ok
+    assert {each.kind for each in report.findings} == {Damage.UPCAST}
+    assert [(each.version, each.channel) for each in report.findings] == [
+        (1, "order"),
+        (1, "price"),
+        (2, "customer"),
+        (2, "orders"),
+        (3, "order"),
+        (3, "price"),
+    ]
+    said = [each.message for each in report.findings]
+    assert all("raised KeyError: 'name'" in each and "mend the upcaster" in each for each in said)
+    assert "type tests.support.shapes_new.Old" in said[0]
+    assert "channel price" in said[1]
+
+
+def test_recovery_leaves_out_a_question_whose_upcaster_fails(make_saver: MakeSaver, flavour: Flavour) -> None:
+    saver = make_saver()
+    save(saver, 1, {"branch:to:ask": None})
+    saver.put_writes(at(number=1), [(INTERRUPT, [new.Old("ann", 1)])], "task", "~__pregel_pull, ask")
+    history: Any = make_saver(value_upcasters=_failing()).history
+    points = Calls(history, flavour).points("thread")
+    assert [(task.status, task.interrupts) for each in points for task in each.tasks] == [("interrupted", ())]
+    stalled = Calls(history, flavour).stalled().threads
+    assert [each.why for each in stalled] == [("interrupt",)]
+
+
+def test_what_is_only_allowed_to_others_is_nothing_that_an_upcaster_may_return(make_saver: MakeSaver) -> None:
+    save(make_saver(), 1, {"price": 5})
+    save(make_saver(), 2, {"order": new.Old("ann", 1)}, thread="typed")
+    shapes = ValueUpcasters()
+    shapes.channel("price", old=int)(lambda price: new.Order("ann", price))
+    shapes.type(new.Old, version=1)(lambda fields: {**fields, "name": new.Order("ann", 1)})
+    saver = make_saver(value_upcasters=shapes, allowed_types=[new.Old])
+    with pytest.raises(UpcastError, match=r"channel price: .*shapes_new\.Order"):
+        saver.get_tuple(at())
+    with pytest.raises(UpcastError, match=r"type tests\.support\.shapes_new\.Old: .*shapes_new\.Order"):
+        saver.get_tuple(at("typed"))

@@ -14,12 +14,14 @@ from eventstore import ChainError, NotFoundError
 from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.exits import Exit
+from eventstore_cli.graphs import serializer_of
+from eventstore_cli.options import Program, Upcasters
 from eventstore_cli.output import Advance, Output, Text, complain
 from eventstore_cli.tables import Column, Row, table
 from eventstore_cli.values import counted
 from eventstore_views import documents, times
 from eventstore_views.session import SERIALIZER, Session
-from projections import StalledThread
+from projections import Serializer, StalledThread
 from projections.diffing.content import fields_of
 from projections.diffing.glance import glance
 from projections.pregel import INTERRUPT
@@ -111,22 +113,26 @@ def verify(
         list[str] | None, Argument(help="These threads; none: all.", complete=completion.threads)
     ] = None,
     quick: Annotated[bool, Option("--quick", help="Only the hashes of the log.")] = False,
+    upcasters: Upcasters = None,
+    graph: Program = None,
 ) -> None:
     """Check that everything is as it was written.
 
     Every hash, and of every thread its rows and values. It ends with 1 if something is wrong, and else with 3 if one of
     the threads is not there.
-    Values are read, but objects of your own types are not made.
+    Values are read, but objects of your own types are not made, unless --upcasters or --graph say what your program is:
+    then each is read as the program would, and an upcaster that fails is told.
 
     Examples:
       eventstore verify
       eventstore verify thread-1
       eventstore verify --quick && echo sound
     """
+    serializer = serializer_of(upcasters, graph)
     with out.progress() as advance:
         log = None if threads else _log(session, advance)
         missing: list[str] = []
-        reports = [] if quick and not threads else [*_reports(session, threads, missing, advance)]
+        reports = [] if quick and not threads else [*_reports(session, threads, serializer, missing, advance)]
     findings = sum(len(report.findings) for report in reports) + (log is not None and "damage" in log)
     if out.json:
         told = [documents.report(report) for report in reports]
@@ -195,14 +201,16 @@ def _log(session: Session, advance: Advance) -> dict[str, Any]:
         return documents.broken_chain(error)
 
 
-def _reports(session: Session, threads: list[str] | None, missing: list[str], advance: Advance) -> Iterator[Report]:
+def _reports(
+    session: Session, threads: list[str] | None, serializer: Serializer, missing: list[str], advance: Advance
+) -> Iterator[Report]:
     """Check the threads, and add those to `missing` that are not there."""
     names = dict.fromkeys(threads or _all_threads(session))
     for name in names:
         try:
             yield session.recovery.check(
                 name,
-                SERIALIZER,
+                serializer,
                 progress=lambda told, name=name: advance(  # type: ignore[misc]
                     f"{name}: {told.stage}", told.done, told.total
                 ),

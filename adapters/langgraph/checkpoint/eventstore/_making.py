@@ -63,10 +63,11 @@ class Making:
     Attributes:
         refused: The types in it that may not be made again.
         failed: Those of which an object could not be made, and why.
-        broken: The first failure of an upcaster.
+        broken: The failures of upcasters.
+        old: The old objects in it: their types, by the names that are stored, and the versions of these.
     """
 
-    __slots__ = ("_messages", "_types", "_upcasters", "broken", "failed", "refused")
+    __slots__ = ("_messages", "_types", "_upcasters", "broken", "failed", "old", "refused")
 
     def __init__(self, types: Types, upcasters: TypeUpcasters | None = None) -> None:
         self._types = types
@@ -75,7 +76,8 @@ class Making:
         self._messages: dict[Name, tuple[Any, frozenset[str]]] = {}
         self.refused: dict[Name, None] = {}
         self.failed: dict[Name, str] = {}
-        self.broken: UpcastError | None = None
+        self.broken: list[UpcastError] = []
+        self.old: list[tuple[Name, int]] = []
 
     def read(self, data: bytes) -> Any:
         """The value; it counts only if nothing was refused, nor failed."""
@@ -104,7 +106,10 @@ class Making:
         whole = before == (len(self.refused), len(self.failed))
         name = (str(module), str(path))
         version = held[-1] if len(held) > 3 and type(held[-1]) is int else FIRST
-        if version > FIRST or (self._upcasters is not None and self._upcasters.is_old(name, version)):
+        is_old = self._upcasters is not None and self._upcasters.is_old(name, version)
+        if is_old:
+            self.old.append((name, version))
+        if version > FIRST or is_old:
             return self._renewed(name, version, code, payload) if whole else None
         # A node may have set a model's fields to anything. LangGraph gives the object as it was left, too.
         make = _make
@@ -126,7 +131,7 @@ class Making:
             if is_old:
                 self._check(name, other if is_other else held)
         except UpcastError as error:  # msgpack's reader would take it for damage
-            self.broken = self.broken or error
+            self.broken.append(error)
             return None
         return other if is_other else self._made(name, _make_as_left if code == PYDANTIC_2 else _make, code, held)
 
@@ -135,10 +140,15 @@ class Making:
         packing = Packing(self._types)
         try:
             packing.pack(made)
-        except (TypeError, ValueError) as error:
+        except Exception as error:
             raise UpcastError(
                 "type", ".".join(name), f"its upcaster returned what cannot be stored: {error}"
             ) from error
+        if unfit := [*packing.refused, *packing.lost]:
+            names = ", ".join(map(".".join, unfit))
+            raise UpcastError(
+                "type", ".".join(name), f"its upcaster returned objects of types that may not be made again: {names}"
+            )
 
     def _found(self, name: Name) -> Any:
         kind = self._types.find(name)

@@ -103,13 +103,17 @@ class StrictSerializer(JsonPlusSerializer):
             return _plain_json(content)
         return super().loads_typed(data)
 
+    def making(self) -> Making:
+        """Return what makes one value of its bytes, and notes what it meets."""
+        return Making(self._types, self.type_upcasters)
+
     def _read(self, data: bytes) -> Any:
-        making = Making(self._types, self.type_upcasters)
+        making = self.making()
         value = making.read(data)
         if making.refused:
             raise _not_allowed(making.refused)
-        if making.broken is not None:
-            raise making.broken
+        if making.broken:
+            raise making.broken[0]
         if making.failed:
             first, *more = [(*name, reason) for name, reason in making.failed.items()]
             raise TypeChangedError(*first, more)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from eventstore import BadInputError
-from eventstore.arguments import checked
+from eventstore.arguments import check_callable, checked, hold_to
 from eventstore.workers import twin, twin_iterator
 from langgraph.checkpoint.eventstore._arguments import (
     before_of,
@@ -24,6 +24,10 @@ from projections.answers.answers import Answers
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._named import Checkpoint, Thread
     from langgraph.checkpoint.eventstore.replay.replaying import Graph
+    from langgraph.checkpoint.eventstore.shapes.report import Progress as ShapesProgress
+    from langgraph.checkpoint.eventstore.shapes.report import ThreadShapes
+
+hold_to("ShapesProgress", check_callable)
 
 # How many checkpoints an async timeline fetches per visit to a worker.
 _AT_ONCE = 50
@@ -242,6 +246,36 @@ class Telling(HistoryParts):
         """
         return Answers(self._saver.store).of_thread(self._thread(thread), self._saver.serde)
 
+    def shapes(
+        self,
+        threads: Thread | Sequence[Thread] | None = None,
+        *,
+        prefix: str = "",
+        progress: ShapesProgress | None = None,
+    ) -> Iterator[ThreadShapes]:
+        """Tell which threads hold values of old shapes, by the saver's `value_upcasters`, and what cannot be read.
+
+        Their whole logs are read, one after the other and event by event: also what is not shown any more and is not
+        erased, recorded answers, and the past that a fork shares. A thread whose `is_new` is true needs no upcaster.
+        Nothing is changed, and others may write meanwhile.
+
+        Args:
+            threads: A thread, or several; `None`: all of the store.
+            prefix: Of all, those whose ids begin so.
+            progress: Gets the thread that is looked at, how many of its events are done, and of how many.
+
+        Raises:
+            NotFoundError: One of the threads is not there.
+            BadInputError: The saver has a serializer of its own.
+        """
+        # Most savers never ask: they start without what that takes.
+        from langgraph.checkpoint.eventstore.shapes.looking import shapes_of_all  # noqa: PLC0415
+        from langgraph.checkpoint.eventstore.shapes.noting import noting  # noqa: PLC0415
+
+        noting(self._saver.serde)  # says at the call if it cannot be told
+        named = None if threads is None else self._threads(threads)
+        return shapes_of_all(self._saver, named, prefix, progress or (lambda *_: None))
+
     def _namespace(self, thread: str, checkpoint: Checkpoint) -> str:
         """The namespace of a checkpoint: the one that comes with it, or else the one that its id is of."""
         told = namespace_of(None, checkpoint)
@@ -254,3 +288,4 @@ class Telling(HistoryParts):
     adiff = twin(diff)
     ablame = twin(blame)
     aanswers = twin_iterator(answers, at_once=_AT_ONCE)
+    ashapes = twin_iterator(shapes, at_once=1)

@@ -127,8 +127,8 @@ class _Copy:
     def __init__(self, saver: SaverParts, thread: str, target: Checkpoints, name: str, redact: Redact | None) -> None:
         self._saver, self._thread, self._target, self._name = saver, thread, target, name
         self._redact = redact
-        # Where nothing is looked into, values are carried as they are stored.
-        self._serde: SerializerProtocol = saver.serde if redact else carrying(saver.serde)
+        # Where nothing is looked into, values are carried as they are stored: whoever replays them makes them new.
+        self._serde: SerializerProtocol = saver.serde if redact else carrying(saver.serde, renewing=False)
 
     def make(self) -> None:
         """Copy what is shown, and what was recorded, in the order in which it was."""

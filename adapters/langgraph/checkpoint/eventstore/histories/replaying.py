@@ -7,7 +7,7 @@ import os
 from collections.abc import Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
@@ -16,6 +16,7 @@ from langgraph.types import Command, StateUpdate
 from eventstore import BadInputError, CorruptionError, EventStore, NotFoundError
 from eventstore.arguments import check_texts
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
+from langgraph.checkpoint.eventstore._serde import serializer_of
 from langgraph.checkpoint.eventstore.answers.beginnings import OPTIONS
 from langgraph.checkpoint.eventstore.answers.weaving import weave
 from langgraph.checkpoint.eventstore.histories.answering import Answered
@@ -28,7 +29,11 @@ from langgraph.checkpoint.eventstore.histories.redaction import Redact
 from langgraph.checkpoint.eventstore.histories.sides import Counterparts, Side
 from projections import RecordedCall, SavedCheckpoint
 from projections.answers.answers import Answers
+from projections.reading.shaping import newest_update, upcasters_of
 from projections.records import RUN_RECORDED
+
+if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._upcasting import ValueUpcasters
 
 Graph = Pregel[Any, Any, Any, Any]
 HistoryLike = RecordedHistory | str | os.PathLike[str]
@@ -59,6 +64,7 @@ def assert_replays(
     ignore: Collection[str] = (),
     redact: Redact | None = None,
     context: Any = None,
+    value_upcasters: ValueUpcasters | None = None,
 ) -> list[Replayed]:
     """Run a graph again as recorded histories say, and hold that it does what it did. Nothing goes out.
 
@@ -76,6 +82,8 @@ def assert_replays(
             channel that is called like these is `"channel:ids"`.
         redact: What the history was redacted by.
         context: The context that runs are given, if the recorded one could not be stored or is another now.
+        value_upcasters: What makes the recorded values new, where types or channels have changed since; by default
+            those of the graph's own saver.
 
     Raises:
         DivergenceError: It does something else. It is an `AssertionError`, and says what differs first, and where.
@@ -88,7 +96,7 @@ def assert_replays(
     found: list[Replayed] = []
     try:
         for each in _several(history):
-            with _opened(graph, each, ignore, redact, context) as replay:
+            with _opened(graph, each, ignore, redact, context, value_upcasters) as replay:
                 replay.drive()
                 found.append(replay.result())
     except DivergenceError as error:
@@ -103,6 +111,7 @@ async def aassert_replays(
     ignore: Collection[str] = (),
     redact: Redact | None = None,
     context: Any = None,
+    value_upcasters: ValueUpcasters | None = None,
 ) -> list[Replayed]:
     """`assert_replays`, by `ainvoke`."""
     __tracebackhide__ = True
@@ -110,7 +119,7 @@ async def aassert_replays(
     found: list[Replayed] = []
     try:
         for each in _several(history):
-            with _opened(graph, each, ignore, redact, context) as replay:
+            with _opened(graph, each, ignore, redact, context, value_upcasters) as replay:
                 await replay.adrive()
                 found.append(await asyncio.to_thread(replay.result))
     except DivergenceError as error:
@@ -267,7 +276,7 @@ class _Replay:
         config: RunnableConfig = {"configurable": configurable}
         if run.kind == "update":
             given = self._renamed(run.answer["given"])
-            supersteps = [[StateUpdate(*each) for each in updates] for updates in given]
+            supersteps = [[StateUpdate(self._new(values), node) for values, node in updates] for updates in given]
             return _Act(self._graph, config, supersteps, None)
         options = {name: run.asked[name] for name in OPTIONS if name in run.asked}
         context = run.answer.get("context") if self._context is None else self._context
@@ -280,13 +289,17 @@ class _Replay:
     def _given(self, run: RecordedCall) -> Any:
         given = self._renamed(run.answer["given"])
         if "command" not in given:
-            return given["input"]
+            return self._new(given["input"])
         told = given["command"]
         resume = told["resume"]
         if isinstance(resume, dict):
             questions = self._counterparts.questions()
             resume = {questions.get(key, key): value for key, value in resume.items()}
-        return Command(update=told["update"], resume=resume, goto=told["goto"])
+        return Command(update=self._new(told["update"]), resume=resume, goto=told["goto"])
+
+    def _new(self, given: Any) -> Any:
+        """Return an input or an update in the newest shape: it names channels as they were called then."""
+        return newest_update(given, self._record.saver.serde)
 
     def _renamed(self, given: Any) -> Any:
         """Return what is given with the ids that the thread's messages have now: it may change or remove some."""
@@ -310,7 +323,12 @@ def _next(steps: Generator[_Act, Exception | None, None], raised: Exception | No
 
 @contextmanager
 def _opened(
-    graph: Any, history: HistoryLike, ignore: Collection[str], redact: Redact | None, context: Any
+    graph: Any,
+    history: HistoryLike,
+    ignore: Collection[str],
+    redact: Redact | None,
+    context: Any,
+    value_upcasters: ValueUpcasters | None,
 ) -> Iterator[_Replay]:
     check_texts("ignore", ignore)
     made: Any = graph.compile() if hasattr(graph, "compile") else graph
@@ -319,6 +337,8 @@ def _opened(
     held = history if isinstance(history, RecordedHistory) else RecordedHistory.read(history)
     own = made.checkpointer
     serde = own.serde if isinstance(own, EventStoreSaver) else None
+    if value_upcasters is not None:
+        serde = serializer_of(None, None, value_upcasters)
     with ExitStack() as stack:
         record = EventStoreSaver(stack.enter_context(held.opened()), serde=serde)
         report = record.history.check(held.thread)
@@ -326,7 +346,10 @@ def _opened(
             raise CorruptionError(f"the history of {held.thread!r} is damaged: {report.findings[0].message}")
         replay = EventStoreSaver(stack.enter_context(EventStore.open("sqlite:///:memory:")), serde=serde)
         runs = made.copy(update={"checkpointer": replay})
-        yield _Replay(runs, Side(record, held.thread), Side(replay, held.thread), ignore, redact, context)
+        upcasters = upcasters_of(record.serde)
+        gone = upcasters.gone() - {*made.channels} if upcasters else ()
+        sides = Side(record, held.thread, gone), Side(replay, held.thread)
+        yield _Replay(runs, *sides, ignore, redact, context)
 
 
 def _several(history: HistoryLike | Iterable[HistoryLike]) -> list[HistoryLike]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
@@ -11,7 +12,7 @@ from langgraph.checkpoint.eventstore.histories.likening import Likening
 from projections import SavedCheckpoint
 from projections.diffing.difference import diff
 from projections.pregel import ERROR, INTERRUPT, SENDS, node_of, sent_to
-from projections.reading.shaping import newest
+from projections.reading.shaping import newest_writes
 from projections.values.change import load
 
 _CANCELLED = "CancelledError("
@@ -35,10 +36,12 @@ class Side:
     Args:
         saver: A saver on its store.
         thread: The thread's id.
+        without: Channels that are left out: those that have become others, and that no graph has any more.
     """
 
-    def __init__(self, saver: EventStoreSaver, thread: str) -> None:
+    def __init__(self, saver: EventStoreSaver, thread: str, without: Collection[str] = ()) -> None:
         self.saver, self.thread = saver, thread
+        self._without = frozenset(without)
 
     def checkpoints(self, after: int = 0) -> list[SavedCheckpoint]:
         """Return the checkpoints that are shown, of all namespaces, in the order in which they were made.
@@ -47,7 +50,8 @@ class Side:
             after: Only those whose events have later versions.
         """
         found = self.saver.checkpoints.list(self.saver.serde, thread=self.thread)
-        return sorted((each for each in found if each.version > after), key=lambda each: (each.id, each.namespace))
+        shown = (self._shown(each) for each in found if each.version > after)
+        return sorted(shown, key=lambda each: (each.id, each.namespace))
 
     def latest_id(self) -> str:
         """Return the id of the checkpoint that the thread is at; empty: it has none."""
@@ -67,10 +71,17 @@ class Side:
         writes: defaultdict[str, list[tuple[str, Any]]] = defaultdict(list)
         for each in self.saver.checkpoints.loader.pending(self.thread, saved.namespace, saved.id):
             channel, serde = each.write.channel, self.saver.serde
-            value = newest(channel, load(each.write.encoding, each.write.data, serde), serde)
-            if channel != ERROR or not str(value).startswith(_CANCELLED):
-                writes[each.path].append((channel, value))
+            value = load(each.write.encoding, each.write.data, serde)
+            if channel == ERROR and str(value).startswith(_CANCELLED):
+                continue
+            made = newest_writes(channel, value, serde)
+            writes[each.path] += [(name, made[name]) for name in made if name not in self._without]
         return {path: Wrote(node_of(path, packets), found) for path, found in writes.items()}
+
+    def _shown(self, saved: SavedCheckpoint) -> SavedCheckpoint:
+        if self._without.isdisjoint(saved.values):
+            return saved
+        return replace(saved, values={name: each for name, each in saved.values.items() if name not in self._without})
 
 
 class Pair(NamedTuple):

@@ -6,7 +6,7 @@ of it is imported or called: an object is carried as its bytes, in a stand-in th
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ormsgpack
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -16,14 +16,20 @@ from langgraph.checkpoint.serde.types import _DeltaSnapshot
 from pydantic import BaseModel
 
 from eventstore import BadInputError, TypeNotAllowedError, UnreadableError
-from langgraph.checkpoint.eventstore._packing import ARGUMENTS, SNAPSHOT, Packing
+from langgraph.checkpoint.eventstore._packing import ARGUMENTS, ARRAY, SNAPSHOT, Packing
 from langgraph.checkpoint.eventstore._serde import StrictSerializer
 from langgraph.checkpoint.eventstore._types import Types
 from projections.values.copiers import model_of
 
+if TYPE_CHECKING:
+    from langgraph.checkpoint.eventstore._upcasting import TypeUpcasters
+
 _SEND = ["langgraph.types", "Send"]
 _PICKLE = "pickle"
 _FIELDS = frozenset(("code", "data"))
+_ANY = Types({}, imported=True)
+# The fields of an object's extension: module, name, content.
+_LEAST = 3
 
 
 class Stored(BaseModel):
@@ -53,15 +59,16 @@ class AsStored:
 
     Args:
         pickled: Whether pickled values are read: whoever wrote them can run any code here.
+        upcasters: Say of which version an object is that another serializer has made.
     """
 
     reads_joined = True
     """See `projections.Serializer`."""
 
-    def __init__(self, *, pickled: bool = False) -> None:
+    def __init__(self, *, pickled: bool = False, upcasters: TypeUpcasters | None = None) -> None:
         self._pickled = pickled
+        self._upcasters = upcasters
         self._others = JsonPlusSerializer(pickle_fallback=pickled)
-        self._types = Types({}, imported=True)
 
     def dumps_typed(self, obj: Any) -> tuple[str, bytes]:
         """The value's encoding and bytes.
@@ -72,7 +79,7 @@ class AsStored:
         """
         if obj is None or isinstance(obj, bytes | bytearray):
             return self._others.dumps_typed(obj)
-        packing = _Packing(self._types)
+        packing = _Packing(_ANY, self._upcasters)
         data = packing.pack(obj)
         if packing.refused:
             first, *more = packing.refused
@@ -98,20 +105,38 @@ class AsStored:
         return self._others.loads_typed(data)
 
 
-def carrying(serde: SerializerProtocol, *, pickled: bool = False) -> SerializerProtocol:
+def carrying(
+    serde: SerializerProtocol,
+    *,
+    pickled: bool = False,
+    renewing: bool = True,
+) -> SerializerProtocol:
     """Return a serializer that reads and writes as another one does, and makes no objects where that can be.
 
     Args:
         serde: The other one. One of a class of the user's own is used as it is.
         pickled: Whether pickled values are read.
+        renewing: Whether one that makes old values new goes on to do so, for readers that do not.
     """
     if isinstance(serde, EncryptedSerializer):
-        return EncryptedSerializer(serde.cipher, carrying(serde.serde, pickled=pickled))
+        return EncryptedSerializer(serde.cipher, carrying(serde.serde, pickled=pickled, renewing=renewing))
     if type(serde) is JsonPlusSerializer:
         return AsStored(pickled=pickled or serde.pickle_fallback)
-    if type(serde) is not StrictSerializer or serde.upcasts:
+    if type(serde) is not StrictSerializer or (serde.upcasts and renewing):
         return serde  # what another saver is given is not to need upcasters
-    return AsStored(pickled=pickled)
+    return AsStored(pickled=pickled, upcasters=serde.type_upcasters)
+
+
+def renewer_of(serde: SerializerProtocol) -> StrictSerializer | None:
+    """Return the serializer that makes old values new, of one or of what it enciphers; `None` if none does."""
+    while isinstance(serde, EncryptedSerializer):
+        serde = serde.serde
+    return serde if type(serde) is StrictSerializer and serde.upcasts else None
+
+
+def without_versions(value: Any) -> bytes:
+    """Return the bytes of a value, without what its objects say of the versions of their types."""
+    return _Bare(_ANY).pack(value)
 
 
 class _Packing(Packing):
@@ -120,6 +145,18 @@ class _Packing(Packing):
     def _default(self, value: Any) -> Any:
         if isinstance(value, Stored):
             return ormsgpack.Ext(value.code, value.data)
+        return super()._default(value)
+
+
+class _Bare(_Packing):
+    __slots__ = ()
+
+    def _default(self, value: Any) -> Any:
+        if isinstance(value, Stored) and value.code < ARRAY:
+            held = _read(value.data)
+            if len(held) > _LEAST and type(held[-1]) is int:
+                return ormsgpack.Ext(value.code, self.pack(held[:-1]))
+            return ormsgpack.Ext(value.code, self.pack(held))
         return super()._default(value)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import ormsgpack
 
-from langgraph.checkpoint.eventstore.moving._as_stored import AsStored
+from langgraph.checkpoint.eventstore.moving._as_stored import AsStored, without_versions
 from langgraph.checkpoint.eventstore.moving._contents import Content
 from projections.pregel import SENDS
 
@@ -66,6 +66,9 @@ def has_all(one: Content, other: Content) -> bool:
 def same(one: Any, other: Any) -> bool:
     """Return whether two values are stored with the same bytes, or as sets of the same."""
     if _SERIALIZER.dumps_typed(one) == _SERIALIZER.dumps_typed(other):
+        return True
+    # An object that a serializer of the user's has made says no version of its type; what is stored of it may.
+    if without_versions(one) == without_versions(other):
         return True
     # Of equal sets the members may come in different orders.
     return type(one) is type(other) and isinstance(one, set | frozenset) and bool(one == other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
@@ -11,7 +11,7 @@ from eventstore import BusyError, Cause
 from langgraph.checkpoint.eventstore._config import MAX_TASK_BYTES
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._translation import to_tuple
-from langgraph.checkpoint.eventstore.moving._as_stored import carrying
+from langgraph.checkpoint.eventstore.moving._as_stored import AsStored, carrying, renewer_of
 from langgraph.checkpoint.eventstore.moving._contents import Content, Job, Place, Write
 from projections import (
     NewCheckpoint,
@@ -24,8 +24,10 @@ from projections import (
 )
 from projections.checkpoints.moving_in import save_all
 from projections.pregel import SENDS, Packets, node_of, of_the_caller, sent_to
+from projections.reading.shaping import names_now
 from projections.records import TOPICS
 
+_CARRYING = AsStored()
 # No task writes so much.
 _BEYOND = 1 << 20
 _PAGE = 500
@@ -42,14 +44,18 @@ class StoreEnd:
         saver: A saver on it.
         cause: Who moves something, and why.
         serde: How values are read and written; by default they are carried as they are stored.
+        renewed: Whether old values are made new: for another saver, which has no upcasters.
     """
 
-    def __init__(self, saver: SaverParts, cause: Cause, serde: SerializerProtocol | None = None) -> None:
+    def __init__(
+        self, saver: SaverParts, cause: Cause, serde: SerializerProtocol | None = None, *, renewed: bool = False
+    ) -> None:
         # Of a file it says besides how much it holds.
         self.name = str(saver.store.recorder).partition(", ")[0]
         self._store = saver.store
         self._checkpoints = saver.checkpoints
-        self._serde = serde or carrying(saver.serde)
+        self._serde = serde or carrying(saver.serde, renewing=renewed)
+        self._renewer = renewer_of(self._serde) if renewed else None
         self._cause = cause
 
     def threads(self, prefix: str) -> Iterator[str]:
@@ -159,13 +165,37 @@ class StoreEnd:
             Write(each.task, each.path, each.write.slot, each.write.channel, value)
             for each, (_, _, value) in zip(stand, stored, strict=True)
         ]
-        # What upcasters make of writes to old channels stands behind these, and needs places of its own.
-        paths = {each.task: each.path for each in stand}
-        writes += [
-            Write(task, paths[task], _BEYOND + number, channel, value)
-            for number, (task, channel, value) in enumerate(saved.pending[len(stored) :])
-        ]
+        if made := saved.pending[len(stored) :]:
+            writes = self._renewed(writes, made)
+        if self._renewer is not None:
+            # What was made new is carried as it would be stored, with the versions of its types.
+            values = {channel: self._carried(value) for channel, value in saved.values.items()}
+            found.checkpoint["channel_values"] = values
+            writes = [each._replace(value=self._carried(each.value)) for each in writes]
         return Content(place, dict(found.checkpoint), dict(saved.metadata), writes)
+
+    def _carried(self, value: Any) -> Any:
+        assert self._renewer is not None
+        return _CARRYING.loads_typed(self._renewer.dumps_typed(value))
+
+    def _renewed(self, writes: Sequence[Write], made: Sequence[tuple[str, str, Any]]) -> list[Write]:
+        """Return writes with those that upcasters have made of them, in places of their own behind their task's others.
+
+        What these were made of is left out: whoever reads both, with the upcasters, would have it twice.
+        """
+        new = {(task, channel) for task, channel, _ in made}
+        paths = {each.task: each.path for each in writes}
+        order = {task: number for number, task in enumerate(paths)}
+        found = [each for each in writes if new.isdisjoint(self._made_of(each))]
+        found += [
+            Write(task, paths[task], _BEYOND + number, channel, value)
+            for number, (task, channel, value) in enumerate(made)
+        ]
+        return sorted(found, key=lambda each: order[each.task])
+
+    def _made_of(self, write: Write) -> Iterator[tuple[str, str]]:
+        """The task of a write to an old channel, with each name of what may be made of it."""
+        return ((write.task, name) for name in names_now(write.channel, self._serde) if name != write.channel)
 
     def _is_thread(self, stream: str) -> bool:
         return all(event.topic in TOPICS for event in self._store.read(stream, limit=1))

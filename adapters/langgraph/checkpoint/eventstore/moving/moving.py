@@ -123,7 +123,7 @@ class Moving:
         """
         _check(url, (str, os.PathLike), threads, prefix, existing)
         with target_of(url, serde and typed(serde)) as target:
-            source = StoreEnd(self._saver, Cause())
+            source = StoreEnd(self._saver, Cause(), renewed=True)
             named, chosen = _named(source, threads, prefix), threads is not None or bool(prefix)
             return Move(source, target, existing, progress or _silent).run(named, chosen=chosen)
 

@@ -32,6 +32,7 @@ class Task:
         sent: Whether it was sent a packet, instead of being led to by an edge.
         packet: The packet that it was sent.
         result: Its writes; `None` if it did not come to its end, or if they were not recorded.
+        stored: Those of them that are stored: what upcasters have made of these is made anew wherever they are read.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Task:
     sent: bool
     packet: Any
     result: Writes | None = field(repr=False)
+    stored: Writes = field(repr=False, default=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ def frontier_at(graph: Pregel[Any, Any, Any, Any], saved: SavedCheckpoint) -> Fr
     """Return the state of a run of `graph` at a checkpoint."""
     snapshot = graph.get_state(_config.to_config(saved.thread, saved.namespace, saved.id))
     packets = saved.values.get(TASKS) or ()
+    stored = saved.pending[: len(saved.pending) - saved.made]
     tasks = [
         Task(
             task.id,
@@ -98,12 +101,13 @@ def frontier_at(graph: Pregel[Any, Any, Any, Any], saved: SavedCheckpoint) -> Fr
             path_text(task.path),
             sent=task.path[0] == _PUSH,
             packet=packets[int(str(task.path[1]))] if task.path[0] == _PUSH else None,
-            result=_result(saved, task.id),
+            result=_result(saved.pending, task.id),
+            stored=_result(stored, task.id) or (),
         )
         for task in snapshot.tasks
     ]
     # An answer is for the question that was asked. One that is asked again is answered again.
-    given = [(channel, value) for task, channel, value in saved.pending if task == NOBODY and channel != RESUME]
+    given = [(channel, value) for task, channel, value in stored if task == NOBODY and channel != RESUME]
     values = snapshot.values if isinstance(snapshot.values, dict) else {"__root__": snapshot.values}
     return Frontier(saved.id, int(saved.metadata.get("step", -2)) + 1, values, tasks, given)
 
@@ -115,8 +119,8 @@ def path_text(path: Any) -> str:
     return f"{path:010d}" if isinstance(path, int) else str(path)
 
 
-def _result(saved: SavedCheckpoint, task: str) -> Writes | None:
-    written = [(channel, value) for writer, channel, value in saved.pending if writer == task]
+def _result(pending: Sequence[tuple[str, str, Any]], task: str) -> Writes | None:
+    written = [(channel, value) for writer, channel, value in pending if writer == task]
     output = [(channel, value) for channel, value in written if channel not in CONTROL]
     # What failed may have written something before.
     return output if output and not any(channel == ERROR for channel, _ in written) else None

@@ -153,7 +153,7 @@ class Replaying:
             tasks += due
             for task, result in results:
                 about = {"reused_from": record[0].thread, "reused_task": result.id}
-                self._write(here, fork, task.id, task.path, result.result or (), task.node, about)
+                self._write(here, fork, task.id, task.path, result.stored, task.node, about)
             if error := (yield Step(_for_one_step(self.config, fork, left))):
                 return ended("error", error)
             if self.saver.checkpoints.latest_id(fork) == here.checkpoint:  # a task asks
