@@ -17,6 +17,7 @@ from eventstore import BadInputError, CorruptionError, EventStore, NotFoundError
 from eventstore.arguments import check_texts
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from langgraph.checkpoint.eventstore.answers.beginnings import OPTIONS
+from langgraph.checkpoint.eventstore.answers.defaults import LEFT_OUT, leave_out
 from langgraph.checkpoint.eventstore.answers.weaving import weave
 from langgraph.checkpoint.eventstore.histories.answering import Answered
 from langgraph.checkpoint.eventstore.histories.comparing import ENDS, FAILS, Comparison
@@ -255,8 +256,11 @@ class _Replay:
         if run.asked["namespace"]:
             configurable["checkpoint_ns"] = self._now(self._counterparts.namespaces, run.asked["namespace"])
         config: RunnableConfig = {"configurable": configurable}
+        for key in ("metadata", "tags"):
+            if told := run.answer.get(key):
+                config[key] = told
         if run.kind == "update":
-            given = self._renamed(run.answer["given"])
+            given = self._renamed(run)
             supersteps = [[StateUpdate(*each) for each in updates] for updates in given]
             return _Act(self._graph, config, supersteps, None)
         options = {name: run.asked[name] for name in OPTIONS if name in run.asked}
@@ -268,7 +272,7 @@ class _Replay:
         return _Act(self._graph, config, self._given(run), options)
 
     def _given(self, run: RecordedCall) -> Any:
-        given = self._renamed(run.answer["given"])
+        given = self._renamed(run)
         if "command" not in given:
             return given["input"]
         told = given["command"]
@@ -278,9 +282,11 @@ class _Replay:
             resume = {questions.get(key, key): value for key, value in resume.items()}
         return Command(update=told["update"], resume=resume, goto=told["goto"])
 
-    def _renamed(self, given: Any) -> Any:
+    def _renamed(self, run: RecordedCall) -> Any:
         """Return what is given with the ids that the thread's messages have now: it may change or remove some."""
-        return Renaming(self._counterparts.messages()).of(given)
+        given = Renaming(self._counterparts.messages()).of(run.answer["given"])
+        leave_out(given, run.answer.get(LEFT_OUT, ()))
+        return given
 
     def _now(self, counterparts: Mapping[str, str], then: str) -> str:
         if then not in counterparts:

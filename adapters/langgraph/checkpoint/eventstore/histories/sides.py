@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from langgraph.types import Interrupt
+
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from langgraph.checkpoint.eventstore.histories.likening import Likening
 from projections import SavedCheckpoint
 from projections.diffing.difference import diff
-from projections.pregel import ERROR, INTERRUPT, SENDS, node_of, sent_to
+from projections.pregel import ERROR, INTERRUPT, RESUME, SENDS, node_of, sent_to
 from projections.reading.shaping import newest
 from projections.values.change import load
 
@@ -23,10 +25,12 @@ class Wrote(NamedTuple):
     Attributes:
         node: Its node, if it is known.
         writes: Channels and values, in order.
+        task: Its id.
     """
 
     node: str | None
     writes: Sequence[tuple[str, Any]]
+    task: str = ""
 
 
 class Side:
@@ -65,12 +69,14 @@ class Side:
         """
         packets = sent_to(saved.values.get(SENDS))
         writes: defaultdict[str, list[tuple[str, Any]]] = defaultdict(list)
+        ids: dict[str, str] = {}
         for each in self.saver.checkpoints.loader.pending(self.thread, saved.namespace, saved.id):
             channel, serde = each.write.channel, self.saver.serde
             value = newest(channel, load(each.write.encoding, each.write.data, serde), serde)
             if channel != ERROR or not str(value).startswith(_CANCELLED):
                 writes[each.path].append((channel, value))
-        return {path: Wrote(node_of(path, packets), found) for path, found in writes.items()}
+                ids[each.path] = each.task
+        return {path: Wrote(node_of(path, packets), found, ids[path]) for path, found in writes.items()}
 
 
 class Pair(NamedTuple):
@@ -116,14 +122,21 @@ class Counterparts:
         self.pairs += [Pair(None, each, last=True) for now in after.values() for each in now]
 
     def questions(self) -> dict[str, str]:
-        """Return the ids of the questions that are asked now, by those of the record."""
+        """Return the ids of the questions that are asked now, by those of the record.
+
+        Of a task that asked again, the record holds the last question alone. But the id of each follows from the task
+        and from how many answers it had: so the ids of the earlier ones are known, too.
+        """
         found: dict[str, str] = {}
         for pair in self.pairs:
             if pair.recorded and pair.replayed:
                 then, now = self._record.tasks(pair.recorded), self._replay.tasks(pair.replayed)
                 for path in then.keys() & now.keys():
-                    ids = zip(_asked(then[path]), _asked(now[path]), strict=False)
-                    found.update(ids)
+                    one, other = then[path], now[path]
+                    found.update(zip(_asked(one), _asked(other), strict=False))
+                    if one.node and one.node == other.node:
+                        known = zip(_ids(pair.recorded, one), _ids(pair.replayed, other), strict=False)
+                        found.update(known)
         return found
 
     def messages(self) -> dict[str, str]:
@@ -181,6 +194,18 @@ def _ids_by_place(saved: SavedCheckpoint) -> dict[str, str]:
     for channel in sorted(saved.values):
         likening.of(saved.values[channel])
     return {place: id_ for id_, place in likening.named.items()}
+
+
+def _ids(at: SavedCheckpoint, wrote: Wrote) -> Iterator[str]:
+    """The ids that the questions of a task have, as LangGraph gives them: by its namespace, and the answers so far."""
+    asks, own = False, f"{at.namespace}|{wrote.node}:{wrote.task}".removeprefix("|")
+    answers: Sequence[Any] = ()
+    for channel, value in wrote.writes:
+        asks = asks or channel in (INTERRUPT, RESUME)
+        if channel == RESUME:
+            answers = value if isinstance(value, list) else [value]
+    for number in range(len(answers) + 1 if asks else 0):
+        yield Interrupt.from_ns(None, f"{own}|{number}" if number else own).id
 
 
 def _asked(wrote: Wrote) -> Iterator[str]:
