@@ -37,6 +37,7 @@ class Comparison:
         self._record, self._replay = record, replay
         self._thread = record.thread
         self._kinds = {each for each in ignore if each in (IDS, TIMES)}
+        self._is_within_a_tool = record.within_tools()
         self._channels = {each.removeprefix("channel:") for each in ignore} - self._kinds
 
     def first(self, pairs: Collection[Pair], failure: Exception | None = None) -> DivergenceError | None:
@@ -70,6 +71,8 @@ class Comparison:
                 yield self._told(now, "it goes on where the recorded run had ended")
             return
         if now is None:
+            if self._is_within_a_tool(then.namespace):  # which was answered from the record, and did not run
+                return
             why = f"it failed: {type(failure).__name__}: {failure}" if failure else ""
             yield self._told(then, ENDS, details=why)
             return

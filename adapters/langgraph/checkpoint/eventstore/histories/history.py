@@ -174,13 +174,22 @@ class _Copy:
 
     def _answer(self, call: RecordedCall) -> NewAnswer:
         asked: Any = Call(call.kind, call.name, call.asked)  # type: ignore[arg-type]  # it was one of them when recorded
-        answer, redact = call.answer, self._redact
+        answer, told, redact = call.answer, call.told, self._redact
         if redact:
             asked = redacted_call(asked, redact)
-            answer = _told(call, redact)
+            answer, told = _given(call, redact), redacted(told, redact)
         place = call.place._replace(thread=self._name)
         return NewAnswer(
-            Asked(asked, place, call.number), place, answer, call.failed, call.usage, call.seconds, call.source
+            Asked(asked, place, call.number),
+            place,
+            answer,
+            call.failed,
+            call.usage,
+            call.seconds,
+            call.source,
+            asks=call.asks,
+            numbers=call.numbers,
+            told=told,
         )
 
 
@@ -198,7 +207,7 @@ def _written(write: Write, redact: Redact) -> Any:
     return write.value if is_steering else redacted(write.value, redact)
 
 
-def _told(call: RecordedCall, redact: Redact) -> Any:
+def _given(call: RecordedCall, redact: Redact) -> Any:
     if call.kind not in BEGINNINGS:
         return redacted(call.answer, redact)
     # Names of fields are no texts of anybody's.

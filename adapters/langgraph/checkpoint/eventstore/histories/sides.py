@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from langgraph.types import Interrupt
@@ -11,6 +11,7 @@ from langgraph.types import Interrupt
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from langgraph.checkpoint.eventstore.histories.likening import Likening
 from projections import SavedCheckpoint
+from projections.answers.answers import Answers
 from projections.diffing.difference import diff
 from projections.pregel import ERROR, INTERRUPT, RESUME, SENDS, node_of, sent_to
 from projections.reading.shaping import newest
@@ -56,6 +57,12 @@ class Side:
     def latest_id(self) -> str:
         """Return the id of the checkpoint that the thread is at; empty: it has none."""
         return self.saver.checkpoints.latest_id(self.thread) or ""
+
+    def within_tools(self) -> Callable[[str], bool]:
+        """Return what tells whether a namespace is that of a graph which a recorded call of a tool ran."""
+        places = {each.place for each in Answers(self.saver.store).located(self.thread) if each.kind == "tool"}
+        called_by = {f"{each.node}:{each.task}" for each in places} | {each.node for each in places}
+        return lambda namespace: any(part in called_by for part in namespace.split("|"))
 
     def version(self) -> int:
         """Return the version that the thread is at."""
