@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -38,6 +38,9 @@ class NewAnswer:
         seconds: The time that it took.
         source: The thread that it was taken from; `None`: it was asked for.
         metadata: The caller's metadata, plain values.
+        asks: Whether it ended with questions, and whose: see `RecordedCall`.
+        numbers: The numbers of the questions that the tool asked, among those of its task.
+        told: What a person had answered to these.
     """
 
     asked: Asked
@@ -48,6 +51,9 @@ class NewAnswer:
     seconds: float = 0.0
     source: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    asks: str = ""
+    numbers: Sequence[int] = ()
+    told: Any = ()
 
 
 class Answers:
@@ -84,6 +90,9 @@ class Answers:
             usage=new.usage,
             seconds=new.seconds,
             source=new.source,
+            asks=new.asks,
+            numbers=new.numbers,
+            told=_packed(serializer, f"what a person told {call}", new.told) if new.numbers else None,
         )
         cause = Cause(place.namespace, place.checkpoint, place.run, place.node, place.task, new.metadata)
         # It may be the first event of its thread: LangGraph saves beside the step.
@@ -191,6 +200,11 @@ def _call(thread: str, row: Row, cause: Cause, record: AnswerRecord, serializer:
         usage=record.usage,
         seconds=record.seconds,
         source=record.source,
+        asks=record.asks,
+        numbers=record.numbers,
+        told=_loaded(record.told, serializer, thread, f"what {record.name} was told", row.version)
+        if record.told
+        else (),
     )
 
 
@@ -216,6 +230,8 @@ def _located(thread: str, stream_id: int, version: int, cause: Cause, record: An
         record.fingerprint,
         record.number,
         record.failed,
+        record.asks,
+        record.numbers,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
+
+from projections.records.answers import ITSELF
 
 Kind = Literal["model", "tool", "run", "update"]
 """The kinds of calls: of a model, of a tool; or the graph itself, by a run, or by an update of its state by hand."""
@@ -110,11 +112,16 @@ class RecordedCall:
         fingerprint: What it was asked, in short: see `Call.fingerprint`.
         number: How many such calls had been answered before, in the same attempt at the task.
         asked: All that it was asked with, in types that JSON has.
-        answer: The answer; of a call that failed, the error's type, text and arguments.
+        answer: The answer; of a call that failed, the error's type, text and arguments; of one that ended with
+            questions to a person (`interrupt`), these.
         failed: Whether it failed.
         usage: The tokens that it took, as LangChain counts them; `None`: it is not known.
         seconds: The time that it took.
         source: The thread that the answer was taken from; `None`: it was asked for.
+        asks: Empty: it ended with an answer, or failed. `"itself"`: with a question of the tool; `"within"`: with
+            questions of a graph that it ran.
+        numbers: The numbers of the questions that the tool asked, among those of its task.
+        told: What a person had answered to these; the last one may have no answer.
     """
 
     thread: str
@@ -131,6 +138,9 @@ class RecordedCall:
     usage: Mapping[str, Any] | None
     seconds: float
     source: str | None = None
+    asks: str = ""
+    numbers: Sequence[int] = ()
+    told: Any = ()
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -149,6 +159,8 @@ class Located:
         fingerprint: What it was asked, in short.
         number: How many such calls had been answered before, in the same attempt at the task.
         failed: Whether it failed.
+        asks: Whether it ended with questions, and whose.
+        numbers: The numbers of the questions that the tool asked.
     """
 
     stream_id: int
@@ -159,3 +171,15 @@ class Located:
     fingerprint: bytes
     number: int
     failed: bool
+    asks: str = ""
+    numbers: Sequence[int] = ()
+
+    @property
+    def answered(self) -> Sequence[int]:
+        """The numbers of the questions that a person had answered."""
+        return self.numbers[:-1] if self.asks == ITSELF else self.numbers
+
+    @property
+    def answers(self) -> bool:
+        """Tell whether it has an answer: it did not fail, and did not end with a question."""
+        return not (self.failed or self.asks)

@@ -16,7 +16,7 @@ class Matching:
 
     A recorded call answers one that asks the same of the same. Of several, it is the one of the same task of the same
     checkpoint; else of the task in the same place of the same step, the one that was recorded last; else of the same
-    node; else of any: the first that was not given out. One that did not fail comes before one that did.
+    node; else of any: the first that was not given out. One that has an answer comes before one that failed or asked.
 
     Args:
         record: The recorded calls, in the order of the log.
@@ -57,13 +57,17 @@ class Matching:
             )
             return found
 
+    def outcomes(self, found: Located) -> list[Located]:
+        """Return all that came of a recorded call, in the order of the log: a task is run again after each question."""
+        return [each for each in self._alike[found.fingerprint] if _same_turn(each, found)]
+
     def times(self, asked: Asked) -> int:
         """Return how often the call was recorded."""
         return len(self._alike.get(asked.call.fingerprint, ()))
 
 
 def _nearness(asked: Asked, recorded: Located) -> tuple[int, bool, int]:
-    place, then, answered = asked.place, recorded.place, not recorded.failed
+    place, then, answered = asked.place, recorded.place, recorded.answers
     if place is None:
         return 0, answered, 0
     numbered = asked.number == recorded.number

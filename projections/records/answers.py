@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from projections.records.layout import ENCODINGS, NONE, hold, layout, packed_fields, unpacked_fields
+from projections.records.layout import ENCODINGS, NONE, are, hold, layout, packed_fields, unpacked_fields
 
 FINGERPRINT_BYTES = 32
+
+ITSELF, WITHIN = "itself", "within"
+"""The askers of a question that a call of a tool ended with: the tool, or a graph that it ran."""
 
 
 class Packed(NamedTuple):
@@ -42,6 +45,9 @@ class AnswerRecord:
         usage: The tokens that it took, as LangChain counts them; `None`: it is not known.
         seconds: The time that it took.
         source: The thread that the answer was taken from; `None`: it was asked for.
+        asks: The asker of questions with which the call ended, before it had an answer; empty: there were none.
+        numbers: The numbers of the questions that it asked itself, among those of its task.
+        told: What a person had answered to these, a list; `None`: nothing.
     """
 
     kind: str
@@ -56,25 +62,36 @@ class AnswerRecord:
     usage: Mapping[str, Any] | None
     seconds: float
     source: str | None
+    asks: str = ""
+    numbers: Sequence[int] = ()
+    told: Packed | None = None
 
     def pack(self) -> bytes:
         """The event's data."""
         fields: list[Any] = [self.kind, self.name, self.fingerprint, self.number, self.step, self.path, self.failed]
-        return packed_fields([*fields, [*self.asked], [*self.answer], self.usage, self.seconds, self.source])
+        fields += [[*self.asked], [*self.answer], self.usage, self.seconds, self.source]
+        if self.asks or self.numbers:
+            fields += [self.asks, [*self.numbers], self.told and [*self.told]]
+        return packed_fields(fields)
 
     @classmethod
     def unpack(cls, data: bytes) -> AnswerRecord:
         """The record of an event's data."""
         with layout():
-            fields = unpacked_fields(data, len(_TYPES))
+            fields = unpacked_fields(data, len(_TYPES) - len(_MORE), _MORE)
             hold(*map(isinstance, fields, _TYPES))
             hold(len(fields[2]) == FINGERPRINT_BYTES)
             fields[7:9] = _packed(fields[7]), _packed(fields[8])
+            hold(fields[-3] in _ASKERS, are(fields[-2], int))
+            fields[-2:] = tuple(fields[-2]), fields[-1] and _packed(fields[-1])
             return cls(*fields)
 
 
 # In the order of the fields.
 _TYPES: tuple[Any, ...] = (str, str, bytes, int, int, str, bool, list, list, (dict, NONE), float, (str, NONE))
+_TYPES += (str, list, (list, NONE))
+_MORE: tuple[Any, ...] = ("", [], None)
+_ASKERS = ("", ITSELF, WITHIN)
 
 
 def _packed(fields: list[Any]) -> Packed:

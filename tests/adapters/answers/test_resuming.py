@@ -9,6 +9,7 @@ import pytest
 from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 from langgraph.types import Command, RetryPolicy, interrupt
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
@@ -16,6 +17,7 @@ from tests.support.answering import HELLO, Run, asking_a_person, calls, one_node
 from tests.support.dice import Dice, StreamingDice
 from tests.support.flavour import Flavour
 from tests.support.processes import Pipe, child
+from tests.support.scripted import call
 from tests.support.stage import DURABILITIES, Durability, thread
 
 
@@ -178,9 +180,64 @@ def test_a_question_that_a_tool_asks_is_no_answer(saver: EventStoreSaver) -> Non
     graph = one_node(lambda _: {"messages": [delete.invoke({"name": "a"})]}).compile(checkpointer=saver)
     with saver.recording():
         graph.invoke(HELLO, thread())
-        assert calls(saver) == []
+        [asked] = calls(saver)
+        assert (asked.asks, asked.answer, asked.told, asked.failed) == ("itself", ["a"], [], False)
         graph.invoke(Command(resume="yes"), thread())
-    assert [call.answer for call in calls(saver)] == ["deleted a: yes"]
+    _, told = calls(saver)
+    assert (told.asks, told.answer, told.told) == ("", "deleted a: yes", ["yes"])
+
+
+@tool
+def confirmed(name: str) -> str:
+    """Ask whether something may be done, and do it."""
+    done.append(name)
+    return f"{name}: {interrupt(f'{name}?')}"
+
+
+done: list[str] = []
+"""All that `confirmed` was called for."""
+
+
+def test_a_question_after_that_of_a_tool_is_not_answered_by_what_the_tool_was_told(saver: EventStoreSaver) -> None:
+    def node(state: MessagesState) -> Any:
+        return {"messages": [confirmed.invoke({"name": "a"}), interrupt("b?"), confirmed.invoke({"name": "c"})]}
+
+    graph = one_node(node).compile(checkpointer=saver)
+    done.clear()
+    with saver.recording():
+        graph.invoke(HELLO, thread())
+        for answer in ("one", "two", "three"):
+            last = graph.invoke(Command(resume=answer), thread())
+    assert [each.text for each in last["messages"][1:]] == ["a: one", "two", "c: three"]
+    assert done == ["a", "a", "c", "c"]  # until it was answered, and never again
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+def test_each_of_the_tools_that_ask_at_once_gets_the_answer_to_what_was_shown(
+    saver: EventStoreSaver, run: Run, durability: Durability
+) -> None:
+    asking = [call("confirmed", number, name=str(number)) for number in range(3)]
+    builder = StateGraph(MessagesState).add_node("tools", ToolNode([confirmed])).add_edge(START, "tools")
+    graph, session = builder.compile(checkpointer=saver), saver.recording()
+    last = run(graph, {"messages": [AIMessage("", tool_calls=asking)]}, thread(), session, durability=durability)
+    for _ in range(9):  # when they ask in an event loop, one may have to ask again
+        if "__interrupt__" in last:
+            shown = last["__interrupt__"][0].value
+            last = run(graph, Command(resume=f"yes, {shown}"), thread(), session, durability=durability)
+    assert sorted(each.text for each in last["messages"][1:]) == [f"{number}: yes, {number}?" for number in range(3)]
+
+
+def test_a_tool_that_is_told_otherwise_when_its_task_runs_again_runs_again(saver: EventStoreSaver) -> None:
+    graph = one_node(lambda _: {"messages": [confirmed.invoke({"name": "a"})]}).compile(checkpointer=saver)
+    with saver.recording():
+        graph.invoke(HELLO, thread())
+        graph.invoke(Command(resume="no"), thread())
+        for answer, runs in (("no", 1), ("yes", 2)):
+            saver.history.rollback("main", back=1)
+            done.clear()
+            assert graph.invoke(None, thread())["__interrupt__"][0].value == "a?"
+            assert graph.invoke(Command(resume=answer), thread())["messages"][-1].text == f"a: {answer}"
+            assert len(done) == runs
 
 
 @pytest.mark.parametrize("durability", DURABILITIES)

@@ -14,7 +14,7 @@ from langchain_core.messages import AIMessage, RemoveMessage
 from langchain_core.runnables import RunnableLambda
 from langchain_core.tools import tool
 from langgraph.graph import START, MessagesState, StateGraph
-from langgraph.types import Command
+from langgraph.types import Command, Send
 
 from eventstore import BadInputError, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
@@ -153,6 +153,24 @@ def test_messages_that_are_given_by_the_ids_of_recorded_ones_are_those_of_now(sa
         graph.invoke({"messages": [AIMessage("edited again", id=id_)]}, thread())
         graph.invoke(Command(update={"messages": [RemoveMessage(id=str(id_))]}), thread())
     assert_replays(builder, RecordedHistory.of(saver, "main"))
+
+
+def test_messages_that_packets_carry_are_compared_but_for_their_ids_and_redacted(saver: EventStoreSaver) -> None:
+    def redact(text: str) -> str:
+        return text.replace("Ann", "NAME")
+
+    def graph(said: str) -> Any:
+        builder = StateGraph(MessagesState).add_node("begin", lambda state: {"messages": [AIMessage(said)]})
+        builder.add_node("say", lambda packet: {"messages": [AIMessage(packet["messages"][-1].text)]})
+        builder.add_edge(START, "begin")
+        return builder.add_conditional_edges("begin", lambda state: [Send("say", state)], ["say"])
+
+    with saver.recording():
+        graph("Ann").compile(checkpointer=saver).invoke({"messages": []}, thread())
+    assert_replays(graph("Ann"), RecordedHistory.of(saver, "main"))
+    hidden = RecordedHistory.of(saver, "main", redact=redact)
+    assert not any(b"Ann" in event.data for event in hidden.events)
+    assert differs(graph("Ben"), hidden, redact=redact).node == "begin"
 
 
 def test_a_message_without_an_id_is_as_one_that_was_given_an_id() -> None:

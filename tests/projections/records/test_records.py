@@ -14,7 +14,7 @@ from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 from eventstore import ChecksumError, CorruptionError, UnknownFormatError
 from projections.reading.pending import fold
 from projections.records import CheckpointRecord, Entry, TakenOver, Write, WritesRecord
-from projections.records.answers import AnswerRecord, Packed
+from projections.records.answers import ITSELF, WITHIN, AnswerRecord, Packed
 from projections.records.prunes import PruneRecord
 from projections.values.change import Change, Location, restore, whole
 
@@ -78,6 +78,27 @@ packed = st.builds(Packed, encodings, st.binary(max_size=20), st.integers(0, 2**
         usage=st.one_of(st.none(), st.dictionaries(texts, st.integers(0, 2**40), max_size=3)),
         seconds=st.floats(0, 1e6),
         source=st.one_of(st.none(), texts),
+        asks=st.just(""),
+        numbers=st.just(()),
+        told=st.none(),
+    )
+    | st.builds(
+        AnswerRecord,
+        kind=st.just("tool"),
+        name=texts,
+        fingerprint=st.binary(min_size=32, max_size=32),
+        number=st.integers(0, 100),
+        step=st.integers(-1, 100),
+        path=texts,
+        failed=st.booleans(),
+        asked=packed,
+        answer=packed,
+        usage=st.none(),
+        seconds=st.floats(0, 1e6),
+        source=st.one_of(st.none(), texts),
+        asks=st.sampled_from([ITSELF, WITHIN]),
+        numbers=st.lists(st.integers(0, 9), max_size=3).map(tuple),
+        told=st.one_of(st.none(), packed),
     )
 )
 def test_an_answers_record_is_read_as_it_was_written(record: AnswerRecord) -> None:

@@ -2,47 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from time import perf_counter
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Self
 
-from langgraph.errors import GraphBubbleUp
+from langgraph.errors import GraphBubbleUp, GraphInterrupt
 
 from langgraph.checkpoint.eventstore.answers.outcomes import failure_of
-from langgraph.checkpoint.eventstore.answers.sessions import Asking, Session
-
-
-class Outcome(NamedTuple):
-    """The outcome of a call.
-
-    Attributes:
-        answer: The answer.
-        usage: The tokens that it took; `None`: it is not known.
-    """
-
-    answer: Any
-    usage: Mapping[str, Any] | None = None
+from langgraph.checkpoint.eventstore.answers.questions import Person, values_of
+from langgraph.checkpoint.eventstore.answers.sessions import Asking, Outcome, Session
 
 
 class Attempt:
     """A block in which a call goes out, for `with` and `async with`.
 
-    What the block leaves in `outcome` is recorded at its end; or else the error that ends it. A question that LangGraph
-    carries to a person (`interrupt`), a task that is cancelled and a stream that is not read to its end are no answers.
+    What the block leaves in `outcome` is recorded at its end; or else the error that ends it, or the question that
+    LangGraph carries to a person (`interrupt`). A task that is cancelled and a stream that is not read to its end are
+    no answers.
 
     Args:
         session: What is under way.
         asking: The call.
+        person: Whom it may ask.
 
     Attributes:
         outcome: What came of it.
     """
 
-    def __init__(self, session: Session, asking: Asking) -> None:
+    def __init__(self, session: Session, asking: Asking, person: Person | None = None) -> None:
         self.outcome: Outcome | None = None
         self._session = session
         self._asking = asking
+        self._person = person
         self._began = perf_counter()
 
     def __enter__(self) -> Self:
@@ -50,7 +41,7 @@ class Attempt:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         if came := self._came(error):
-            self._session.note(self._asking, came.answer, self._seconds, usage=came.usage, failed=error is not None)
+            self._session.note(self._asking, came, self._seconds)
 
     async def __aenter__(self) -> Self:
         return self
@@ -59,16 +50,18 @@ class Attempt:
         self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None
     ) -> None:
         if came := self._came(error):
-            seconds = self._seconds
-            await self._session.anote(self._asking, came.answer, seconds, usage=came.usage, failed=error is not None)
+            await self._session.anote(self._asking, came, self._seconds)
 
     @property
     def _seconds(self) -> float:
         return perf_counter() - self._began
 
     def _came(self, error: BaseException | None) -> Outcome | None:
+        told, numbers = (self._person.told, self._person.numbers) if self._person else ([], [])
         if error is None:
-            return self.outcome
+            return self.outcome and self.outcome._replace(numbers=numbers, told=told)
+        if isinstance(error, GraphInterrupt) and self._person:
+            return Outcome(values_of(error), asks=self._person.asker, numbers=numbers, told=told)
         if isinstance(error, Exception) and not isinstance(error, GraphBubbleUp):
-            return Outcome(failure_of(error))
+            return Outcome(failure_of(error), failed=True, numbers=numbers, told=told)
         return None

@@ -11,6 +11,7 @@ from langchain_core.runnables.config import ensure_config, merge_configs
 from langgraph.checkpoint.base import get_checkpoint_metadata
 
 from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore.answers.defaults import LEFT_OUT, left_out
 from langgraph.checkpoint.eventstore.answers.sessions import Beginning, Session, under_way
 from projections.answers.calls import Call, Kind, Place
 
@@ -23,6 +24,9 @@ OPTIONS = ("durability", "interrupt_before", "interrupt_after")
 """The options of a run that are recorded: all that change what it does."""
 _ADDRESS = frozenset({"thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map", "run_id"})
 _PLAIN = (str, int, float, bool)
+# LangGraph's own, and not to be said again for it.
+_OF_LANGGRAPH = ("__", "langgraph_")
+_DEEPEST = 32
 
 
 def stream(original: Method) -> Method:
@@ -100,7 +104,7 @@ def _run(
         **{name: _plain(options[name]) for name in OPTIONS if options.get(name) is not None},
         "recursion_limit": merged.get("recursion_limit"),
     }
-    held: dict[str, Any] = {"given": _taken_apart(given)}
+    held = _held(_taken_apart(given), config)
     if options.get("context") is not None:
         held["context"] = options["context"]
     return lambda: _beginning(session, "run", graph, merged, asked, held)
@@ -110,8 +114,9 @@ def _update(session: Session, graph: Any, config: RunnableConfig, supersteps: Se
     merged = _outermost(session, graph, config)
     if merged is None:
         return None
-    held = [[[values, as_node] for values, as_node, *_ in updates] for updates in supersteps]
-    return lambda: _beginning(session, "update", graph, merged, {}, {"given": held})
+    given = [[[values, as_node] for values, as_node, *_ in updates] for updates in supersteps]
+    held = _held(given, config)
+    return lambda: _beginning(session, "update", graph, merged, {}, held)
 
 
 def _outermost(session: Session, graph: Any, config: RunnableConfig | None) -> RunnableConfig | None:
@@ -143,6 +148,31 @@ def _beginning(
     }
     place = Place(where.thread, "", at, "", "", 0, "")
     return Beginning(Call(kind, graph.get_name(), told), place, dict(held), get_checkpoint_metadata(config, {}))
+
+
+def _held(given: Any, config: RunnableConfig | None) -> dict[str, Any]:
+    """Return what is given, what models in it leave to their defaults, and what nodes may read of the caller's config.
+
+    What the graph was compiled with is of the code.
+    """
+    whole = ensure_config(config)
+    told = {
+        key: value
+        for key, value in (whole.get("metadata") or {}).items()
+        if not key.startswith(_OF_LANGGRAPH) and key not in _ADDRESS and _is_plain(value)
+    }
+    return {"given": given, LEFT_OUT: left_out(given), "metadata": told, "tags": [*(whole.get("tags") or ())]}
+
+
+def _is_plain(value: Any, depth: int = 0) -> bool:
+    """Tell whether a value is of types that JSON has: of others nobody can say that they can be stored."""
+    if value is None or isinstance(value, _PLAIN):
+        return True
+    if depth >= _DEEPEST or not isinstance(value, list | dict):
+        return False
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(each, depth + 1) for key, each in value.items())
+    return all(_is_plain(each, depth + 1) for each in value)
 
 
 def _taken_apart(given: Any) -> Mapping[str, Any]:

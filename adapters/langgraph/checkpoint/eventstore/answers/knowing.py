@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Lock
@@ -27,12 +28,14 @@ class _Known:
 
     Attributes:
         by_task: By task, fingerprint and number: the last answer.
+        questions: By task, fingerprint and number: what the call had asked, in the order in which it did.
         read_at: The number of the load for which these were read from the log.
         left: The answers of a run that died, by the spot of the task.
         left_at: The number of the load for which these were read.
     """
 
     by_task: dict[_Task, dict[_Turn, Located]] = field(default_factory=dict)
+    questions: dict[_Task, dict[_Turn, Located]] = field(default_factory=dict)
     read_at: int = 0
     left: dict[tuple[str, int, str], dict[_Turn, Located]] = field(default_factory=dict)
     left_at: int = 0
@@ -68,34 +71,44 @@ class Knowing:
         with self._lock:
             known = self._of(thread)
             if loaded > known.read_at:
-                known.by_task, known.read_at = self._read(thread), loaded
+                self._read(thread, known)
+                known.read_at = loaded
             found = known.by_task.get(place.of_a_task, {}).get(turn)
             return found or (None if loaded else self._left_behind(thread, known).get(place.spot, {}).get(turn))
 
     def note(self, thread: str, located: Located) -> None:
         """Note an answer that a task just got."""
-        if not located.failed:
+        if located.answers:
             with self._lock:
                 by_task = self._of(thread).by_task
                 by_task.setdefault(located.place.of_a_task, {})[located.fingerprint, located.number] = located
 
+    def questions(self, thread: str, place: Place) -> Mapping[_Turn, Located]:
+        """Return what the calls of a task had asked when its checkpoint was loaded, by fingerprint and number."""
+        with self._lock:
+            return self._of(thread).questions.get(place.of_a_task, {})
+
     def _of(self, thread: str) -> _Known:
         return self._threads.keep(thread, self._threads.get(thread) or _Known())
 
-    def _read(self, thread: str) -> dict[_Task, dict[_Turn, Located]]:
-        found: dict[_Task, dict[_Turn, Located]] = {}
+    def _read(self, thread: str, known: _Known) -> None:
+        known.by_task, known.questions = {}, {}
         with suppress(NotFoundError):  # it was deleted, or begins just now
             for each in self._answers.located(thread):
-                if not each.failed:
-                    found.setdefault(each.place.of_a_task, {})[each.fingerprint, each.number] = each
-        return found
+                task, turn = each.place.of_a_task, (each.fingerprint, each.number)
+                if each.answers:
+                    known.by_task.setdefault(task, {})[turn] = each
+                if each.numbers:
+                    questions = known.questions.setdefault(task, {})
+                    questions.pop(turn, None)
+                    questions[turn] = each
 
     def _left_behind(self, thread: str, known: _Known) -> dict[tuple[str, int, str], dict[_Turn, Located]]:
         latest = self._loads.latest(thread)
         if latest.number > known.left_at:
             known.left, known.left_at = {}, latest.number
             for each in self._answers.later(thread, latest.checkpoint):
-                if not each.failed and not self._is_saved(each.place):
+                if each.answers and not self._is_saved(each.place):
                     known.left.setdefault(each.place.spot, {})[each.fingerprint, each.number] = each
         return known.left
 

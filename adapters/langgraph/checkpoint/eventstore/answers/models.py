@@ -13,7 +13,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import LLMResult
 
 from eventstore import BadInputError
-from langgraph.checkpoint.eventstore.answers.attempts import Attempt, Outcome
+from langgraph.checkpoint.eventstore.answers.attempts import Attempt
 from langgraph.checkpoint.eventstore.answers.inputs import conversation_of, model_call
 from langgraph.checkpoint.eventstore.answers.outcomes import (
     answer_of,
@@ -23,7 +23,7 @@ from langgraph.checkpoint.eventstore.answers.outcomes import (
     result_of,
     usage_of,
 )
-from langgraph.checkpoint.eventstore.answers.sessions import Session, under_way
+from langgraph.checkpoint.eventstore.answers.sessions import Outcome, Session, under_way
 from langgraph.checkpoint.eventstore.answers.stand_ins import RecordedModel
 from projections.answers.calls import RecordedCall
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Literal
 
 from eventstore import NotFoundError, UnrecordedCallError
+from langgraph.checkpoint.eventstore.answers.questions import Person
 from langgraph.checkpoint.eventstore.answers.sessions import AnsweringSaver, Asking, Session
-from projections.answers.calls import Asked, RecordedCall
+from projections.answers.calls import Asked, Located, RecordedCall
 from projections.answers.matching import Matching
 from projections.answers.nearest import differing, likely, nearest
 
@@ -54,19 +55,25 @@ class Replaying(Session):
         if error is None and self._refused is not None:
             raise self._refused
 
-    def answer(self, asking: Asking) -> RecordedCall | None:
+    def answer(self, asking: Asking, person: Person | None = None) -> RecordedCall | None:
         """See `Session.answer`."""
-        if self._missing == "record" and (again := self._again(asking)):
+        if self._missing == "record" and (again := self._again(asking, person)):
             return again
         located = self._matching.find(asking.asked)
-        found = self._read(asking, located) if located else None
+        found = self._outcome(asking, located, person) if located else None
         if found is None:
             if self._missing == "refuse":
                 raise self._refuse(asking.asked)
             return None
+        with self._lock:
+            self.answered += 1
         if self._missing == "record" and asking.thread != self._thread:
             self.take_over(asking, found)
         return found
+
+    def _outcome(self, asking: Asking, located: Located, person: Person | None) -> RecordedCall | None:
+        """Return what comes of a call, of all that came of the recorded one; `None`: it asked, and was never told."""
+        return None if person and person.was_told(located) else self._read(asking, located)
 
     def _refuse(self, asked: Asked) -> UnrecordedCallError:
         call = str(asked.call)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from threading import Lock
 from types import TracebackType
@@ -15,6 +15,7 @@ from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore.answers.knowing import Knowing
 from langgraph.checkpoint.eventstore.answers.places import Where, here
+from langgraph.checkpoint.eventstore.answers.questions import Person
 from projections.answers.answers import Answers, NewAnswer
 from projections.answers.calls import Asked, Call, Located, Place, RecordedCall
 
@@ -46,6 +47,26 @@ class Asking(NamedTuple):
     place: Place | None
     thread: str
     metadata: Mapping[str, Any]
+
+
+class Outcome(NamedTuple):
+    """The outcome of a call.
+
+    Attributes:
+        answer: The answer; of a call that failed, its error's description; of one that asked, its questions.
+        usage: The tokens that it took; `None`: it is not known.
+        failed: Whether it failed.
+        asks: Whether it ended with questions, and whose: see `RecordedCall`.
+        numbers: The numbers of the questions that it asked itself.
+        told: What a person had answered to these.
+    """
+
+    answer: Any
+    usage: Mapping[str, Any] | None = None
+    failed: bool = False
+    asks: str = ""
+    numbers: Sequence[int] = ()
+    told: Sequence[Any] = ()
 
 
 class Beginning(NamedTuple):
@@ -159,30 +180,37 @@ class Session:
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    def answer(self, asking: Asking) -> RecordedCall | None:
+    def answer(self, asking: Asking, person: Person | None = None) -> RecordedCall | None:
         """Return the recorded call that answers one; `None`: it goes out.
+
+        Args:
+            asking: The call.
+            person: Whom it may ask. What stands in for the call is to take as many answers as the recorded one took.
 
         Raises:
             UnrecordedCallError: It may not go out, and the record has no answer.
         """
         raise NotImplementedError
 
-    def note(
-        self,
-        asking: Asking,
-        answer: Any,
-        seconds: float,
-        *,
-        usage: Mapping[str, Any] | None = None,
-        failed: bool = False,
-        source: str | None = None,
-    ) -> None:
-        """Record the answer that a call got. When this returns, it is on disk."""
-        if failed and source is None:
+    def note(self, asking: Asking, came: Outcome, seconds: float, source: str | None = None) -> None:
+        """Record what came of a call. When this returns, it is on disk."""
+        if (came.failed or came.asks) and source is None:
             self._uncount(asking)
         if asking.place is None:
             return
-        new = NewAnswer(asking.asked, asking.place, answer, failed, usage, seconds, source, asking.metadata)
+        new = NewAnswer(
+            asking.asked,
+            asking.place,
+            came.answer,
+            came.failed,
+            came.usage,
+            seconds,
+            source,
+            asking.metadata,
+            came.asks,
+            [*came.numbers],
+            [*came.told],
+        )
         located = self._answers.record(asking.thread, new, self._saver.serde)
         self._knowing.note(asking.thread, located)
         with self._lock:
@@ -191,7 +219,8 @@ class Session:
     def take_over(self, asking: Asking, found: RecordedCall) -> None:
         """Record the answer of another task, or another thread, as the answer to a call."""
         source = found.source or found.thread
-        self.note(asking, found.answer, found.seconds, usage=found.usage, failed=found.failed, source=source)
+        came = Outcome(found.answer, found.usage, found.failed, found.asks, found.numbers, found.told)
+        self.note(asking, came, found.seconds, source)
 
     aanswer = twin(answer)
     anote = twin(note)
@@ -215,27 +244,32 @@ class Session:
                 _, counts = self._counts.get((place.thread, place.task), (None, Counter[bytes]()))
                 counts[asking.asked.call.fingerprint] -= 1
 
-    def _again(self, asking: Asking) -> RecordedCall | None:
+    def _again(self, asking: Asking, person: Person | None) -> RecordedCall | None:
         """Return the answer that the same task of the same checkpoint got before.
 
         An attempt after a failure of the node, by LangGraph's retry policy, asks anew: the answer may be why it failed.
+        So does one whose questions a person answers in another way, or has not answered yet.
         """
         if asking.place is None or asking.place.attempt > 1:
             return None
         located = self._knowing.find(asking.thread, asking.asked, asking.place)
-        found = self._read(asking, located) if located else None
-        if found and found.place.task != asking.place.task:
+        if located is None or (found := self._read(asking, located)) is None:
+            return None
+        if found.numbers:
+            if person is None or not person.has_told(found.numbers, found.told):
+                return None
+            person.count_as(found.numbers)
+        with self._lock:
+            self.answered += 1
+        if found.place.task != asking.place.task:
             self.take_over(asking, found)
         return found
 
     def _read(self, asking: Asking, located: Located) -> RecordedCall | None:
         """Return a recorded call that answers one; `None` if it was erased meanwhile."""
         recorded = self._answers.read(located, self._saver.serde)
-        if recorded is not None:
-            with self._lock:
-                self.answered += 1
-            if recorded.failed:
-                self._uncount(asking)
+        if recorded is not None and not located.answers:
+            self._uncount(asking)
         return recorded
 
 

@@ -61,21 +61,29 @@ class _Nothing(BaseModel):
 
 
 class RecordedTool(BaseTool):
-    """Returns what was returned.
+    """Asks what was asked, and returns what was returned.
 
     Attributes:
+        asking: Takes the answers to questions, and asks the next one.
         output: The output.
         failure: The error that the call failed with; `None`: it did not.
     """
 
     args_schema: Any = _Nothing
+    asking: Any = None
     output: Any = None
     failure: Any = None
 
     def _run(self) -> Any:
+        if self.asking is not None:
+            self.asking()
         if self.failure is not None:
             raise self.failure
         return self.output
+
+    async def _arun(self) -> Any:
+        # Not in a thread, as by default: calls at once would ask in another order than they were made in.
+        return self._run()
 
 
 def _in_one_chunk(message: AIMessage) -> AIMessageChunk:

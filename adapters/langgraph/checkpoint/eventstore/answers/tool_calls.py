@@ -9,10 +9,11 @@ from typing import Any
 from langchain_core.tools import BaseTool
 from pydantic import ValidationError
 
-from langgraph.checkpoint.eventstore.answers.attempts import Attempt, Outcome
+from langgraph.checkpoint.eventstore.answers.attempts import Attempt
 from langgraph.checkpoint.eventstore.answers.inputs import tool_call
 from langgraph.checkpoint.eventstore.answers.outcomes import error_of
-from langgraph.checkpoint.eventstore.answers.sessions import under_way
+from langgraph.checkpoint.eventstore.answers.questions import Person
+from langgraph.checkpoint.eventstore.answers.sessions import Outcome, under_way
 from langgraph.checkpoint.eventstore.answers.stand_ins import RecordedTool
 from projections.answers.calls import RecordedCall
 
@@ -22,7 +23,7 @@ _REFUSED_INPUT = f"{ValidationError.__module__}.{ValidationError.__qualname__}"
 
 
 def run(original: Method) -> Method:
-    """Wrap `BaseTool.run`, which `invoke` calls. A question that a tool asks (`interrupt`) is no answer."""
+    """Wrap `BaseTool.run`, which `invoke` calls."""
 
     @wraps(original)
     def running(self: BaseTool, tool_input: Any, *args: Any, **options: Any) -> Any:
@@ -30,11 +31,13 @@ def run(original: Method) -> Method:
         if session is None:
             return original(self, tool_input, *args, **options)
         asking = session.asks(tool_call(self, tool_input, options.get("tool_call_id")))
-        if recorded := session.answer(asking):
-            original(_stand_in(self, recorded, tool_input), asking.asked.call.asked["args"], *args, **options)
+        person = Person(options)
+        if recorded := session.answer(asking, person):
+            stand_in = _stand_in(self, recorded, tool_input, person)
+            original(stand_in, asking.asked.call.asked["args"], *args, **person.options)
             return recorded.answer
-        with Attempt(session, asking) as attempt:
-            output = original(self, tool_input, *args, **options)
+        with Attempt(session, asking, person) as attempt:
+            output = original(self, tool_input, *args, **person.options)
             attempt.outcome = Outcome(output)
         return output
 
@@ -50,21 +53,27 @@ def arun(original: Method) -> Method:
         if session is None:
             return await original(self, tool_input, *args, **options)
         asking = session.asks(tool_call(self, tool_input, options.get("tool_call_id")))
-        if recorded := await session.aanswer(asking):
-            await original(_stand_in(self, recorded, tool_input), asking.asked.call.asked["args"], *args, **options)
+        person = Person(options)
+        if recorded := await session.aanswer(asking, person):
+            stand_in = _stand_in(self, recorded, tool_input, person)
+            await original(stand_in, asking.asked.call.asked["args"], *args, **person.options)
             return recorded.answer
-        async with Attempt(session, asking) as attempt:
-            output = await original(self, tool_input, *args, **options)
+        async with Attempt(session, asking, person) as attempt:
+            output = await original(self, tool_input, *args, **person.options)
             attempt.outcome = Outcome(output)
         return output
 
     return running
 
 
-def _stand_in(tool: BaseTool, recorded: RecordedCall, tool_input: Any) -> BaseTool:
+def _stand_in(tool: BaseTool, recorded: RecordedCall, tool_input: Any, person: Person) -> BaseTool:
     failure = _failure(tool, recorded, tool_input) if recorded.failed else None
     output = None if recorded.failed else recorded.answer
-    return RecordedTool(name=tool.name, description=tool.description, output=output, failure=failure)
+
+    def asking() -> None:
+        person.be_asked(recorded)
+
+    return RecordedTool(name=tool.name, description=tool.description, asking=asking, output=output, failure=failure)
 
 
 def _failure(tool: BaseTool, recorded: RecordedCall, tool_input: Any) -> Exception:

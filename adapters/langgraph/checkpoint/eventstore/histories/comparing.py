@@ -13,10 +13,12 @@ from projections.diffing.content import ABSENT
 from projections.diffing.difference import diff
 from projections.pregel import ERROR, INPUT, INTERRUPT, RESUME, SENDS
 from projections.pregel.names import BRANCH, ERROR_SOURCE
+from projections.pregel.paths import later_step, node_of_edge
 
 # Who was answered what is compared by what came of it.
 _NOT_COMPARED = frozenset({INPUT, RESUME, ERROR_SOURCE})
 _AT_THE_END = "~"
+_BEFORE_ALL = -2
 
 ENDS, FAILS = "it ends before a step that the record has", "it fails now"
 """The reasons that follow from a call that was refused."""
@@ -35,6 +37,7 @@ class Comparison:
         self._record, self._replay = record, replay
         self._thread = record.thread
         self._kinds = {each for each in ignore if each in (IDS, TIMES)}
+        self._is_within_a_tool = record.within_tools()
         self._channels = {each.removeprefix("channel:") for each in ignore} - self._kinds
 
     def first(self, pairs: Collection[Pair], failure: Exception | None = None) -> DivergenceError | None:
@@ -68,6 +71,8 @@ class Comparison:
                 yield self._told(now, "it goes on where the recorded run had ended")
             return
         if now is None:
+            if self._is_within_a_tool(then.namespace):  # which was answered from the record, and did not run
+                return
             why = f"it failed: {type(failure).__name__}: {failure}" if failure else ""
             yield self._told(then, ENDS, details=why)
             return
@@ -105,22 +110,23 @@ class Comparison:
         then, now = self._record.tasks(at), self._replay.tasks(pair.replayed)
         before, after = Likening(self._kinds), Likening(self._kinds)
         had_failed, fails = _has_failed(then), _has_failed(now)
-        for path in sorted({*then, *now}):
+        for path in sorted({*then, *now}, key=lambda each: (_step(at, each), each)):
             one, other = then.get(path), now.get(path)
+            step = _step(at, path)
             if one is None or other is None:
                 # A run that fails, or is killed, takes its other tasks along at any moment.
                 if not (pair.last or had_failed or (other is None and fails)):
                     known = one or other
                     if known and known.node is not None:
                         reason = "it does not run" if other is None else "it runs now"
-                        yield self._told(at, reason, node=self._node(at, known.node), after=True)
+                        yield self._told(at, reason, node=self._node(at, known.node), step=step)
                 continue
-            yield from self._task(at, one, other, before, after)
+            for reason, more in self._task(one, other, before, after):
+                yield self._told(at, reason, node=self._node(at, one.node), step=step, **more)
 
     def _task(
-        self, at: SavedCheckpoint, one: Wrote, other: Wrote, before: Likening, after: Likening
-    ) -> Iterator[DivergenceError]:
-        node = self._node(at, one.node)
+        self, one: Wrote, other: Wrote, before: Likening, after: Likening
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
         then, now = self._by_channel(one), self._by_channel(other)
         for channel in sorted({*then, *now}, key=_led_to_last):
             left, right = then.get(channel, []), now.get(channel, [])
@@ -130,18 +136,17 @@ class Comparison:
             if channel.startswith(BRANCH):
                 leads = channel.removeprefix(BRANCH)
                 reason = f"it leads to {leads!r} no longer" if not right else f"it leads to {leads!r} now"
-                yield self._told(at, reason, node=node, after=True)
+                yield reason, {}
             elif channel == ERROR:
                 reason = FAILS if not left else "it failed, and does not" if not right else "its error differs"
                 error = str((likes or liked)[0])
-                yield self._told(at, reason, node=node, details=error, after=True)
+                yield reason, {"details": error}
             elif channel == INTERRUPT:
                 reason = "it asks now" if not left else "it asked, and does not" if not right else "it asks another"
-                yield self._told(at, reason, node=node, difference=diff(_one(liked), _one(likes)), after=True)
+                yield reason, {"difference": diff(_one(liked), _one(likes))}
             else:
                 reason = "it wrote something else" if left and right else "it wrote nothing" if left else "it wrote"
-                found = diff(_one(liked), _one(likes))
-                yield self._told(at, reason, node=node, channel=channel, difference=found, after=True)
+                yield reason, {"channel": channel, "difference": diff(_one(liked), _one(likes))}
 
     def _by_channel(self, wrote: Wrote) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = {}
@@ -165,12 +170,24 @@ class Comparison:
         above = nodes_of(at.namespace)
         return f"{above}|{node}" if above and node else node or above or None
 
-    def _told(self, at: SavedCheckpoint, reason: str, *, after: bool = False, **more: Any) -> DivergenceError:
-        step = at.metadata.get("step")
-        if after and isinstance(step, int):
-            step += 1
+    def _told(self, at: SavedCheckpoint, reason: str, **more: Any) -> DivergenceError:
         more.setdefault("node", nodes_of(at.namespace) or None)
-        return divergence(self._thread, reason, step=step, **more)
+        more.setdefault("step", at.metadata.get("step"))
+        return divergence(self._thread, reason, **more)
+
+
+def _step(at: SavedCheckpoint, path: str) -> int:
+    """Return the step in which a task ran.
+
+    What a run with `durability="exit"` writes to a `DeltaChannel` stands at the checkpoint that it began with, of all
+    of its steps: the later ones are told by the paths. Its first is that of the input, whose checkpoint was not saved.
+    """
+    later, own = later_step(path)
+    if later is not None:
+        return later
+    step = at.metadata.get("step")
+    known = step if isinstance(step, int) else _BEFORE_ALL
+    return known + (2 if node_of_edge(own) == INPUT and at.metadata.get("source") != "input" else 1)
 
 
 def _has_failed(tasks: Mapping[str, Wrote]) -> bool:

@@ -13,6 +13,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from eventstore import BadInputError, Cause, CorruptionError, EventStore, NewEvent, NotFoundError, TooLargeError
 from eventstore.arguments import check_callable
 from langgraph.checkpoint.eventstore._parts import SaverParts
+from langgraph.checkpoint.eventstore.answers.defaults import LEFT_OUT
 from langgraph.checkpoint.eventstore.histories.files import read_whole, write_whole
 from langgraph.checkpoint.eventstore.histories.layout import MAX_BYTES, Written, packed, unpacked
 from langgraph.checkpoint.eventstore.histories.redaction import Redact, redacted, redacted_call
@@ -21,7 +22,7 @@ from langgraph.checkpoint.eventstore.moving._contents import Content, Job, Write
 from langgraph.checkpoint.eventstore.moving._store_end import StoreEnd, prepared
 from projections import Checkpoints, RecordedCall
 from projections.answers.answers import Answers, NewAnswer
-from projections.answers.calls import Asked, Call
+from projections.answers.calls import BEGINNINGS, Asked, Call
 from projections.pregel.names import OF_A_CHECKPOINT
 from projections.records import ANSWER_RECORDED, RUN_RECORDED
 
@@ -173,13 +174,22 @@ class _Copy:
 
     def _answer(self, call: RecordedCall) -> NewAnswer:
         asked: Any = Call(call.kind, call.name, call.asked)  # type: ignore[arg-type]  # it was one of them when recorded
-        answer, redact = call.answer, self._redact
+        answer, told, redact = call.answer, call.told, self._redact
         if redact:
             asked = redacted_call(asked, redact)
-            answer = redacted(answer, redact)
+            answer, told = _given(call, redact), redacted(told, redact)
         place = call.place._replace(thread=self._name)
         return NewAnswer(
-            Asked(asked, place, call.number), place, answer, call.failed, call.usage, call.seconds, call.source
+            Asked(asked, place, call.number),
+            place,
+            answer,
+            call.failed,
+            call.usage,
+            call.seconds,
+            call.source,
+            asks=call.asks,
+            numbers=call.numbers,
+            told=told,
         )
 
 
@@ -195,6 +205,13 @@ def _written(write: Write, redact: Redact) -> Any:
     # Where a task leads is said in texts, too.
     is_steering = write.channel.startswith("branch:") or write.channel == "__no_writes__"
     return write.value if is_steering else redacted(write.value, redact)
+
+
+def _given(call: RecordedCall, redact: Redact) -> Any:
+    if call.kind not in BEGINNINGS:
+        return redacted(call.answer, redact)
+    # Names of fields are no texts of anybody's.
+    return {key: part if key == LEFT_OUT else redacted(part, redact) for key, part in call.answer.items()}
 
 
 def _bare(event: Any) -> NewEvent:

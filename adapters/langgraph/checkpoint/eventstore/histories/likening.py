@@ -27,6 +27,18 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\
 _SOME_TIME = "<time>"
 
 
+def is_packet(value: Any) -> bool:
+    """Tell whether a value is LangGraph's `Send`."""
+    return type(value).__name__ == "Send" and type(value).__module__ == "langgraph.types"
+
+
+def with_argument(packet: Any, argument: Any) -> Any:
+    """Return a packet with another argument."""
+    made = copy.copy(packet)
+    made.arg = argument
+    return made
+
+
 class Likening:
     """Makes values of one checkpoint alike that differ only where they may.
 
@@ -57,7 +69,7 @@ class Likening:
             return type(value)._make(parts) if hasattr(value, "_make") else tuple(parts)
         if type(value) in (list, set, frozenset):
             return type(value)([self.of(each) for each in value])
-        return self._object(value)
+        return with_argument(value, self.of(value.arg)) if is_packet(value) else self._object(value)
 
     def _object(self, value: Any) -> Any:  # noqa: PLR0911
         if isinstance(value, BaseException):

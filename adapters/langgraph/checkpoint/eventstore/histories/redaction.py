@@ -14,6 +14,7 @@ from typing import Any, cast
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
+from langgraph.checkpoint.eventstore.histories.likening import is_packet, with_argument
 from projections.answers.calls import Call
 
 Redact = Callable[[str], str]
@@ -43,6 +44,8 @@ def redacted(value: Any, redact: Redact) -> Any:  # noqa: PLR0911 (one for each 
         ties = _TIES if isinstance(value, BaseMessage) else frozenset()
         held = {name: _of_message(part, redact) for name, part in dict(value).items() if name not in ties}
         return value.model_copy(update=held)
+    if is_packet(value):
+        return with_argument(value, redacted(value.arg, redact))
     if is_dataclass(value):
         return _dataclass(value, redact)
     return value

@@ -18,6 +18,7 @@ from eventstore.arguments import check_texts
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from langgraph.checkpoint.eventstore._serde import serializer_of
 from langgraph.checkpoint.eventstore.answers.beginnings import OPTIONS
+from langgraph.checkpoint.eventstore.answers.defaults import LEFT_OUT, leave_out
 from langgraph.checkpoint.eventstore.answers.weaving import weave
 from langgraph.checkpoint.eventstore.histories.answering import Answered
 from langgraph.checkpoint.eventstore.histories.comparing import ENDS, FAILS, Comparison
@@ -274,9 +275,13 @@ class _Replay:
         if run.asked["namespace"]:
             configurable["checkpoint_ns"] = self._now(self._counterparts.namespaces, run.asked["namespace"])
         config: RunnableConfig = {"configurable": configurable}
+        for key in ("metadata", "tags"):
+            if told := run.answer.get(key):
+                config[key] = told
         if run.kind == "update":
-            given = self._renamed(run.answer["given"])
-            supersteps = [[StateUpdate(self._new(values), node) for values, node in updates] for updates in given]
+            supersteps = [
+                [StateUpdate(self._new(values), *rest) for values, *rest in updates] for updates in self._renamed(run)
+            ]
             return _Act(self._graph, config, supersteps, None)
         options = {name: run.asked[name] for name in OPTIONS if name in run.asked}
         context = run.answer.get("context") if self._context is None else self._context
@@ -287,7 +292,7 @@ class _Replay:
         return _Act(self._graph, config, self._given(run), options)
 
     def _given(self, run: RecordedCall) -> Any:
-        given = self._renamed(run.answer["given"])
+        given = self._renamed(run)
         if "command" not in given:
             return self._new(given["input"])
         told = given["command"]
@@ -301,9 +306,11 @@ class _Replay:
         """Return an input or an update in the newest shape: it names channels as they were called then."""
         return newest_update(given, self._record.saver.serde)
 
-    def _renamed(self, given: Any) -> Any:
+    def _renamed(self, run: RecordedCall) -> Any:
         """Return what is given with the ids that the thread's messages have now: it may change or remove some."""
-        return Renaming(self._counterparts.messages()).of(given)
+        given = Renaming(self._counterparts.messages()).of(run.answer["given"])
+        leave_out(given, run.answer.get(LEFT_OUT, ()))
+        return given
 
     def _now(self, counterparts: Mapping[str, str], then: str) -> str:
         if then not in counterparts:

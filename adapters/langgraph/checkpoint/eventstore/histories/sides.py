@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
+
+from langgraph.types import Interrupt
 
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from langgraph.checkpoint.eventstore.histories.likening import Likening
 from projections import SavedCheckpoint
+from projections.answers.answers import Answers
 from projections.diffing.difference import diff
-from projections.pregel import ERROR, INTERRUPT, SENDS, node_of, sent_to
+from projections.pregel import ERROR, INTERRUPT, RESUME, SENDS, node_of, sent_to
 from projections.reading.shaping import newest_writes
 from projections.values.change import load
 
@@ -24,10 +27,12 @@ class Wrote(NamedTuple):
     Attributes:
         node: Its node, if it is known.
         writes: Channels and values, in order.
+        task: Its id.
     """
 
     node: str | None
     writes: Sequence[tuple[str, Any]]
+    task: str = ""
 
 
 class Side:
@@ -57,6 +62,12 @@ class Side:
         """Return the id of the checkpoint that the thread is at; empty: it has none."""
         return self.saver.checkpoints.latest_id(self.thread) or ""
 
+    def within_tools(self) -> Callable[[str], bool]:
+        """Return what tells whether a namespace is that of a graph which a recorded call of a tool ran."""
+        places = {each.place for each in Answers(self.saver.store).located(self.thread) if each.kind == "tool"}
+        called_by = {f"{each.node}:{each.task}" for each in places} | {each.node for each in places}
+        return lambda namespace: any(part in called_by for part in namespace.split("|"))
+
     def version(self) -> int:
         """Return the version that the thread is at."""
         head = self.saver.store.head(self.thread)
@@ -69,6 +80,7 @@ class Side:
         """
         packets = sent_to(saved.values.get(SENDS))
         writes: defaultdict[str, list[tuple[str, Any]]] = defaultdict(list)
+        ids: dict[str, str] = {}
         for each in self.saver.checkpoints.loader.pending(self.thread, saved.namespace, saved.id):
             channel, serde = each.write.channel, self.saver.serde
             value = load(each.write.encoding, each.write.data, serde)
@@ -76,7 +88,8 @@ class Side:
                 continue
             made = newest_writes(channel, value, serde)
             writes[each.path] += [(name, made[name]) for name in made if name not in self._without]
-        return {path: Wrote(node_of(path, packets), found) for path, found in writes.items()}
+            ids[each.path] = each.task
+        return {path: Wrote(node_of(path, packets), found, ids[path]) for path, found in writes.items()}
 
     def _shown(self, saved: SavedCheckpoint) -> SavedCheckpoint:
         if self._without.isdisjoint(saved.values):
@@ -127,14 +140,21 @@ class Counterparts:
         self.pairs += [Pair(None, each, last=True) for now in after.values() for each in now]
 
     def questions(self) -> dict[str, str]:
-        """Return the ids of the questions that are asked now, by those of the record."""
+        """Return the ids of the questions that are asked now, by those of the record.
+
+        Of a task that asked again, the record holds the last question alone. But the id of each follows from the task
+        and from how many answers it had: so the ids of the earlier ones are known, too.
+        """
         found: dict[str, str] = {}
         for pair in self.pairs:
             if pair.recorded and pair.replayed:
                 then, now = self._record.tasks(pair.recorded), self._replay.tasks(pair.replayed)
                 for path in then.keys() & now.keys():
-                    ids = zip(_asked(then[path]), _asked(now[path]), strict=False)
-                    found.update(ids)
+                    one, other = then[path], now[path]
+                    found.update(zip(_asked(one), _asked(other), strict=False))
+                    if one.node and one.node == other.node:
+                        known = zip(_ids(pair.recorded, one), _ids(pair.replayed, other), strict=False)
+                        found.update(known)
         return found
 
     def messages(self) -> dict[str, str]:
@@ -192,6 +212,18 @@ def _ids_by_place(saved: SavedCheckpoint) -> dict[str, str]:
     for channel in sorted(saved.values):
         likening.of(saved.values[channel])
     return {place: id_ for id_, place in likening.named.items()}
+
+
+def _ids(at: SavedCheckpoint, wrote: Wrote) -> Iterator[str]:
+    """The ids that the questions of a task have, as LangGraph gives them: by its namespace, and the answers so far."""
+    asks, own = False, f"{at.namespace}|{wrote.node}:{wrote.task}".removeprefix("|")
+    answers: Sequence[Any] = ()
+    for channel, value in wrote.writes:
+        asks = asks or channel in (INTERRUPT, RESUME)
+        if channel == RESUME:
+            answers = value if isinstance(value, list) else [value]
+    for number in range(len(answers) + 1 if asks else 0):
+        yield Interrupt.from_ns(None, f"{own}|{number}" if number else own).id
 
 
 def _asked(wrote: Wrote) -> Iterator[str]:

@@ -1,0 +1,134 @@
+"""Questions that a tool asks a person by `interrupt`, and what the task has been told so far.
+
+LangGraph runs a task again from its start after each question, and tells its questions apart by their order: the first
+`interrupt` of the task gets the first answer. So a call that is answered from the record has to take the answers that
+it took when it was made. Else the next question of its task would get them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from langchain_core.runnables.config import ensure_config
+from langgraph.errors import GraphInterrupt
+
+from langgraph.checkpoint.eventstore import _config
+from langgraph.checkpoint.eventstore.answers.inputs import plain_of
+from projections.answers.calls import Located, RecordedCall
+from projections.records.answers import ITSELF, WITHIN
+
+# LangGraph's: what a task has been told, and how many questions it has asked in this attempt.
+_SCRATCHPAD = "__pregel_scratchpad"
+NEVER_TOLD = 1 << 30
+"""The number of a question that has no answer, whatever was told: it was for another one."""
+
+
+class Person:
+    """The person that a tool can ask, as far as the task that calls it knows: what was told, and what is asked.
+
+    Args:
+        options: The options that the tool is called with, its config among them.
+
+    Attributes:
+        numbers: The numbers of the questions that were asked: the places of their answers among those that the task
+            was told.
+    """
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.numbers: list[int] = []
+        self._options = options
+        self._config = ensure_config(options.get("config"))
+        self._pad: Any = _config.configurable(self._config).get(_SCRATCHPAD)
+        self._as_recorded: deque[int] = deque()
+        self._is_for_another = False
+
+    @property
+    def options(self) -> Mapping[str, Any]:
+        """The options for the tool, or for what stands in for it: it is seen which questions these ask."""
+        if self._pad is None:
+            return self._options
+        watched = replace(self._pad, interrupt_counter=self._count, get_null_resume=self._newly_told)
+        configurable = {**_config.configurable(self._config), _SCRATCHPAD: watched}
+        return {**self._options, "config": {**self._config, "configurable": configurable}}
+
+    @property
+    def told(self) -> list[Any]:
+        """The answers to the questions that were asked."""
+        return [self._pad.resume[number] for number in self.numbers if number < len(self._pad.resume)]
+
+    @property
+    def asker(self) -> str:
+        """The asker of the question that ends the call: the tool, unless all of its own have answers."""
+        return ITSELF if len(self.told) < len(self.numbers) else WITHIN
+
+    def has_told(self, numbers: Sequence[int], answers: Sequence[Any]) -> bool:
+        """Tell whether the task was told these answers to its questions of these numbers."""
+        told = self._all_told()
+        has_all = all(number < len(told) for number in numbers)
+        return has_all and plain_of([told[number] for number in numbers]) == plain_of([*answers])
+
+    def was_told(self, asks: Located) -> bool:
+        """Tell whether the task was told more than it had been when a recorded call asked."""
+        return bool(asks.asks) and len(self._all_told()) > len(asks.answered)
+
+    def count_as(self, numbers: Sequence[int]) -> None:
+        """Let the tool, or what stands in for it, count its first questions so, whatever other calls of its task do."""
+        self._as_recorded.extend(numbers)
+
+    def be_asked(self, recorded: RecordedCall) -> None:
+        """Take the answers, and ask what a recorded call asked.
+
+        Raises:
+            GraphInterrupt: It asked, and LangGraph carries the question to the person.
+        """
+        from langgraph.types import Interrupt, interrupt  # noqa: PLC0415 (a saver does without LangGraph itself)
+
+        while self._as_recorded:
+            if self._as_recorded[0] < len(self._pad.resume):
+                # To take it again would say that the task has been told no more than this.
+                self._count()
+            else:
+                interrupt(None)
+        if recorded.asks == ITSELF:
+            self._as_recorded.append(NEVER_TOLD)
+            interrupt(recorded.answer[0])
+        elif recorded.asks:
+            # Whoever answers by their ids means these: nobody else's question has such a one.
+            asked = enumerate(recorded.answer)
+            place = f"{recorded.place.task}|{recorded.fingerprint.hex()}|{recorded.number}"
+            raise GraphInterrupt([Interrupt.from_ns(value, f"{place}|{number}") for number, value in asked])
+
+    def drop_one(self) -> None:
+        """Take the answer that was for a graph within the tool, which does not run: no other task may get it."""
+        if self._pad is not None:
+            self._pad.get_null_resume(True)
+
+    def _all_told(self) -> list[Any]:
+        if self._pad is None:
+            return []
+        told = [*self._pad.resume]
+        # What this run was resumed with answers the first question that has no answer yet. It is looked at last: if
+        # another call takes it just now, it would be there twice.
+        new = self._pad.get_null_resume(False)
+        return told if new is None else [*told, new]
+
+    def _count(self) -> int:
+        self._pad.interrupt_counter()  # for the questions that its task asks itself, which LangGraph counts
+        next_one = len(self._pad.resume)
+        number = self._as_recorded.popleft() if self._as_recorded else next_one
+        self.numbers.append(min(number, next_one))
+        self._is_for_another = number > next_one
+        return number
+
+    def _newly_told(self, consume: bool = False) -> Any:
+        """Return what this run was resumed with, unless that answers a question of another call, which comes before."""
+        return None if self._is_for_another else self._pad.get_null_resume(consume)
+
+
+def values_of(asks: GraphInterrupt) -> list[Any]:
+    """Return what a person is asked."""
+    asked: Sequence[Any] = asks.args[0] if asks.args else ()
+    return [each.value for each in asked]
