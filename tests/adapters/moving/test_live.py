@@ -398,6 +398,22 @@ def test_a_branch_that_took_another_threads_place_does_not_come_in_again(
     assert threads_here(in_a_file) == here
 
 
+@in_both_databases
+def test_a_name_that_a_thread_had_between_two_others_does_not_come_in(
+    kind: str, old: Stock, make_saver: MakeSaver
+) -> None:
+    begin(old, "a")
+    saver = make_saver(moving_from=old.origin)
+    saver.history.fork("a", "b")
+    saver.history.promote("b", "a", keep_as="between")
+    saver.history.promote("between", "a", keep_as="after")
+    begin(old, "between")
+    for each in (saver, make_saver(moving_from=old.origin)):
+        assert each.get_tuple(at("between")) is None
+    [left] = Moving(saver).import_from(old.origin, threads=["between"]).problems
+    assert (left.outcome, threads_here(saver)) == ("gone on", ["a", "after"])
+
+
 # --- at the same time ---------------------------------------------------------------------------------------------
 
 
