@@ -128,6 +128,7 @@ class OpenLog(LogReader):
             BadInputError: This is no append's transaction.
         """
         self._noted().closed.add(stream_id)
+        self._tables.former_names.keep(stream_id)
         self._tables.streams.close(stream_id)
 
     def rename(self, name: str, new_name: str) -> None:
@@ -139,6 +140,8 @@ class OpenLog(LogReader):
             BadInputError: This is no append's transaction.
         """
         self._noted().renamed.update((name, new_name))
+        if (stream_id := self._tables.streams.id_of(name)) is not None:
+            self._tables.former_names.keep(stream_id)
         self._tables.streams.rename(name, new_name)
 
     def begin_epoch(self, stream_id: int) -> None:

@@ -49,7 +49,7 @@ class LogReader:
 
     def was_given_up(self, name: str) -> bool:
         """Return whether a stream that had the name was closed, or renamed: there may be a new one since."""
-        return self._tables.streams.was_given_up(name)
+        return self._tables.former_names.has(name)
 
     def stream(self, stream_id: int) -> StreamRow | None:
         """Return a stream, closed or not, or `None` if there is none of that number."""

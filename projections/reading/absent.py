@@ -9,23 +9,24 @@ from eventstore import NotFoundError
 _SHOWN = 10
 
 
-def check_all_there(kind: str, missing: Sequence[str]) -> None:
+def check_all_there(kind: str, missing: Sequence[str], where: str = "") -> None:
     """Hold that nothing of one kind is missing, such as `"thread"`; see `check_all_named`."""
-    check_all_named({kind: missing})
+    check_all_named({kind: missing}, where)
 
 
-def check_all_named(missing: Mapping[str, Sequence[str]]) -> None:
+def check_all_named(missing: Mapping[str, Sequence[str]], where: str = "") -> None:
     """Hold that nothing is missing.
 
     Args:
         missing: By kind: the names of what is not there.
+        where: Where it is not, in words for people.
 
     Raises:
         NotFoundError: Something is; its message names all.
     """
     told = [f"{kind} {_listed(names)}" for kind, names in missing.items() if names]
     if told:
-        raise NotFoundError(f"there is no {', and no '.join(told)}: check the name")
+        raise NotFoundError(f"there is no {', and no '.join(told)}{where and f' in {where}'}: check the name")
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -76,6 +76,19 @@ def test_a_renamed_stream_remembers_what_it_was_begun_as_and_still_verifies(stor
     assert store.verify("other").events == 2
 
 
+def test_each_name_that_a_stream_gave_up_is_known(store: EventStore) -> None:
+    def rename(name: str, new_name: str) -> None:
+        append_and(store, name, lambda log, _: log.rename(name, new_name))
+
+    fill(store, "main", "a")
+    fill(store, "another", "a")
+    rename("main", "between")
+    rename("between", "main")
+    close(store, "another")
+    names = ("main", "between", "another", "never")
+    assert [store.log.was_given_up(name) for name in names] == [True, True, True, False]
+
+
 @pytest.mark.parametrize("change", ["close", "rename", "begin_epoch"])
 def test_a_stream_is_closed_and_renamed_in_an_append_to_it_and_nowhere_else(store: EventStore, change: str) -> None:
     main = fill(store, "main", "a")

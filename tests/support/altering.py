@@ -17,6 +17,7 @@ Row = Mapping[str, Any]
 KEYS = {
     "events": ("stream_id", "version"),
     "streams": ("stream_id",),
+    "former_names": ("name",),
     "lineage": ("stream_id", "ancestor_id"),
     "idempotency": ("stream_id", "key"),
     "checkpoints": ("branch_id", "namespace", "checkpoint_id", "shown_from"),

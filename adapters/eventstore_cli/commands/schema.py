@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import Enum, StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,12 @@ from eventstore_views.session import existing
 from projections import Checkpoints
 
 _COMPONENTS = ("eventstore", "projections")
+
+
+class _State(Enum):
+    """The state of a store's tables."""
+
+    MISSING, OLD, CURRENT = range(3)
 
 
 class DialectName(StrEnum):
@@ -50,12 +56,14 @@ def migrate(
         _open(existing(named(store)), schema, allowed=False)
         _tell(out, "up to date", changed=False)
         return
-    if _is_up_to_date(store, schema):
+    found = _found(store, schema)
+    if found is _State.CURRENT:
         _tell(out, "up to date: nothing to do", changed=False)
         return
-    out.confirm(f"Create or update the tables of {parse(named(store))}?", yes=yes)
+    do, done = ("Create", "made") if found is _State.MISSING else ("Update", "brought up to date")
+    out.confirm(f"{do} the tables of {parse(named(store))}?", yes=yes)
     _open(named(store), schema, allowed=True)
-    _tell(out, f"{parse(named(store))} is up to date", changed=True)
+    _tell(out, f"{done}: {parse(named(store))}", changed=True)
 
 
 def _print_sql(store: str | None, schema: str, dialect: DialectName | None, out: Output) -> None:
@@ -69,17 +77,18 @@ def _print_sql(store: str | None, schema: str, dialect: DialectName | None, out:
         out.text("\n".join(scripts.values()))
 
 
-def _is_up_to_date(store: str | None, schema: str) -> bool:
+def _found(store: str | None, schema: str) -> _State:
     address = parse(named(store))
     if isinstance(address, SQLiteAddress) and (address.path is None or not Path(address.path).exists()):
-        return False
+        return _State.MISSING
     try:
         _open(named(store), schema, allowed=False)
     except SchemaError as error:
         if error.found > error.known:
             raise
-        return False
-    return True
+        # Those of the log are made first: if they are there, the others are missing only after a command was cut off.
+        return _State.OLD if error.found or error.component != _COMPONENTS[0] else _State.MISSING
+    return _State.CURRENT
 
 
 def _open(store: str, schema: str, *, allowed: bool) -> None:

@@ -16,6 +16,7 @@ from eventstore.recorders.tables.table import TableSet
 # Programs that only append and read start without what others keep beside the log.
 # ruff: noqa: PLC0415
 if TYPE_CHECKING:
+    from eventstore.recorders.tables.former_names import FormerNamesTable
     from eventstore.recorders.tables.idempotency import IdempotencyTable
     from eventstore.recorders.tables.snapshots import SnapshotsTable
     from eventstore.recorders.tables.tracking import TrackingTable
@@ -33,6 +34,13 @@ class LogTables(TableSet):
     def streams(self) -> StreamsTable:
         """The streams, with their names and heads."""
         return self._table(StreamsTable)
+
+    @cached_property
+    def former_names(self) -> FormerNamesTable:
+        """The names that streams have given up."""
+        from eventstore.recorders.tables.former_names import FormerNamesTable
+
+        return self._table(FormerNamesTable)
 
     @cached_property
     def lineage(self) -> LineageTable:

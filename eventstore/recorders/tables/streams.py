@@ -149,10 +149,6 @@ class StreamsTable(Table):
         rows = self._run("stream_by_name", {"name": name})
         return int(rows[0][0]) if rows else None
 
-    def was_given_up(self, name: str) -> bool:
-        """Return whether a stream that had the name was closed, or renamed."""
-        return bool(self._run("former_stream_by_name", {"name": name}))
-
     def by_id(self, stream_id: int) -> StreamRow | None:
         """Return a stream, closed or not, or `None` if there is none of that number."""
         rows = self._run("stream_by_id", {"stream_id": stream_id})

@@ -1,5 +1,13 @@
 -- The blocks that are the same in both dialects.
 
+-- name: former_name
+SELECT name FROM {schema}.former_names WHERE name = :name;
+
+-- name: keep_former_name
+-- As a stream gives up its name. An earlier one may have done so, too.
+INSERT INTO {schema}.former_names (name) SELECT name FROM {schema}.streams WHERE stream_id = :stream_id
+ON CONFLICT DO NOTHING;
+
 -- name: all_streams
 SELECT stream_id, name, closed FROM {schema}.streams WHERE stream_id > :after ORDER BY stream_id LIMIT :limit;
 

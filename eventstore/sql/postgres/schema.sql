@@ -19,9 +19,13 @@ CREATE TABLE eventstore.streams (
 );
 
 CREATE UNIQUE INDEX streams_name ON eventstore.streams (name) WHERE NOT closed;
-CREATE INDEX streams_renamed ON eventstore.streams (begun_as) WHERE begun_as IS NOT NULL;
 
 CREATE INDEX streams_metadata ON eventstore.streams USING gin (metadata jsonb_path_ops);
+
+-- The names that streams were closed under, or had before they got another one: who uses such a name begins anew.
+CREATE TABLE eventstore.former_names (
+    name text COLLATE "C" PRIMARY KEY
+);
 
 -- The log. The primary key is what makes appends conditional: two writers cannot both store a version.
 -- No foreign key to streams: its check would lock the stream's row at each append, and streams are never deleted.

@@ -1,13 +1,6 @@
 -- name: stream_by_name
 SELECT stream_id FROM streams WHERE name = :name AND closed = 0;
 
--- name: former_stream_by_name
--- A stream that had the name: it was closed, or begun under it and renamed.
-SELECT stream_id FROM streams WHERE name = :name AND closed = 1
-UNION ALL
-SELECT stream_id FROM streams WHERE begun_as = :name
-LIMIT 1;
-
 -- name: create_stream
 INSERT INTO streams (name, parent_id, parent_version, created_at, metadata)
 VALUES (:name, :parent_id, :parent_version, :created_at, :metadata)

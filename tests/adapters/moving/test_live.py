@@ -398,6 +398,22 @@ def test_a_branch_that_took_another_threads_place_does_not_come_in_again(
     assert threads_here(in_a_file) == here
 
 
+@in_both_databases
+def test_a_name_that_a_thread_had_between_two_others_does_not_come_in(
+    kind: str, old: Stock, make_saver: MakeSaver
+) -> None:
+    begin(old, "a")
+    saver = make_saver(moving_from=old.origin)
+    saver.history.fork("a", "b")
+    saver.history.promote("b", "a", keep_as="between")
+    saver.history.promote("between", "a", keep_as="after")
+    begin(old, "between")
+    for each in (saver, make_saver(moving_from=old.origin)):
+        assert each.get_tuple(at("between")) is None
+    [left] = Moving(saver).import_from(old.origin, threads=["between"]).problems
+    assert (left.outcome, threads_here(saver)) == ("gone on", ["a", "after"])
+
+
 # --- at the same time ---------------------------------------------------------------------------------------------
 
 
@@ -547,11 +563,9 @@ def test_a_thread_that_cannot_come_in_says_why_as_an_import_does(
         assert len([*saver.list(None)]) == len([*from_sqlite.saver.list(at("b"))])
 
 
-def test_bad_input_is_refused_at_the_call_or_when_it_is_opened(
-    sqlite_url: str, tmp_path: Path, from_sqlite: Stock
-) -> None:
+def test_bad_input_is_refused_at_the_call_or_when_it_is_opened(sqlite_url: str, tmp_path: Path) -> None:
     refused: Any
-    for refused in (7, from_sqlite.saver, "mysql://there", ["old.db"]):
+    for refused in (7, "mysql://there", ["old.db"]):
         with pytest.raises(BadInputError):
             EventStoreSaver.from_conn_string(sqlite_url, moving_from=refused)
         with pytest.raises(BadInputError):

@@ -78,6 +78,7 @@ OPERATIONS: dict[str, Callable[[EventStoreSaver], object]] = {
     "read": lambda saver: list(islice(saver.store.read(LONG, after=300), 300)),
     "read backward": lambda saver: list(islice(saver.store.read(LONG, backward=True), 300)),
     "read a fork": lambda saver: list(saver.store.read("fork of fork 3 of 3")),
+    "was_given_up": lambda saver: saver.store.log.was_given_up("thread 7"),
     "feed": lambda saver: list(saver.store.feed(after=1000, limit=300)),
     "feed of some topics": lambda saver: list(saver.store.feed(after=1000, limit=10, topics=["writes.saved"])),
 }

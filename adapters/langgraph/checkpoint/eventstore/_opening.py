@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from eventstore.workers import Workers, opened, twin
 from langgraph.checkpoint.eventstore import _config
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     import os
     from typing import TypeAlias
 
-    from langgraph.checkpoint.memory import InMemorySaver
+    from langgraph.checkpoint.base import BaseCheckpointSaver
 
     from langgraph.checkpoint.eventstore.moving import MovingFrom
     from langgraph.checkpoint.eventstore.moving._arrivals import Arrivals
     from projections import Checkpoints
 
-    Old: TypeAlias = "MovingFrom | str | os.PathLike[str] | InMemorySaver"
+    Old: TypeAlias = "MovingFrom | str | os.PathLike[str] | BaseCheckpointSaver[Any]"
 
 S = TypeVar("S", bound=SaverParts)
 

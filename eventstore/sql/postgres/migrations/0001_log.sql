@@ -14,9 +14,13 @@ CREATE TABLE {schema}.streams (
 );
 
 CREATE UNIQUE INDEX streams_name ON {schema}.streams (name) WHERE NOT closed;
-CREATE INDEX streams_renamed ON {schema}.streams (begun_as) WHERE begun_as IS NOT NULL;
 
 CREATE INDEX streams_metadata ON {schema}.streams USING gin (metadata jsonb_path_ops);
+
+-- The names that streams were closed under, or had before they got another one: who uses such a name begins anew.
+CREATE TABLE {schema}.former_names (
+    name text COLLATE "C" PRIMARY KEY
+);
 
 -- The log. The primary key is what makes appends conditional: two writers cannot both store a version.
 -- No foreign key to streams: its check would lock the stream's row at each append, and streams are never deleted.

@@ -13,7 +13,11 @@ CREATE TABLE streams (
 ) STRICT;
 
 CREATE UNIQUE INDEX streams_name ON streams (name) WHERE closed = 0;
-CREATE INDEX streams_renamed ON streams (begun_as) WHERE begun_as IS NOT NULL;
+
+-- The names that streams were closed under, or had before they got another one: who uses such a name begins anew.
+CREATE TABLE former_names (
+    name TEXT PRIMARY KEY
+) STRICT, WITHOUT ROWID;
 
 -- The log. There is one writer at a time, so the order of insertion is the order of commit and the position is the
 -- feed's: rows are never deleted, so that no number is given twice, and a rolled back one is given again.

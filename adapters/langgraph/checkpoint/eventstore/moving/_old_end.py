@@ -11,8 +11,9 @@ from eventstore import UnavailableError
 from eventstore.forking import ForkAware
 from langgraph.checkpoint.eventstore._serde import typed
 from langgraph.checkpoint.eventstore.moving._contents import Content, Place
-from langgraph.checkpoint.eventstore.moving._opening import source_of
+from langgraph.checkpoint.eventstore.moving._opening import source_at
 from langgraph.checkpoint.eventstore.moving._saver_end import MemoryEnd, SaverEnd
+from langgraph.checkpoint.eventstore.moving._savers import database_of
 from langgraph.checkpoint.eventstore.moving.moving_from import MovingFrom
 
 T = TypeVar("T")
@@ -35,6 +36,8 @@ class OldEnd(ForkAware):
 
     def __init__(self, said: MovingFrom) -> None:
         self._said = said
+        # Of a saver, too, which the application may let go of meanwhile.
+        self._address = database_of(said.source)
         # The connection carries out one call at a time. Nothing else is waited for while this is held.
         self._lock = threading.Lock()
         self._opened: tuple[ExitStack, _End] | None = None
@@ -115,7 +118,7 @@ class OldEnd(ForkAware):
             said = self._said
             serde = said.serde and typed(said.serde)
             with ExitStack() as stack:
-                end = stack.enter_context(source_of(said.source, serde, pickled=said.allow_pickle))
+                end = stack.enter_context(source_at(self._address, said.source, serde, pickled=said.allow_pickle))
                 self._opened = stack.pop_all(), end
         return self._opened[1]
 

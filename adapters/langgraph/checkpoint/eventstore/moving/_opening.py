@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from copy import copy
 from functools import partial
 from typing import Any, cast
 
+from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
@@ -17,11 +19,12 @@ from eventstore.address import PostgresAddress, SQLiteAddress, parse
 from langgraph.checkpoint.eventstore.moving._as_stored import carrying
 from langgraph.checkpoint.eventstore.moving._contents import Target
 from langgraph.checkpoint.eventstore.moving._saver_end import MemoryEnd, SaverEnd
+from langgraph.checkpoint.eventstore.moving._savers import Origin, database_of
 from langgraph.checkpoint.eventstore.moving._tables import COLUMNS, SaverTables
 
-Origin = str | os.PathLike[str] | InMemorySaver
-
 _OUR_OWN = "eventstore_migrations"
+Translated = Callable[[], AbstractContextManager[None]]
+"""Turns errors of a driver into ours."""
 
 
 @contextmanager
@@ -30,24 +33,52 @@ def source_of(origin: Origin, serde: SerializerProtocol | None, *, pickled: bool
 
     Args:
         origin: The address of the database, or the saver.
-        serde: The serializer that it was stored with; `None`: LangGraph's own.
+        serde: The serializer that it was stored with; `None`: the saver's, or LangGraph's own.
         pickled: Whether pickled values are read.
     """
+    with source_at(database_of(origin), origin, serde, pickled=pickled) as source:
+        yield source
+
+
+@contextmanager
+def source_at(
+    address: SQLiteAddress | PostgresAddress | None, origin: Origin, serde: SerializerProtocol | None, *, pickled: bool
+) -> Iterator[SaverEnd | MemoryEnd]:
+    """Open what is moved from, whose address is known: see `database_of` and `source_of`."""
+    own = origin.serde if isinstance(origin, BaseCheckpointSaver) else JsonPlusSerializer()
+    carried = carrying(serde or own, pickled=pickled)
     if isinstance(origin, InMemorySaver):
-        yield MemoryEnd(origin, lambda own: carrying(serde or own, pickled=pickled))
-        return
-    address = parse(origin)
+        yield MemoryEnd(origin, carried)
+    elif address is None:
+        yield _read_from(*_of_memory(origin, carried), SQLiteAddress(None))
+    else:
+        if isinstance(address, SQLiteAddress):
+            _check_there(address)
+        with _opened(address, carried) as (saver, tables, translated):
+            if isinstance(address, SQLiteAddress):
+                tables.read_only()  # of a PostgreSQL session it would stay, behind a pooler, for whoever comes next
+            yield _read_from(saver, tables, translated, address)
+
+
+def _read_from(
+    saver: Any, tables: SaverTables, translated: Translated, address: SQLiteAddress | PostgresAddress
+) -> SaverEnd:
+    check_layout(tables, str(address), saver)
+    has_paths = tables.has_paths()
     if isinstance(address, SQLiteAddress):
-        _check_there(address)
-    with _opened(address, carrying(serde or JsonPlusSerializer(), pickled=pickled)) as (saver, tables, translated):
-        if isinstance(address, SQLiteAddress):
-            tables.read_only()  # a setting of a PostgreSQL session would stay, behind a pooler, for whoever comes next
-        check_layout(tables, str(address), saver)
-        has_paths = tables.has_paths()
-        if isinstance(address, SQLiteAddress):
-            saver.is_setup = True  # which would change the tables
-            saver._has_task_path = has_paths
-        yield SaverEnd(saver, tables, str(address), translated)
+        saver.is_setup = True  # which would change the tables
+        saver._has_task_path = has_paths
+    return SaverEnd(saver, tables, str(address), translated)
+
+
+def _of_memory(saver: Any, serde: SerializerProtocol) -> tuple[Any, SaverTables, Translated]:
+    """A `SqliteSaver` whose database nobody else reaches, as a copy that shares its connection and its lock."""
+    from eventstore.recorders.sqlite.errors import translated  # noqa: PLC0415 (as in `_loaded`)
+
+    shared = copy(saver)
+    shared.serde = serde
+    translating = partial(translated, str(SQLiteAddress(None)))
+    return shared, SaverTables(shared, "sqlite", translating), translating
 
 
 @contextmanager

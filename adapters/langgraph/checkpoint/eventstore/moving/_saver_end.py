@@ -148,14 +148,14 @@ class MemoryEnd:
 
     Args:
         saver: The saver; it stays as it is.
-        carrying: Makes a serializer that carries values as they are of the saver's own.
+        serde: A serializer that carries values as they are.
     """
 
     name = "an InMemorySaver"
 
-    def __init__(self, saver: InMemorySaver, carrying: Callable[[SerializerProtocol], SerializerProtocol]) -> None:
+    def __init__(self, saver: InMemorySaver, serde: SerializerProtocol) -> None:
         self._saver = copy(saver)  # which has the same content
-        self._saver.serde = carrying(saver.serde)
+        self._saver.serde = serde
 
     def threads(self, prefix: str) -> Iterator[str]:
         """See `Source`."""

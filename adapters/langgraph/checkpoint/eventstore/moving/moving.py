@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, get_args
 
-from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BadInputError, Cause
@@ -17,7 +16,8 @@ from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._serde import typed
 from langgraph.checkpoint.eventstore.moving._contents import Source
 from langgraph.checkpoint.eventstore.moving._move import Existing, Move, Progress
-from langgraph.checkpoint.eventstore.moving._opening import Origin, source_of, target_of
+from langgraph.checkpoint.eventstore.moving._opening import source_of, target_of
+from langgraph.checkpoint.eventstore.moving._savers import Origin, check_origin
 from langgraph.checkpoint.eventstore.moving._store_end import StoreEnd
 from langgraph.checkpoint.eventstore.moving.report import MovingReport
 from projections.reading.absent import check_all_there
@@ -60,30 +60,33 @@ class Moving:
         by: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
     ) -> MovingReport:
-        """Bring in threads from a database of `SqliteSaver` or `PostgresSaver`, or from an `InMemorySaver`.
+        """Bring in threads from a database of `SqliteSaver` or `PostgresSaver`, or from a saver of LangGraph's.
 
         The source stays as it is, and may be in use. Ids, times, versions, metadata and pending writes stay what they
         were. That a thread was imported, and from where, is in the metadata of its stream.
 
         Args:
-            source: The address of the database, or the `InMemorySaver`.
+            source: The address of the database; or an `InMemorySaver`, `SqliteSaver`, `PostgresSaver` or
+                `AsyncPostgresSaver`, whose database is read on another connection.
             threads: Their ids; `None`: all.
             prefix: Only those whose ids begin so.
             existing: What to do if other threads of the store have some of their ids. `"refuse"`: nothing, and raise.
                 `"skip"`: leave these alone. `"replace"`: delete them first. A thread that came from there goes on.
-            serde: The serializer that the source was stored with, where it is none of LangGraph's default one.
+            serde: The serializer that the source was stored with, where it is neither LangGraph's default one nor the
+                saver's.
             allow_pickle: Whether pickled values are read: that runs whatever code they name.
             by: Who does it, for the record.
             progress: Gets the thread that is being moved, how many checkpoints are done, and of how many.
 
         Raises:
             ConflictError: Other threads have some of the ids, and are neither to be skipped nor replaced.
-            NotFoundError: Some of `threads` are not at the source.
+            NotFoundError: Some of `threads` are not at the source; nothing was moved.
             NotAStoreError: The database is another program's.
             SchemaError: It is of another version of the saver than is installed, or half migrated.
             UnavailableError: There is no such database, or the package of the saver is not installed.
         """
-        _check(source, (str, os.PathLike, InMemorySaver), threads, prefix, existing)
+        check_origin("what is moved from", source)
+        _check(threads, prefix, existing)
         check_truth("allow_pickle", allow_pickle)
         cause = cause_of(by)
         with source_of(source, serde and typed(serde), pickled=allow_pickle) as origin:
@@ -116,12 +119,14 @@ class Moving:
 
         Raises:
             ConflictError: Other threads have some of the ids, and are neither to be skipped nor replaced.
-            NotFoundError: Some of `threads` are not in the store.
+            NotFoundError: Some of `threads` are not in the store; nothing was moved.
             NotAStoreError: The database is another program's.
             SchemaError: It is of another version of the saver than is installed, or half migrated.
             UnavailableError: There is no such database, or the package of the saver is not installed.
         """
-        _check(url, (str, os.PathLike), threads, prefix, existing)
+        if not isinstance(url, str | os.PathLike):
+            raise refused("what is moved to", url, "use the address of its database, such as 'sqlite:///back.db'")
+        _check(threads, prefix, existing)
         with target_of(url, serde and typed(serde)) as target:
             source = StoreEnd(self._saver, Cause(), renewed=True)
             named, chosen = _named(source, threads, prefix), threads is not None or bool(prefix)
@@ -131,9 +136,7 @@ class Moving:
     aexport_to = twin(export_to)
 
 
-def _check(end: object, kinds: tuple[type, ...], threads: object, prefix: object, existing: object) -> None:
-    if not isinstance(end, kinds):
-        raise refused("the other end", end, "use the address of its database, or, to import, an InMemorySaver")
+def _check(threads: object, prefix: object, existing: object) -> None:
     if threads is not None:
         check_texts("threads", threads)
     check_text("prefix", prefix)
@@ -146,7 +149,8 @@ def _named(source: Source, threads: Collection[str] | None, prefix: str) -> Call
     if threads is None:
         return lambda: source.threads(prefix)
     wanted = [thread for thread in dict.fromkeys(threads) if thread.startswith(prefix)]
-    check_all_there("thread", [thread for thread in wanted if not source.keys(thread)])
+    missing = [thread for thread in wanted if not source.keys(thread)]
+    check_all_there("thread", missing, f"{source.name}, so nothing was moved")
     return lambda: wanted
 
 

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
-from eventstore.address import parse
-from eventstore.arguments import check_truth, refused
+from eventstore.arguments import check_truth
 from langgraph.checkpoint.eventstore._arguments import cause_of
 from langgraph.checkpoint.eventstore._serde import typed
-from langgraph.checkpoint.eventstore.moving._opening import Origin
+from langgraph.checkpoint.eventstore.moving._savers import Origin, check_origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +24,8 @@ class MovingFrom:
     The arguments are those of `Moving.import_from`. An address alone stands for one with nothing else said.
 
     Attributes:
-        source: The address of the database of `SqliteSaver` or `PostgresSaver`, or the `InMemorySaver`.
-        serde: The serializer that it was stored with, where it is none of LangGraph's default one.
+        source: The address of the database of `SqliteSaver` or `PostgresSaver`; or the saver, for its database.
+        serde: The serializer that it was stored with, where it is neither LangGraph's default one nor the saver's.
         allow_pickle: Whether pickled values are read: that runs whatever code they name.
         by: Who moves, for the record.
 
@@ -42,10 +39,7 @@ class MovingFrom:
     by: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        if not isinstance(self.source, (str, os.PathLike, InMemorySaver)):
-            raise refused("moving_from", self.source, "use the address of its database, or an InMemorySaver")
-        if not isinstance(self.source, InMemorySaver):
-            parse(self.source)
+        check_origin("moving_from", self.source)
         if self.serde is not None:
             typed(self.serde)
         check_truth("allow_pickle", self.allow_pickle)
