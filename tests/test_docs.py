@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import runpy
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eventstore import EventStore, UnrecordedCallError
+from eventstore import EventStore, UnrecordedCallError, errors
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._history import History
 from projections import Audit
@@ -31,6 +32,14 @@ OWNERS = {
     "history": History,
     "history.audit": Audit,
 }
+
+
+@cache
+def drawings() -> dict[str, Callable[[], object]]:
+    """The drawings of docs/how-it-works.md, by the names of their files."""
+    found: dict[str, Callable[[], object]] = runpy.run_path(str(ROOT / "docs" / "site" / "drawings.py"))["DRAWINGS"]
+    return found
+
 
 _CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?://)([^)\s#]*)(?:#([^)\s]*))?\)")
@@ -84,6 +93,19 @@ def test_every_dependency_is_said_to_be_for_something() -> None:
     ]
     told = re.findall(r"^\| `([\w-]+)`.*? \| \w", (ROOT / "docs" / "operations.md").read_text("utf-8"), re.MULTILINE)
     assert {re.split(r"[\[>=]", each)[0] for each in needed} <= set(told)
+
+
+def test_every_error_has_an_entry_in_troubleshooting() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    entries = re.findall(r"^### (\w+)\n\n(.+?)(?=\n\n#|\Z)", page, re.DOTALL | re.MULTILINE)
+    assert sorted(name for name, _ in entries) == sorted(name for name in vars(errors) if name.endswith("Error"))
+    assert not [name for name, text in entries if "**Do**:" not in " ".join(text.split())]
+
+
+@pytest.mark.parametrize("name", sorted(drawings()))
+def test_a_drawing_is_the_one_that_its_program_draws(name: str) -> None:
+    assert (ROOT / "docs" / "images" / name).read_text("utf-8") == str(drawings()[name]())
+    assert f"](images/{name})" in (ROOT / "docs" / "how-it-works.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("begins", ["from langgraph", "from eventstore"])
