@@ -38,7 +38,7 @@ DEMO_NEEDS := --editable ".[cli$(if $(filter postgres%,$(URL)),$(comma)postgres)
 DEMO_VENV := .venv-demo/made-from-$(shell { $(PYTHON) -VV; echo '$(DEMO_NEEDS)'; cat pyproject.toml requirements-dev.lock; } 2>/dev/null | cksum | cut -d ' ' -f 1)
 DEMO_BIN := $(if $(wildcard $(VENV)),$(BIN),.venv-demo/bin)
 
-.PHONY: help demo test test-fast test-long check lint format types bench bench-quick fmt lock dist clean
+.PHONY: help demo test test-fast test-long check lint format types docs bench bench-quick fmt lock dist clean
 
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,10 @@ format: $(VENV) ## whether the code is formatted
 types: $(VENV) ## mypy --strict
 	@$(BIN)/mypy
 
+docs: $(VENV) ## the site of docs/, in site/: open site/index.html (ARGS="--site-dir …" for another place)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs --quiet build $(ARGS)
+	@echo "site/index.html"
+
 bench: $(VENV) ## the comparison with LangGraph's savers, into benchmarks/RESULTS.md (ARGS="--only turns")
 	@$(BIN)/python -m benchmarks $(ARGS)
 
@@ -99,7 +103,7 @@ lock: ## resolve requirements-dev.lock anew (ARGS=--upgrade for the newest versi
 	@$@/bin/pip install --quiet uv || { rm -rf $@; exit 1; }
 
 clean: ## remove the environment and everything else that was made
-	@rm -rf .venv .venv-demo .lock-venv dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-demo .lock-venv dist site .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 define CHECK_PYTHON

@@ -5,15 +5,16 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+import runpy
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from eventstore import EventStore, UnrecordedCallError
+from eventstore import EventStore, UnrecordedCallError, errors
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore._history import History
 from projections import Audit
@@ -31,6 +32,14 @@ OWNERS = {
     "history": History,
     "history.audit": Audit,
 }
+
+
+@cache
+def drawings() -> dict[str, Callable[[], object]]:
+    """The drawings of docs/how-it-works.md, by the names of their files."""
+    found: dict[str, Callable[[], object]] = runpy.run_path(str(ROOT / "docs" / "site" / "drawings.py"))["DRAWINGS"]
+    return found
+
 
 _CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\((?!https?://)([^)\s#]*)(?:#([^)\s]*))?\)")
@@ -56,9 +65,10 @@ def test_the_readme_is_read_in_one_sitting() -> None:
     assert len(_prose(README).split()) <= MOST_WORDS
 
 
-def test_the_readme_leads_to_every_document() -> None:
-    linked = {(ROOT / target).resolve() for target, _ in _LINK.findall(_prose(README)) if target}
-    assert set(DOCUMENTS) <= linked | {README}
+def test_the_readme_leads_to_every_document_by_itself_or_by_the_index() -> None:
+    index = ROOT / "docs" / "index.md"
+    assert index in _linked(README)
+    assert set(DOCUMENTS) <= {README} | _linked(README) | _linked(index)
 
 
 def test_every_option_is_documented_with_its_default() -> None:
@@ -83,6 +93,19 @@ def test_every_dependency_is_said_to_be_for_something() -> None:
     ]
     told = re.findall(r"^\| `([\w-]+)`.*? \| \w", (ROOT / "docs" / "operations.md").read_text("utf-8"), re.MULTILINE)
     assert {re.split(r"[\[>=]", each)[0] for each in needed} <= set(told)
+
+
+def test_every_error_has_an_entry_in_troubleshooting() -> None:
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    entries = re.findall(r"^### (\w+)\n\n(.+?)(?=\n\n#|\Z)", page, re.DOTALL | re.MULTILINE)
+    assert sorted(name for name, _ in entries) == sorted(name for name in vars(errors) if name.endswith("Error"))
+    assert not [name for name, text in entries if "**Do**:" not in " ".join(text.split())]
+
+
+@pytest.mark.parametrize("name", sorted(drawings()))
+def test_a_drawing_is_the_one_that_its_program_draws(name: str) -> None:
+    assert (ROOT / "docs" / "images" / name).read_text("utf-8") == str(drawings()[name]())
+    assert f"](images/{name})" in (ROOT / "docs" / "how-it-works.md").read_text("utf-8")
 
 
 @pytest.mark.parametrize("begins", ["from langgraph", "from eventstore"])
@@ -129,6 +152,10 @@ def test_what_the_readme_calls_takes_these_arguments_and_has_an_async_twin() -> 
 
 def _prose(document: Path) -> str:
     return _CODE.sub("", document.read_text(encoding="utf-8"))
+
+
+def _linked(document: Path) -> set[Path]:
+    return {(document.parent / target).resolve() for target, _ in _LINK.findall(_prose(document)) if target}
 
 
 def _headings(document: Path) -> Iterator[str]:

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
+import httpx
+import psycopg
 import pytest
+from psycopg.sql import SQL, Identifier
+
+from tests.support.postgres import programs
+from tests.support.printed import blocks, play, shell_environment
 
 ROOT = Path(__file__).parents[1]
-MOST_LINES = 30
+GUIDES = {path.stem: path for path in (ROOT / "docs" / "guides").glob("*.md")}
+# What only a server does; and the one that is a server.
+OF_POSTGRES, SERVED = {"production", "tenants"}, {"fastapi"}
+MOST_LINES, MOST_LINES_OF_A_SAMPLE = 100, 30
 
 
 def samples(page: str, language: str = "python") -> list[str]:
@@ -20,11 +34,86 @@ def samples(page: str, language: str = "python") -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
 
 
+@pytest.fixture
+def module(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
+    """The module of a guide's code; what it leaves behind is left in a folder of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    module = ModuleType("guide")
+    monkeypatch.setitem(sys.modules, "guide", module)
+    return module
+
+
+@pytest.fixture
+def clean_server(pg_server: str) -> Iterator[str]:
+    """A server without the roles and the database that guides make; databases are dropped before their roles."""
+    yield pg_server
+    with psycopg.connect(pg_server, autocommit=True) as admin:
+        admin.execute("DROP DATABASE IF EXISTS restored WITH (FORCE)")
+        for role in ("acme", "agents_app", "globex"):
+            admin.execute(SQL("DROP ROLE IF EXISTS {}").format(Identifier(role)))
+
+
+@pytest.mark.parametrize("guide", sorted(GUIDES.keys() - OF_POSTGRES - SERVED))
+def test_a_guide_does_what_it_prints(guide: str, url: str, module: ModuleType) -> None:
+    play(GUIDES[guide], module, {"sqlite:///agents.db": url})
+
+
+@pytest.mark.parametrize("guide", sorted(OF_POSTGRES))
+def test_a_guide_of_a_server_does_what_it_prints(
+    guide: str, clean_server: str, postgres_url: str, module: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(programs()), prepend=os.pathsep)
+    parts = urlsplit(postgres_url)
+    server = postgres_url.replace(parts.path, "/", 1)
+    addresses = {
+        "postgresql://admin@host/database": postgres_url,
+        "postgresql://admin@host/": server,
+        "@host/database": f"@{parts.hostname}:{parts.port or 5432}{parts.path}",
+    }
+    play(GUIDES[guide], module, addresses)
+
+
+def test_the_guide_of_an_application_does_what_it_prints_with_several_workers(url: str, module: ModuleType) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        page, addresses = GUIDES["fastapi"], {"http://127.0.0.1:8000": address}
+        [app, _] = blocks(page, addresses)
+        Path(app.title).write_text(app.text, encoding="utf-8")
+        descriptor = listener.fileno()
+        options = ["app:app", "--workers=2", f"--fd={descriptor}", "--log-level=warning"]
+        with subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", *options],
+            env={**shell_environment(), "STORE_URL": url},
+            pass_fds=[descriptor],
+        ) as server:
+            try:
+                httpx.get(f"{address}/threads/none", timeout=60).raise_for_status()  # until one has started
+                play(page, module, addresses)
+                answered_by = set[int]()
+                for number in range(2000):
+                    answered_by.add(httpx.post(f"{address}/threads/{number}?text=Hello", timeout=60).json()["worker"])
+                    if len(answered_by) == 2:
+                        break
+                assert len(answered_by) == 2
+            finally:
+                server.terminate()
+
+
+def test_a_guide_is_short_and_is_listed_in_the_order_of_use() -> None:
+    assert not [name for name, page in GUIDES.items() if len(page.read_text("utf-8").splitlines()) > MOST_LINES]
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    nav = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    listed = [re.findall(r"guides/([\w-]+)\.md", text) for text in (index, nav)]
+    assert listed[0] == listed[1]
+    assert {*listed[0]} == GUIDES.keys()
+    assert nav.index("guides/") < nav.index("chats.md")
+
+
 def test_what_the_page_on_testing_shows_is_collected_and_passes(tmp_path: Path) -> None:
     printed = samples("testing.md")
     assert len(printed) == 10
     for number, sample in enumerate(printed):
-        assert len(sample.splitlines()) <= MOST_LINES, sample
+        assert len(sample.splitlines()) <= MOST_LINES_OF_A_SAMPLE, sample
         named = re.match(r"# (\w+\.py)\n", sample)
         (tmp_path / (named[1] if named else f"test_sample_{number}.py")).write_text(sample, encoding="utf-8")
     [command] = [each for each in samples("testing.md", "sh") if each.startswith("pytest")]

@@ -117,7 +117,15 @@ def test_the_source_distribution_holds_what_its_tests_need(distributions: Path) 
         names = {member.name.partition("/")[2] for member in archive if member.isfile()}
     for folder in ("eventstore", "projections", "adapters", "tests", "benchmarks", "docs"):
         assert _files(folder) <= names, folder
-    assert {".ci/run", "CHANGELOG.md", "LICENSE", "Makefile", "README.md", "requirements-dev.lock"} <= names
+    assert {
+        ".ci/run",
+        "CHANGELOG.md",
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "mkdocs.yml",
+        "requirements-dev.lock",
+    } <= names
 
 
 @pytest.mark.timeout(900)  # it downloads packages

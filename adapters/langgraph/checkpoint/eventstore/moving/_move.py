@@ -13,6 +13,7 @@ from langgraph.checkpoint.eventstore.moving._contents import Content, Job, Place
 from langgraph.checkpoint.eventstore.moving.report import MovedThread, MovingReport
 
 Existing = Literal["refuse", "skip", "replace"]
+"""The fate of a thread that is at the target already."""
 Progress = Callable[[str, int, int], None]
 """Gets the thread that is being moved, how many checkpoints were done, and of how many."""
 

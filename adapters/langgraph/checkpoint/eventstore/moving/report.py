@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Outcome = Literal["moved", "up to date", "gone on", "skipped", "different", "failed"]
+"""The end that the move of a thread came to."""
 
 
 @dataclass(frozen=True, slots=True)
