@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from eventstore.by_fields import ByFields, frozen
+from eventstore.by_fields import ByFields, OnOneLine, frozen
 from eventstore.errors import CorruptionError
 
 
@@ -50,7 +50,7 @@ class NewEvent(ByFields):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Event(ByFields):
+class Event(OnOneLine, ByFields):
     """A recorded event.
 
     Attributes:
@@ -79,7 +79,7 @@ class Event(ByFields):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FeedEvent(ByFields):
+class FeedEvent(OnOneLine, ByFields):
     """An event in the order of the whole store.
 
     Attributes:
@@ -124,7 +124,7 @@ class Appended(ByFields):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class StreamInfo(ByFields):
+class StreamInfo(OnOneLine, ByFields):
     """A stream in a listing.
 
     Attributes:
@@ -146,7 +146,7 @@ class StreamInfo(ByFields):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class StreamPage(ByFields):
+class StreamPage(OnOneLine, ByFields):
     """One page of a listing; pass `next_cursor` to get the one after it (`None`: this is the last)."""
 
     streams: list[StreamInfo]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from projections.diffing.difference import Difference, Edit, Part, Step, diff
     from projections.diffing.rendering import Line, render
     from projections.model import ChannelHistory, NewCheckpoint, NewWrites, SavedCheckpoint
-    from projections.outcomes import Branch, Forked, Moved, Promoted, PruneReport
+    from projections.outcomes import Branch, BranchTree, Forked, Moved, Promoted, PruneReport
     from projections.reading.statistics import Statistics, TopicStatistics, statistics_of
     from projections.reading.steps import Writer
     from projections.recovery.points import RecoveryPoint, StalledPage, StalledThread, TaskState
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from projections.recovery.report import Damage, Finding, Progress, Report
     from projections.timeline.blame import Origin
     from projections.timeline.comparison import ChannelDiff, CheckpointDiff, ComparedCheckpoint
-    from projections.timeline.entries import ChannelChange, TimelineEntry
+    from projections.timeline.entries import ChannelChange, TimelineEntry, TimelinePage
     from projections.timeline.rules import Fold, Rule
-    from projections.timeline.timeline import Timeline, TimelinePage
+    from projections.timeline.timeline import Timeline
     from projections.values.merging import SnapshotPolicy
     from projections.values.serializer import Serializer
 
@@ -41,6 +41,7 @@ __all__ = [
     "Branch",
     "BranchDiff",
     "BranchSide",
+    "BranchTree",
     "Branches",
     "ChannelChange",
     "ChannelDiff",
@@ -99,7 +100,7 @@ _LATER = {
     "projections.checkpoints.preparing": ("Prepared", "prepare_checkpoint", "prepare_writes"),
     "projections.before": ("Before",),
     "projections.model": ("ChannelHistory", "NewCheckpoint", "NewWrites", "SavedCheckpoint"),
-    "projections.outcomes": ("Branch", "Forked", "Moved", "Promoted", "PruneReport"),
+    "projections.outcomes": ("Branch", "BranchTree", "Forked", "Moved", "Promoted", "PruneReport"),
     "projections.values.merging": ("SnapshotPolicy",),
     "projections.values.serializer": ("Serializer",),
     "projections.answers.calls": ("Place", "RecordedCall"),
@@ -134,6 +135,7 @@ _LATER = {
     "projections.timeline.entries": (
         "ChannelChange",
         "TimelineEntry",
+        "TimelinePage",
     ),
     "projections.timeline.rules": (
         "Fold",
@@ -162,10 +164,7 @@ _LATER = {
         "TopicStatistics",
         "statistics_of",
     ),
-    "projections.timeline.timeline": (
-        "Timeline",
-        "TimelinePage",
-    ),
+    "projections.timeline.timeline": ("Timeline",),
 }
 
 

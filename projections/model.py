@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from eventstore.by_fields import ByFields, frozen
+from eventstore.by_fields import ByFields, OnOneLine, frozen
 
 ChannelVersion = str | int | float
 
@@ -85,7 +85,7 @@ def searchable(metadata: Mapping[str, Any], run: str | None) -> Mapping[str, Any
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class SavedCheckpoint(ByFields):
+class SavedCheckpoint(OnOneLine, ByFields):
     """A checkpoint as it is read.
 
     Attributes:
@@ -132,7 +132,7 @@ class SavedCheckpoint(ByFields):
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ChannelHistory(ByFields):
+class ChannelHistory(OnOneLine, ByFields):
     """The seed and the writes from which a channel is replayed.
 
     Attributes:

@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
+
+from eventstore.by_fields import OnOneLine
+
+if TYPE_CHECKING:
+    from projections.diffing.html import Node
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,8 @@ class Promoted:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
-class Branch:
+@dataclass(frozen=True, slots=True, repr=False)
+class Branch(OnOneLine):
     """A branch in a tree: from where it leaves another one to its last checkpoint.
 
     Attributes:
@@ -110,3 +116,27 @@ class Branch:
     name: str | None = None
     reason: str | None = None
     children: tuple[Branch, ...] = ()
+
+    def _repr_html_(self) -> str:
+        return BranchTree([self])._repr_html_()
+
+
+class BranchTree(tuple[Branch, ...]):
+    """Branches with what has branched from them: usually one, the trunk. A notebook shows it as a tree."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from projections.diffing.html import tree  # noqa: PLC0415 (only notebooks ask)
+
+        return tree(map(_node, self))
+
+
+def _node(branch: Branch) -> Node:
+    from projections.diffing.html import Node  # noqa: PLC0415 (as above)
+
+    signs = (("HEAD", branch.current), ("fork", branch.forked), ("unreachable", not branch.shown))
+    marks = [mark for mark, is_so in signs if is_so]
+    told = ", ".join([f"{branch.checkpoints} checkpoints, to step {branch.step}", *marks])
+    reason = f": {branch.reason}" if branch.reason else ""
+    return Node(branch.name or branch.thread, told + reason, [*map(_node, branch.children)])

@@ -504,8 +504,8 @@ def _docstrings(tree: ast.Module) -> Iterator[tuple[ast.Expr, str]]:
 
 # Tests
 
-# What the standard library calls so, and publishes.
-PUBLISHED = {"_asdict", "_exit", "_getframe", "_replace"}
+# What the standard library, and notebooks, call so and publish.
+PUBLISHED = {"_asdict", "_exit", "_getframe", "_replace", "_repr_html_"}
 
 
 @cache

@@ -10,6 +10,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
+from eventstore.by_fields import OnOneLine
 from projections.records.answers import ITSELF
 
 Kind = Literal["model", "tool", "run", "update"]
@@ -98,8 +99,8 @@ class Asked(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedCall:
+@dataclass(frozen=True, slots=True, repr=False)
+class RecordedCall(OnOneLine):
     """A call as it was recorded, and its answer.
 
     Attributes:

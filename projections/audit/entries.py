@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from eventstore.by_fields import OnOneLine
 
-@dataclass(frozen=True, slots=True)
-class AuditEntry:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AuditEntry(OnOneLine):
     """One event of the log, without its content.
 
     Attributes:
@@ -45,8 +47,8 @@ class AuditEntry:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class AuditPage:
+@dataclass(frozen=True, slots=True, repr=False)
+class AuditPage(OnOneLine):
     """One page of an audit; pass `next_cursor` to get the one after it (`None`: this is the last)."""
 
     entries: list[AuditEntry]

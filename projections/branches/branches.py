@@ -8,6 +8,7 @@ from itertools import chain, zip_longest
 
 from eventstore import BadInputError, BusyError, Cause, NotFoundError, OvertakenError
 from eventstore.arguments import checked
+from eventstore.by_fields import OnOneLine
 from eventstore.recorders import Session
 from eventstore.workers import twin
 from projections.before import Before
@@ -16,7 +17,7 @@ from projections.branches.promoting import promote
 from projections.branches.tree import Family
 from projections.causes import caused
 from projections.checkpoints.companion import Companion
-from projections.outcomes import Branch, Forked, Moved, Promoted, PruneReport
+from projections.outcomes import BranchTree, Forked, Moved, Promoted, PruneReport
 from projections.reading.loading import again
 from projections.reading.located import Located
 from projections.reading.view import View
@@ -25,8 +26,8 @@ from projections.timeline.rules import Fold
 from projections.values.serializer import Serializer
 
 
-@dataclass(frozen=True, slots=True)
-class BranchSide:
+@dataclass(frozen=True, slots=True, repr=False)
+class BranchSide(OnOneLine):
     """One of two branches that are compared.
 
     Attributes:
@@ -42,8 +43,8 @@ class BranchSide:
     changes: CheckpointDiff | None
 
 
-@dataclass(frozen=True, slots=True)
-class BranchDiff:
+@dataclass(frozen=True, slots=True, repr=False)
+class BranchDiff(OnOneLine):
     """The common past of two branches, and their differences.
 
     Attributes:
@@ -64,6 +65,17 @@ class BranchDiff:
             for side in (self.one, self.other)
         ]
         return tuple(sorted(changed[0] & changed[1]))
+
+    def _repr_html_(self) -> str:
+        from projections.diffing.html import signed  # noqa: PLC0415 (only notebooks ask)
+
+        return "".join(
+            signed(
+                f"{side.thread}: {side.ahead} ahead",
+                ((line.sign, str(line)) for line in (side.changes.lines() if side.changes else ())),
+            )
+            for side in (self.one, self.other)
+        )
 
 
 @checked
@@ -124,7 +136,7 @@ class Branches(Companion):
         self.store.fork(source, target, at=point.version, cause=cause, metadata=metadata, shows=point.pack(), work=show)
         return Forked(target, source, point.version, checkpoint)
 
-    def tree(self, thread: str, *, namespace: str = "") -> tuple[Branch, ...]:
+    def tree(self, thread: str, *, namespace: str = "") -> BranchTree:
         """All that has branched from a thread, and what it branched from itself: usually one tree, by its trunk.
 
         A branch is a thread that was forked, or one that a thread has left: what was run after going back in

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Self
 
 from eventstore import EventStore, NotFoundError, OvertakenError
 from eventstore.events import from_microseconds
-from projections.outcomes import Branch
+from projections.outcomes import Branch, BranchTree
 from projections.reading.finding import Finder
 from projections.reading.located import Located
 from projections.reading.view import View
@@ -111,7 +111,7 @@ class Family:
                 member.latest = family._node_id(member.view.stream_id, latest.id) if latest else None
         return family
 
-    def branches(self) -> tuple[Branch, ...]:
+    def branches(self) -> BranchTree:
         """The trees, each by its trunk."""
         paths = list(self._paths())
         on: dict[NodeId, int] = {}
@@ -123,7 +123,7 @@ class Family:
             path = paths[number]
             grown = self._branch(path, tuple(reversed(children[number])))
             (trunks if path.base is None else children[on[path.base]]).append(grown)
-        return tuple(reversed(trunks))
+        return BranchTree(reversed(trunks))
 
     def path(self, checkpoint: str) -> set[str]:
         """The ids of the checkpoints that belong to no other branch than that of the asked thread which ends at one."""

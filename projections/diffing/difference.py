@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from eventstore.by_fields import OnOneLine
 from projections.diffing.alignment import Gap, aligned
 from projections.diffing.content import (
     ABSENT,
@@ -42,8 +43,8 @@ class Step(NamedTuple):
 STEPS: Mapping[str, StepKind] = {ITEMS: "item", KEYS: "key", FIELDS: "field", MEMBERS: "member"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Part:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Part(OnOneLine):
     """The change of one part of a value, or a run of items that stayed.
 
     Attributes:
@@ -101,8 +102,8 @@ class Edit:
         return found
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Difference:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Difference(OnOneLine):
     """How one value became another. It is true if they differ.
 
     Attributes:

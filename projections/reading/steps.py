@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from eventstore import ErasedError, EventStore
+from eventstore.by_fields import OnOneLine
 from eventstore.events import Cause, from_microseconds
 from projections.diffing.plain import iso
 from projections.pregel import CONTROL, ERROR, INPUT, SENDS
@@ -29,8 +30,8 @@ _NOTHING = "__no_writes__"
 _NO_STEPS = ("input", "fork")
 
 
-@dataclass(frozen=True, slots=True)
-class Writer:
+@dataclass(frozen=True, slots=True, repr=False)
+class Writer(OnOneLine):
     """A task that wrote what a checkpoint applied.
 
     Attributes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from eventstore.by_fields import OnOneLine
 from projections.pregel.due import Status
 
 Why = Literal["interrupt", "error", "died", "pending", "damaged"]
@@ -19,8 +20,8 @@ latest checkpoint cannot be read; `Recovery.check` tells more.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class TaskState:
+@dataclass(frozen=True, slots=True, repr=False)
+class TaskState(OnOneLine):
     """A task of the step that follows a checkpoint, and what became of it.
 
     Attributes:
@@ -43,8 +44,8 @@ class TaskState:
     called: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RecoveryPoint:
+@dataclass(frozen=True, slots=True, repr=False)
+class RecoveryPoint(OnOneLine):
     """A checkpoint that a run can be resumed from, or the thread rolled back to.
 
     Attributes:
@@ -83,8 +84,8 @@ class RecoveryPoint:
         return not self.tasks and not self.beside
 
 
-@dataclass(frozen=True, slots=True)
-class StalledThread:
+@dataclass(frozen=True, slots=True, repr=False)
+class StalledThread(OnOneLine):
     """A thread that stopped in the middle.
 
     Attributes:
@@ -100,8 +101,8 @@ class StalledThread:
     latest: RecoveryPoint | None
 
 
-@dataclass(frozen=True, slots=True)
-class StalledPage:
+@dataclass(frozen=True, slots=True, repr=False)
+class StalledPage(OnOneLine):
     """Some of the threads that stopped; pass `next_cursor` to get those after them (`None`: there are no more).
 
     A page may hold less than it was asked for, even nothing: it ends when it has looked at enough threads.

@@ -15,6 +15,7 @@ from eventstore import (
     UnreadableError,
     UpcastError,
 )
+from eventstore.by_fields import OnOneLine
 
 
 class Damage(StrEnum):
@@ -44,8 +45,8 @@ class Damage(StrEnum):
     """Bytes of a format that this version of the package does not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+@dataclass(frozen=True, slots=True, repr=False)
+class Finding(OnOneLine):
     """One thing that is wrong.
 
     Attributes:
@@ -61,8 +62,8 @@ class Finding:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+@dataclass(frozen=True, slots=True, repr=False)
+class Report(OnOneLine):
     """The result of a thread's check.
 
     Attributes:

@@ -10,6 +10,7 @@ from itertools import takewhile
 from typing import Any
 
 from eventstore import BadInputError, EventStore, NotFoundError
+from eventstore.by_fields import OnOneLine
 from eventstore.events import from_microseconds
 from projections.diffing.content import ABSENT
 from projections.diffing.difference import diff, plain_path, spelled
@@ -34,8 +35,8 @@ from projections.values.serializer import Serializer
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Origin:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Origin(OnOneLine):
     """The origin of one part of a channel's value.
 
     Attributes:

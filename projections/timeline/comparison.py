@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Any, Literal, NamedTuple
 
 from eventstore import BadInputError, EventStore, NotFoundError
+from eventstore.by_fields import OnOneLine
 from eventstore.events import from_microseconds
 from projections.diffing.content import ABSENT
 from projections.diffing.difference import Difference, diff
@@ -44,8 +45,8 @@ class Named(NamedTuple):
     id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class ComparedCheckpoint:
+@dataclass(frozen=True, slots=True, repr=False)
+class ComparedCheckpoint(OnOneLine):
     """One of two checkpoints that are compared.
 
     Attributes:
@@ -91,8 +92,8 @@ class ComparedCheckpoint:
         }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ChannelDiff:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ChannelDiff(OnOneLine):
     """The difference of one channel between two checkpoints.
 
     Attributes:
@@ -128,9 +129,14 @@ class ChannelDiff:
         value = self.before if self.kind == "removed" else self.after
         return [Line(sign, 0, f"{printable(self.channel)}: {glance(value, limit)}")]
 
+    def _repr_html_(self) -> str:
+        from projections.diffing.html import signed  # noqa: PLC0415 (only notebooks ask)
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CheckpointDiff:
+        return signed(self.kind, ((line.sign, str(line)) for line in self.lines()))
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CheckpointDiff(OnOneLine):
     """How two checkpoints differ. It is true if a channel holds something else.
 
     Attributes:
@@ -173,6 +179,12 @@ class CheckpointDiff:
         found = [line for channel in self.channels for line in channel.lines(limit=limit)]
         names = map(printable, self.replayed)
         return found + [Line("~", 0, f"{name}: written (only its writes are stored)") for name in names]
+
+    def _repr_html_(self) -> str:
+        from projections.diffing.html import signed  # noqa: PLC0415 (only notebooks ask)
+
+        sides = " → ".join(f"step {side.step} ({side.thread})" for side in (self.before, self.after) if side)
+        return signed(sides, ((line.sign, str(line)) for line in self.lines()))
 
 
 class Comparison:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from eventstore import EventStore, TypeNotAllowedError, UnreadableError
+from eventstore.by_fields import OnOneLine
 from eventstore.events import from_microseconds
 from projections.diffing.content import ABSENT, ITEMS, KEYS, TEXT
 from projections.diffing.difference import Difference, Part, diff
@@ -67,8 +68,8 @@ class ChannelChange:
         return f"{printable(self.channel)}: {self.summary or 'as it was'}"
 
 
-@dataclass(frozen=True, slots=True)
-class TimelineEntry:
+@dataclass(frozen=True, slots=True, repr=False)
+class TimelineEntry(OnOneLine):
     """One checkpoint of a timeline.
 
     Attributes:
@@ -115,6 +116,17 @@ class TimelineEntry:
         """The nodes that ran to produce it, each once."""
         return tuple(dict.fromkeys(writer.node for writer in self.writers if writer.node is not None))
 
+    def cells(self) -> tuple[str, ...]:
+        """The same as texts for a table: its step, its time, its nodes or source, what changed, and its bytes."""
+        marks = [mark for mark, is_so in (("asks", self.interrupted), ("failed", self.failed)) if is_so]
+        return (
+            "" if self.step is None else str(self.step),
+            f"{self.saved_at:%Y-%m-%d %H:%M:%S}",
+            ", ".join([*(self.nodes or (self.source or "",)), *marks]),
+            "\n".join(map(str, self.changes)),
+            f"{self.size + self.writes_size:,}",
+        )
+
     def to_json(self) -> dict[str, Any]:
         """The same in types that JSON has."""
         return {
@@ -124,6 +136,19 @@ class TimelineEntry:
             "due": [*self.due],
             "changes": [asdict(change) for change in self.changes],
         }
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class TimelinePage(OnOneLine):
+    """One page of a timeline; pass `next_cursor` as `before` to get the next one (`None`: this is the last)."""
+
+    entries: list[TimelineEntry]
+    next_cursor: str | None
+
+    def _repr_html_(self) -> str:
+        from projections.diffing.html import table  # noqa: PLC0415 (only notebooks ask)
+
+        return table(("step", "saved (UTC)", "nodes", "changes", "bytes"), (entry.cells() for entry in self.entries))
 
 
 class Entries:

@@ -7,7 +7,6 @@ import binascii
 import heapq
 import json
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
@@ -31,7 +30,7 @@ from projections.reading.shaping import shaped
 from projections.reading.view import View
 from projections.timeline.blame import Blame, Origin
 from projections.timeline.comparison import CheckpointDiff, Comparison, Named, missing
-from projections.timeline.entries import Entries, TimelineEntry
+from projections.timeline.entries import Entries, TimelineEntry, TimelinePage
 from projections.timeline.replayed import Replayed, completed
 from projections.timeline.rules import Fold
 from projections.values.serializer import Serializer
@@ -41,14 +40,6 @@ _NEXT = "\x01"
 
 _Place = tuple[str, str, str]
 """Where a listing stands: a checkpoint's id, its namespace, and the thread."""
-
-
-@dataclass(frozen=True, slots=True)
-class TimelinePage:
-    """One page of a timeline; pass `next_cursor` as `before` to get the next one (`None`: this is the last)."""
-
-    entries: list[TimelineEntry]
-    next_cursor: str | None
 
 
 class _Listed(NamedTuple):

@@ -18,7 +18,7 @@ from langgraph.checkpoint.eventstore._arguments import (
 )
 from langgraph.checkpoint.eventstore._history_parts import HistoryParts
 from langgraph.checkpoint.eventstore._named import namespace_of
-from projections import Branch, BranchDiff, Forked, Moved, Promoted, PruneReport
+from projections import BranchDiff, BranchTree, Forked, Moved, Promoted, PruneReport
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._named import Checkpoint, Thread
@@ -135,7 +135,7 @@ class GoingBack(HistoryParts):
             cause=cause_of(by),
         )
 
-    def tree(self, thread: Thread) -> tuple[Branch, ...]:
+    def tree(self, thread: Thread) -> BranchTree:
         """All that has branched from a thread, and what it branched from itself: usually one tree, by its trunk.
 
         A branch is a thread that was forked, or one that a thread has left: what was run after going back in time, by

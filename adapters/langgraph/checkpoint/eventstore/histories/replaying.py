@@ -15,6 +15,7 @@ from langgraph.types import Command, StateUpdate
 
 from eventstore import BadInputError, CorruptionError, EventStore, NotFoundError
 from eventstore.arguments import check_texts
+from eventstore.by_fields import OnOneLine
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from langgraph.checkpoint.eventstore._serde import serializer_of
 from langgraph.checkpoint.eventstore.answers.beginnings import OPTIONS
@@ -41,8 +42,8 @@ HistoryLike = RecordedHistory | str | os.PathLike[str]
 """A history, or the path of its file."""
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+@dataclass(frozen=True, slots=True, repr=False)
+class Replayed(OnOneLine):
     """A history that its graph still makes.
 
     Attributes:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from eventstore.by_fields import OnOneLine
+
 Outcome = Literal["moved", "up to date", "gone on", "skipped", "different", "failed"]
 """The end that the move of a thread came to."""
 
 
-@dataclass(frozen=True, slots=True)
-class MovedThread:
+@dataclass(frozen=True, slots=True, repr=False)
+class MovedThread(OnOneLine):
     """A thread after a move.
 
     Attributes:
@@ -34,8 +36,8 @@ class MovedThread:
     error: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class MovingReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class MovingReport(OnOneLine):
     """A move of threads.
 
     Attributes:

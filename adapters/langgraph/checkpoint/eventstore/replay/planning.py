@@ -9,6 +9,7 @@ from typing import Any
 
 from langgraph.checkpoint.serde.types import TASKS
 
+from eventstore.by_fields import OnOneLine
 from langgraph.checkpoint.eventstore._packing import Packing
 from langgraph.checkpoint.eventstore._types import Types
 from langgraph.checkpoint.eventstore.replay.recorded import Frontier, Task
@@ -26,8 +27,8 @@ class Reason(StrEnum):
     SAME = "nothing that it reads is different"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+@dataclass(frozen=True, slots=True, repr=False)
+class Verdict(OnOneLine):
     """The verdict on a recorded result: whether it still holds.
 
     Attributes:
@@ -47,8 +48,8 @@ class Verdict:
         return f"{self.reason.value}: {', '.join(self.channels)}" if self.channels else self.reason.value
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedTask:
+@dataclass(frozen=True, slots=True, repr=False)
+class PlannedTask(OnOneLine):
     """A task of the recorded run, and what a replay will make of it.
 
     Attributes:
@@ -71,8 +72,8 @@ class PlannedTask:
         return self.verdict.again
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayPlan:
+@dataclass(frozen=True, slots=True, repr=False)
+class ReplayPlan(OnOneLine):
     """The plan of a replay after a node was changed, by the run as it was recorded.
 
     It says what can be known before anything runs: a node that runs again may write what it wrote before, and then the

@@ -8,13 +8,14 @@ from typing import Literal
 
 from langchain_core.runnables import RunnableConfig
 
+from eventstore.by_fields import OnOneLine
 from langgraph.checkpoint.eventstore.replay.planning import Verdict
 
 Ended = Literal["end", "interrupt", "error"]
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayedTask:
+@dataclass(frozen=True, slots=True, repr=False)
+class ReplayedTask(OnOneLine):
     """A task of a replay.
 
     Attributes:
@@ -37,8 +38,8 @@ class ReplayedTask:
         return self.recorded is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Replayed:
+@dataclass(frozen=True, slots=True, repr=False)
+class Replayed(OnOneLine):
     """The outcome of a replay.
 
     Attributes:
