@@ -77,6 +77,7 @@ def test_another_prompt_is_told_by_the_call_that_the_record_does_not_have(histor
     assert (found.step, found.node) == (1, "ask_model")
     assert "Be kind." in str(found)
     assert "Be brief." in str(found)
+    assert "missing=" not in str(found)  # which assert_replays does not take
 
 
 def test_a_node_that_is_gone_or_renamed_is_told_as_such(history: RecordedHistory) -> None:
