@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from projections.timeline.entries import ChannelChange, TimelineEntry, TimelinePage
     from projections.timeline.rules import Fold, Rule
     from projections.timeline.timeline import Timeline
+    from projections.usage.prices import Price
+    from projections.usage.report import UsageReport, UsageRow
+    from projections.usage.usage import Usage
     from projections.values.merging import SnapshotPolicy
     from projections.values.serializer import Serializer
 
@@ -64,6 +67,7 @@ __all__ = [
     "Part",
     "Place",
     "Prepared",
+    "Price",
     "Progress",
     "Promoted",
     "PruneReport",
@@ -84,6 +88,9 @@ __all__ = [
     "TimelineEntry",
     "TimelinePage",
     "TopicStatistics",
+    "Usage",
+    "UsageReport",
+    "UsageRow",
     "Writer",
     "checkpoint_ids",
     "diff",
@@ -165,6 +172,12 @@ _LATER = {
         "statistics_of",
     ),
     "projections.timeline.timeline": ("Timeline",),
+    "projections.usage.prices": ("Price",),
+    "projections.usage.report": (
+        "UsageReport",
+        "UsageRow",
+    ),
+    "projections.usage.usage": ("Usage",),
 }
 
 

@@ -25,7 +25,7 @@ from langgraph.checkpoint.eventstore._history import History
 from langgraph.checkpoint.eventstore.answers.sessions import Session
 from langgraph.checkpoint.eventstore.moving import Moving
 from langgraph.checkpoint.eventstore.replay.selective import SelectiveReplay
-from projections import Audit, Branches, Checkpoints, Recovery, Timeline
+from projections import Audit, Branches, Checkpoints, Recovery, Timeline, Usage
 
 T = TypeVar("T")
 
@@ -269,6 +269,7 @@ FACADES = (
     Branches,
     Timeline,
     Audit,
+    Usage,
     Recovery,
     EventStoreSaver,
     Forgetting,

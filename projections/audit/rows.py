@@ -7,7 +7,7 @@ from functools import partial
 
 from eventstore import EventStore
 from eventstore.erasing import OpenLog
-from eventstore.reading import FeedRow
+from eventstore.reading import FeedRow, LogReader
 from projections.audit.extract import Extract, extract
 from projections.audit.naming import Naming
 from projections.audit.reading import stored_json
@@ -60,17 +60,10 @@ class AuditRows:
         """See `Forgetting.forget`."""
         # What an event of the batch erased is erased in the batch: both were committed, and read, in one. But it may
         # stand in the rows already.
-        for stream_id in self._forgetful(events):
+        for stream_id in forgetful_streams(self._store.log, events):
             after: int | None = 0
             while after is not None:  # in transactions of a bounded size
                 after = turn.run(partial(self._blank, stream_id, after, turn.state.position))
-
-    def _forgetful(self, events: Iterable[FeedRow]) -> Sequence[int]:
-        """The streams of which events may have been erased, as the rows of a batch tell."""
-        found = dict.fromkeys(row.stream_id for row in events if row.topic in _FORGETTING)
-        for stream_id in tuple(found):
-            found.update(dict.fromkeys(self._store.log.closed_ancestors(stream_id)))
-        return [*found]
 
     def _blank(self, stream_id: int, after: int, upto: int, log: OpenLog) -> int | None:
         """Drop what is known of the content of some of a stream's events that was erased.
@@ -100,6 +93,14 @@ class AuditRows:
         for renaming in naming.without(named):
             renaming.carry_out(table)
         return rows[-1].position if len(rows) == self._events else None
+
+
+def forgetful_streams(log: LogReader, events: Iterable[FeedRow]) -> Sequence[int]:
+    """Return the streams of which events may have been erased, as the rows of a batch tell."""
+    found = dict.fromkeys(row.stream_id for row in events if row.topic in _FORGETTING)
+    for stream_id in tuple(found):
+        found.update(dict.fromkeys(log.closed_ancestors(stream_id)))
+    return [*found]
 
 
 def _enter(table: AuditTable, batch: Sequence[Extract]) -> None:

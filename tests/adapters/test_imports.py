@@ -32,6 +32,7 @@ LATER = (
     "projections.reading.steps",
     "projections.recovery",
     "projections.timeline",
+    "projections.usage",
 )
 """The modules that many programs never use: each is imported when it is asked for."""
 

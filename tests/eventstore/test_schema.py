@@ -15,6 +15,7 @@ from projections import Checkpoints
 from projections.audit.rows import AuditRows
 from projections.checkpoints.rows import CheckpointRows
 from projections.checkpoints.segments import SegmentRows
+from projections.usage.rows import UsageRows
 from tests.support.tables import path_of, rows
 
 # As they are read one after the other: projections stand beside the log.
@@ -63,7 +64,7 @@ def test_each_table_of_projections_belongs_to_one_of_them(new_url: str) -> None:
     with EventStore.open(new_url) as store:
         of_the_log = rows(new_url).keys()
         Checkpoints(store)
-    named = [table for projection in (CheckpointRows, SegmentRows, AuditRows) for table in projection.tables]
+    named = [table for projection in (CheckpointRows, SegmentRows, AuditRows, UsageRows) for table in projection.tables]
     assert sorted([*named, "progress"]) == sorted(rows(new_url).keys() - of_the_log)
 
 

@@ -29,6 +29,7 @@ KEYS = {
     "audit": ("position",),
     "audit_names": ("stream_id", "version"),
     "audit_spans": ("span",),
+    "usage_seen": ("position", "ordinal"),
     "progress": ("projection",),
     "eventstore_migrations": ("component", "number"),
 }

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,9 @@ from langgraph.checkpoint.eventstore._arguments import required_id
 from langgraph.checkpoint.eventstore._going_back import GoingBack
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._telling import Telling
-from projections import Audit, Recovery, RecoveryPoint, Report, StalledPage
+from projections import Audit, Recovery, RecoveryPoint, Report, StalledPage, Usage, UsageReport
+from projections.usage.prices import Prices
+from projections.usage.usage import USER_KEYS
 
 if TYPE_CHECKING:
     from langgraph.checkpoint.eventstore._named import Checkpoint, Thread
@@ -56,6 +58,10 @@ class History(GoingBack, Telling):
     def audit(self) -> Audit:
         """The audit trail, which says who did what and when."""
         return Audit(self._checkpoints)
+
+    @cached_property
+    def _usage(self) -> Usage:
+        return Usage(self._checkpoints)
 
     @cached_property
     def _replaying(self) -> SelectiveReplay:
@@ -113,6 +119,59 @@ class History(GoingBack, Telling):
             BusyError: Others keep changing it.
         """
         return self._recovery.check(self._thread(thread), self._saver.serde)
+
+    # --- what was spent ----------------------------------------------------------------------------------------------
+
+    @names_options()
+    def usage(  # noqa: PLR0913 (what is wanted, each by its name)
+        self,
+        thread: Thread | None = None,
+        *,
+        by: Sequence[str] = ("model",),
+        run: str | None = None,
+        node: str | None = None,
+        model: str | None = None,
+        user: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        prices: Prices | None = None,
+        user_keys: Sequence[str] = USER_KEYS,
+        missing_ok: bool = False,
+    ) -> UsageReport:
+        """The tokens and the money that the messages of models say they took, in groups.
+
+        Each message counts once for a thread; a fork counts what it added itself. What was rolled back was spent.
+
+        Args:
+            thread: What was spent in it, while it had that name; `None`: in all.
+            by: The dimensions of the groups: some of thread, run, node, model, user and day (UTC); none: one group.
+            run: Of that run.
+            node: What tasks of that node wrote.
+            model: Of the model of that name, as its messages say it.
+            user: Of that user.
+            since: Not older. A naive time is taken as UTC.
+            until: Older.
+            prices: The price of each model; `None`: those of `projections.usage.price_list`, which are of one day.
+            user_keys: The keys of metadata that name a user, the first that is there.
+            missing_ok: Whether the answer is empty if there is no such thread, run or node.
+
+        Raises:
+            NotFoundError: There is no such thread, run or node.
+            BadInputError: An argument cannot be asked for.
+        """
+        return self._usage.query(
+            thread=None if thread is None else self._thread(thread),
+            by=by,
+            run=run,
+            node=node,
+            model=model,
+            user=user,
+            since=since,
+            until=until,
+            prices=prices,
+            user_keys=user_keys,
+            missing_ok=missing_ok,
+        )
 
     # --- what a changed node concerns --------------------------------------------------------------------------------
 
@@ -192,6 +251,7 @@ class History(GoingBack, Telling):
     apoints = twin(points)
     astalled = twin(stalled)
     acheck = twin(check)
+    ausage = twin(usage)
     aaffected = twin(affected)
 
     @names_options()

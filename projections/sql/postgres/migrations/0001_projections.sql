@@ -149,6 +149,33 @@ CREATE TABLE {schema}.audit_names (
 
 CREATE INDEX audit_names_name ON {schema}.audit_names (name, stream_id);
 
+-- The messages of models that events hold, as often as they hold them, and what they say that they took: see
+-- `projections.usage`. The best sighting of a spending, by rank, counts. Made from the feed when somebody asks; all of it
+-- can be dropped, and made again from the log.
+CREATE TABLE {schema}.usage_seen (
+    position bigint NOT NULL,
+    ordinal bigint NOT NULL,
+    stream_id bigint NOT NULL,
+    version bigint NOT NULL,
+    rank bigint NOT NULL,
+    spending bigint NOT NULL,
+    look bigint NOT NULL,
+    step bigint NOT NULL,
+    model text,
+    input bigint NOT NULL,
+    output bigint NOT NULL,
+    cached bigint NOT NULL,
+    cache_written bigint NOT NULL,
+    reasoning bigint NOT NULL,
+    PRIMARY KEY (position, ordinal)
+);
+
+CREATE INDEX usage_seen_stream ON {schema}.usage_seen (stream_id, position, ordinal);
+
+CREATE INDEX usage_seen_spending ON {schema}.usage_seen (spending, stream_id, rank, position, ordinal);
+
+CREATE INDEX usage_seen_look ON {schema}.usage_seen (look);
+
 -- How far projections have followed the feed, by their names. The epoch grows when all rows of one are dropped, so that
 -- who reads in several steps knows. A row is the lock, too, by which those who follow take turns.
 CREATE TABLE {schema}.progress (

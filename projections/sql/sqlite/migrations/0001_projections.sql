@@ -140,6 +140,33 @@ CREATE TABLE audit_names (
 
 CREATE INDEX audit_names_name ON audit_names (name, stream_id);
 
+-- The messages of models that events hold, as often as they hold them, and what they say that they took: see
+-- `projections.usage`. The best sighting of a spending, by rank, counts. Made from the feed when somebody asks; all of it
+-- can be dropped, and made again from the log.
+CREATE TABLE usage_seen (
+    position INTEGER NOT NULL,
+    ordinal INTEGER NOT NULL,
+    stream_id INTEGER NOT NULL,
+    version INTEGER NOT NULL,
+    rank INTEGER NOT NULL,
+    spending INTEGER NOT NULL,
+    look INTEGER NOT NULL,
+    step INTEGER NOT NULL,
+    model TEXT,
+    input INTEGER NOT NULL,
+    output INTEGER NOT NULL,
+    cached INTEGER NOT NULL,
+    cache_written INTEGER NOT NULL,
+    reasoning INTEGER NOT NULL,
+    PRIMARY KEY (position, ordinal)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX usage_seen_stream ON usage_seen (stream_id, position, ordinal);
+
+CREATE INDEX usage_seen_spending ON usage_seen (spending, stream_id, rank, position, ordinal);
+
+CREATE INDEX usage_seen_look ON usage_seen (look);
+
 -- How far projections have followed the feed, by their names. The epoch grows when all rows of one are dropped, so that
 -- who reads in several steps knows.
 CREATE TABLE progress (

@@ -1,0 +1,82 @@
+"""The rows of usage, as a projection that follows the feed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from itertools import chain
+
+from eventstore import EventStore
+from eventstore.erasing import OpenLog
+from eventstore.reading import FeedRow
+from projections.audit.rows import forgetful_streams
+from projections.projection import BATCH_EVENTS, Turn, Work
+from projections.tables.usage import SeenRow, UsageTable
+from projections.usage.pairing import Pairing
+from projections.usage.sightings import Rank, Sighting, sightings_in
+
+
+class UsageRows:
+    """Usage as a projection, which follows the feed: see `projections.projection.Projection`.
+
+    Args:
+        store: The store.
+        table: The table.
+        events: How many events lose their content in one transaction, at most.
+    """
+
+    name = "usage"
+    tables = ("usage_seen",)
+    inline = False
+    step = BATCH_EVENTS
+
+    def __init__(self, store: EventStore, table: UsageTable, *, events: int = BATCH_EVENTS) -> None:
+        self._store = store
+        self._table = table
+        self._events = events
+
+    def prepare(self, events: Sequence[FeedRow]) -> Work | None:
+        """See `Projection.prepare`."""
+        log = self._store.log
+        found = [*chain.from_iterable(sightings_in(row, log) for row in events)]
+        if not found:
+            return None
+        looks = {each.look for each in found if each.rank < Rank.SEALED}
+        known = map(_sighting, self._table.alike(looks)) if looks else ()
+        new, changed = Pairing(known, lru_cache(maxsize=None)(log.lineage)).pair(found)
+
+        def enter(log: OpenLog) -> None:
+            table = self._table.within(log)
+            table.add([_columns(each) for each in new])
+            for each in changed:
+                table.change(each.position, each.ordinal, each.spending)
+
+        return enter
+
+    def clear(self, log: OpenLog) -> None:
+        """See `Projection.clear`."""
+        self._table.within(log).clear()
+
+    def forget(self, events: Sequence[FeedRow], turn: Turn) -> None:
+        """See `Forgetting.forget`."""
+        for stream_id in forgetful_streams(self._store.log, events):
+            after: int | None = 0
+            while after is not None:  # in transactions of a bounded size
+                after = turn.run(partial(self._drop, stream_id, after, turn.state.position))
+
+    def _drop(self, stream_id: int, after: int, upto: int, log: OpenLog) -> int | None:
+        """Drop what is known of some of a stream's events whose content was erased; see `AuditRows`."""
+        table = self._table.within(log)
+        rows = table.versions(stream_id, after=after, upto=upto, limit=self._events)
+        if erased := [each.version for each in log.erased_among(stream_id, [version for _, version in rows])]:
+            table.forget(stream_id, erased)
+        return rows[-1][0] if len(rows) == self._events else None
+
+
+def _columns(each: Sighting) -> list[object]:
+    place = (each.position, each.ordinal, each.stream_id, each.version, int(each.rank))
+    return [*place, each.spending, each.look, each.step, each.model, *each.tokens]
+
+
+def _sighting(row: SeenRow) -> Sighting:
+    return Sighting(*row[:4], Rank(row.rank), *row[5:], is_new=False)
