@@ -177,3 +177,10 @@ def test_the_upcasters_that_the_page_on_types_shows_make_old_values_new(tmp_path
     assert "[Order(full_name='ann lee', amount=2)]" in run.stdout
     assert "'price': {'amount': 5, 'currency': 'EUR'}" in run.stdout
     assert "'first': 'ann', 'last': 'lee'" in run.stdout
+
+
+def test_what_the_page_on_usage_shows_is_what_it_prints(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    [sample], [told] = samples("usage.md"), samples("usage.md", "text")
+    assert "sqlite:///agents.db" in sample
+    exec(sample.replace("sqlite:///agents.db", url), {})
+    assert capsys.readouterr().out == told

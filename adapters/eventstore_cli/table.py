@@ -46,6 +46,9 @@ TABLE: Mapping[str, Entry] = {
     "tree": Entry("Look", "branching", "Draw all that has branched from a thread, and what it branched from."),
     "tail": Entry("Look", "following", "Show the last events, and with --follow those to come."),
     "audit": Entry("Look", "auditing", "Show who did what, when: the events of all threads, the last first."),
+    "usage": Entry(
+        "Look", "spending", "Show what the models of runs took, in tokens and in money, as their messages say it."
+    ),
     "export": Entry(
         "Look", "auditing", "Write events into a file, or threads into a database of LangGraph's own savers."
     ),

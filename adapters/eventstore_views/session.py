@@ -15,7 +15,7 @@ from eventstore_views.showing import Showing
 
 # Each command needs a few of these: they are imported where they are made.
 if TYPE_CHECKING:
-    from projections import Audit, Branches, CheckpointId, Checkpoints, Recovery, Timeline
+    from projections import Audit, Branches, CheckpointId, Checkpoints, Recovery, Timeline, Usage
     from projections.reading.located import Located
 
 SERIALIZER = Showing()
@@ -67,6 +67,13 @@ class Session:
         from projections import Audit  # noqa: PLC0415
 
         return Audit(self.checkpoints)
+
+    @cached_property
+    def usage(self) -> Usage:
+        """The usage of models by the store's runs."""
+        from projections import Usage  # noqa: PLC0415
+
+        return Usage(self.checkpoints)
 
     def ids(self, thread: str) -> list[CheckpointId]:
         """All checkpoints of a thread.

@@ -23,6 +23,8 @@ class SeenRow(NamedTuple):
         spending: The number of the spending.
         look: A number for the message itself.
         step: A number for the step that it is of.
+        task: A number for the task that wrote it; 0: none did.
+        caller: A number for the task of the graph around it that it happened in; 0: it is no subgraph's.
     """
 
     position: int
@@ -33,6 +35,8 @@ class SeenRow(NamedTuple):
     spending: int
     look: int
     step: int
+    task: int
+    caller: int
 
 
 class SpentRow(NamedTuple):

@@ -58,14 +58,10 @@ class Pairing:
         if new.spending:
             self._claim(new, alike)
             return new
-        applied = new.rank == Rank.CHECKPOINT
-        at_step = [each for each in alike if each.step == new.step]
-        of_tasks = [each.spending for each in at_step if each.rank != Rank.CHECKPOINT]
-        of_checkpoints = [each.spending for each in at_step if each.rank == Rank.CHECKPOINT]
-        mine, others = (of_checkpoints, of_tasks) if applied else (of_tasks, of_checkpoints)
-        free = [spending for spending in others if spending not in mine]
-        if not free and applied and not new.is_new:
-            # It may be recorded anew.
+        taken = {each.spending for each in alike if _are_side_by_side(new, each)}
+        free = [each.spending for each in alike if _tell_the_same(new, each) and each.spending not in taken]
+        if not free and not new.is_new and new.rank > Rank.TASK:
+            # It may be given, or recorded, once more.
             here = {each.spending for each in alike if each.position == new.position}
             free = [each.spending for each in alike if each.spending not in here]
         return new._replace(spending=free[0] if free else new.own_spending)
@@ -76,7 +72,7 @@ class Pairing:
             return
         for each in alike:
             open_ = each.spending == each.own_spending and each.stream_id == new.stream_id
-            if open_ and each.step == new.step and each.rank != new.rank:
+            if open_ and _tell_the_same(new, each):
                 replaced = each._replace(spending=new.spending)
                 self._changed[each.position, each.ordinal] = replaced
                 same = self._by_look[each.look]
@@ -90,3 +86,27 @@ class Pairing:
         return any(
             span.stream_id == other.stream_id and span.holds(other.version) for span in self._lineage(new.stream_id)
         )
+
+
+def _are_side_by_side(one: Sighting, other: Sighting) -> bool:
+    """Tell whether two sightings are of different messages, unless one is handed on by the other: of one layer."""
+    return one.step == other.step and _is_applied(one) == _is_applied(other)
+
+
+def _tell_the_same(one: Sighting, other: Sighting) -> bool:
+    """Tell whether two sightings are told in different layers, and may be of one message.
+
+    A checkpoint applies what tasks wrote; and a task of the graph around writes what its subgraph's tasks wrote.
+    """
+    if one.step == other.step:
+        return _is_applied(one) != _is_applied(other)
+    return _called(one, other) or _called(other, one)
+
+
+def _called(one: Sighting, other: Sighting) -> bool:
+    """Tell whether the task that wrote the one called the subgraph in which the other happened."""
+    return one.task != 0 and one.task == other.caller
+
+
+def _is_applied(sighting: Sighting) -> bool:
+    return sighting.rank == Rank.CHECKPOINT

@@ -75,7 +75,7 @@ class UsageRows:
 
 def _columns(each: Sighting) -> list[object]:
     place = (each.position, each.ordinal, each.stream_id, each.version, int(each.rank))
-    return [*place, each.spending, each.look, each.step, each.model, *each.tokens]
+    return [*place, each.spending, each.look, each.step, each.task, each.caller, each.model, *each.tokens]
 
 
 def _sighting(row: SeenRow) -> Sighting:

@@ -55,6 +55,8 @@ class Sighting(NamedTuple):
         spending: The number of the spending; 0: not known yet, since the message has no id.
         look: A number for the message itself.
         step: A number for the checkpoint that it was written at, as both tell it: who wrote it, and who applied it.
+        task: A number for the task that wrote it; 0: none did.
+        caller: A number for the task of the graph around it that it happened in; 0: it is no subgraph's.
         is_new: Whether it was added to a value that stayed otherwise, and so is not recorded anew.
         model: The name of the model, if it says one.
         tokens: The tokens.
@@ -68,6 +70,8 @@ class Sighting(NamedTuple):
     spending: int
     look: int
     step: int
+    task: int
+    caller: int
     is_new: bool
     model: str | None = None
     tokens: Tokens = Tokens()
@@ -103,15 +107,21 @@ def sightings_in(row: FeedRow, log: LogReader) -> list[Sighting]:
     with suppress(CorruptionError, TooLargeError):
         if row.topic == WRITES_SAVED:
             written = WritesRecord.unpack(content.data)
-            step = _step(content.cause, content.cause.checkpoint)
-            return [*_each_once(row, step, [*_places_written(written, content.cause)])]
+            blank = _blank(row, content.cause, content.cause.checkpoint)
+            return [*_each_once(blank, [*_places_written(written, content.cause)])]
         record = CheckpointRecord.unpack(content.data)
-        return [*_each_once(row, _step(content.cause, record.parent), [*_places_recorded(record)])]
+        return [*_each_once(_blank(row, content.cause, record.parent), [*_places_recorded(record)])]
     return []
 
 
-def _step(cause: Cause, checkpoint: str | None) -> int:
-    return term("step", f"{cause.namespace}\0{checkpoint}")
+def _blank(row: FeedRow, cause: Cause, checkpoint: str | None) -> Sighting:
+    """Return what all sightings of an event have in common."""
+    step = term("step", f"{cause.namespace}\0{checkpoint}")
+    # A namespace ends with the task that it is of, if it is one task's.
+    _, called, caller = cause.namespace.rpartition(":")
+    task = 0 if cause.task in (None, NOBODY) else term("task", str(cause.task))
+    by = term("task", caller) if called else 0
+    return Sighting(row.position, 0, row.stream_id, row.version, Rank.SEALED, 0, 0, step, task, by, is_new=False)
 
 
 def _places_written(record: WritesRecord, cause: Cause) -> Iterator[_Place]:
@@ -139,8 +149,7 @@ def _rank(channel: str, otherwise: Rank) -> Rank:
     return Rank.HANDED_ON if channel in _HANDING_ON else otherwise
 
 
-def _each_once(row: FeedRow, step: int, places: Iterable[_Place]) -> Iterator[Sighting]:
-    blank = Sighting(row.position, 0, row.stream_id, row.version, Rank.SEALED, 0, 0, step, is_new=False)
+def _each_once(blank: Sighting, places: Iterable[_Place]) -> Iterator[Sighting]:
     known: set[int] = set()
     ordinals = count()
     if any(is_sealed(encoding) for place in places for encoding, _ in place.parts):

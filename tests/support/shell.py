@@ -42,6 +42,7 @@ READING = [
     ["blame", "t", "messages"],
     ["tree", "t"],
     ["audit"],
+    ["usage"],
     ["stalled"],
     ["verify"],
     ["stats"],

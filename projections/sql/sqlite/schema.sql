@@ -151,6 +151,8 @@ CREATE TABLE usage_seen (
     spending INTEGER NOT NULL,
     look INTEGER NOT NULL,
     step INTEGER NOT NULL,
+    task INTEGER NOT NULL,
+    caller INTEGER NOT NULL,
     model TEXT,
     input INTEGER NOT NULL,
     output INTEGER NOT NULL,

@@ -42,7 +42,13 @@ VALUES = {
     "text": hostile("text") * 20,
     "messages": [
         HumanMessage(hostile("said"), id=hostile("message"), name=hostile("name")),
-        AIMessage("", id="ai", tool_calls=[{"name": hostile("tool"), "args": {hostile("argument"): 1}, "id": "1"}]),
+        AIMessage(
+            "",
+            id="ai",
+            tool_calls=[{"name": hostile("tool"), "args": {hostile("argument"): 1}, "id": "1"}],
+            usage_metadata={"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
+            response_metadata={"model_name": hostile("model")},
+        ),
     ],
     "files": {hostile("path"): {hostile("key"): hostile("content")}},
     f"branch:to:{hostile('next')}": None,
@@ -190,6 +196,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "undo": [[THREAD, "--yes"], [hostile("no thread"), "--yes"]],
     "switch": [[THREAD, IDS[3], "--yes"]],
     "audit": [[], ["--thread", THREAD, "--oldest-first"], ["--where", hostile("nothing")]],
+    "usage": [[], ["--by", "thread,run,model"], ["--by", hostile("group")], ["--prices", hostile("no file")]],
     "import": [[hostile("no database")], [f"sqlite:///{hostile('no database')}"]],
     "export": [["-"], ["-", "--where", hostile("nothing")]],
     "stalled": [[], ["--count"], ["--why", hostile("reason")], [hostile("th")], ["--older-than", hostile("duration")]],

@@ -161,6 +161,8 @@ CREATE TABLE {schema}.usage_seen (
     spending bigint NOT NULL,
     look bigint NOT NULL,
     step bigint NOT NULL,
+    task bigint NOT NULL,
+    caller bigint NOT NULL,
     model text,
     input bigint NOT NULL,
     output bigint NOT NULL,
