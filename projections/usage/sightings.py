@@ -20,11 +20,15 @@ from projections.audit.terms import term
 from projections.pregel import NOBODY
 from projections.pregel.names import CONTROL, INPUT, SENDS
 from projections.pregel.paths import is_by_hand
-from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
+from projections.records import ANSWER_RECORDED, CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
+from projections.records.answers import AnswerRecord
 from projections.usage.messages import Spent, Tokens, is_sealed, may_tell, spent_in
 from projections.values.change import DICT, LIST, WHOLE
 from projections.values.parts import INSERT, Part, unpack
 
+_HOLDING = frozenset({CHECKPOINT_SAVED, WRITES_SAVED, ANSWER_RECORDED})
+# The metadata of what a replay writes in place of a task: the thread that it is taken from.
+_REUSED_FROM = "reused_from"
 # Channels that hand on what was written elsewhere. What has no id there cannot be told from that.
 _HANDING_ON = CONTROL | {INPUT, SENDS}
 
@@ -32,6 +36,8 @@ _HANDING_ON = CONTROL | {INPUT, SENDS}
 class Rank(IntEnum):
     """How much a sighting says of who spent it, the most telling first."""
 
+    REUSED = -1
+    """A replay has put it there from the record of another thread: it was not spent here."""
     TASK = 0
     """It is what a task wrote."""
     GIVEN = 1
@@ -101,7 +107,7 @@ def sightings_in(row: FeedRow, log: LogReader) -> list[Sighting]:
     Raises:
         CorruptionError: The payload cannot be read, or was written by a newer version of this package.
     """
-    if row.topic not in (CHECKPOINT_SAVED, WRITES_SAVED) or (content := log.content(row)) is None:
+    if row.topic not in _HOLDING or (content := log.content(row)) is None:
         return []
     # Anybody may append events of these topics with other data: these hold no messages.
     with suppress(CorruptionError, TooLargeError):
@@ -109,6 +115,10 @@ def sightings_in(row: FeedRow, log: LogReader) -> list[Sighting]:
             written = WritesRecord.unpack(content.data)
             blank = _blank(row, content.cause, content.cause.checkpoint)
             return [*_each_once(blank, [*_places_written(written, content.cause)])]
+        if row.topic == ANSWER_RECORDED:
+            answered = AnswerRecord.unpack(content.data)
+            blank = _blank(row, content.cause, content.cause.checkpoint)
+            return [*_each_once(blank, [*_places_answered(answered)])]
         record = CheckpointRecord.unpack(content.data)
         return [*_each_once(_blank(row, content.cause, record.parent), [*_places_recorded(record)])]
     return []
@@ -125,11 +135,20 @@ def _blank(row: FeedRow, cause: Cause, checkpoint: str | None) -> Sighting:
 
 
 def _places_written(record: WritesRecord, cause: Cause) -> Iterator[_Place]:
-    given = cause.task == NOBODY or cause.node == INPUT or is_by_hand(record.task_path)
+    rank_of_task = Rank.TASK
+    if _REUSED_FROM in cause.metadata:
+        rank_of_task = Rank.REUSED
+    elif cause.task == NOBODY or cause.node == INPUT or is_by_hand(record.task_path):
+        rank_of_task = Rank.GIVEN
     for write in record.writes:
         if may_tell(write.data) or is_sealed(write.encoding):
-            rank = _rank(write.channel, Rank.GIVEN if given else Rank.TASK)
+            rank = _rank(write.channel, rank_of_task)
             yield _Place(rank, write.channel, [(write.encoding, write.data)], are_new=False)
+
+
+def _places_answered(record: AnswerRecord) -> Iterator[_Place]:
+    if record.source is not None and may_tell(record.answer.data):  # otherwise the message itself tells
+        yield _Place(Rank.REUSED, "", [(record.answer.encoding, record.answer.data)], are_new=False)
 
 
 def _places_recorded(record: CheckpointRecord) -> Iterator[_Place]:

@@ -23,6 +23,7 @@ from projections.usage.price_list import AS_OF, CURRENCY, PRICES
 from projections.usage.prices import Prices, check_prices
 from projections.usage.report import UsageReport
 from projections.usage.rows import UsageRows
+from projections.usage.sightings import Rank
 
 DIMENSIONS = ("thread", "run", "node", "model", "user", "day")
 """The dimensions by which usage can be told."""
@@ -171,7 +172,7 @@ class Usage(Companion):
         streams = None if thread is None else self._audit_table.streams_named(thread, thread, _MOST_STREAMS)
         after, upto = self._positions(window, end)
         while positions := self._table.next(after=after, upto=upto, limit=_PAGE, streams=streams):
-            yield from self._table.spent(positions, upto=end)
+            yield from (each for each in self._table.spent(positions, upto=end) if each.rank != Rank.REUSED)
             after = positions[-1]
 
     def _positions(self, window: _Window, end: int) -> tuple[int, int]:

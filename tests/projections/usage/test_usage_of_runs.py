@@ -339,6 +339,36 @@ def test_a_fork_counts_what_it_added(saver: EventStoreSaver, bill: Bill, durabil
     assert spent(saver) == bill.sums
 
 
+def test_a_selective_replay_counts_what_ran_again(saver: EventStoreSaver, bill: Bill) -> None:
+    model = MeteredModel(bill=bill)
+    builder: Any = StateGraph(Chat)
+    for node in ("left", "right", "last"):
+        builder.add_node(node, lambda state: {"messages": [model.invoke(state["messages"])]})
+    builder.add_edge(START, "left")
+    builder.add_edge(START, "right")
+    builder.add_edge(["left", "right"], "last")
+    graph = builder.compile(checkpointer=saver)
+    graph.invoke(ask(), config())
+    begun = next(each for each in saver.list(config()) if each.metadata["step"] == 0)
+    shared = len(bill.items)
+    replayed = saver.history.replay(graph, "t", begun, "left")
+    assert [task.node for task in replayed.reused] == ["right"]
+    assert spent(saver, replayed.thread) == sums_of(bill.items[shared:])
+    assert spent(saver) == bill.sums
+
+
+def test_answers_that_are_taken_from_a_record_count_where_they_were_given(saver: EventStoreSaver, bill: Bill) -> None:
+    graph = chat(saver, bill)
+    with saver.recording():
+        graph.invoke(ask(), config())
+    with saver.replaying("t", missing="record"):
+        graph.invoke(ask(), config("again"))
+        assert bill.sums[0] == 2
+        graph.invoke(ask("more"), config("again"))
+    assert spent(saver, "t") == sums_of(bill.items[:2])
+    assert spent(saver, "again") == sums_of(bill.items[2:])
+
+
 def test_a_promotion_changes_no_figure(saver: EventStoreSaver, bill: Bill) -> None:
     graph = chat(saver, bill)
     graph.invoke(ask(), config())
