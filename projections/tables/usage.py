@@ -25,6 +25,7 @@ class SeenRow(NamedTuple):
         step: A number for the step that it is of.
         task: A number for the task that wrote it; 0: none did.
         caller: A number for the task of the graph around it that it happened in; 0: it is no subgraph's.
+        bare: 1 if the message has no id there; 0 otherwise.
     """
 
     position: int
@@ -37,6 +38,7 @@ class SeenRow(NamedTuple):
     step: int
     task: int
     caller: int
+    bare: int
 
 
 class SpentRow(NamedTuple):
@@ -96,6 +98,10 @@ class UsageTable(Table):
     def change(self, position: int, ordinal: int, spending: int) -> None:
         """Say that a sighting is of another spending."""
         self._run("usage_change", {"position": position, "ordinal": ordinal, "spending": spending})
+
+    def bare(self, looks: Iterable[int]) -> set[int]:
+        """Return those of some looks that a message without an id has."""
+        return {int(row[0]) for row in self._run("usage_bare", {"looks": self._list_of([*looks])})}
 
     def alike(self, looks: Iterable[int]) -> list[SeenRow]:
         """Return the sightings of some looks, in the order of the feed."""

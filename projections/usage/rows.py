@@ -41,9 +41,11 @@ class UsageRows:
         found = [*chain.from_iterable(sightings_in(row, log) for row in events)]
         if not found:
             return None
-        looks = {each.look for each in found if each.rank < Rank.SEALED}
-        known = map(_sighting, self._table.alike(looks)) if looks else ()
-        new, changed = Pairing(known, lru_cache(maxsize=None)(log.lineage)).pair(found)
+        # A look that no message without an id has needs no pairing, and most are such.
+        bare = {each.look for each in found if each.bare}
+        bare |= self._table.bare({each.look for each in found} - bare)
+        known = map(_sighting, self._table.alike(bare)) if bare else ()
+        new, changed = Pairing(known, bare, lru_cache(maxsize=None)(log.lineage)).pair(found)
 
         def enter(log: OpenLog) -> None:
             table = self._table.within(log)
@@ -75,8 +77,18 @@ class UsageRows:
 
 def _columns(each: Sighting) -> list[object]:
     place = (each.position, each.ordinal, each.stream_id, each.version, int(each.rank))
-    return [*place, each.spending, each.look, each.step, each.task, each.caller, each.model, *each.tokens]
+    return [
+        *place,
+        each.spending,
+        each.look,
+        each.step,
+        each.task,
+        each.caller,
+        int(each.bare),
+        each.model,
+        *each.tokens,
+    ]
 
 
 def _sighting(row: SeenRow) -> Sighting:
-    return Sighting(*row[:4], Rank(row.rank), *row[5:], is_new=False)
+    return Sighting(*row[:4], Rank(row.rank), *row[5:-1], bare=bool(row.bare), is_new=False)

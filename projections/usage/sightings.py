@@ -63,6 +63,7 @@ class Sighting(NamedTuple):
         step: A number for the checkpoint that it was written at, as both tell it: who wrote it, and who applied it.
         task: A number for the task that wrote it; 0: none did.
         caller: A number for the task of the graph around it that it happened in; 0: it is no subgraph's.
+        bare: Whether the message has no id there.
         is_new: Whether it was added to a value that stayed otherwise, and so is not recorded anew.
         model: The name of the model, if it says one.
         tokens: The tokens.
@@ -78,6 +79,7 @@ class Sighting(NamedTuple):
     step: int
     task: int
     caller: int
+    bare: bool
     is_new: bool
     model: str | None = None
     tokens: Tokens = Tokens()
@@ -131,7 +133,9 @@ def _blank(row: FeedRow, cause: Cause, checkpoint: str | None) -> Sighting:
     _, called, caller = cause.namespace.rpartition(":")
     task = 0 if cause.task in (None, NOBODY) else term("task", str(cause.task))
     by = term("task", caller) if called else 0
-    return Sighting(row.position, 0, row.stream_id, row.version, Rank.SEALED, 0, 0, step, task, by, is_new=False)
+    return Sighting(
+        row.position, 0, row.stream_id, row.version, Rank.SEALED, 0, 0, step, task, by, bare=False, is_new=False
+    )
 
 
 def _places_written(record: WritesRecord, cause: Cause) -> Iterator[_Place]:
@@ -182,6 +186,7 @@ def _each_once(blank: Sighting, places: Iterable[_Place]) -> Iterator[Sighting]:
                 ordinal=next(ordinals),
                 rank=place.rank,
                 spending=spending,
+                bare=spent.id is None,
                 look=spent.look,
                 is_new=place.are_new,
                 model=spent.model,

@@ -161,6 +161,7 @@ CREATE TABLE eventstore.usage_seen (
     step bigint NOT NULL,
     task bigint NOT NULL,
     caller bigint NOT NULL,
+    bare bigint NOT NULL,
     model text,
     input bigint NOT NULL,
     output bigint NOT NULL,
@@ -175,6 +176,9 @@ CREATE INDEX usage_seen_stream ON eventstore.usage_seen (stream_id, position, or
 CREATE INDEX usage_seen_spending ON eventstore.usage_seen (spending, stream_id, rank, position, ordinal);
 
 CREATE INDEX usage_seen_look ON eventstore.usage_seen (look);
+
+-- Messages without an id, which are few.
+CREATE INDEX usage_seen_bare ON eventstore.usage_seen (look) WHERE bare = 1;
 
 -- How far projections have followed the feed, by their names. The epoch grows when all rows of one are dropped, so that
 -- who reads in several steps knows. A row is the lock, too, by which those who follow take turns.

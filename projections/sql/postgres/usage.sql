@@ -1,18 +1,22 @@
 -- name: usage_add
 INSERT INTO {schema}.usage_seen (
-    position, ordinal, stream_id, version, rank, spending, look, step, task, caller,
+    position, ordinal, stream_id, version, rank, spending, look, step, task, caller, bare,
     model, input, output, cached, cache_written, reasoning
 )
 SELECT
     (value ->> 0)::bigint, (value ->> 1)::bigint, (value ->> 2)::bigint, (value ->> 3)::bigint,
     (value ->> 4)::bigint, (value ->> 5)::bigint, (value ->> 6)::bigint, (value ->> 7)::bigint,
-    (value ->> 8)::bigint, (value ->> 9)::bigint, value ->> 10, (value ->> 11)::bigint,
-    (value ->> 12)::bigint, (value ->> 13)::bigint, (value ->> 14)::bigint, (value ->> 15)::bigint
+    (value ->> 8)::bigint, (value ->> 9)::bigint, (value ->> 10)::bigint, value ->> 11, (value ->> 12)::bigint,
+    (value ->> 13)::bigint, (value ->> 14)::bigint, (value ->> 15)::bigint, (value ->> 16)::bigint
 FROM json_array_elements(:rows::json);
+
+-- name: usage_bare
+-- Those of some looks that a message without an id has.
+SELECT DISTINCT look FROM {schema}.usage_seen WHERE look = ANY (:looks::bigint[]) AND bare = 1;
 
 -- name: usage_alike
 -- All sightings of some looks, in the order of the feed.
-SELECT position, ordinal, stream_id, version, rank, spending, look, step, task, caller
+SELECT position, ordinal, stream_id, version, rank, spending, look, step, task, caller, bare
 FROM {schema}.usage_seen WHERE look = ANY (:looks::bigint[])
 ORDER BY position, ordinal;
 

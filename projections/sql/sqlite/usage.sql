@@ -1,6 +1,6 @@
 -- name: usage_add
 INSERT INTO usage_seen (
-    position, ordinal, stream_id, version, rank, spending, look, step, task, caller,
+    position, ordinal, stream_id, version, rank, spending, look, step, task, caller, bare,
     model, input, output, cached, cache_written, reasoning
 )
 SELECT
@@ -8,12 +8,17 @@ SELECT
     json_extract(value, '$[4]'), json_extract(value, '$[5]'), json_extract(value, '$[6]'), json_extract(value, '$[7]'),
     json_extract(value, '$[8]'), json_extract(value, '$[9]'), json_extract(value, '$[10]'),
     json_extract(value, '$[11]'), json_extract(value, '$[12]'), json_extract(value, '$[13]'),
-    json_extract(value, '$[14]'), json_extract(value, '$[15]')
+    json_extract(value, '$[14]'), json_extract(value, '$[15]'), json_extract(value, '$[16]')
 FROM json_each(:rows);
+
+-- name: usage_bare
+-- Those of some looks that a message without an id has.
+SELECT DISTINCT u.look FROM json_each(:looks) AS looked_at
+CROSS JOIN usage_seen u ON u.look = looked_at.value AND u.bare = 1;
 
 -- name: usage_alike
 -- All sightings of some looks, in the order of the feed.
-SELECT u.position, u.ordinal, u.stream_id, u.version, u.rank, u.spending, u.look, u.step, u.task, u.caller
+SELECT u.position, u.ordinal, u.stream_id, u.version, u.rank, u.spending, u.look, u.step, u.task, u.caller, u.bare
 FROM json_each(:looks) AS looked_at CROSS JOIN usage_seen u ON u.look = looked_at.value
 ORDER BY u.position, u.ordinal;
 

@@ -154,6 +154,7 @@ CREATE TABLE usage_seen (
     step INTEGER NOT NULL,
     task INTEGER NOT NULL,
     caller INTEGER NOT NULL,
+    bare INTEGER NOT NULL,
     model TEXT,
     input INTEGER NOT NULL,
     output INTEGER NOT NULL,
@@ -168,6 +169,9 @@ CREATE INDEX usage_seen_stream ON usage_seen (stream_id, position, ordinal);
 CREATE INDEX usage_seen_spending ON usage_seen (spending, stream_id, rank, position, ordinal);
 
 CREATE INDEX usage_seen_look ON usage_seen (look);
+
+-- Messages without an id, which are few.
+CREATE INDEX usage_seen_bare ON usage_seen (look) WHERE bare = 1;
 
 -- How far projections have followed the feed, by their names. The epoch grows when all rows of one are dropped, so that
 -- who reads in several steps knows.
