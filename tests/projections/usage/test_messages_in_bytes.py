@@ -115,8 +115,8 @@ def test_bytes_that_are_none_hold_nothing(encoding: int, data: bytes) -> None:
 def test_a_value_that_is_nested_without_end_is_left_alone() -> None:
     value: Any = {"type": "ai", "usage_metadata": {"input_tokens": 1}}
     data = ormsgpack.packb(value)
-    for _ in range(40):
-        data = ormsgpack.packb([ormsgpack.Ext(5, data), bytes(16 << 20) if len(data) < 16 << 20 else 0])
+    for _ in range(20):
+        data = ormsgpack.packb([ormsgpack.Ext(5, data), bytes(24 << 20) if len(data) < 24 << 20 else 0])
     assert spent_in(1, data) == []
 
 

@@ -173,7 +173,7 @@ def saver(make_saver: Callable[..., EventStoreSaver]) -> EventStoreSaver:
 
 
 @settings(
-    max_examples=25,
+    max_examples=15,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=steps)
