@@ -354,13 +354,7 @@ class TypeChangedError(UnreadableError):
 
 
 class UpcastError(UnreadableError):
-    """The upcaster of a `kind`, `"type"` or `"channel"`, and of that `name`, cannot make a new value of an old one.
-
-    Attributes:
-        kind: `"type"` or `"channel"`.
-        name: The type's module and name, or the channel's name.
-        reason: Why.
-    """
+    """The upcaster of a `kind`, `"type"` or `"channel"`, and of that `name`, makes no new value, for the `reason`."""
 
     def __init__(self, kind: str, name: str, reason: str) -> None:
         super().__init__("msgpack", f"{kind} {name}: {reason}", "mend the upcaster")

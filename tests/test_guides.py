@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from textwrap import indent
 from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit
@@ -152,7 +153,7 @@ def test_the_story_that_the_page_on_testing_shows_is_the_one_that_is_told() -> N
 
 
 def test_the_upcasters_that_the_page_on_types_shows_make_old_values_new(tmp_path: Path) -> None:
-    [sample] = [each for each in samples("types.md") if "ValueUpcasters()" in each]
+    sample, asking = samples("types.md")
     older = (
         "import sys, types\nfrom dataclasses import dataclass\n"
         "shop = sys.modules['shop'] = types.ModuleType('shop')\n"
@@ -164,9 +165,8 @@ def test_the_upcasters_that_the_page_on_types_shows_make_old_values_new(tmp_path
         "with EventStoreSaver.from_conn_string('agents.db') as saver:\n"
         "    save(saver, 1, {'orders': [Order('ann lee', 2)], 'price': 5, 'customer': 'ann lee'})\n"
     )
-    newer = sample.replace(
-        "    ...\n", "    print(saver.get_tuple({'configurable': {'thread_id': 'thread'}}).checkpoint)\n"
-    )
+    shown = "    print(saver.get_tuple({'configurable': {'thread_id': 'thread'}}).checkpoint)\n"
+    newer = sample.replace("    ...\n", shown + indent(asking, "    "))
     assert newer != sample
     paths = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'adapters')!r}]\n"
     for program in (older, newer):
@@ -177,6 +177,8 @@ def test_the_upcasters_that_the_page_on_types_shows_make_old_values_new(tmp_path
     assert "[Order(full_name='ann lee', amount=2)]" in run.stdout
     assert "'price': {'amount': 5, 'currency': 'EUR'}" in run.stdout
     assert "'first': 'ann', 'last': 'lee'" in run.stdout
+    told = ["customer None None 1", "orders shop.models.Order 1 1", "price None None 1"]
+    assert run.stdout.splitlines()[1:] == [f"thread {each}" for each in told]
 
 
 def test_what_the_page_on_usage_shows_is_what_it_prints(url: str, capsys: pytest.CaptureFixture[str]) -> None:

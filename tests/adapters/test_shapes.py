@@ -1,4 +1,4 @@
-"""Which threads still hold values of old shapes, and what of them cannot be made again."""
+"""The old shapes that threads still hold, and what of them cannot be made again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which threads still hold values of an old shape: see `saver.history.shapes`."""
+"""The old shapes that threads still hold: see `saver.history.shapes`."""
 
 from __future__ import annotations
 
