@@ -37,12 +37,14 @@ def read(text: str) -> dict[str, str] | None:
 
 def shown(text: str) -> str:
     """Return the database that a connection string names, as a URL without anything that may be secret."""
-    values = read(text) or {}
+    values = {keyword: _without_secrets(value) for keyword, value in (read(text) or {}).items()}
     user = f"{values['user']}@" if "user" in values else ""
     host = values.get("host") or values.get("hostaddr", "")
     port = f":{values['port']}" if "port" in values else ""
     service = f"?service={values['service']}" if "service" in values else ""
-    database = values.get("dbname", "")
-    if re.search(r"://|[=@]", database):  # libpq takes a whole connection string there, with a password
-        database = "…"
-    return f"postgresql://{user}{host}{port}/{database}{service}"
+    return f"postgresql://{user}{host}{port}/{values.get('dbname', '')}{service}"
+
+
+def _without_secrets(value: str) -> str:
+    """A value to be shown: libpq takes a whole connection string as `dbname`, and in `host= password=x` has a host."""
+    return "…" if re.search(r"://|[=@]", value) else value
