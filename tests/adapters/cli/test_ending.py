@@ -28,7 +28,7 @@ def test_every_command_is_there() -> None:
     assert set(COMMANDS) == {
         *("threads", "log", "show", "diff", "blame", "tree", "fork", "rollback", "undo", "switch", "promote", "delete"),
         *("audit", "export", "stalled", "verify", "stats", "migrate", "compare", "prune", "record", "replay"),
-        *("tail", "health", "usage", "shapes"),
+        *("tail", "health", "shapes", "usage"),
         "import",
     }
 
