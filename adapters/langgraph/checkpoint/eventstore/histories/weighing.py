@@ -25,11 +25,9 @@ _LISTS, _DICTS = {0xDC: 2, 0xDD: 4}, {0xDE: 2, 0xDF: 4}
 _NUMBERS = {0xCA: 4, 0xCB: 8, 0xCC: 1, 0xCD: 2, 0xCE: 4, 0xCF: 8, 0xD0: 1, 0xD1: 2, 0xD2: 4, 0xD3: 8}
 _CONSTANTS = frozenset((0xC0, 0xC2, 0xC3))
 
+_NO_OBJECT = "these bytes are not one object of msgpack"
+
 _Span = tuple[int, int]
-
-
-class NoMsgpackError(Exception):
-    """The bytes are not one object of msgpack."""
 
 
 def weight(data: bytes, most: int) -> int:
@@ -45,7 +43,7 @@ def weight(data: bytes, most: int) -> int:
         found: list[_Span] = []
         try:
             total += _scanned(data, begin, end, most - total, found.append)
-        except NoMsgpackError:
+        except ValueError:
             continue
         waiting += found
     return total
@@ -61,7 +59,7 @@ def _scanned(data: bytes, at: int, end: int, most: int, holds: Callable[[_Span],
         if total > most:
             return total
         if at >= end or len(left) > _DEEPEST:
-            raise NoMsgpackError
+            raise ValueError(_NO_OBJECT)
         left[-1] -= 1
         code = data[at]
         at += 1
@@ -77,7 +75,7 @@ def _scanned(data: bytes, at: int, end: int, most: int, holds: Callable[[_Span],
             if parts:
                 left.append(parts)
     if at != end:
-        raise NoMsgpackError
+        raise ValueError(_NO_OBJECT)
     return total
 
 
@@ -85,7 +83,7 @@ def _part(data: bytes, code: int, at: int, end: int, holds: Callable[[_Span], No
     """Return the weight of an object without its parts, how many these are, and where it, or the first of them, begins.
 
     Raises:
-        NoMsgpackError: There is no such object.
+        ValueError: There is no such object.
     """
     if code in _NUMBERS:
         return _NUMBER, 0, at + _NUMBERS[code]
@@ -93,7 +91,7 @@ def _part(data: bytes, code: int, at: int, end: int, holds: Callable[[_Span], No
         digits = _LISTS.get(code) or _DICTS.get(code, 0)
         length = _number(data, at, digits) if digits else code & 0x0F
         if length > end - at:
-            raise NoMsgpackError
+            raise ValueError(_NO_OBJECT)
         if code < 0x90 or code in _DICTS:
             return _FILLED_DICT + _PAIR * length, 2 * length, at + digits
         return _LIST, length, at + digits
@@ -104,7 +102,7 @@ def _part(data: bytes, code: int, at: int, end: int, holds: Callable[[_Span], No
     digits = _BINARIES.get(code) or _EXTENSIONS.get(code, 0)
     length = _number(data, at, digits) if digits else _FIXED_EXTENSIONS.get(code, 0)
     if not length and not digits:
-        raise NoMsgpackError
+        raise ValueError(_NO_OBJECT)
     own = at + digits + (code not in _BINARIES)  # an extension says its type first
     if own + length <= end:
         holds((own, own + length))
