@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -28,6 +29,7 @@ from eventstore import (
 from eventstore.codec.envelope import seal
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore.histories.layout import MAGIC, MAX_BYTES, VERSION, Written, packed, unpacked
+from langgraph.checkpoint.eventstore.histories.weighing import HEAVIEST, weight
 from langgraph.checkpoint.eventstore.testing import RecordedHistory
 from projections.records import CONTENT
 from tests.support.flavour import Flavour
@@ -92,6 +94,18 @@ def test_a_recorded_history_is_read_as_it_was_written(history: RecordedHistory, 
     assert [*file.parent.iterdir()] == [file]
 
 
+scalars = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text() | st.binary()
+plain = st.recursive(
+    scalars, lambda parts: st.lists(parts, max_size=5) | st.dictionaries(st.text(), parts, max_size=5), max_leaves=20
+)
+
+
+def size_of(value: object) -> int:
+    """The bytes that a plain value takes."""
+    parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []
+    return sys.getsizeof(value) + sum(map(size_of, parts))
+
+
 @given(data=st.data())
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_file_that_was_cut_off_or_changed_anywhere_is_refused(
@@ -151,6 +165,46 @@ def test_no_memory_is_taken_for_what_a_file_claims(file: Path) -> None:
         for claim in (*claims, nested):
             file.write_bytes(sealed(seal(claim)))
             refused(file)
+
+
+def as_event(data: bytes) -> bytes:
+    """The content of a history of one event with these data."""
+    return ormsgpack.packb(["main", [[min(CONTENT), ormsgpack.packb([1, [], data])]]])
+
+
+SMALL = ormsgpack.packb([{}] * (256 << 10))
+"""A quarter of a million empty dicts: a byte each, and 19 MB as objects."""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\x92\xa4main" + SMALL,
+        ormsgpack.packb(["main", [[min(CONTENT), SMALL]]]),
+        as_event(ormsgpack.packb(["a value", SMALL])),
+        as_event(ormsgpack.packb(ormsgpack.Ext(5, SMALL))),
+    ],
+    ids=["the history", "a record", "a value", "an object"],
+)
+def test_a_small_file_that_would_be_large_as_objects_is_refused_before_any_is_made(content: bytes, file: Path) -> None:
+    file.write_bytes(sealed(seal(content)))
+    assert file.stat().st_size < 1_000
+    with taking_no_more_than(4):
+        assert "Record it anew" in refused(file, TooLargeError)
+
+
+@given(values=plain)
+def test_the_weight_of_msgpack_is_that_of_its_objects(values: object) -> None:
+    packed = ormsgpack.packb(values)
+    taken = size_of(ormsgpack.unpackb(packed))
+    assert taken / 4 <= weight(packed, MAX_BYTES) <= 4 * taken + 64
+    assert weight(packed, MAX_BYTES) <= len(packed) * HEAVIEST
+    assert weight(packed, 0) <= weight(packed, MAX_BYTES)
+
+
+@given(data=st.binary(max_size=200))
+def test_any_bytes_have_a_weight(data: bytes) -> None:
+    assert weight(data, MAX_BYTES) >= 0
 
 
 def test_a_path_that_is_no_file_is_refused(history: RecordedHistory, tmp_path: Path) -> None:

@@ -21,12 +21,16 @@ import ormsgpack
 from eventstore import CorruptionError, NewEvent, TooLargeError, UnknownFormatError
 from eventstore.codec.codec import encode, unpack
 from eventstore.codec.envelope import seal, unseal
+from langgraph.checkpoint.eventstore.histories.weighing import HEAVIEST, weight
 from projections.records import CONTENT
 
 MAGIC = b"EVHIST\0"
 VERSION = 1
 MAX_BYTES = 256 << 20
 """The most bytes that a history may take, packed or unpacked."""
+
+# What its objects may take: always so many bytes; so many times its own up to a size, and then as many times.
+_FREELY_BYTES, _TIMES_IF_SMALL, _SMALL_BYTES, _TIMES = 8 << 20, 64, MAX_BYTES, 4
 
 _DIGEST = 32
 _BEGINS = len(MAGIC) + 1
@@ -56,7 +60,7 @@ def unpacked(data: bytes) -> Written:
 
     Raises:
         UnknownFormatError: It is no history, or one of a newer version.
-        TooLargeError: It is larger than a history may be.
+        TooLargeError: It is larger than a history may be, or the objects in it are.
         CorruptionError: It is not what was written.
     """
     if data[: len(MAGIC)] != MAGIC or len(data) < _BEGINS:
@@ -72,10 +76,25 @@ def unpacked(data: bytes) -> Written:
     if sha256(body).digest() != digest:
         raise CorruptionError("the history was damaged, or cut off: its checksum differs")
     try:
-        thread, events = ormsgpack.unpackb(unseal(body, MAX_BYTES))
+        packed = unseal(body, MAX_BYTES)
+        _check_weight(packed)
+        thread, events = ormsgpack.unpackb(packed)
         return Written(_text(thread), [_event(_text(topic), record) for topic, record in events])
     except (ormsgpack.MsgpackDecodeError, TypeError, ValueError) as error:
         raise CorruptionError(f"the history cannot be decoded: {error}") from error
+
+
+def _check_weight(packed: bytes) -> None:
+    """Hold that the objects of a history, with all values in it, take a memory that its size explains.
+
+    Raises:
+        TooLargeError: They take more.
+    """
+    size = len(packed)
+    most = max(_FREELY_BYTES, min(_TIMES_IF_SMALL * size, _SMALL_BYTES), _TIMES * size)
+    # Most histories are so small that they need not be looked into.
+    if size * HEAVIEST > _FREELY_BYTES and (found := weight(packed, most)) > most:
+        raise TooLargeError("a history's content", found, most)
 
 
 def _event(topic: str, record: object) -> NewEvent:
