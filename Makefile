@@ -8,6 +8,7 @@
 #   EVENTSTORE_LANGGRAPH_SERVER=install make test ARGS="-k langgraph_server"    LangGraph's own server, 200 MB of packages
 #   EVENTSTORE_READS=20000 make test ARGS="-k foreign_error"    as many random reads beside writers, on each database
 #   EVENTSTORE_MOVED_MB=1000 make test ARGS="-s -n0 -k large_database"    a database of 1 GB that moves in, and its rate
+#   EVENTSTORE_STOCK_RELEASES=install make test ARGS="-k every_release"    LangGraph's savers of the last year, 1 GB
 #   EVENTSTORE_SEED=7 make test-long             other points and moments than those of seed 1; EVENTSTORE_FAULTS=all is all
 #   EVENTSTORE_POINT=91 make test ARGS="…"       one point alone: a test that fails in tests/faults prints the command
 

@@ -15,3 +15,9 @@ def owner_of(tables: Collection[str]) -> str:
         if all(table in tables for table in theirs):
             return owner
     return "another program"
+
+
+def advice_on(tables: Collection[str]) -> str:
+    """Tell besides what can be done with them, for messages."""
+    theirs = owner_of(tables).startswith("LangGraph")
+    return "; threads of LangGraph's savers come into a store by eventstore import" if theirs else ""

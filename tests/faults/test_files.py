@@ -22,11 +22,13 @@ from eventstore import (
     UnavailableError,
 )
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore.moving import Moving
 from tests.support.flavour import Flavour
 from tests.support.full_disk import no_room
 from tests.support.processes import Pipe, become_nobody, child
 from tests.support.races import in_threads
 from tests.support.saving import Calls, at, every_write, numbers, save, shown
+from tests.support.stock import opened
 from tests.support.tables import path_of, rows
 
 BIG = "x" * 20_000
@@ -123,6 +125,42 @@ def read_through_a_locked_folder(_: Pipe, folder: Path, flavour: Flavour) -> tup
             refused.append(str(refusal.value))
         folder.chmod(0o755)
         return refused, numbers(calls)
+
+
+def test_an_old_database_that_may_only_be_read_is_moved_from_or_says_what_to_do(anybodys: Path) -> None:
+    folder = anybodys / "old"
+    folder.mkdir()
+    outcomes = {"DELETE": "1 moved", "WAL": "use a copy of it"}
+    for mode in outcomes:
+        path = folder / f"{mode}.db"
+        with opened(f"sqlite:///{path}") as old:
+            save(old.saver, 1)
+            old.saver.conn.execute(f"PRAGMA journal_mode = {mode}")
+        path.chmod(0o444)
+    folder.chmod(0o555)
+    for mode, outcome in outcomes.items():
+        with child(move_as_nobody, str(folder / f"{mode}.db")) as mover:
+            assert outcome in mover.result()
+    folder.chmod(0o755)
+
+
+def test_an_old_database_in_a_folder_that_may_not_be_read_is_not_there(anybodys: Path) -> None:
+    folder = anybodys / "old"
+    folder.mkdir(mode=0o700)
+    with child(move_as_nobody, str(folder / "old.db")) as mover:
+        assert "may it be read" in mover.result()
+
+
+def move_as_nobody(_: Pipe, path: str) -> str:
+    with EventStoreSaver.from_conn_string("sqlite:///:memory:") as saver:
+        moving = Moving(saver)
+        with suppress(UnavailableError):  # imports what may be out of reach later
+            moving.import_from("nowhere.db")
+        become_nobody()
+        try:
+            return f"{moving.import_from(path).moved} moved"
+        except (ReadOnlyError, UnavailableError) as error:
+            return str(error)
 
 
 def test_when_the_disk_is_full_nothing_is_stored_and_afterwards_the_store_goes_on(

@@ -22,6 +22,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 VARIABLE = "EVENTSTORE_LANGGRAPH_SERVER"
+ENTRY_POINT = "langgraph.checkpoint.eventstore.checkpointer"
 NEEDS = ("langgraph-cli[inmem]", "psycopg[binary]", "tenacity", "zstandard")
 GRAPH = """
 from langgraph.graph import START, MessagesState, StateGraph
@@ -68,7 +69,7 @@ def running(environment: Path, folder: Path, store: str) -> Iterator[str]:
     configuration = {
         "dependencies": ["."],
         "graphs": {"agent": "./graph.py:graph"},
-        "checkpointer": {"path": "langgraph.checkpoint.eventstore.checkpointer"},
+        "checkpointer": {"path": ENTRY_POINT},
     }
     (folder / "langgraph.json").write_text(json.dumps(configuration))
     with socket.create_server(("127.0.0.1", 0)) as free:

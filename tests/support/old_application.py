@@ -2,7 +2,7 @@
 
     python old_application.py URL [THREAD]...
 
-It imports nothing of this project: so it runs with other releases of LangGraph and of its savers than are installed here.
+It imports nothing of this project: so it runs with other releases of LangGraph and its savers than are installed here.
 It prints what it sees of its threads, as JSON.
 """
 
@@ -14,6 +14,8 @@ import sys
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
@@ -22,10 +24,8 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.graph.message import add_messages
 from langgraph.types import Command, Send, interrupt
 
-try:
-    from langgraph.channels.delta import DeltaChannel
-except ImportError:  # before langgraph 1.2
-    DeltaChannel = None  # type: ignore[assignment,misc]
+# Before langgraph 1.2 there is no DeltaChannel.
+_delta: Any = import_module("langgraph.channels.delta") if find_spec("langgraph.channels.delta") else None
 
 
 class State(TypedDict, total=False):
@@ -98,13 +98,14 @@ def _joined(log: list[str], writes: Any) -> list[str]:
 def _schema(name: str) -> Any:
     if not name.startswith("delta"):
         return State
-    return TypedDict(
-        "DeltaState", {**State.__annotations__, "log": Annotated[list, DeltaChannel(_joined)]}, total=False
+    make: Any = TypedDict
+    return make(
+        "DeltaState", {**State.__annotations__, "log": Annotated[list, _delta.DeltaChannel(_joined)]}, total=False
     )
 
 
 def hello(number: int) -> Any:
-    """What a person says."""
+    """The input that a person gives."""
     return {"messages": [HumanMessage("hello", id=f"hello-{number}")], "log": [f"turn {number}"]}
 
 
@@ -164,7 +165,7 @@ _DELTAS = {f"delta-{name}": what for name, what in _THREADS.items()}
 
 def threads() -> list[str]:
     """The threads that this release of LangGraph can have."""
-    return [*_THREADS, *(_DELTAS if DeltaChannel else ())]
+    return [*_THREADS, *(_DELTAS if _delta else ())]
 
 
 def graph_of(thread: str, saver: Any) -> Any:
@@ -193,7 +194,7 @@ def seen(thread: str, saver: Any) -> list[Any]:
     """The states of a thread, with those of subgraphs where it waits, as JSON has them."""
     graph = graph_of(thread, saver)
     found = [_shown(state) for state in graph.get_state_history(at(thread))]
-    found.append([_shown(task.state) for task in graph.get_state(at(thread), subgraphs=True).tasks if task.state])
+    found += [_shown(task.state) for task in graph.get_state(at(thread), subgraphs=True).tasks if task.state]
     return json.loads(json.dumps(found))  # type: ignore[no-any-return]
 
 

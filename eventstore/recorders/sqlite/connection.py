@@ -11,7 +11,7 @@ from typing import Literal
 from eventstore.codec.envelope import erased
 from eventstore.errors import BusyError, NotAStoreError
 from eventstore.recorders.sqlite.errors import translated
-from eventstore.recorders.strangers import owner_of
+from eventstore.recorders.strangers import advice_on, owner_of
 
 Synchronous = Literal["FULL", "NORMAL"]
 
@@ -48,7 +48,9 @@ def check_owner(connection: sqlite3.Connection, where: str) -> None:
     """
     tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
     if tables and "eventstore_migrations" not in tables:
-        raise NotAStoreError(f"{where} is no store, it holds the tables of {owner_of(tables)}: name another file")
+        raise NotAStoreError(
+            f"{where} is no store, it holds the tables of {owner_of(tables)}: name another file{advice_on(tables)}"
+        )
 
 
 def use_wal(connection: sqlite3.Connection, where: str, *, patience: float) -> None:

@@ -171,6 +171,7 @@ WAYS: dict[str, Callable[[EventStoreSaver, str], Any]] = {
     "diff": lambda saver, thread: saver.history.diff(thread),
     "blame": lambda saver, thread: saver.history.blame(thread, "log"),
     "answers": lambda saver, thread: [*saver.history.answers(thread)],
+    "shapes": lambda saver, thread: [*saver.history.shapes(thread)],
     "rollback": lambda saver, thread: saver.history.rollback(thread, back=0),
     "undo": lambda saver, thread: saver.history.undo(thread),
     "fork": lambda saver, thread: saver.history.fork(thread, "its fork"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,6 +133,11 @@ async def test_threads_are_pruned_and_what_is_left_is_sound(client: LangGraphCli
         assert (texts(state["values"]), state["next"]) == (["hello"], ["say"])
         saver.history.undo(threads[1])
     assert texts((await client.threads.get_state(threads[1]))["values"]) == ["hello", "message 1"]
+
+
+def test_the_entry_point_is_where_the_server_looks_for_it() -> None:
+    module, _, name = langgraph_server.ENTRY_POINT.rpartition(".")
+    assert vars(import_module(module))[name] is checkpointer
 
 
 async def test_the_entry_point_opens_what_the_environment_says(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

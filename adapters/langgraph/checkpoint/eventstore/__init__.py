@@ -11,11 +11,29 @@ from langgraph.checkpoint.eventstore._translation import CheckpointThen
 from langgraph.checkpoint.eventstore._turns import ConcurrentRuns
 
 if TYPE_CHECKING:
-    from langgraph.checkpoint.eventstore._environment import checkpointer
+    from langgraph.checkpoint.eventstore._opening import OpeningSaver
     from langgraph.checkpoint.eventstore._upcasting import ValueUpcasters
     from projections import PruneReport
 
 __all__ = ["CheckpointThen", "ConcurrentRuns", "EventStoreSaver", "PruneReport", "ValueUpcasters", "checkpointer"]
+
+
+def checkpointer() -> "OpeningSaver[EventStoreSaver]":
+    """Open a saver as the environment says, for `async with`: the entry point for `langgraph.json`.
+
+        {"checkpointer": {"path": "langgraph.checkpoint.eventstore.checkpointer"}}
+
+    `EVENTSTORE_URL` says where the store is; `EVENTSTORE_SCHEMA`, `EVENTSTORE_POOL_SIZE` and so on are the options of
+    these names (see docs/langgraph-server.md). LangGraph's server enters the block when it starts, and leaves it when
+    it ends.
+
+    Raises:
+        BadInputError: `EVENTSTORE_URL` is not set, or a variable makes no sense.
+    """
+    # The server looks for this function in `__dict__`, so it cannot be one of those that come later.
+    from langgraph.checkpoint.eventstore._environment import from_environment  # noqa: PLC0415
+
+    return from_environment()
 
 
 # A saver starts without what only some programs ask for.
@@ -23,7 +41,6 @@ __getattr__ = _later(
     globals(),
     {
         "projections.outcomes": ["PruneReport"],
-        "langgraph.checkpoint.eventstore._environment": ["checkpointer"],
         "langgraph.checkpoint.eventstore._upcasting": ["ValueUpcasters"],
     },
 )

@@ -20,18 +20,8 @@ _OPTIONS: Mapping[str, Callable[[str], Any]] = {
 }
 
 
-def checkpointer() -> OpeningSaver[EventStoreSaver]:
-    """Open a saver as the environment says, for `async with`: the entry point for `langgraph.json`.
-
-        {"checkpointer": {"path": "langgraph.checkpoint.eventstore.checkpointer"}}
-
-    `EVENTSTORE_URL` says where the store is; `EVENTSTORE_SCHEMA`, `EVENTSTORE_POOL_SIZE` and so on are the options of
-    these names (see docs/langgraph-server.md). LangGraph's server enters the block when it starts, and leaves it when
-    it ends.
-
-    Raises:
-        BadInputError: `EVENTSTORE_URL` is not set, or a variable makes no sense.
-    """
+def from_environment() -> OpeningSaver[EventStoreSaver]:
+    """See `langgraph.checkpoint.eventstore.checkpointer`."""
     url = os.environ.get("EVENTSTORE_URL")
     if not url:
         raise BadInputError(

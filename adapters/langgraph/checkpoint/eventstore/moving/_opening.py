@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from copy import copy
 from functools import partial
 from typing import Any, cast
@@ -14,7 +14,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.jsonplus import JsonPlusSerializer
 
-from eventstore import NotAStoreError, SchemaError, UnavailableError
+from eventstore import BusyError, NotAStoreError, ReadOnlyError, SchemaError, UnavailableError
 from eventstore.address import PostgresAddress, SQLiteAddress, parse
 from langgraph.checkpoint.eventstore.moving._as_stored import carrying
 from langgraph.checkpoint.eventstore.moving._contents import Target
@@ -23,6 +23,11 @@ from langgraph.checkpoint.eventstore.moving._savers import Origin, database_of
 from langgraph.checkpoint.eventstore.moving._tables import COLUMNS, SaverTables
 
 _OUR_OWN = "eventstore_migrations"
+# A file in WAL mode is read with the help of two others beside it, which are made if they are not there.
+_READ_ONLY = (
+    "{where} cannot be written, as SQLite has to even to read a file in WAL mode: check the permissions of the file "
+    "and of its folder, or use a copy of it (with its -wal file, if there is one) in a folder where you may write"
+)
 Translated = Callable[[], AbstractContextManager[None]]
 """Turns errors of a driver into ours."""
 
@@ -73,11 +78,9 @@ def _read_from(
 
 def _of_memory(saver: Any, serde: SerializerProtocol) -> tuple[Any, SaverTables, Translated]:
     """A `SqliteSaver` whose database nobody else reaches, as a copy that shares its connection and its lock."""
-    from eventstore.recorders.sqlite.errors import translated  # noqa: PLC0415 (as in `_loaded`)
-
     shared = copy(saver)
     shared.serde = serde
-    translating = partial(translated, str(SQLiteAddress(None)))
+    translating = partial(_of_sqlite, str(SQLiteAddress(None)))
     return shared, SaverTables(shared, "sqlite", translating), translating
 
 
@@ -162,9 +165,7 @@ def _loaded(
         if isinstance(address, SQLiteAddress):
             from langgraph.checkpoint.sqlite import SqliteSaver  # noqa: PLC0415
 
-            from eventstore.recorders.sqlite.errors import translated  # noqa: PLC0415
-
-            return partial(SqliteSaver.from_conn_string, str(address.path)), translated
+            return partial(SqliteSaver.from_conn_string, str(address.path)), _of_sqlite
         from langgraph.checkpoint.postgres import PostgresSaver  # noqa: PLC0415
 
         from eventstore.recorders.postgres.errors import translated as of_postgres  # noqa: PLC0415
@@ -177,6 +178,20 @@ def _loaded(
         ) from error
 
 
+@contextmanager
+def _of_sqlite(where: str) -> Iterator[None]:
+    """Turn SQLite's errors into ours, of a file that another program made: nobody here sets how it is opened."""
+    from eventstore.recorders.sqlite.errors import translated  # noqa: PLC0415 (not every program has a file)
+
+    try:
+        with translated(where):
+            yield
+    except BusyError as error:
+        raise BusyError(f"another program holds {where} locked: try again when it has let go of it") from error
+    except ReadOnlyError as error:
+        raise ReadOnlyError(_READ_ONLY.format(where=where)) from error
+
+
 def _dialect(address: SQLiteAddress | PostgresAddress) -> Any:
     return "sqlite" if isinstance(address, SQLiteAddress) else "postgres"
 
@@ -184,8 +199,9 @@ def _dialect(address: SQLiteAddress | PostgresAddress) -> Any:
 def _check_there(address: SQLiteAddress) -> None:
     if address.path is None:
         raise UnavailableError("a database in memory is its program's alone: pass its saver to import_from, in Python")
-    if not address.path.is_file() or not address.path.stat().st_size:
-        raise UnavailableError(f"there is no database in {address.path}: check the address")
+    with suppress(PermissionError):  # which SQLite says, too
+        if not address.path.is_file() or not address.path.stat().st_size:
+            raise UnavailableError(f"there is no database in {address.path}: check the address")
 
 
 class _Uncommitted:

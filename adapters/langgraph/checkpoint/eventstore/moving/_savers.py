@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.memory import InMemorySaver
 
-from eventstore import BadInputError, UnavailableError
+from eventstore import BadInputError, EventStoreError, UnavailableError
 from eventstore.address import PostgresAddress, SQLiteAddress, parse
 from eventstore.arguments import refused
 
 Origin = str | os.PathLike[str] | BaseCheckpointSaver[Any]
-"""What threads come from: an address, or a saver."""
+"""The end that threads come from: an address, or a saver."""
 
 _SQLITE = ("langgraph.checkpoint.sqlite", "SqliteSaver")
 _ASYNC_SQLITE = ("langgraph.checkpoint.sqlite.aio", "AsyncSqliteSaver")
@@ -67,29 +65,23 @@ def _is_a(origin: object, *kinds: tuple[str, str]) -> bool:
 
 
 def _file_of(saver: Any) -> SQLiteAddress | None:
+    from eventstore.recorders.sqlite.errors import translated  # noqa: PLC0415 (not every program has a file)
+
     try:
-        with saver.lock:
+        with saver.lock, translated("the database of the SqliteSaver"):
             files = {name: file for _, name, file in saver.conn.execute("PRAGMA database_list").fetchall()}
-    except sqlite3.ProgrammingError as error:
-        raise UnavailableError(f"the SqliteSaver cannot be asked for its file ({error}): {_ADVICE}") from error
+    except EventStoreError as error:
+        raise UnavailableError(f"the SqliteSaver cannot be asked for its file, {error}: {_ADVICE}") from error
     return SQLiteAddress(Path(files["main"])) if files["main"] else None
 
 
 def _server_of(connection: Any) -> PostgresAddress:
-    from psycopg import OperationalError, pq  # noqa: PLC0415 (an extra)
-    from psycopg.conninfo import make_conninfo  # noqa: PLC0415
+    from eventstore.recorders.postgres.addresses import address_of  # noqa: PLC0415 (an extra)
 
-    if (info := getattr(connection, "info", None)) is not None:
-        try:
-            conninfo = make_conninfo("", **info.get_parameters(), password=info.password or None)
-        except OperationalError as error:
-            raise UnavailableError(f"the connection of the PostgresSaver is closed: {_ADVICE}") from error
-    else:  # a pool
-        keywords = {option.keyword.decode() for option in pq.Conninfo.get_defaults()}
-        if not (isinstance(connection.conninfo, str) and isinstance(connection.kwargs or {}, Mapping)):
-            raise BadInputError(f"the pool of the PostgresSaver makes its address anew each time: {_ADVICE}")
-        given = {key: value for key, value in (connection.kwargs or {}).items() if key in keywords}
-        conninfo = make_conninfo(connection.conninfo, **given)
-    if not conninfo:
-        raise BadInputError(f"the connection of the PostgresSaver names no database: {_ADVICE}")
-    return PostgresAddress(conninfo)
+    try:
+        address = address_of(connection)
+    except UnavailableError as error:
+        raise UnavailableError(f"the PostgresSaver cannot be asked for its database, {error}: {_ADVICE}") from error
+    if address is None:
+        raise BadInputError(f"the PostgresSaver does not tell where its database is: {_ADVICE}")
+    return address
