@@ -46,6 +46,7 @@ from eventstore.subscription import Subscription
 from eventstore.writing.deciding import Decision
 
 if TYPE_CHECKING:
+    from eventstore.health import Health, Problem
     from eventstore.reading.verifying import Verification
     from eventstore.sharing import open_on
 
@@ -70,6 +71,7 @@ __all__ = [
     "EventStoreError",
     "FeedEvent",
     "Head",
+    "Health",
     "IdempotencyError",
     "InvalidIdError",
     "InvalidUrlError",
@@ -77,6 +79,7 @@ __all__ = [
     "NotAStoreError",
     "NotFoundError",
     "OvertakenError",
+    "Problem",
     "ReadOnlyError",
     "RecordedFailureError",
     "SchemaError",
@@ -104,4 +107,11 @@ __all__ = [
 
 
 # Most programs never verify, and open connections of their own.
-__getattr__ = _later(globals(), {"eventstore.reading.verifying": ["Verification"], "eventstore.sharing": ["open_on"]})
+__getattr__ = _later(
+    globals(),
+    {
+        "eventstore.health": ["Health", "Problem"],
+        "eventstore.reading.verifying": ["Verification"],
+        "eventstore.sharing": ["open_on"],
+    },
+)

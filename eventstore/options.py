@@ -33,6 +33,16 @@ class StoreOptions(SharingOptions, total=False):
     busy_timeout: float
 
 
+class HealthLimits(TypedDict, total=False):
+    """The limits that `health` measures by."""
+
+    timeout: float
+    writable: bool
+    max_lag: float
+    max_wal_bytes: int
+    min_free_bytes: int
+
+
 def names_options(*more: type, hints: Mapping[str, str] | None = None) -> Callable[[F], F]:
     """Let a function refuse options that it does not have by an error that says which were meant.
 

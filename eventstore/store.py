@@ -23,6 +23,7 @@ from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
 from eventstore.recorders.tables import LogTables
 from eventstore.subscription import Subscription
+from eventstore.watching import WatchedLog
 from eventstore.workers import Workers, on_another_thread, opened, stands_for, twin, twin_iterator
 from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, Storing
 
@@ -35,7 +36,7 @@ T = TypeVar("T")
 
 
 @checked
-class EventStore:
+class EventStore(WatchedLog):
     """A log of events in an SQLite file or a PostgreSQL database: opened by `open`, and closed by `close` or `with`.
 
     One store serves any number of threads and event loops; several processes may share one file or database. A method
@@ -387,9 +388,7 @@ class EventStore:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:

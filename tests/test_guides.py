@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import socket
@@ -10,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import httpx
@@ -177,3 +178,23 @@ def test_the_upcasters_that_the_page_on_types_shows_make_old_values_new(tmp_path
     assert "[Order(full_name='ann lee', amount=2)]" in run.stdout
     assert "'price': {'amount': 5, 'currency': 'EUR'}" in run.stdout
     assert "'first': 'ann', 'last': 'lee'" in run.stdout
+
+
+def test_the_health_that_the_page_on_operations_shows_is_asked_for(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [sample] = [each for each in samples("operations.md") if "saver.health" in each]
+    exec(sample.replace("sqlite:///agents.db", url), {})
+    assert capsys.readouterr().out.startswith("200 {'ok': True, ")
+
+
+def test_each_kind_of_problem_is_explained() -> None:
+    from eventstore.health import Kind, Limits
+
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = page.partition("| `kind` |")[2].partition("\n\n")[0]
+    assert {name for row in table.splitlines() for name in re.findall(r"`([a-z -]+)`", row.split("|")[1])} == set(
+        get_args(Kind)
+    )
+    limits = dict(re.findall(r"\| `(\w+)=([\w.]+)` \|", table))
+    assert {name: ast.literal_eval(value) for name, value in limits.items()} == Limits()._asdict()

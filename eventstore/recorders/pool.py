@@ -108,6 +108,10 @@ class Pool(Generic[C]):
         """A context manager that takes a connection and gives it back."""
         return Turn(self)
 
+    def in_use(self) -> tuple[int, int]:
+        """How many connections are in use, and how many threads wait for one."""
+        return len(self._visits), len(self._permits.waiting)
+
     def _after(self, visit: Visit) -> C:
         if _log.isEnabledFor(logging.DEBUG) and self._permits.is_full:
             _log.debug(
@@ -161,6 +165,10 @@ class Lender(Protocol[C]):
 
     def use(self) -> Turn[C]:
         """A context manager that takes a connection and gives it back."""
+        ...
+
+    def in_use(self) -> tuple[int, int]:
+        """How many connections are in use, and how many threads wait for one, as far as that is known."""
         ...
 
     def clear(self) -> None:
