@@ -48,6 +48,7 @@ from eventstore.writing.deciding import Decision
 if TYPE_CHECKING:
     from eventstore.health import Health, Problem
     from eventstore.reading.verifying import Verification
+    from eventstore.settings import from_environment
     from eventstore.sharing import open_on
 
 # Quiet, as libraries are, until a program asks to hear it.
@@ -101,6 +102,7 @@ __all__ = [
     "UpcastError",
     "Upcasters",
     "Verification",
+    "from_environment",
     "migration_sql",
     "open_on",
 ]
@@ -112,6 +114,7 @@ __getattr__ = _later(
     {
         "eventstore.health": ["Health", "Problem"],
         "eventstore.reading.verifying": ["Verification"],
+        "eventstore.settings": ["from_environment"],
         "eventstore.sharing": ["open_on"],
     },
 )

@@ -17,7 +17,7 @@ from eventstore.errors import ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
 from eventstore.opening import check_reading, open_recorder
-from eventstore.options import StoreOptions, names_options
+from eventstore.options import StoreOptions, names_options, reads_url
 from eventstore.reading import Reader
 from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
@@ -65,6 +65,7 @@ class EventStore(WatchedLog):
 
     @classmethod
     @names_options()
+    @reads_url
     def open(  # noqa: PLR0913 (an address and its options)
         cls,
         url: str | os.PathLike[str],

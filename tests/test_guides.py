@@ -198,3 +198,14 @@ def test_each_kind_of_problem_is_explained() -> None:
     )
     limits = dict(re.findall(r"\| `(\w+)=([\w.]+)` \|", table))
     assert {name: ast.literal_eval(value) for name, value in limits.items()} == Limits()._asdict()
+
+
+def test_the_environment_that_the_page_on_options_shows_is_read(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [sample] = [each for each in samples("options.md") if "from_environment" in each]
+    monkeypatch.setenv("EVENTSTORE_URL", url)
+    exec(sample, {})
+    saver, store = capsys.readouterr().out.splitlines()
+    assert saver.startswith("EventStoreSaver(EventStore(")
+    assert store.startswith("EventStore(")

@@ -10,24 +10,25 @@ from eventstore.address import parse
 from eventstore.health import Limits, Look, in_time, note
 from eventstore.opening import open_recorder
 from eventstore.queries import quote_schema
-from eventstore_views.session import existing
+from eventstore_views.session import existing, schema_of
 from projections.tables.progress import positions
 
 
-def probe(url: str, schema: str, limits: Limits) -> Health:
+def probe(url: str, schema: str | None, limits: Limits) -> Health:
     """Return the health of the store of an address, after `limits.timeout` seconds at the latest.
 
     Nothing is created or changed. A store that is not there, or not well, raises nothing.
 
     Args:
         url: The address.
-        schema: PostgreSQL: the schema that holds the tables.
+        schema: PostgreSQL: the schema that holds the tables; `None`: the one that the address says, or the usual one.
         limits: What to measure by.
 
     Raises:
         BadInputError: The address or the schema is not understood.
     """
     address = parse(url)
+    schema = schema_of(url, schema)
     quote_schema(schema)
 
     def ask(found: Health) -> None:

@@ -50,7 +50,7 @@ class _Contents:
 
 def health(
     store: str | None,
-    schema: str,
+    schema: str | None,
     out: Output,
     timeout: Annotated[str, Option(metavar="DURATION", help="How long the store may take to answer.")] = "5s",
     read_only: Annotated[
@@ -76,12 +76,12 @@ def health(
         Option(metavar="N", min=0, help="With --all, which it implies: how many threads may have failed or died."),
     ] = None,
 ) -> None:
-    """Tell whether the store is well, or why not: for a liveness or readiness probe, and for an operator.
+    """Tell whether the store is well, or why not.
 
-    It changes nothing, and answers within --timeout (but for --all). It ends with 5 if the store cannot be reached or
-    used, with 6 if its tables are of another version or not all there, with 7 if it is damaged, and with 1 if it cannot
-    be written, the feed is behind, the write-ahead log is too large, or there is little room on its disk; with --all
-    also if a thread cannot be read, or too many have failed or died.
+    It is made for probes: it changes nothing, and answers within --timeout (but for --all). It ends with 5 if the store
+    cannot be reached or used, with 6 if its tables are of another version or not all there, with 7 if it is damaged,
+    and with 1 if it cannot be written, the feed is behind, the write-ahead log is too large, or there is little room on
+    its disk; with --all also if a thread cannot be read, or too many have failed or died.
 
     Examples:
       eventstore health

@@ -11,8 +11,9 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 
-from eventstore.address import PostgresAddress
+from eventstore.address import PostgresAddress, check_query, query_names
 from eventstore.errors import InvalidUrlError
 from eventstore.recorders.protocol import Rows
 
@@ -137,6 +138,9 @@ def conninfo(address: PostgresAddress, connect_timeout: float) -> str:
         # Names are any text, whatever the URL or the environment says about the client (PGCLIENTENCODING).
         options.update(application_name="eventstore", client_encoding="UTF8")
         return make_conninfo(**options)
+    if "://" in address.conninfo:
+        theirs = [option.keyword.decode() for option in Conninfo.get_defaults()]
+        check_query(query_names(address.conninfo), theirs)
     raise InvalidUrlError(
         f"libpq does not understand the options of {address}: use postgresql://user@host:port/database, or "
         "host=… dbname=…"

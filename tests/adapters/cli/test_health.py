@@ -114,3 +114,12 @@ def test_a_server_that_only_reads_is_well_for_who_only_reads(postgres_url: str) 
     found = Shell(postgres_url)("health", "--json")
     assert (found.code, found.document["problems"][0]["kind"], found.document["writable"]) == (1, "read-only", False)
     assert Shell(postgres_url).ok("health", "--read-only", "--json").document["writable"] is False
+
+
+def test_the_schema_that_the_address_says_is_the_one_that_is_looked_at(postgres_url: str) -> None:
+    told = f"{postgres_url}{'&' if '?' in postgres_url else '?'}schema=agents"
+    with EventStoreSaver.from_conn_string(told) as saver:
+        saver.store.append("s", [NewEvent("n")])
+    assert Shell(told).ok("health", "--all", "--json").document["events"] == 1
+    assert Shell(postgres_url)("health").code == 6
+    assert Shell(told)("health", "--schema", "others").code == 6

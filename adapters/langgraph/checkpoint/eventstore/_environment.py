@@ -6,35 +6,38 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eventstore import BadInputError
-from eventstore.environment import STORE, read_options, truth
+from eventstore.address import options_of
+from eventstore.environment import STORE, check_variables, read_options, truth, whole
+from eventstore.settings import url_of_environment
 from langgraph.checkpoint.eventstore._opening import OpeningSaver
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 
-_OPTIONS: Mapping[str, Callable[[str], Any]] = {
+OPTIONS: Mapping[str, Callable[[str], Any]] = {
     **STORE,
     "migrate": truth,
     "moving_from": str,
     "concurrent_runs": str.lower,
-    "cache_bytes": int,
+    "cache_bytes": whole,
 }
+"""The options of a saver that a text can say, each with what reads it."""
 
 
-def checkpointer() -> OpeningSaver[EventStoreSaver]:
-    """Open a saver as the environment says, for `async with`: the entry point for `langgraph.json`.
+def checkpointer(**options: Any) -> OpeningSaver[EventStoreSaver]:
+    """Open a saver as the environment says, for `with` or `async with`; the entry point for `langgraph.json`.
 
         {"checkpointer": {"path": "langgraph.checkpoint.eventstore.checkpointer"}}
 
     `EVENTSTORE_URL` says where the store is; `EVENTSTORE_SCHEMA`, `EVENTSTORE_POOL_SIZE` and so on are the options of
-    these names (see docs/langgraph-server.md). LangGraph's server enters the block when it starts, and leaves it when
-    it ends.
+    these names (see docs/options.md). LangGraph's server enters the block when it starts, and leaves it when it ends.
+
+    Args:
+        options: Options of `EventStoreSaver.from_conn_string`, which count before those of the URL, and these before
+            the variables.
 
     Raises:
         BadInputError: `EVENTSTORE_URL` is not set, or a variable makes no sense.
     """
-    url = os.environ.get("EVENTSTORE_URL")
-    if not url:
-        raise BadInputError(
-            "there is no event store in the environment: set EVENTSTORE_URL to sqlite:///agents.db, or postgresql://…"
-        )
-    return EventStoreSaver.from_conn_string(url, **read_options(os.environ.get, _OPTIONS))
+    check_variables(os.environ, OPTIONS)
+    url = url_of_environment()
+    chosen = {**read_options(os.environ.get, OPTIONS), **options_of(url), **options}
+    return EventStoreSaver.from_conn_string(url, **chosen)

@@ -20,7 +20,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from eventstore import EventStore
 from eventstore.arguments import check_limit
 from eventstore.opening import check_store
-from eventstore.options import SharingOptions, StoreOptions, names_options
+from eventstore.options import SharingOptions, StoreOptions, names_options, reads_url
 from eventstore.workers import twin, twin_iterator
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._answering import Answering
@@ -121,6 +121,7 @@ class EventStoreSaver(Open, Habits, Answering, Forgetting, Arriving):
 
     @classmethod
     @names_options(StoreOptions, hints=HINTS)
+    @reads_url
     def from_conn_string(  # noqa: PLR0913 (what can be chosen of a saver)
         cls,
         url: str,
