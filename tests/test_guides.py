@@ -209,3 +209,15 @@ def test_the_environment_that_the_page_on_options_shows_is_read(
     saver, store = capsys.readouterr().out.splitlines()
     assert saver.startswith("EventStoreSaver(EventStore(")
     assert store.startswith("EventStore(")
+
+
+def test_the_metrics_that_the_page_on_operations_shows_are_told(tmp_path: Path) -> None:
+    """In a process of its own: a program sets its providers once."""
+    [sample] = [each for each in samples("operations.md") if "instrument(saver)" in each]
+    paths = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'adapters')!r}]\n"
+    run = subprocess.run(
+        [sys.executable, "-c", paths + sample], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "db.client.operation.duration" in run.stdout.split()
+    assert "eventstore.healthy" in run.stdout.split()

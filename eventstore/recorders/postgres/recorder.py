@@ -24,10 +24,9 @@ from eventstore.recorders.postgres.fast_statement import FastStatement, fits, wi
 from eventstore.recorders.postgres.listening import Notifier, PostgresListener, channel
 from eventstore.recorders.protocol import Append, InUse, Listener, Params, Rows, Session, Statement
 from eventstore.recorders.strangers import POSTGRES_SAVER, owner_of
+from eventstore.telling import tell
 
 T = TypeVar("T")
-
-_log = logging.getLogger("eventstore")
 
 # Connections of this process's parent. They are never closed here, nor left to the garbage collector.
 _ABANDONED: list[Connection] = []
@@ -224,7 +223,7 @@ class PostgresRecorder(ForkAware):
     def _open(self, question: str = "") -> tuple[Connection, Rows]:
         connection, answer = Connection.open(self._conninfo, self._preparing, question)
         self._connections[id(connection)] = connection
-        _log.debug("connected to %s", self.where, extra={"action": "connect", "store": self.where})
+        tell(logging.DEBUG, "connect", "connected to %s", self.where, store=self.where)
         return connection, answer
 
     def _again(self, operation: Callable[[], T], *, repeatable: bool) -> T:
@@ -239,12 +238,9 @@ class PostgresRecorder(ForkAware):
             elif not (repeatable and lost(error)):
                 raise
             else:
-                _log.warning(
-                    "a connection to %s broke (%s): going on with another one",
-                    self.where,
-                    type(error).__name__,
-                    extra={"action": "reconnect", "store": self.where, "sqlstate": error.sqlstate},
-                )
+                words = "a connection to %s broke (%s): going on with another one"
+                found = {"store": self.where, "sqlstate": error.sqlstate}
+                tell(logging.WARNING, "reconnect", words, self.where, type(error).__name__, **found)
             self._pool.clear()
         return operation()
 

@@ -27,10 +27,9 @@ from eventstore.recorders.sqlite.listening import SQLiteListener
 from eventstore.recorders.sqlite.session import SQLiteSession
 from eventstore.recorders.sqlite.upkeep import described, empty_log
 from eventstore.recorders.wake_up import WakeUp
+from eventstore.telling import tell
 
 T = TypeVar("T")
-
-_log = logging.getLogger("eventstore")
 
 # Connections of this process's parent. They are never closed here, nor left to the garbage collector.
 _ABANDONED: list[sqlite3.Connection] = []
@@ -294,7 +293,7 @@ class SQLiteRecorder(ForkAware):
         except BaseException:
             connection.close()
             raise
-        _log.debug("connected to %s", self.where, extra={"action": "connect", "store": self.where})
+        tell(logging.DEBUG, "connect", "connected to %s", self.where, store=self.where)
         return connection
 
     def _open_writer(self) -> sqlite3.Connection:
