@@ -54,6 +54,7 @@ METRICS: Mapping[str, Metric] = {
     "eventstore.cache.size": Metric("gauge", "By", "Memory that live values take, estimated."),
     "eventstore.conflicts": Metric("counter", "{conflict}", "Appends refused since the stream has moved on."),
     "eventstore.retries": Metric("counter", "{retry}", "Appends decided anew, since another process was faster."),
+    "eventstore.damaged": Metric("counter", "{read}", "Reads that came upon something damaged."),
     "eventstore.reconnects": Metric("counter", "{connection}", "Connections that broke and were replaced."),
     "eventstore.connects": Metric("counter", "{connection}", "Connections that were opened."),
     "eventstore.waits": Metric("counter", "{wait}", "Calls that had to wait for a connection."),
@@ -77,6 +78,7 @@ _STATE = "db.client.connection.state"
 _OF_ACTIONS = {
     "conflict": "eventstore.conflicts",
     "retry": "eventstore.retries",
+    "damaged": "eventstore.damaged",
     "reconnect": "eventstore.reconnects",
     "connect": "eventstore.connects",
     "wait": "eventstore.waits",

@@ -109,4 +109,4 @@ def test_every_metric_and_action_is_explained() -> None:
         for path in (ROOT / top).rglob("*.py")
     ]
     calls = {action for text in sources for action in re.findall(r'\btell\(\s*logging\.\w+,\s*"([\w ]+)"', text)}
-    assert calls == {*re.findall(r"^\| `([\w ]+)` \| (?:debug|info|warning)", page, re.MULTILINE)}
+    assert calls == {*re.findall(r"^\| `([\w ]+)` \| (?:debug|info|warning|error)", page, re.MULTILINE)}

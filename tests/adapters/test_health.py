@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import psycopg
@@ -17,7 +18,7 @@ from eventstore import BadInputError, EventStore, Health, NewEvent, UnknownOptio
 from eventstore.recorders import Session
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.flavour import Flavour
-from tests.support.processes import copies
+from tests.support.processes import Pipe, become_nobody, child, copies
 from tests.support.servers import proxied
 from tests.support.tables import execute, path_of, rows
 
@@ -159,6 +160,35 @@ def test_a_process_that_was_forked_asks_for_itself(store: EventStore) -> None:
     with copies(1, lambda *_: store.health().problems) as [copy]:
         assert copy.result() == []
     assert store.health().ok
+
+
+def test_a_store_on_connections_of_ones_own_tells_how_it_is(postgres_url: str, flavour: Flavour) -> None:
+    with psycopg.connect(postgres_url) as connection:
+        saver = EventStoreSaver.from_pool(connection)
+        found = health_of(flavour, saver)
+        assert (found.ok, found.connections) == (True, 1)
+        connection.execute("SELECT 1")
+        assert kinds(health_of(flavour, saver)) == ["unreachable"]  # it is in a transaction of its owner's
+        connection.rollback()
+        assert health_of(flavour, saver).ok
+        saver.store.close()
+
+
+def health_as_nobody(_: Pipe, url: str) -> tuple[list[str], bool, bool | None]:
+    with EventStoreSaver.from_conn_string("sqlite:///:memory:") as warm:  # imports what may be out of reach later
+        assert warm.health().ok
+    become_nobody()
+    with EventStoreSaver.from_conn_string(url) as saver:
+        found = saver.health()
+        return kinds(found), saver.health(writable=False).ok, found.writable
+
+
+def test_a_file_that_may_only_be_read_is_well_for_who_only_reads() -> None:
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        url = f"sqlite:///{folder}/store.db"
+        with EventStoreSaver.from_conn_string(url), child(health_as_nobody, url) as process:
+            assert process.result() == (["read-only"], True, False)
 
 
 def test_a_server_that_only_reads_is_well_for_who_only_reads(postgres_url: str) -> None:

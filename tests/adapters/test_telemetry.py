@@ -18,7 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from eventstore import BadInputError, ConflictError, NewEvent
+from eventstore import BadInputError, ConflictError, CorruptionError, NewEvent
 from eventstore.metrics import ATTRIBUTES, METRICS
 from eventstore.recorders import Session
 from eventstore.telling import observe
@@ -26,6 +26,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore.telemetry import instrument
 from tests.support.flavour import Flavour
 from tests.support.saving import Calls, at, save
+from tests.support.tables import execute
 
 MakeSaver = Callable[..., EventStoreSaver]
 
@@ -134,6 +135,19 @@ def test_conflicts_and_retries_are_counted(make_saver: MakeSaver, told: Told, ca
     assert [vars(record)["stream"] for record in caplog.records if vars(record).get("action") == "conflict"] == [
         "thread"
     ]
+
+
+def test_what_is_damaged_is_told_of_and_counted(
+    make_saver: MakeSaver, url: str, told: Told, caplog: pytest.LogCaptureFixture
+) -> None:
+    save(Calls(make_saver()), 1)
+    execute(url, "UPDATE events SET payload = substr(payload, 1, length(payload) - 1)")
+    saver = told.instrument(make_saver())
+    with pytest.raises(CorruptionError), caplog.at_level(logging.ERROR, "eventstore"):
+        saver.get_tuple(at())
+    [record] = [record for record in caplog.records if vars(record).get("action") == "damaged"]
+    assert vars(record)["threads"] == ["thread"]
+    assert told.value("eventstore.damaged") == 1
 
 
 def test_connections_that_are_replaced_or_waited_for_are_counted(postgres_url: str, told: Told) -> None:
