@@ -182,13 +182,23 @@ def in_time(key: object, work: Callable[[Health], None], found: Health, timeout:
     asking = _Asking.of(key)
     if asking is None or asking.done.wait(timeout):
         asking = _Asking(key, work, found)
-        asking.start()
+        try:
+            asking.start()
+        except RuntimeError:
+            return _unanswered(found, began, "this process can begin no more threads: it has too many, or is ending")
         if asking.done.wait(max(0.0, began + timeout - time.monotonic())):
             found.seconds = time.monotonic() - began
             return found
-    unanswered = Health(found.store, seconds=time.monotonic() - began)
-    unanswered.add("no answer", _why_not(key, unanswered, timeout))
-    return unanswered
+    return _unanswered(found, began, _why_not(key, found.store, timeout), getattr(key, "in_use", None))
+
+
+def _unanswered(asked: Health, began: float, why: str, in_use: Callable[[], InUse] | None = None) -> Health:
+    # Another one than the thread has, which may go on.
+    health = Health(asked.store, seconds=time.monotonic() - began)
+    health.add("no answer", why)
+    if in_use is not None:
+        _note_in_use(health, in_use())
+    return health
 
 
 class _Asking(threading.Thread):
@@ -259,14 +269,12 @@ def _measure(found: Health, limits: Limits) -> None:
         found.add("disk", f"{found.free_bytes / 1e6:,.1f} MB are left on the disk of {found.store}: make room")
 
 
-def _why_not(key: object, unanswered: Health, timeout: float) -> str:
+def _why_not(key: object, store: str, timeout: float) -> str:
     """Return why there is no answer, as far as it can be told without asking the database."""
     in_use: Callable[[], InUse] | None = getattr(key, "in_use", None)
-    if in_use is not None:
-        _note_in_use(unanswered, busy := in_use())
-        if busy.used >= busy.connections:
-            return f"all {busy.connections} connections are in use, for longer than {timeout:g} s: raise pool_size"
-    return f"{unanswered.store} does not answer within {timeout:g} s: look at the server, the network, or the disk"
+    if in_use is not None and (busy := in_use()).used >= busy.connections:
+        return f"all {busy.connections} connections are in use, for longer than {timeout:g} s: raise pool_size"
+    return f"{store} does not answer within {timeout:g} s: look at the server, the network, or the disk"
 
 
 def _check_seconds(name: str, seconds: object, longest: float) -> None:

@@ -48,7 +48,9 @@ METRICS: Mapping[str, Metric] = {
     "eventstore.read": Metric("histogram", "By", "Bytes of content in the rows of one query, as stored."),
     "eventstore.restores": Metric("counter", "{checkpoint}", "Checkpoints that were loaded."),
     "eventstore.threads.active": Metric("gauge", "{thread}", "Threads used by this process in the last five minutes."),
-    "eventstore.value.size": Metric("histogram", "By", "Bytes of a channel's value when it changes."),
+    "eventstore.value.size": Metric(
+        "histogram", "By", "Bytes of a channel's value, as it is saved or read into memory."
+    ),
     "eventstore.value.changes": Metric("histogram", "{change}", "Changes and segments that a value is read from."),
     "eventstore.cache.requests": Metric("counter", "{request}", "Values asked for, by whether they were in memory."),
     "eventstore.cache.size": Metric("gauge", "By", "Memory that live values take, estimated."),
@@ -58,7 +60,7 @@ METRICS: Mapping[str, Metric] = {
     "eventstore.reconnects": Metric("counter", "{connection}", "Connections that broke and were replaced."),
     "eventstore.connects": Metric("counter", "{connection}", "Connections that were opened."),
     "eventstore.waits": Metric("counter", "{wait}", "Calls that had to wait for a connection."),
-    "eventstore.values.large": Metric("counter", "{value}", "Values larger than advisable that were saved."),
+    "eventstore.values.large": Metric("counter", "{value}", "Values that were larger than advisable, likewise."),
     "eventstore.healthy": Metric("gauge", "{store}", "1 if the store is well, 0 if not."),
     "eventstore.feed.lag": Metric("gauge", "s", "How long an open transaction has held up the feed."),
     "eventstore.feed.behind": Metric("gauge", "{event}", "Events that the feed is held up with."),
