@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
     from projections.values.live import Kept
 
+__all__ = ["LARGE_BYTES", "instrument"]
+
 S = TypeVar("S", bound=EventStoreSaver)
 
 LARGE_BYTES = 10_000_000
