@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from eventstore.arguments import check_number, check_truth, refused
+from eventstore.by_fields import OnOneLine
 from eventstore.errors import (
     BusyError,
     CorruptionError,
@@ -57,8 +58,8 @@ class Problem(NamedTuple):
     message: str
 
 
-@dataclass(slots=True)
-class Health:
+@dataclass(slots=True, repr=False)
+class Health(OnOneLine):
     """How a store is. `None` stands for what could not be told, or does not apply.
 
     Attributes:
@@ -187,14 +188,14 @@ def in_time(key: object, work: Callable[[Health], None], found: Health, timeout:
         except RuntimeError:
             return _unanswered(found, began, "this process can begin no more threads: it has too many, or is ending")
         if asking.done.wait(max(0.0, began + timeout - time.monotonic())):
-            found.seconds = time.monotonic() - began
+            found.seconds = round(time.monotonic() - began, 6)
             return found
     return _unanswered(found, began, _why_not(key, found.store, timeout), getattr(key, "in_use", None))
 
 
 def _unanswered(asked: Health, began: float, why: str, in_use: Callable[[], InUse] | None = None) -> Health:
     # Another one than the thread has, which may go on.
-    health = Health(asked.store, seconds=time.monotonic() - began)
+    health = Health(asked.store, seconds=round(time.monotonic() - began, 6))
     health.add("no answer", why)
     if in_use is not None:
         _note_in_use(health, in_use())
