@@ -46,7 +46,9 @@ from eventstore.subscription import Subscription
 from eventstore.writing.deciding import Decision
 
 if TYPE_CHECKING:
+    from eventstore.health import Health, Problem
     from eventstore.reading.verifying import Verification
+    from eventstore.settings import from_environment
     from eventstore.sharing import open_on
 
 # Quiet, as libraries are, until a program asks to hear it.
@@ -70,6 +72,7 @@ __all__ = [
     "EventStoreError",
     "FeedEvent",
     "Head",
+    "Health",
     "IdempotencyError",
     "InvalidIdError",
     "InvalidUrlError",
@@ -77,6 +80,7 @@ __all__ = [
     "NotAStoreError",
     "NotFoundError",
     "OvertakenError",
+    "Problem",
     "ReadOnlyError",
     "RecordedFailureError",
     "SchemaError",
@@ -98,10 +102,19 @@ __all__ = [
     "UpcastError",
     "Upcasters",
     "Verification",
+    "from_environment",
     "migration_sql",
     "open_on",
 ]
 
 
 # Most programs never verify, and open connections of their own.
-__getattr__ = _later(globals(), {"eventstore.reading.verifying": ["Verification"], "eventstore.sharing": ["open_on"]})
+__getattr__ = _later(
+    globals(),
+    {
+        "eventstore.health": ["Health", "Problem"],
+        "eventstore.reading.verifying": ["Verification"],
+        "eventstore.settings": ["from_environment"],
+        "eventstore.sharing": ["open_on"],
+    },
+)

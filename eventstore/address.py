@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
 from eventstore import dsn
+from eventstore.environment import STORE, nearest, read_option
 from eventstore.errors import InvalidUrlError
 
 _FORMS = (
@@ -42,6 +44,10 @@ _NO_PATH = re.compile(r"(postgres|postgresql|sqlite)(\+\w+)?:")
 _POSTGRES_SCHEMES = ("postgresql", "postgres")
 # SQLAlchemy's names of drivers that take libpq's options, so that the rest of the URL is one of libpq's.
 _LIBPQ_DRIVERS = ("psycopg", "psycopg_async", "psycopg2")
+
+
+# What stands in a URL as well; libpq has a `connect_timeout` of its own, which is the one that is meant there.
+_OF_LIBPQ = ("connect_timeout",)
 
 
 class PostgresAddress(NamedTuple):
@@ -91,20 +97,71 @@ def parse(url: str | os.PathLike[str]) -> SQLiteAddress | PostgresAddress:
     raise InvalidUrlError(f"{scheme}:// is not a store that is known here: {_FORMS}")
 
 
+def options_of(url: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the options of a store that stand in its URL: `postgresql://user@host/database?pool_size=4`.
+
+    Raises:
+        InvalidUrlError: The address is not understood.
+        BadInputError: A value is not of the option's kind.
+    """
+    address, text = parse(url), _text_of(url)
+    if not isinstance(url, str) or "://" not in text:
+        return {}
+    of_others = _OF_LIBPQ if isinstance(address, PostgresAddress) else ()
+    return {
+        name: read_option(STORE[name], unquote(value), f"{name} in the URL")
+        for name, value in _query(text)
+        if name in STORE and name not in of_others
+    }
+
+
+def check_query(names: Iterable[str], theirs: Sequence[str] = ()) -> None:
+    """Hold that the query of a URL has no other options than there are.
+
+    Args:
+        names: Their names.
+        theirs: The options that the driver has besides.
+
+    Raises:
+        InvalidUrlError: It has. Only a name that resembles one of these is shown: who knows what the others are.
+    """
+    known = [*STORE, *theirs]
+    for name in names:
+        if name not in known:
+            meant = nearest(name, known)
+            wrong = (
+                f"the URL has no option {name!r}: did you mean {meant!r}?" if meant else "the URL has unknown options:"
+            )
+            raise InvalidUrlError(f"{wrong} There are {', '.join(STORE)}; write ? as %3F where it is part of a name")
+
+
+def query_names(url: str) -> list[str]:
+    """Return the names in the query of a URL."""
+    return [name for name, _ in _query(url)]
+
+
+def _query(text: str) -> list[tuple[str, str]]:
+    """Return the names and values of a URL's query, as they are written."""
+    pairs = [pair.partition("=") for pair in text.partition("?")[2].split("&") if pair]
+    return [(name, value) for name, _, value in pairs]
+
+
 def _postgres(rest: str) -> PostgresAddress:
     uri = f"postgresql://{rest}"
     if not _POSTGRES.fullmatch(uri):
         # Nothing of it is shown: who knows which part is the password.
         raise InvalidUrlError(f"this is not a URL of PostgreSQL (write special characters as %40): {_FORMS}")
-    return PostgresAddress(uri)
+    theirs = [f"{name}={value}" for name, value in _query(uri) if name not in STORE or name in _OF_LIBPQ]
+    return PostgresAddress(uri.partition("?")[0] + ("?" + "&".join(theirs) if theirs else ""))
 
 
 def _sqlite(rest: str) -> SQLiteAddress:
     if not rest.startswith("/") or rest == "/":
         raise InvalidUrlError(f"sqlite:// needs three slashes and a path: {_FORMS}")
-    if "?" in rest or "#" in rest:
-        raise InvalidUrlError("sqlite:// takes no options: pass them to open(), and write ? as %3F and # as %23")
-    path = unquote(rest[1:])
+    check_query(query_names(rest))
+    if "#" in rest:
+        raise InvalidUrlError("write # as %23 in the URL of a file, and ? as %3F")
+    path = unquote(rest[1:].partition("?")[0])
     return SQLiteAddress(None if path == ":memory:" else Path(path))
 
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypedDict, TypeVar, cast
 
+from eventstore.address import options_of
 from eventstore.arguments import parameters_of
 from eventstore.codec import Upcasters
+from eventstore.environment import nearest
 from eventstore.errors import UnknownOptionError
 from eventstore.recorders.sqlite import Synchronous
 
@@ -31,6 +33,16 @@ class StoreOptions(SharingOptions, total=False):
     pool_size: int
     synchronous: Synchronous
     busy_timeout: float
+
+
+class HealthLimits(TypedDict, total=False):
+    """The limits that `health` measures by."""
+
+    timeout: float
+    writable: bool
+    max_lag: float
+    max_wal_bytes: int
+    min_free_bytes: int
 
 
 def names_options(*more: type, hints: Mapping[str, str] | None = None) -> Callable[[F], F]:
@@ -70,8 +82,17 @@ def check_names(
         raise UnknownOptionError(function, [(name, (hints or {}).get(name) or _meant(name, there)) for name in unknown])
 
 
-def _meant(name: str, known: Sequence[str]) -> str | None:
-    from difflib import get_close_matches  # noqa: PLC0415 (who makes no mistake starts sooner)
+def reads_url(function: F) -> F:
+    """Let a class method whose first argument is a URL take options of a store from it, where they are not given."""
 
-    nearest = next(iter(get_close_matches(name, known, n=1)), None)
-    return nearest and f"did you mean {nearest!r}?"
+    @wraps(function)
+    def call(cls: Any, *args: Any, **options: Any) -> Any:
+        url = args[0] if args else options.get("url")
+        return function(cls, *args, **{**({} if url is None else options_of(url)), **options})
+
+    return cast("F", call)
+
+
+def _meant(name: str, known: Sequence[str]) -> str | None:
+    meant = nearest(name, known)
+    return meant and f"did you mean {meant!r}?"

@@ -17,12 +17,13 @@ from eventstore.errors import ConflictError, StoreClosedError
 from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent, StreamPage
 from eventstore.ids import MAX_KEY_BYTES, check_id, check_stream, check_topic
 from eventstore.opening import check_reading, open_recorder
-from eventstore.options import StoreOptions, names_options
+from eventstore.options import StoreOptions, names_options, reads_url
 from eventstore.reading import Reader
 from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
 from eventstore.recorders.tables import LogTables
 from eventstore.subscription import Subscription
+from eventstore.watching import WatchedLog
 from eventstore.workers import Workers, on_another_thread, opened, stands_for, twin, twin_iterator
 from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, Storing
 
@@ -35,7 +36,7 @@ T = TypeVar("T")
 
 
 @checked
-class EventStore:
+class EventStore(WatchedLog):
     """A log of events in an SQLite file or a PostgreSQL database: opened by `open`, and closed by `close` or `with`.
 
     One store serves any number of threads and event loops; several processes may share one file or database. A method
@@ -64,6 +65,7 @@ class EventStore:
 
     @classmethod
     @names_options()
+    @reads_url
     def open(  # noqa: PLR0913 (an address and its options)
         cls,
         url: str | os.PathLike[str],
@@ -387,9 +389,7 @@ class EventStore:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
     def __repr__(self) -> str:

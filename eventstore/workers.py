@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextvars
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import wraps
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
@@ -22,6 +22,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
 S = TypeVar("S", bound="HasWorkers")
+W = TypeVar("W")
 
 # How many items of an iteration are fetched per visit to a worker, if nothing else is said.
 _AT_ONCE = 500
@@ -103,6 +104,28 @@ def twin(method: Callable[Concatenate[S, P], T]) -> Callable[Concatenate[S, P], 
         return await self.workers.run(getattr(self, method.__name__), *args, **kwargs)
 
     return _like(on_a_worker, method)
+
+
+def twin_apart(method: Callable[Concatenate[W, P], T]) -> Callable[Concatenate[W, P], Coroutine[Any, Any, T]]:
+    """The same method for async code, on a thread of its own: for what has to answer while all workers wait."""
+
+    @wraps(method)
+    async def apart(self: W, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        import asyncio  # noqa: PLC0415 (see `Workers.run`)
+
+        answer: Future[T] = Future()
+        answer.set_running_or_notify_cancel()  # from now on only the thread settles it
+
+        def run() -> None:
+            try:
+                answer.set_result(getattr(self, method.__name__)(*args, **kwargs))
+            except BaseException as error:  # noqa: BLE001 (it is for whoever waits)
+                answer.set_exception(error)
+
+        threading.Thread(target=run, daemon=True).start()
+        return await asyncio.wrap_future(answer)
+
+    return _like(apart, method)
 
 
 def twin_iterator(

@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 
 from eventstore import EventStore, UnrecordedCallError, errors
+from eventstore.environment import STORE, variable_of
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore._environment import OPTIONS
 from langgraph.checkpoint.eventstore._history import History
 from projections import Audit
 
@@ -72,10 +74,7 @@ def test_the_readme_leads_to_every_document_by_itself_or_by_the_index() -> None:
 
 
 def test_every_option_is_documented_with_its_default() -> None:
-    rows = re.findall(
-        r"^\| `(\w+)` \| (\w+) \| (.+?) \|", (ROOT / "docs" / "options.md").read_text("utf-8"), re.MULTILINE
-    )
-    documented = {name: (of, default) for name, of, default in rows}
+    documented = {name: (of, default) for name, of, default, *_ in _options()}
     saver, store = _defaults(EventStoreSaver.__init__), _defaults(EventStore.open)
     assert documented.keys() == saver.keys() | store.keys()
     for name, (of, default) in documented.items():
@@ -83,6 +82,25 @@ def test_every_option_is_documented_with_its_default() -> None:
         actual = saver.get(name, store.get(name))
         if name not in ("serde", "snapshots"):  # `None` stands for what the table says
             assert _value(default) == actual, name
+
+
+def test_each_option_is_said_to_be_in_the_url_and_the_environment_that_is_read_there() -> None:
+    for name, _, _, url, variable in _options():
+        assert url == ("libpq's" if name == "connect_timeout" else "yes" if name in STORE else ""), name
+        assert variable == (f"`{variable_of(name)}`" if name in OPTIONS else ""), name
+    assert {*OPTIONS} <= {name for name, *_ in _options()}
+    assert STORE.items() <= OPTIONS.items()
+
+
+def _options() -> list[tuple[str, str, str, str, str]]:
+    """The table of options: name, of what, default, URL, and variable."""
+    page = (ROOT / "docs" / "options.md").read_text("utf-8")
+    return [
+        (name, of, default, url.strip(), variable.strip())
+        for name, of, default, url, variable in re.findall(
+            r"^\| `(\w+)` \| (\w+) \| (.+?) \|([^|]*)\|([^|]*)\|", page, re.MULTILINE
+        )
+    ]
 
 
 def test_every_dependency_is_said_to_be_for_something() -> None:

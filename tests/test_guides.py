@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import socket
@@ -11,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from textwrap import indent
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import httpx
@@ -186,3 +187,46 @@ def test_what_the_page_on_usage_shows_is_what_it_prints(url: str, capsys: pytest
     assert "sqlite:///agents.db" in sample
     exec(sample.replace("sqlite:///agents.db", url), {})
     assert capsys.readouterr().out == told
+
+
+def test_the_health_that_the_page_on_operations_shows_is_asked_for(
+    url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [sample] = [each for each in samples("operations.md") if "saver.health" in each]
+    exec(sample.replace("sqlite:///agents.db", url), {})
+    assert capsys.readouterr().out.startswith("200 {'ok': True, ")
+
+
+def test_each_kind_of_problem_is_explained() -> None:
+    from eventstore.health import Kind, Limits
+
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = page.partition("| `kind` |")[2].partition("\n\n")[0]
+    assert {name for row in table.splitlines() for name in re.findall(r"`([a-z -]+)`", row.split("|")[1])} == set(
+        get_args(Kind)
+    )
+    limits = dict(re.findall(r"\| `(\w+)=([\w.]+)` \|", table))
+    assert {name: ast.literal_eval(value) for name, value in limits.items()} == Limits()._asdict()
+
+
+def test_the_environment_that_the_page_on_options_shows_is_read(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [sample] = [each for each in samples("options.md") if "from_environment" in each]
+    monkeypatch.setenv("EVENTSTORE_URL", url)
+    exec(sample, {})
+    saver, store = capsys.readouterr().out.splitlines()
+    assert saver.startswith("EventStoreSaver(EventStore(")
+    assert store.startswith("EventStore(")
+
+
+def test_the_metrics_that_the_page_on_operations_shows_are_told(tmp_path: Path) -> None:
+    """In a process of its own: a program sets its providers once."""
+    [sample] = [each for each in samples("operations.md") if "instrument(saver)" in each]
+    paths = f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(ROOT / 'adapters')!r}]\n"
+    run = subprocess.run(
+        [sys.executable, "-c", paths + sample], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert run.returncode == 0, run.stderr
+    assert "db.client.operation.duration" in run.stdout.split()
+    assert "eventstore.healthy" in run.stdout.split()

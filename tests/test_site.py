@@ -20,6 +20,7 @@ REFERENCE = {
     "eventstore.testing": ("testing",),
     "langgraph.checkpoint.eventstore": ("saver",),
     "langgraph.checkpoint.eventstore.moving": ("moving",),
+    "langgraph.checkpoint.eventstore.telemetry": ("saver",),
     "langgraph.checkpoint.eventstore.testing": ("testing",),
     "projections": ("projections",),
 }

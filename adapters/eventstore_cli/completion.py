@@ -49,7 +49,7 @@ def _thread(ctx: click.Context) -> str | None:
 
 def _offered(ctx: click.Context, ask: Callable[[Session], list[T]]) -> list[T]:
     url = ctx.params.get("store") or os.environ.get("EVENTSTORE_URL")
-    schema = ctx.params.get("schema") or os.environ.get("EVENTSTORE_SCHEMA") or "eventstore"
+    schema = ctx.params.get("schema") or os.environ.get("EVENTSTORE_SCHEMA")
     # What offers commands and options takes no store.
     from eventstore_cli.caller import named  # noqa: PLC0415
     from eventstore_views.session import opened  # noqa: PLC0415

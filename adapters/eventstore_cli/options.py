@@ -23,12 +23,12 @@ StoreUrl = Annotated[
     ),
 ]
 Schema = Annotated[
-    str,
+    str | None,
     Option(
         "--schema",
         envvar="EVENTSTORE_SCHEMA",
         metavar="NAME",
-        help="PostgreSQL: the schema of the tables.",
+        help="PostgreSQL: the schema of the tables, if the URL does not say it.",
         panel=_STORE,
     ),
 ]
@@ -69,7 +69,7 @@ Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask.")]
 
 _SHARED: dict[str, tuple[Any, Any]] = {
     "store": (StoreUrl, None),
-    "schema": (Schema, "eventstore"),
+    "schema": (Schema, None),
     "json": (AsJson, False),
     "utc": (Utc, False),
     "no_pager": (NoPager, False),

@@ -56,7 +56,7 @@ TABLE: Mapping[str, Entry] = {
     "stalled": Entry("Check", "checking", "List threads that stopped in the middle, and why."),
     "verify": Entry("Check", "checking", "Check that everything is as it was written."),
     "shapes": Entry("Check", "shapes", "List threads that hold values of old shapes, and what cannot be made again."),
-    "health": Entry("Check", "health", "Tell whether the store is well, and what an operator watches."),
+    "health": Entry("Check", "health", "Tell whether the store is well, or why not."),
     "stats": Entry("Check", "listing", "Count what the store holds, or a thread."),
     "migrate": Entry("Check", "schema", "Create the tables of a store, or bring them up to date."),
     "import": Entry("Change", "langgraph", "Bring in threads from a database of LangGraph's own savers."),

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 from eventsourcing import persistence as es
 from eventsourcing.utils import Environment, EnvType, resolve_topic, strtobool
 
-from eventstore.environment import read_options
+from eventstore.address import options_of
+from eventstore.environment import check_variables, read_options
 from eventstore.errors import BadInputError
 from eventstore.recorders import Recorder
 from eventstore.store import EventStore
@@ -61,7 +62,7 @@ class Factory(es.InfrastructureFactory[LogTrackingRecorder]):
         self.originator_id_type = self._originator_id_type()
         with translated():
             migrate = strtobool(self.env.get(self.CREATE_TABLE, "y"))
-            self.store = EventStore.open(url, migrate=migrate, **self._options())
+            self.store = EventStore.open(url, migrate=migrate, **{**self._options(), **options_of(url)})
         # A view outlives the factory that made it, and nobody closes it: it goes with the last that uses the store.
         weakref.finalize(self.store, _close, self.store.recorder)
 
@@ -101,6 +102,7 @@ class Factory(es.InfrastructureFactory[LogTrackingRecorder]):
 
     def _options(self) -> dict[str, Any]:
         try:
+            check_variables(self.env)
             return read_options(self.env.get)
         except BadInputError as error:
             raise OSError(str(error)) from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventstore import EventStore, NotFoundError, UnavailableError
-from eventstore.address import SQLiteAddress, parse
+from eventstore.address import SQLiteAddress, options_of, parse
 from eventstore_views import naming
 from eventstore_views.showing import Showing
 
@@ -166,15 +166,24 @@ class Session:
 
 
 @contextmanager
-def opened(url: str, schema: str) -> Iterator[Session]:
+def opened(url: str, schema: str | None) -> Iterator[Session]:
     """The store of that address, which is there and up to date; nothing is created.
+
+    Args:
+        url: The address.
+        schema: PostgreSQL: the schema of the tables; `None`: the one that the address says, or the usual one.
 
     Raises:
         UnavailableError: There is no such file or server.
         SchemaError: It is of another version of this package.
     """
-    with EventStore.open(existing(url), migrate=False, schema=schema, pool_size=2) as store:
+    with EventStore.open(existing(url), migrate=False, schema=schema_of(url, schema), pool_size=2) as store:
         yield Session(store)
+
+
+def schema_of(url: str, schema: str | None) -> str:
+    """The schema of a store's tables: the one that was named, or the one that the address says, or the usual one."""
+    return schema or options_of(url).get("schema", "eventstore")
 
 
 def existing(url: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from eventstore.errors import UnavailableError
-from eventstore.recorders.protocol import Append, Listener, Params, Recorder, Rows, Session, Statement
+from eventstore.recorders.protocol import Append, InUse, Listener, Params, Recorder, Rows, Session, Statement
 
 if TYPE_CHECKING:
     from eventstore.recorders.postgres import PostgresRecorder
 
-__all__ = ["Append", "Listener", "Params", "Recorder", "Rows", "Session", "Statement", "load_postgres"]
+__all__ = ["Append", "InUse", "Listener", "Params", "Recorder", "Rows", "Session", "Statement", "load_postgres"]
 
 
 def load_postgres() -> type[PostgresRecorder]:

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import Dialect, load_queries, quote_schema
 from eventstore.recorders.protocol import Rows, Session
-
-_log = logging.getLogger("eventstore")
+from eventstore.telling import tell
 
 
 def by_component(rows: Rows) -> dict[str, dict[int, str]]:
@@ -49,13 +48,8 @@ def carry_out(session: Session, queries: Mapping[str, str], known: Sequence[Migr
                 "applied_at": time.time_ns() // 1000,
             },
         )
-        _log.info(
-            "migrated %s to %d (%s)",
-            component,
-            migration.number,
-            migration.name,
-            extra={"action": "migrate", "component": component, "number": migration.number},
-        )
+        found = {"component": component, "number": migration.number}
+        tell(logging.INFO, "migrate", "migrated %s to %d (%s)", component, migration.number, migration.name, **found)
 
     migrate(known, applied, apply)
 

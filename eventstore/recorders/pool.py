@@ -18,10 +18,9 @@ from psycopg.pq import TransactionStatus
 
 from eventstore.errors import StoreClosedError, UnavailableError
 from eventstore.recorders.fair_semaphore import FairSemaphore, Visit
+from eventstore.telling import is_heard, tell
 
 C = TypeVar("C", bound=psycopg.Connection)
-
-_log = logging.getLogger("eventstore")
 
 # The pauses between attempts to reach a server that is restarting, perhaps.
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
@@ -108,14 +107,15 @@ class Pool(Generic[C]):
         """A context manager that takes a connection and gives it back."""
         return Turn(self)
 
+    def in_use(self) -> tuple[int, int]:
+        """How many connections are in use, and how many threads wait for one."""
+        return len(self._visits), len(self._permits.waiting)
+
     def _after(self, visit: Visit) -> C:
-        if _log.isEnabledFor(logging.DEBUG) and self._permits.is_full:
-            _log.debug(
-                "all %d connections to %s are in use: waiting for one",
-                self._size,
-                self._where,
-                extra={"action": "wait", "store": self._where, "connections": self._size},
-            )
+        if is_heard(logging.DEBUG) and self._permits.is_full:
+            words = "all %d connections to %s are in use: waiting for one"
+            found = {"store": self._where, "connections": self._size}
+            tell(logging.DEBUG, "wait", words, self._size, self._where, **found)
         if not visit.enter(self._timeout):
             raise UnavailableError(
                 f"all connections to {self._where} are in use, for longer than connect_timeout: raise pool_size"
@@ -138,12 +138,8 @@ class Pool(Generic[C]):
             except psycopg.OperationalError:
                 if self._closed or time.monotonic() + pause > deadline:
                     raise
-            _log.info(
-                "%s cannot be reached: trying again in %.2f s",
-                self._where,
-                pause,
-                extra={"action": "unreachable", "store": self._where, "pause": pause},
-            )
+            words = "%s cannot be reached: trying again in %.2f s"
+            tell(logging.INFO, "unreachable", words, self._where, pause, store=self._where, pause=pause)
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
@@ -161,6 +157,10 @@ class Lender(Protocol[C]):
 
     def use(self) -> Turn[C]:
         """A context manager that takes a connection and gives it back."""
+        ...
+
+    def in_use(self) -> tuple[int, int]:
+        """How many connections are in use, and how many threads wait for one, as far as that is known."""
         ...
 
     def clear(self) -> None:

@@ -67,8 +67,27 @@ class Append(NamedTuple):
         }
 
 
+class InUse(NamedTuple):
+    """How busy the connections of a recorder are.
+
+    Attributes:
+        connections: The most that can be in use at once.
+        used: Those that are in use.
+        waiting: The calls that wait: for one, or for their turn to write.
+    """
+
+    connections: int
+    used: int
+    waiting: int
+
+
 class Recorder(Protocol):
     """A database that holds a log. Safe to use from many threads."""
+
+    @property
+    def where(self) -> str:
+        """The database, for messages: its address without anything that may be secret."""
+        ...
 
     @property
     def dialect(self) -> Dialect:
@@ -85,8 +104,16 @@ class Recorder(Protocol):
         """The number of operations that can run at once."""
         ...
 
+    def in_use(self) -> InUse:
+        """How busy the connections are, told at once."""
+        ...
+
     def migrate(self, component: str, *, allowed: bool) -> None:
         """Bring a component's tables up to date, or only verify that they are."""
+        ...
+
+    def applied(self) -> Mapping[str, Mapping[int, str]]:
+        """The digests of the migrations that the store has, by component and number, read anew."""
         ...
 
     def read(self, sql: str, params: Params) -> Rows:

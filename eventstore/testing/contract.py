@@ -52,6 +52,18 @@ class RecorderContract:
 
             yield open_one
 
+    # --- health ------------------------------------------------------------------------------------------------------
+
+    def test_a_recorder_tells_how_it_is(self, open_store: OpenStore) -> None:
+        """Hold that a store is well which was just opened, and that its recorder counts what is in use."""
+        store = open_store()
+        busy = store.recorder.write(lambda _: store.recorder.in_use())
+        assert (busy.connections, busy.waiting) == (store.recorder.connections, 0)
+        assert 0 <= busy.used <= busy.connections
+        assert {*store.recorder.applied()["eventstore"]} == {store.health().migrations["eventstore"]}
+        assert store.health().ok
+        assert store.health().store == store.recorder.where
+
     # --- appends -----------------------------------------------------------------------------------------------------
 
     def test_an_append_is_seen_by_every_recorder_of_the_database(self, open_store: OpenStore) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal, TypeVar
 
 from eventstore.errors import ConnectionLostError, UnavailableError
 from eventstore.queries import Dialect
-from eventstore.recorders import Append, Listener, Params, Recorder, Rows, Session, Statement
+from eventstore.recorders import Append, InUse, Listener, Params, Recorder, Rows, Session, Statement
 
 T = TypeVar("T")
 
@@ -29,6 +29,11 @@ class Relay:
         return run()
 
     @property
+    def where(self) -> str:
+        """See `Recorder.where`."""
+        return self.inner.where
+
+    @property
     def dialect(self) -> Dialect:
         """See `Recorder.dialect`."""
         return self.inner.dialect
@@ -43,9 +48,17 @@ class Relay:
         """See `Recorder.connections`."""
         return self.inner.connections
 
+    def in_use(self) -> InUse:
+        """See `Recorder.in_use`."""
+        return self.inner.in_use()
+
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
         self.inner.migrate(component, allowed=allowed)
+
+    def applied(self) -> Mapping[str, Mapping[int, str]]:
+        """See `Recorder.applied`."""
+        return self.inner.applied()
 
     def read(self, sql: str, params: Params) -> Rows:
         """See `Recorder.read`."""

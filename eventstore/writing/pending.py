@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import copy_context
@@ -12,8 +13,10 @@ from typing import Any
 from eventstore.arguments import refused
 from eventstore.codec import Row, chained
 from eventstore.erasing import OpenLog
+from eventstore.errors import ConflictError
 from eventstore.events import Appended, Head
 from eventstore.recorders import Statement
+from eventstore.telling import tell
 from eventstore.writing.deciding import Decide, Decision
 
 
@@ -86,6 +89,8 @@ class Pending:
     def outcome(self) -> Appended:
         """Return its result, once it is stored; raise the error that it failed with."""
         if self._error is not None:
+            if isinstance(self._error, ConflictError):
+                tell(logging.INFO, "conflict", "an append was refused: %s", self._error, stream=self._error.stream)
             raise self._error
         assert self._appended
         return self._appended

@@ -16,8 +16,7 @@ from eventstore.events import Head
 from eventstore.metadata import searchable
 from eventstore.recorders import Append, Recorder, Session, Statement
 from eventstore.recorders.tables import BEGINNING, END, LogTables, NewStream
-
-_log = logging.getLogger("eventstore")
+from eventstore.telling import tell
 
 ATTEMPTS = 50
 """How often an append that other processes keep overtaking is decided, before it gives up."""
@@ -60,14 +59,13 @@ class Storing:
             is_stored = self.is_stored(appends[0])
         except UnavailableError:
             raise lost from None  # that is the error which says that nobody knows
-        _log.warning(
+        tell(
+            logging.WARNING,
+            "lost acknowledgement",
             "the connection broke before an append was acknowledged: it %s",
             "was stored" if is_stored else "was not, and is tried once more",
-            extra={
-                "action": "lost acknowledgement",
-                "stream_ids": [append.stream_id for append in appends],
-                "stored": is_stored,
-            },
+            stream_ids=[append.stream_id for append in appends],
+            stored=is_stored,
         )
         # The server may have been about to commit the first attempt while it was asked.
         return is_stored or self.recorder.append(*appends) or self.is_stored(appends[0])

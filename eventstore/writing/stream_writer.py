@@ -23,11 +23,10 @@ from eventstore.erasing import Changes, OpenLog
 from eventstore.errors import BusyError, ConflictError, ConnectionLostError, OvertakenError, UnavailableError
 from eventstore.events import Appended, Head
 from eventstore.recorders import Append, Session
+from eventstore.telling import tell
 from eventstore.writing.deciding import Decide, Decision
 from eventstore.writing.pending import Batch, Pending, State
 from eventstore.writing.storing import ATTEMPTS, Storing, stand_back
-
-_log = logging.getLogger("eventstore")
 
 # Numbers of the times during which this process alone has moved a stream.
 _EPOCHS = count(1)
@@ -286,9 +285,9 @@ def wait_or_give_up(writers: Sequence[StreamWriter], overtaken: int) -> None:
         BusyError: It was too often.
     """
     names = [writer.name for writer in writers]
-    fields = {"action": "retry", "streams": names, "attempt": overtaken}
+    words = "another process has moved %s: deciding anew"
     try:
-        _log.debug("another process has moved %s: deciding anew", names, extra=fields)
+        tell(logging.DEBUG, "retry", words, names, streams=names, attempt=overtaken)
         stand_back()
     except BaseException:
         for writer in writers:

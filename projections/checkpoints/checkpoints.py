@@ -59,7 +59,7 @@ class Checkpoints:
         tables: For other projections of this package: the tables.
         finder: Likewise: finds checkpoints, without their values.
         loader: Likewise: reads what checkpoints consist of.
-        snapshots: Likewise: when more is stored than what changed.
+        snapshots, live: Likewise: when more is stored than what changed; the values of live threads.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class Checkpoints:
         check_kind(EventStore)("store", store)
         check_options(migrate=migrate, cache_bytes=cache_bytes, snapshots=snapshots)
         self.store = store
-        self._live = LiveValues(cache_bytes)
+        self.live = LiveValues(cache_bytes)
         store.recorder.migrate("projections", allowed=migrate)
         self.tables = Tables.of(store)
         self.finder = Finder(store, self.tables)
-        self.loader = Loader(store, self.tables, self.finder, self._live)
+        self.loader = Loader(store, self.tables, self.finder, self.live)
         self.snapshots = snapshots or SnapshotPolicy()
-        self._saver = Saver(store, self.tables, self.finder, self._live, self.snapshots)
+        self._saver = Saver(store, self.tables, self.finder, self.live, self.snapshots)
 
     def __repr__(self) -> str:
         return f"Checkpoints({self.store!r})"
@@ -391,7 +391,7 @@ class Checkpoints:
     def _forgetter(self) -> Forgetter:
         from projections.pruning.forgetting import Forgetter
 
-        return Forgetter(self.store, self.tables, self.finder, self._live)
+        return Forgetter(self.store, self.tables, self.finder, self.live)
 
     @property
     def _segments(self) -> SegmentRows:

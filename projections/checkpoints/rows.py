@@ -9,6 +9,7 @@ from eventstore import CorruptionError, EventStore
 from eventstore.codec.envelope import is_erased
 from eventstore.erasing import OpenLog
 from eventstore.reading import FeedRow, StreamRow
+from eventstore.telling import tell
 from eventstore.writing import FORKED
 from projections.branches.applying import Applying
 from projections.projection import Work
@@ -28,8 +29,6 @@ from projections.records import (
 )
 from projections.records.prunes import PruneRecord
 from projections.tables import Tables
-
-_log = logging.getLogger("eventstore")
 
 
 class CheckpointRows:
@@ -61,7 +60,7 @@ class CheckpointRows:
                     self._apply(event, tables, log)
                 except CorruptionError as error:
                     # A check names it. What can be read has its rows all the same.
-                    _log.warning("an event gives no rows: %s", error, extra={"action": "rebuild", "error": str(error)})
+                    tell(logging.WARNING, "rebuild", "an event gives no rows: %s", error, error=str(error))
 
         return apply
 

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from eventstore import BusyError, ErasedError, EventStore, EventStoreError, OvertakenError
+from eventstore import (
+    BusyError,
+    CorruptionError,
+    ErasedError,
+    EventStore,
+    EventStoreError,
+    OvertakenError,
+    UnreadableError,
+)
 from eventstore.events import Head, from_microseconds
+from eventstore.telling import tell
 from projections.model import ChannelHistory, SavedCheckpoint
 from projections.reading.chains import Chains
 from projections.reading.contents import Contents
@@ -231,6 +241,17 @@ def again(attempt: Callable[[], T], store: EventStore, *threads: str) -> T:
         except ErasedError as error:
             last, heads = error, [store.head(thread) for thread in threads]
             if heads == before:
+                _tell_of_damage(threads, error)
                 raise
             before = heads
+        except UnreadableError:  # stored intact, and of another key or type
+            raise
+        except CorruptionError as error:
+            _tell_of_damage(threads, error)
+            raise
     raise BusyError(f"thread {' or '.join(map(repr, threads))} is changed all the time: try again") from last
+
+
+def _tell_of_damage(threads: Sequence[str], error: CorruptionError) -> None:
+    words = "what is stored of %s is damaged (see eventstore verify): %s"
+    tell(logging.ERROR, "damaged", words, ", ".join(map(repr, threads)), error, threads=[*threads], error=str(error))

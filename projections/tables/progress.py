@@ -18,6 +18,12 @@ class State(NamedTuple):
     epoch: int
 
 
+def positions(recorder: Recorder) -> dict[str, int]:
+    """Return how far each projection of a store has followed the feed, by its name."""
+    blocks = load_queries("projections", recorder.dialect, recorder.schema, "progress")
+    return dict(recorder.read(blocks["all_progress"], {}))
+
+
 class ProgressTable(Table):
     """The statements of the table `progress`, for one projection.
 

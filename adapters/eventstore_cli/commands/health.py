@@ -4,123 +4,126 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Annotated
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Annotated, Any
 
 import click
 
-from eventstore import EventStoreError
-from eventstore.address import SQLiteAddress, parse
-from eventstore.events import from_microseconds
-from eventstore.migrations import load_migrations
+from eventstore import EventStoreError, Health
+from eventstore.health import Kind, Limits
 from eventstore_cli.caller import named
 from eventstore_cli.declaring import Option
-from eventstore_cli.exits import Exit, exit_of
+from eventstore_cli.exits import Exit
 from eventstore_cli.output import Cell, Output, Text, complain
 from eventstore_cli.tables import facts
 from eventstore_cli.values import counted, size
 from eventstore_views import times
+from eventstore_views.probing import probe
 from eventstore_views.session import SERIALIZER, Session, opened
 from projections import statistics_of
 
-_COMPONENTS = ("eventstore", "projections")
 _PAGE = 100
+_MEGABYTE = 1_000_000
+_EXITS: dict[Kind, Exit] = {
+    "unreachable": Exit.UNAVAILABLE,
+    "no answer": Exit.UNAVAILABLE,
+    "closed": Exit.UNAVAILABLE,
+    "refused": Exit.UNAVAILABLE,
+    "schema": Exit.SCHEMA,
+    "damaged": Exit.DAMAGED,
+}
+"""The exit codes for what keeps the store from being used; all else ends with `FINDINGS`."""
 
 
 @dataclass(slots=True)
-class _Health:
-    """The findings. `None` stands for what could not be told, or does not apply."""
+class _Contents:
+    """The contents of the store. `None`: nobody has counted."""
 
-    ok: bool = True
-    problems: list[str] = field(default_factory=list)
-    store: str = ""
-    reachable: bool = False
-    migrations: dict[str, int] = field(default_factory=dict)
     threads: int | None = None
     events: int | None = None
     bytes: int | None = None
     disk: int | None = None
-    feed: int | None = None
-    feed_lag: int | None = None
-    feed_lag_seconds: float | None = None
-    wal: int | None = None
-    stalled: dict[str, int] = field(default_factory=dict)
-
-    def problem(self, what: str) -> None:
-        """Note what is not well."""
-        self.ok = False
-        self.problems.append(what)
+    stalled: dict[str, int] | None = None
+    problems: list[str] = field(default_factory=list)
 
 
 def health(
     store: str | None,
-    schema: str,
+    schema: str | None,
     out: Output,
+    timeout: Annotated[str, Option(metavar="DURATION", help="How long the store may take to answer.")] = "5s",
+    read_only: Annotated[
+        bool, Option("--read-only", help="A store that can be read but not written is well, too.")
+    ] = False,
+    max_lag: Annotated[
+        str, Option(metavar="DURATION", help="PostgreSQL: how long a transaction may hold up the feed.")
+    ] = "60s",
+    max_wal: Annotated[int, Option(metavar="MB", min=0, help="SQLite: how large the write-ahead log may be.")] = 1_000,
+    min_free: Annotated[int, Option(metavar="MB", min=0, help="SQLite: how much room there has to be.")] = 100,
+    all_: Annotated[
+        bool, Option("--all", help="Also look at every thread and count every event: longer, the more there are.")
+    ] = False,
     older_than: Annotated[
-        str, Option(metavar="DURATION", help="A thread of which nothing was heard for so long is taken to have died.")
+        str,
+        Option(
+            metavar="DURATION",
+            help="With --all: a thread of which nothing was heard for so long is taken to have died.",
+        ),
     ] = "10m",
-    max_lag: Annotated[str, Option(metavar="DURATION", help="How far the feed may be behind.")] = "60s",
-    max_wal: Annotated[int, Option(metavar="MB", min=0, help="How large SQLite's write-ahead log may be.")] = 1_000,
     max_stalled: Annotated[
-        int | None, Option(metavar="N", min=0, help="How many threads may have failed or died; by default any number.")
+        int | None,
+        Option(metavar="N", min=0, help="With --all, which it implies: how many threads may have failed or died."),
     ] = None,
 ) -> None:
-    """Tell whether the store is well, and what an operator watches.
+    """Tell whether the store is well, or why not.
 
-    It ends with 5 if the store cannot be reached, with 6 if its tables are of another version, and with 1 if the feed
-    is behind, the write-ahead log is too large, a thread cannot be read, or too many have failed or died.
+    It is made for probes: it changes nothing, and answers within --timeout (but for --all). It ends with 5 if the store
+    cannot be reached or used, with 6 if its tables are of another version or not all there, with 7 if it is damaged,
+    and with 1 if it cannot be written, the feed is behind, the write-ahead log is too large, or there is little room on
+    its disk; with --all also if a thread cannot be read, or too many have failed or died.
 
     Examples:
       eventstore health
+      eventstore health --timeout 2s --json
       eventstore health --max-stalled 0 --older-than 1h
-      eventstore health --json | jq .feed_lag_seconds
     """
-    url = named(store)
-    died_after, lag = times.duration(older_than), times.duration(max_lag).total_seconds()
-    found = _Health(store=str(parse(url)))
-    code = Exit.OK
-    try:
-        with opened(url, schema) as session:
-            _count(session, found)
-            found.stalled = dict(Counter(_reasons(session, died_after)))
-        _judge(found, lag, max_wal * 1_000_000, max_stalled)
-    except EventStoreError as error:
-        found.problem(str(error))
-        code = exit_of(error)
-    if found.problems and not code:
-        code = Exit.FINDINGS
-    if out.json:
-        out.document(asdict(found))
-    else:
-        out.say(facts(out, _rows(found)))
-        for problem in found.problems:
-            complain(problem)
-    if code:
-        raise click.exceptions.Exit(code)
+    url, died_after = named(store), times.duration(older_than)
+    limits = Limits.of(
+        {
+            "timeout": times.duration(timeout).total_seconds(),
+            "writable": not read_only,
+            "max_lag": times.duration(max_lag).total_seconds(),
+            "max_wal_bytes": max_wal * _MEGABYTE,
+            "min_free_bytes": min_free * _MEGABYTE,
+        }
+    )
+    found, contents = probe(url, schema, limits), _Contents()
+    if (all_ or max_stalled is not None) and not any(each.kind in _EXITS for each in found.problems):
+        try:
+            with opened(url, schema) as session:
+                _count(session, contents, died_after, max_stalled)
+        except EventStoreError as error:
+            found.add_error(error)
+    _show(out, found, contents)
+    if found.problems or contents.problems:
+        kinds = [each.kind for each in found.problems]
+        raise click.exceptions.Exit(next((_EXITS[kind] for kind in kinds if kind in _EXITS), Exit.FINDINGS))
 
 
-def _count(session: Session, found: _Health) -> None:
-    """Ask the store for its numbers."""
-    store = session.store
-    dialect = store.recorder.dialect
-    found.reachable = True
-    session.checkpoints.latest_id("")  # it verifies the tables of the projections, too
-    found.migrations = {each: load_migrations(each, dialect, store.recorder.schema)[-1].number for each in _COMPONENTS}
-    found.feed = store.recorder.sequence()
-    rest = store.log.feed_rest(after=found.feed)
-    found.feed_lag, found.feed_lag_seconds = len(rest), 0.0
-    if rest:
-        oldest = from_microseconds(min(row.recorded_at for row in rest))
-        found.feed_lag_seconds = max((datetime.now(UTC) - oldest).total_seconds(), 0.0)
-    totals = statistics_of(store)
-    found.threads, found.events = totals.threads, totals.events
-    found.bytes, found.disk = totals.bytes, totals.disk
-    address = parse(found.store)
-    if isinstance(address, SQLiteAddress) and address.path:
-        log = Path(f"{address.path}-wal")
-        found.wal = log.stat().st_size if log.exists() else 0
+def _count(session: Session, contents: _Contents, died_after: timedelta, max_stalled: int | None) -> None:
+    """Count what the store holds, and look at its threads."""
+    totals = statistics_of(session.store)
+    contents.threads, contents.events = totals.threads, totals.events
+    contents.bytes, contents.disk = totals.bytes, totals.disk
+    contents.stalled = dict(Counter(_reasons(session, died_after)))
+    if damaged := contents.stalled.get("damaged"):
+        contents.problems.append(
+            f"{counted(damaged, 'thread')} cannot be read: see eventstore stalled --why damaged, and verify"
+        )
+    failed = contents.stalled.get("error", 0) + contents.stalled.get("died", 0)
+    if max_stalled is not None and failed > max_stalled:
+        contents.problems.append(f"{counted(failed, 'thread')} failed or died: see eventstore stalled")
 
 
 def _reasons(session: Session, died_after: timedelta) -> Iterator[str]:
@@ -134,40 +137,52 @@ def _reasons(session: Session, died_after: timedelta) -> Iterator[str]:
             return
 
 
-def _judge(found: _Health, max_lag: float, max_wal: int, max_stalled: int | None) -> None:
-    """Note what is not well in the numbers."""
-    if (found.feed_lag_seconds or 0) > max_lag:
-        behind = f"{found.feed_lag_seconds:.0f} s"
-        found.problem(f"the feed is {behind} behind: a transaction is open for so long, see pg_stat_activity")
-    if (found.wal or 0) > max_wal:
-        found.problem(f"the write-ahead log takes {size(found.wal or 0)}: a reader keeps it from being taken over")
-    if damaged := found.stalled.get("damaged"):
-        found.problem(f"{counted(damaged, 'thread')} cannot be read: see eventstore stalled --why damaged, and verify")
-    failed = found.stalled.get("error", 0) + found.stalled.get("died", 0)
-    if max_stalled is not None and failed > max_stalled:
-        found.problem(f"{counted(failed, 'thread')} failed or died: see eventstore stalled")
+def _show(out: Output, found: Health, contents: _Contents) -> None:
+    ok = found.ok and not contents.problems
+    if out.json:
+        out.document(_document(found, contents, ok=ok))
+        return
+    out.say(facts(out, _rows(found, contents, ok=ok)))
+    for problem in [*(each.message for each in found.problems), *contents.problems]:
+        complain(problem)
 
 
-def _rows(found: _Health) -> list[tuple[str, Cell]]:
+def _document(found: Health, contents: _Contents, *, ok: bool) -> dict[str, Any]:
+    """The findings for programs."""
+    plain = found.document()
+    plain["problems"] += [{"kind": "threads", "message": each} for each in contents.problems]
+    counts = {name: getattr(contents, name) for name in ("threads", "events", "bytes", "disk", "stalled")}
+    return {**plain, **counts, "ok": ok}
+
+
+def _rows(found: Health, contents: _Contents, *, ok: bool) -> list[tuple[str, Cell]]:
     """The numbers to read; those that are not known are left out."""
-    verdict = Text("✓ well", "green") if found.ok else Text("✗ not well", "red bold")
-    migrations = ", ".join(f"{name} {number}" for name, number in found.migrations.items())
-    stalled = ", ".join(f"{number:,} {why}" for why, number in sorted(found.stalled.items()))
-    numbers: list[tuple[str, Cell]] = [
+    rows: list[tuple[str, Cell]] = [
         ("store", found.store),
-        ("health", verdict),
+        ("health", Text("✓ well", "green") if ok else Text("✗ not well", "red bold")),
         ("reachable", "yes" if found.reachable else Text("no", "red")),
     ]
-    if found.events is not None:
-        numbers += [
-            ("migrations", migrations),
-            ("threads", f"{found.threads:,}"),
-            ("events", f"{found.events:,}"),
-            ("content", size(found.bytes or 0)),
-            ("on disk", size(found.disk or 0)),
+    if found.migrations:
+        rows.append(("migrations", ", ".join(f"{name} {number}" for name, number in found.migrations.items())))
+    if found.feed is not None:
+        rows += [
+            ("writable", "yes" if found.writable else Text("no", "red")),
             ("feed", f"at {found.feed:,}, {counted(found.feed_lag or 0, 'event')} behind"),
             ("oldest of them", f"{found.feed_lag_seconds:.1f} s" if found.feed_lag else ""),
-            ("stalled", stalled or "none"),
+            ("projections", ", ".join(f"{name} {behind:,} behind" for name, behind in found.projections.items())),
         ]
-    numbers += [] if found.wal is None else [("write-ahead log", size(found.wal))]
-    return numbers
+    if found.wal_bytes is not None:
+        rows += [("write-ahead log", size(found.wal_bytes)), ("room on the disk", size(found.free_bytes or 0))]
+    return rows + _counts(contents)
+
+
+def _counts(contents: _Contents) -> list[tuple[str, Cell]]:
+    if contents.stalled is None:
+        return []
+    return [
+        ("threads", f"{contents.threads:,}"),
+        ("events", f"{contents.events:,}"),
+        ("content", size(contents.bytes or 0)),
+        ("on disk", size(contents.disk or 0)),
+        ("stalled", ", ".join(f"{number:,} {why}" for why, number in sorted(contents.stalled.items())) or "none"),
+    ]

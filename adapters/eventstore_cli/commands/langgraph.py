@@ -37,7 +37,7 @@ class Existing(StrEnum):
 
 def import_(
     store: str | None,
-    schema: str,
+    schema: str | None,
     out: Output,
     source: Annotated[
         str, Argument(help="The database of SqliteSaver or PostgresSaver: sqlite:///old.db, a path, postgresql://…")

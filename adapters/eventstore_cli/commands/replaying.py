@@ -32,7 +32,7 @@ _TASKS = (Column("STEP", right=True), Column("NODE"), Column("RESULT"), Column("
 
 def replay(
     store: str | None,
-    schema: str,
+    schema: str | None,
     out: Output,
     thread: Annotated[
         str, Argument(help="The thread; or the file of a recorded history.", complete=completion.threads)

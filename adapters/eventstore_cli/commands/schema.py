@@ -14,7 +14,7 @@ from eventstore_cli.caller import named
 from eventstore_cli.declaring import Option
 from eventstore_cli.options import Yes
 from eventstore_cli.output import Output, Text
-from eventstore_views.session import existing
+from eventstore_views.session import existing, schema_of
 from projections import Checkpoints
 
 _COMPONENTS = ("eventstore", "projections")
@@ -35,7 +35,7 @@ class DialectName(StrEnum):
 
 def migrate(
     store: str | None,
-    schema: str,
+    schema: str | None,
     out: Output,
     sql: Annotated[bool, Option("--sql", help="Only print the SQL that makes a new store.")] = False,
     check: Annotated[bool, Option("--check", help="Only look: ends with 6 if there is something to do.")] = False,
@@ -66,18 +66,19 @@ def migrate(
     _tell(out, f"{done}: {parse(named(store))}", changed=True)
 
 
-def _print_sql(store: str | None, schema: str, dialect: DialectName | None, out: Output) -> None:
+def _print_sql(store: str | None, schema: str | None, dialect: DialectName | None, out: Output) -> None:
     wanted: Dialect = (
         dialect.value if dialect else "sqlite" if isinstance(parse(named(store)), SQLiteAddress) else "postgres"
     )
-    scripts = {component: migration_sql(component, wanted, schema) for component in _COMPONENTS}
+    named_schema = schema_of(store, schema) if store else schema or "eventstore"
+    scripts = {component: migration_sql(component, wanted, named_schema) for component in _COMPONENTS}
     if out.json:
         out.document({"dialect": wanted, "sql": scripts})
     else:
         out.text("\n".join(scripts.values()))
 
 
-def _found(store: str | None, schema: str) -> _State:
+def _found(store: str | None, schema: str | None) -> _State:
     address = parse(named(store))
     if isinstance(address, SQLiteAddress) and (address.path is None or not Path(address.path).exists()):
         return _State.MISSING
@@ -91,8 +92,8 @@ def _found(store: str | None, schema: str) -> _State:
     return _State.CURRENT
 
 
-def _open(store: str, schema: str, *, allowed: bool) -> None:
-    with EventStore.open(store, migrate=allowed, schema=schema, pool_size=1) as opened:
+def _open(store: str, schema: str | None, *, allowed: bool) -> None:
+    with EventStore.open(store, migrate=allowed, schema=schema_of(store, schema), pool_size=1) as opened:
         Checkpoints(opened, migrate=allowed)
 
 

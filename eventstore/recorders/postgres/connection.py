@@ -11,12 +11,12 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.pq import Conninfo
 
-from eventstore.address import PostgresAddress
+from eventstore.address import PostgresAddress, check_query, query_names
 from eventstore.errors import InvalidUrlError
 from eventstore.recorders.protocol import Rows
-
-_log = logging.getLogger("eventstore")
+from eventstore.telling import tell
 
 # Who waited for a lock has to see what its holder committed: that is what all locks here rely on, and what a database
 # or a user with another default does not give. Said twice: for what is a transaction by itself, and with each BEGIN,
@@ -51,11 +51,14 @@ class Preparing:
         """Go on without, and say so once."""
         if self.on:
             self.on = False
-            _log.warning(
+            tell(
+                logging.WARNING,
+                "unprepared",
                 "prepared statements do not last on %s, as behind a PgBouncer in transaction mode: going on without "
                 "them. Open the store with prepare=False to do so from the beginning",
                 self._where,
-                extra={"action": "unprepared", "store": self._where, "sqlstate": error.sqlstate},
+                store=self._where,
+                sqlstate=error.sqlstate,
             )
 
 
@@ -137,6 +140,9 @@ def conninfo(address: PostgresAddress, connect_timeout: float) -> str:
         # Names are any text, whatever the URL or the environment says about the client (PGCLIENTENCODING).
         options.update(application_name="eventstore", client_encoding="UTF8")
         return make_conninfo(**options)
+    if "://" in address.conninfo:
+        theirs = [option.keyword.decode() for option in Conninfo.get_defaults()]
+        check_query(query_names(address.conninfo), theirs)
     raise InvalidUrlError(
         f"libpq does not understand the options of {address}: use postgresql://user@host:port/database, or "
         "host=… dbname=…"

@@ -16,8 +16,7 @@ from eventstore.errors import EventStoreError
 from eventstore.forking import ForkAware
 from eventstore.recorders.postgres.connection import Connection
 from eventstore.recorders.postgres.errors import lost, translate
-
-_log = logging.getLogger("eventstore")
+from eventstore.telling import tell
 
 # The least time between two notifications of one process, and between two looks whether anybody listens at all.
 _NOTIFY_PAUSE_SECONDS, _NOBODY_LISTENS_SECONDS = 0.02, 1.0
@@ -190,10 +189,12 @@ class PostgresListener(ForkAware):
 
     def _poll(self) -> None:
         self._polls = True
-        _log.info(
+        tell(
+            logging.INFO,
+            "poll",
             "a pooler stands before %s, through which nobody can listen: subscriptions look by themselves instead",
             self._where,
-            extra={"action": "poll", "store": self._where},
+            store=self._where,
         )
 
     def _hang_up(self) -> None:

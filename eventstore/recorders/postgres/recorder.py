@@ -22,12 +22,11 @@ from eventstore.recorders.postgres.connection import Connection, Preparing, conn
 from eventstore.recorders.postgres.errors import is_unprepared, lost, translated
 from eventstore.recorders.postgres.fast_statement import FastStatement, fits, with_parts
 from eventstore.recorders.postgres.listening import Notifier, PostgresListener, channel
-from eventstore.recorders.protocol import Append, Listener, Params, Rows, Session, Statement
+from eventstore.recorders.protocol import Append, InUse, Listener, Params, Rows, Session, Statement
 from eventstore.recorders.strangers import POSTGRES_SAVER, owner_of
+from eventstore.telling import tell
 
 T = TypeVar("T")
-
-_log = logging.getLogger("eventstore")
 
 # Connections of this process's parent. They are never closed here, nor left to the garbage collector.
 _ABANDONED: list[Connection] = []
@@ -68,7 +67,7 @@ class PostgresRecorder(ForkAware):
         # Opened here by hand: what is wrong (a password, a name) is said at once, and not by a pool's timeout.
         # The migrations that the store has are read on the way, once for all components: a store that is up to date is
         # open after that one round trip.
-        with translated(self._where):
+        with translated(self.where):
             first, applied = self._first()
             try:
                 self._check_encoding(first)
@@ -77,47 +76,58 @@ class PostgresRecorder(ForkAware):
                 raise
         self._applied = by_component(applied)
         self._pool: Lender[Connection] = Pool(
-            self._connect, size=connections, timeout=connect_timeout, where=self._where, opened=[first]
+            self._connect, size=connections, timeout=connect_timeout, where=self.where, opened=[first]
         )
         self.follow_forks()
 
     def _set_up(self, where: str, schema: str, connections: int, sequence_batch: int, *, prepare: bool) -> None:
         self.schema = schema
         self.connections = connections
-        self._where = where
+        self.where = where
         self._sequence_batch = sequence_batch
         self._queries = load_queries("eventstore", self.dialect, schema)
         self._server = load_queries("eventstore", self.dialect, schema, "server")
         self._fast_statements: dict[str, FastStatement] = {}
-        self._preparing = Preparing(wanted=prepare, where=self._where)
+        self._preparing = Preparing(wanted=prepare, where=self.where)
         # All that are open, by their `id`. Not a `WeakSet`, which cannot be gone through while a thread opens one more.
         self._connections: WeakValueDictionary[int, Connection] = WeakValueDictionary()
         self._applied = None
         self._listeners: set[PostgresListener] = set()
         self._notifier = Notifier(self._notify)
 
+    def in_use(self) -> InUse:
+        """See `Recorder.in_use`."""
+        return InUse(self.connections, *self._pool.in_use())
+
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
         known = load_migrations(component, self.dialect, self.schema)
         if self._applied is None:  # some were carried out since
-            self._applied = self._read_applied()
+            self._applied = self.applied()
         if is_up_to_date(known, self._applied):
             return  # the usual case; it needs no lock and no rights
         if not allowed:
-            applied = self._read_applied()
-            migrate(known, applied.get(component, {}), None, self._where if applied else self._described())
+            applied = self.applied()
+            migrate(known, applied.get(component, {}), None, self.where if applied else self._described())
             return
         if not self._applied and self.schema in self._strangers():
             raise NotAStoreError(
-                f"schema {self.schema!r} of {self._where} holds the tables of {owner_of(POSTGRES_SAVER)}: name another "
+                f"schema {self.schema!r} of {self.where} holds the tables of {owner_of(POSTGRES_SAVER)}: name another "
                 "schema for the store"
             )
         self._applied = None
         self.write(lambda session: self._migrate(session, known), repeatable=True)
 
+    def applied(self) -> dict[str, dict[int, str]]:
+        """See `Recorder.applied`."""
+        table = f"{quote_schema(self.schema)}.eventstore_migrations"
+        if not self.read(self._server["migrations_exist"], {"qualified_name": table})[0][0]:
+            return {}
+        return by_component(self.read(self._queries["applied_migrations"], {}))
+
     def read(self, sql: str, params: Params) -> Rows:
         """See `Recorder.read`. A broken connection is replaced and the query asked once more."""
-        with translated(self._where):
+        with translated(self.where):
             return self._again(lambda: self._read(sql, params), repeatable=True)
 
     def write(self, work: Callable[[Session], T], *, repeatable: bool = False) -> T:
@@ -127,7 +137,7 @@ class PostgresRecorder(ForkAware):
             with self._pool.use() as connection, connection.transaction():
                 return work(_PostgresSession(connection))
 
-        with translated(self._where):
+        with translated(self.where):
             return self._again(write, repeatable=repeatable)
 
     def append(self, *appends: Append) -> bool:
@@ -135,7 +145,7 @@ class PostgresRecorder(ForkAware):
 
         A stream's first append is a transaction of its own kind: see `lock_empty_stream`.
         """
-        with translated(self._where):
+        with translated(self.where):
             return self._again(lambda: self._append(appends), repeatable=False)
 
     def list_of(self, values: Sequence[int] | Sequence[str]) -> object:
@@ -156,7 +166,7 @@ class PostgresRecorder(ForkAware):
         return False
 
     def __str__(self) -> str:
-        return f"{self._where}, schema {self.schema!r}"
+        return f"{self.where}, schema {self.schema!r}"
 
     def signal(self) -> None:
         """See `Recorder.signal`."""
@@ -166,13 +176,13 @@ class PostgresRecorder(ForkAware):
 
     def listen(self) -> Listener:
         """See `Recorder.listen`."""
-        with translated(self._where):
+        with translated(self.where):
             return PostgresListener(
                 self._connect,
                 self.schema,
                 lock=self._server["hold_listener_lock"],
                 listeners=self._listeners,
-                where=self._where,
+                where=self.where,
             )
 
     def close(self) -> None:
@@ -194,7 +204,7 @@ class PostgresRecorder(ForkAware):
     def _check_encoding(self, connection: Connection) -> None:
         # A PgBouncer may not tell; then an event that cannot be stored is refused when it comes.
         if connection.info.parameter_status("server_encoding") not in ("UTF8", None):
-            raise NotAStoreError(f"{self._where} cannot hold all text: use a database that has ENCODING 'UTF8'")
+            raise NotAStoreError(f"{self.where} cannot hold all text: use a database that has ENCODING 'UTF8'")
 
     def _first(self) -> tuple[Connection, Rows]:
         question = self._queries["applied_migrations"]
@@ -213,7 +223,7 @@ class PostgresRecorder(ForkAware):
     def _open(self, question: str = "") -> tuple[Connection, Rows]:
         connection, answer = Connection.open(self._conninfo, self._preparing, question)
         self._connections[id(connection)] = connection
-        _log.debug("connected to %s", self._where, extra={"action": "connect", "store": self._where})
+        tell(logging.DEBUG, "connect", "connected to %s", self.where, store=self.where)
         return connection, answer
 
     def _again(self, operation: Callable[[], T], *, repeatable: bool) -> T:
@@ -228,12 +238,9 @@ class PostgresRecorder(ForkAware):
             elif not (repeatable and lost(error)):
                 raise
             else:
-                _log.warning(
-                    "a connection to %s broke (%s): going on with another one",
-                    self._where,
-                    type(error).__name__,
-                    extra={"action": "reconnect", "store": self._where, "sqlstate": error.sqlstate},
-                )
+                words = "a connection to %s broke (%s): going on with another one"
+                found = {"store": self.where, "sqlstate": error.sqlstate}
+                tell(logging.WARNING, "reconnect", words, self.where, type(error).__name__, **found)
             self._pool.clear()
         return operation()
 
@@ -329,12 +336,6 @@ class PostgresRecorder(ForkAware):
         )
         return numbered, position + numbered
 
-    def _read_applied(self) -> dict[str, dict[int, str]]:
-        table = f"{quote_schema(self.schema)}.eventstore_migrations"
-        if not self.read(self._server["migrations_exist"], {"qualified_name": table})[0][0]:
-            return {}
-        return by_component(self.read(self._queries["applied_migrations"], {}))
-
     def _strangers(self) -> list[str]:
         """The schemas that hold the tables of LangGraph's own saver."""
         return [row[0] for row in self.read(self._server["schemas_with"], {"tables": [*POSTGRES_SAVER]})]
@@ -344,7 +345,7 @@ class PostgresRecorder(ForkAware):
         found = "".join(
             f", which holds the tables of {owner_of(POSTGRES_SAVER)} in {each!r}" for each in self._strangers()
         )
-        return f"schema {self.schema!r} of {self._where}{found}"
+        return f"schema {self.schema!r} of {self.where}{found}"
 
     def _migrate(self, session: Session, known: Sequence[Migration]) -> None:
         session.execute(self._server["lock_schema"], {"schema_name": self.schema})

@@ -138,6 +138,10 @@ class Shared:
         """A context manager that takes a connection and gives it back."""
         return Turn(self)
 
+    def in_use(self) -> tuple[int, int]:
+        """How many connections are in use; nobody tells who waits for one."""
+        return len(self._lent), 0
+
     def clear(self) -> None:
         """One broke: let the pool look after the others."""
         if not self._alone:
@@ -205,16 +209,16 @@ class SharingRecorder(PostgresRecorder):
         alone = isinstance(lender, psycopg.Connection)
         connections = 1 if alone else lender.max_size or _CONNECTIONS
         self._set_up("the database of your connections", schema, connections, SEQUENCE_BATCH, prepare=prepare)
-        with translated(self._where), Shared(lender, timeout=connect_timeout, where=self._where).use() as first:
-            self._where = _place(first)
+        with translated(self.where), Shared(lender, timeout=connect_timeout, where=self.where).use() as first:
+            self.where = _place(first)
             self._check_encoding(first)
-        self._pool = Shared(lender, timeout=connect_timeout, where=self._where)
+        self._pool = Shared(lender, timeout=connect_timeout, where=self.where)
         self.follow_forks()
 
     def listen(self) -> Listener:
         """See `Recorder.listen`. To listen takes a connection of one's own: so it looks by itself."""
         lock = self._server["hold_listener_lock"]
-        return PostgresListener(None, self.schema, lock=lock, listeners=self._listeners, where=self._where)
+        return PostgresListener(None, self.schema, lock=lock, listeners=self._listeners, where=self.where)
 
 
 def check_lender(lender: object) -> None:

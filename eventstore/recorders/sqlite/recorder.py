@@ -18,7 +18,7 @@ from eventstore.forking import ForkAware
 from eventstore.migrations import Migration, load_migrations, migrate
 from eventstore.queries import load_queries
 from eventstore.recorders.migrating import by_component, carry_out, is_up_to_date
-from eventstore.recorders.protocol import Append, Listener, Params, Rows, Session
+from eventstore.recorders.protocol import Append, InUse, Listener, Params, Rows, Session
 from eventstore.recorders.sqlite.batched_statements import BatchedStatements, has_changed
 from eventstore.recorders.sqlite.connection import Companions, Synchronous, check_owner, connect, identity, use_wal
 from eventstore.recorders.sqlite.errors import REFUSED, translate, translated
@@ -27,10 +27,9 @@ from eventstore.recorders.sqlite.listening import SQLiteListener
 from eventstore.recorders.sqlite.session import SQLiteSession
 from eventstore.recorders.sqlite.upkeep import described, empty_log
 from eventstore.recorders.wake_up import WakeUp
+from eventstore.telling import tell
 
 T = TypeVar("T")
-
-_log = logging.getLogger("eventstore")
 
 # Connections of this process's parent. They are never closed here, nor left to the garbage collector.
 _ABANDONED: list[sqlite3.Connection] = []
@@ -62,7 +61,7 @@ class SQLiteRecorder(ForkAware):
         busy_timeout: float = 30.0,
         connections: int = 8,
     ) -> None:
-        self._where = str(address)
+        self.where = str(address)
         # Connections are opened later, too, whatever the working directory then is.
         self._path = str(address.path.absolute()) if address.path else None
         self._file: tuple[int, int] | None = None
@@ -89,7 +88,7 @@ class SQLiteRecorder(ForkAware):
         # From here on a fork waits for the permits: until the first connection is open, or could not be opened.
         self.follow_forks()
         try:
-            with translated(self._where):
+            with translated(self.where):
                 self._open_first()
         except BaseException:
             self._closed = True  # an error may keep this object alive
@@ -97,22 +96,32 @@ class SQLiteRecorder(ForkAware):
         finally:
             self._give_permits()
 
+    def in_use(self) -> InUse:
+        """See `Recorder.in_use`."""
+        return InUse(self.connections, self.connections - self._permits.qsize(), len(self._commits.waiting))
+
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
         known = load_migrations(component, self.dialect)
         if self._applied is None:  # read once for all components, as the store is opened
-            self._applied = self._read_applied()
+            self._applied = self.applied()
         if is_up_to_date(known, self._applied):
             return  # the usual case; it needs no lock, so that a read-only store can be opened
         if not allowed:
-            migrate(known, self._read_applied().get(component, {}), None, self._where)
+            migrate(known, self.applied().get(component, {}), None, self.where)
             return
         self._applied = None
         self.write(lambda session: self._migrate(session, known))
 
+    def applied(self) -> dict[str, dict[int, str]]:
+        """See `Recorder.applied`."""
+        if not self.read("SELECT 1 FROM sqlite_schema WHERE name = 'eventstore_migrations'", {}):
+            return {}
+        return by_component(self.read(self._queries["applied_migrations"], {}))
+
     def read(self, sql: str, params: Params) -> Rows:
         """See `Recorder.read`."""
-        with translated(self._where), self._reader() as connection:
+        with translated(self.where), self._reader() as connection:
             return connection.execute(sql, params).fetchall()
 
     def write(self, work: Callable[[Session], T], *, repeatable: bool = False) -> T:  # noqa: ARG002 (nothing breaks)
@@ -147,11 +156,11 @@ class SQLiteRecorder(ForkAware):
 
     def purge(self) -> bool:
         """See `Recorder.purge`."""
-        with translated(self._where), self._commits.exclusive():
+        with translated(self.where), self._commits.exclusive():
             return self._path is None or empty_log(self._open_writer())
 
     def __str__(self) -> str:
-        return described(self._where, self._path)
+        return described(self.where, self._path)
 
     def signal(self) -> None:
         """See `Recorder.signal`."""
@@ -238,8 +247,8 @@ class SQLiteRecorder(ForkAware):
         try:
             if self._path:
                 self._file = identity(self._path)
-                check_owner(first, self._where)
-                use_wal(first, self._where, patience=self._busy_timeout)
+                check_owner(first, self.where)
+                use_wal(first, self.where, patience=self._busy_timeout)
                 assert self._companions
                 self._companions.note()
                 self._idle.append(first)
@@ -254,12 +263,12 @@ class SQLiteRecorder(ForkAware):
         if self._closed:
             raise StoreClosedError
         if self._unusable:
-            raise UnavailableError(f"{self._where} cannot be used here: {self._unusable}")
+            raise UnavailableError(f"{self.where} cannot be used here: {self._unusable}")
         if self._path and self._file not in (None, identity(self._path)):
             with suppress(IndexError):  # whoever comes when one is idle does it
                 self._leave(self._idle.pop())
             raise UnavailableError(
-                f"{self._where} is no longer the file that was opened: it was moved, deleted or replaced, or its "
+                f"{self.where} is no longer the file that was opened: it was moved, deleted or replaced, or its "
                 "folder may no longer be entered. Nothing of this call was stored; open the store again"
             )
 
@@ -284,7 +293,7 @@ class SQLiteRecorder(ForkAware):
         except BaseException:
             connection.close()
             raise
-        _log.debug("connected to %s", self._where, extra={"action": "connect", "store": self._where})
+        tell(logging.DEBUG, "connect", "connected to %s", self.where, store=self.where)
         return connection
 
     def _open_writer(self) -> sqlite3.Connection:
@@ -319,7 +328,7 @@ class SQLiteRecorder(ForkAware):
         """Hold a permit, for reads on a connection of their own: a fork of the process waits for these, too."""
         self._permits.get()
         try:
-            with translated(self._where):
+            with translated(self.where):
                 yield
         finally:
             self._permits.put(None)
@@ -341,7 +350,7 @@ class SQLiteRecorder(ForkAware):
     def _told(self, error: Exception) -> EventStoreError:
         if self._closed and isinstance(error, sqlite3.ProgrammingError):  # while the writer waited for its turn
             return StoreClosedError()
-        return translate(error, self._where)
+        return translate(error, self.where)
 
     def _at_once(self, append: Append) -> tuple[str, list[Any]]:
         """Return the one statement that an append is carried out by, and the values to bind."""
@@ -371,19 +380,13 @@ class SQLiteRecorder(ForkAware):
             if append.work:
                 append.work(session)
 
-    def _read_applied(self) -> dict[str, dict[int, str]]:
-        tables = "SELECT 1 FROM sqlite_schema WHERE name = 'eventstore_migrations'"
-        if not self.read(tables, {}):
-            return {}
-        return by_component(self.read(self._queries["applied_migrations"], {}))
-
     def _migrate(self, session: Session, known: Sequence[Migration]) -> None:
         try:
             carry_out(session, self._queries, known)
         except sqlite3.OperationalError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:  # a table of that name is there, and not ours
                 raise NotAStoreError(
-                    f"{self._where} holds another program's tables ({error}): name another file"
+                    f"{self.where} holds another program's tables ({error}): name another file"
                 ) from error
             raise
 

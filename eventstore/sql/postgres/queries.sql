@@ -229,3 +229,23 @@ CREATE TABLE IF NOT EXISTS {schema}.eventstore_migrations (
 -- Those of some events of a stream whose content was erased.
 SELECT version, length(payload) FROM {schema}.events
 WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]) AND get_byte(payload, 1) & 8 <> 0;
+
+-- name: condition
+-- How the store is: the feed's last position; how many events cannot get a place in it yet, since an older transaction is
+-- open (not more than 10,000 are counted), and the time of the oldest; why this session may not write; and no file. It is
+-- one look that changes nothing and waits for nobody, on a standby, too. Transactions from the future are those of
+-- another cluster, from which this one was restored (see `number_events`).
+SELECT s.position, held.number, held.since, CASE
+    WHEN pg_is_in_recovery() THEN 'the server is a standby'
+    WHEN current_setting('transaction_read_only') = 'on' THEN 'transactions are read-only'
+    WHEN NOT has_table_privilege('{schema}.events', 'INSERT') THEN 'the user may not insert'
+    ELSE ''
+END, NULL::text
+FROM {schema}.sequencer s, (
+    SELECT count(*) AS number, min(recorded_at) AS since FROM (
+        SELECT e.recorded_at FROM {schema}.events e
+        WHERE e.xid >= pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+            AND e.xid < pg_snapshot_xmax(pg_current_snapshot())::text::bigint
+        LIMIT 10000
+    ) AS events
+) AS held;

@@ -211,3 +211,8 @@ CREATE TABLE IF NOT EXISTS eventstore_migrations (
 -- Those of some events of a stream whose content was erased.
 SELECT version, length(payload) FROM events
 WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions)) AND substr(payload, 1, 2) = x'0108';
+
+-- name: condition
+-- How the store is: the feed's last position; the events that have no place in it yet, of which SQLite has none, and the
+-- time of the oldest; why nobody may write, which the file system says; and the file, if it is not in memory.
+SELECT (SELECT coalesce(max(position), 0) FROM events), 0, NULL, '', file FROM pragma_database_list WHERE name = 'main';

@@ -1,3 +1,7 @@
+-- name: all_progress
+-- Of all projections that follow the feed.
+SELECT projection, position FROM {schema}.progress ORDER BY projection;
+
 -- name: progress
 SELECT position, epoch FROM {schema}.progress WHERE projection = :projection;
 

@@ -1,6 +1,6 @@
 """The event store as a LangGraph checkpoint saver: one class, for `invoke` and `ainvoke` alike."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from langgraph.checkpoint.eventstore import _shadowing as _shadowing  # first: it looks whose the others are
 
@@ -18,14 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["CheckpointThen", "ConcurrentRuns", "EventStoreSaver", "PruneReport", "ValueUpcasters", "checkpointer"]
 
 
-def checkpointer() -> "OpeningSaver[EventStoreSaver]":
-    """Open a saver as the environment says, for `async with`: the entry point for `langgraph.json`.
+def checkpointer(**options: Any) -> "OpeningSaver[EventStoreSaver]":
+    """Open a saver as the environment says, for `with` or `async with`; the entry point for `langgraph.json`.
 
         {"checkpointer": {"path": "langgraph.checkpoint.eventstore.checkpointer"}}
 
     `EVENTSTORE_URL` says where the store is; `EVENTSTORE_SCHEMA`, `EVENTSTORE_POOL_SIZE` and so on are the options of
-    these names (see docs/langgraph-server.md). LangGraph's server enters the block when it starts, and leaves it when
-    it ends.
+    these names (see docs/options.md). LangGraph's server enters the block when it starts, and leaves it when it ends.
+
+    Args:
+        options: Options of `EventStoreSaver.from_conn_string`, which count before those of the URL, and these before
+            the variables.
 
     Raises:
         BadInputError: `EVENTSTORE_URL` is not set, or a variable makes no sense.
@@ -33,7 +36,7 @@ def checkpointer() -> "OpeningSaver[EventStoreSaver]":
     # The server looks for this function in `__dict__`, so it cannot be one of those that come later.
     from langgraph.checkpoint.eventstore._environment import from_environment  # noqa: PLC0415
 
-    return from_environment()
+    return from_environment(options)
 
 
 # A saver starts without what only some programs ask for.

@@ -6,25 +6,25 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eventstore import BadInputError
-from eventstore.environment import STORE, read_options, truth
+from eventstore.address import options_of
+from eventstore.environment import STORE, check_variables, read_options, truth, whole
+from eventstore.settings import url_of_environment
 from langgraph.checkpoint.eventstore._opening import OpeningSaver
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 
-_OPTIONS: Mapping[str, Callable[[str], Any]] = {
+OPTIONS: Mapping[str, Callable[[str], Any]] = {
     **STORE,
     "migrate": truth,
     "moving_from": str,
     "concurrent_runs": str.lower,
-    "cache_bytes": int,
+    "cache_bytes": whole,
 }
+"""The options of a saver that a text can say, each with what reads it."""
 
 
-def from_environment() -> OpeningSaver[EventStoreSaver]:
+def from_environment(options: Mapping[str, Any]) -> OpeningSaver[EventStoreSaver]:
     """See `langgraph.checkpoint.eventstore.checkpointer`."""
-    url = os.environ.get("EVENTSTORE_URL")
-    if not url:
-        raise BadInputError(
-            "there is no event store in the environment: set EVENTSTORE_URL to sqlite:///agents.db, or postgresql://…"
-        )
-    return EventStoreSaver.from_conn_string(url, **read_options(os.environ.get, _OPTIONS))
+    check_variables(os.environ, OPTIONS)
+    url = url_of_environment()
+    chosen = {**read_options(os.environ.get, OPTIONS), **options_of(url), **options}
+    return EventStoreSaver.from_conn_string(url, **chosen)

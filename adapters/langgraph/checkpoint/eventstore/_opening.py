@@ -1,4 +1,4 @@
-"""How a saver is opened, by `with` or by `async with`, and closed; and the old database that it moves from, if any."""
+"""How a saver is opened, asked how it is, and closed; and the old database that it moves from, if any."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from eventstore.watching import Watched
 from eventstore.workers import Workers, opened, twin
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._parts import SaverParts
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
     from langgraph.checkpoint.base import BaseCheckpointSaver
 
+    from eventstore import EventStore
+    from eventstore.health import Health, Limits
     from langgraph.checkpoint.eventstore.moving import MovingFrom
     from langgraph.checkpoint.eventstore.moving._arrivals import Arrivals
     from projections import Checkpoints
@@ -56,6 +59,21 @@ class OpeningSaver(Generic[S]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await asyncio.to_thread(self.__exit__, kind, error, trace)
+
+
+class Open(Watched):
+    """An open saver, which can be asked how it is, with all that its store holds.
+
+    Attributes:
+        store: The store.
+    """
+
+    store: EventStore
+
+    def _look(self, limits: Limits) -> Health:
+        from projections.health import health_of
+
+        return health_of(self.store, limits)
 
 
 class Arriving:

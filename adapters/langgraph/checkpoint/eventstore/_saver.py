@@ -20,7 +20,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from eventstore import EventStore
 from eventstore.arguments import check_limit
 from eventstore.opening import check_store
-from eventstore.options import SharingOptions, StoreOptions, names_options
+from eventstore.options import SharingOptions, StoreOptions, names_options, reads_url
 from eventstore.workers import twin, twin_iterator
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._answering import Answering
@@ -32,7 +32,7 @@ from langgraph.checkpoint.eventstore._habits import HINTS, Habits, no_store
 from langgraph.checkpoint.eventstore._listing import listed
 from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._nodes import Nodes
-from langgraph.checkpoint.eventstore._opening import Arriving, OpeningSaver, arrivals_of, check_moving_from
+from langgraph.checkpoint.eventstore._opening import Arriving, Open, OpeningSaver, arrivals_of, check_moving_from
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, serializer_of
 from langgraph.checkpoint.eventstore._translation import (
     as_of_now,
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
 _LISTED_AT_ONCE = 20
 
 
-class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
+class EventStoreSaver(Open, Habits, Answering, Forgetting, Arriving):
     """Saves the checkpoints of LangGraph graphs as events in SQLite or PostgreSQL.
 
         with EventStoreSaver.from_conn_string("sqlite:///agents.db") as saver:
@@ -121,6 +121,7 @@ class EventStoreSaver(Habits, Answering, Forgetting, Arriving):
 
     @classmethod
     @names_options(StoreOptions, hints=HINTS)
+    @reads_url
     def from_conn_string(  # noqa: PLR0913 (what can be chosen of a saver)
         cls,
         url: str,

@@ -1,0 +1,240 @@
+"""Metrics and spans of a saver, by OpenTelemetry's API.
+
+    from langgraph.checkpoint.eventstore.telemetry import instrument
+
+    instrument(saver)
+
+What is told goes to whatever the program has set up: an SDK that exports to Prometheus or a collector, or nothing.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+    DeltaChannelHistory,
+)
+
+from eventstore import BadInputError, UnavailableError
+from eventstore.arguments import check_number
+from eventstore.telling import tell
+from langgraph.checkpoint.eventstore._saver import EventStoreSaver
+from projections.values.live import LiveValues, Slot, Space
+from projections.values.value import Value
+
+try:
+    from opentelemetry.trace import SpanKind, Tracer, TracerProvider, get_tracer
+
+    from eventstore.metrics import Measures, become, measure
+except ImportError as error:
+    raise UnavailableError(
+        "metrics need OpenTelemetry's API: pip install 'langgraph-checkpoint-eventstore[otel]'"
+    ) from error
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+
+    from projections.values.live import Kept
+
+__all__ = ["LARGE_BYTES", "instrument"]
+
+S = TypeVar("S", bound=EventStoreSaver)
+
+LARGE_BYTES = 10_000_000
+"""A value that takes more is large, if nothing else is said."""
+_ADVICE = (
+    "channel %r holds %.1f MB (stream %d): each run reads it whole, and keeps it in memory. Store what is large "
+    "elsewhere (files, a database), and its name in the state"
+)
+# LangGraph's thread is what the conventions for generative AI call a conversation.
+_CONVERSATION = "gen_ai.conversation.id"
+
+
+def instrument(
+    saver: S,
+    *,
+    meter_provider: MeterProvider | None = None,
+    tracer_provider: TracerProvider | None = None,
+    large_bytes: int = LARGE_BYTES,
+) -> S:
+    """Measure a saver and its store from now on, and return it. Again, it takes the new arguments.
+
+    Args:
+        saver: An open saver.
+        meter_provider: Who gets the metrics; by default the one that the program has set, or sets later.
+        tracer_provider: Who gets the spans; likewise.
+        large_bytes: A value that takes more than that is counted as large, and told of by the logger `eventstore`, once
+            for each channel.
+
+    Raises:
+        BadInputError: It is no saver, or the number makes no sense.
+    """
+    if not isinstance(saver, EventStoreSaver):
+        raise BadInputError(f"a {type(saver).__name__} cannot be measured: pass an EventStoreSaver")
+    check_number("large_bytes", large_bytes)
+    measures = Measures.of(meter_provider)
+    of_this = measure(saver.store.recorder, measures)
+    measures.stores.add(saver)
+    measures.caches.add(live := saver.checkpoints.live)
+    become(live, MeasuringValues, measures=measures, large=_Large(large_bytes, saver))
+    tracer = get_tracer("eventstore", tracer_provider=tracer_provider)
+    become(saver, MeasuringSaver, measuring=_Measuring(measures, tracer, of_this))
+    return saver
+
+
+class _Measuring(NamedTuple):
+    """Measures operations.
+
+    Attributes:
+        measures: The metrics.
+        tracer: Begins spans.
+        of_this: The attributes that say which database it is.
+    """
+
+    measures: Measures
+    tracer: Tracer
+    of_this: Mapping[str, str]
+
+    @contextmanager
+    def operation(self, name: str, config: object) -> Iterator[None]:
+        """Measure an operation, in a span of its own within the caller's."""
+        thread = _thread_of(config)
+        said = {**self.of_this, "db.operation.name": name}
+        in_span = said if thread is None else {**said, _CONVERSATION: thread}
+        with (
+            self.tracer.start_as_current_span(f"eventstore {name}", kind=SpanKind.CLIENT, attributes=in_span),
+            self.timed(said),
+        ):
+            yield
+        if thread is not None:
+            self.measures.uses(thread)
+
+    @contextmanager
+    def timed(self, said: Mapping[str, str]) -> Iterator[None]:
+        """Record how long something takes, and what it ends with."""
+        began = time.perf_counter()
+        ended: Mapping[str, str] = {}
+        try:
+            yield
+        except BaseException as error:
+            ended = {"error.type": type(error).__name__}
+            raise
+        finally:
+            taken = time.perf_counter() - began
+            self.measures.record("db.client.operation.duration", taken, {**said, **ended})
+
+
+class MeasuringSaver(EventStoreSaver):
+    """A saver that measures its operations: see `instrument`."""
+
+    measuring: _Measuring
+
+    def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """See `EventStoreSaver.get_tuple`."""
+        with self.measuring.operation("get_tuple", config):
+            found = super().get_tuple(config)
+        if found is not None:
+            self.measuring.measures.add("eventstore.restores", self.measuring.of_this)
+        return found
+
+    def list(
+        self,
+        config: RunnableConfig | None,
+        *,
+        filter: dict[str, Any] | None = None,  # noqa: A002 (LangGraph's name)
+        before: RunnableConfig | None = None,
+        limit: int | None = None,
+    ) -> Iterator[CheckpointTuple]:
+        """See `EventStoreSaver.list`. It is measured until it ends, and has no span: what it is called in goes on."""
+        return self._listed(super().list(config, filter=filter, before=before, limit=limit))
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """See `EventStoreSaver.get_delta_channel_history`."""
+        with self.measuring.operation("get_delta_channel_history", config):
+            return super().get_delta_channel_history(config=config, channels=channels)
+
+    def put(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """See `EventStoreSaver.put`."""
+        with self.measuring.operation("put", config):
+            return super().put(config, checkpoint, metadata, new_versions)
+
+    def put_writes(
+        self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
+    ) -> None:
+        """See `EventStoreSaver.put_writes`."""
+        with self.measuring.operation("put_writes", config):
+            super().put_writes(config, writes, task_id, task_path)
+
+    def _listed(self, found: Iterator[CheckpointTuple]) -> Iterator[CheckpointTuple]:
+        with self.measuring.timed({**self.measuring.of_this, "db.operation.name": "list"}):
+            yield from found
+
+
+class _Large:
+    """Tells once of each channel whose value is large.
+
+    Args:
+        limit: The most bytes that are not.
+        saver: Whose values they are.
+    """
+
+    def __init__(self, limit: int, saver: EventStoreSaver) -> None:
+        self.limit = limit
+        self._where = saver.store.recorder.where
+        # Whose thread told of each channel: no lock, which a fork might leave held.
+        self._told: dict[str, object] = {}
+
+    def tell(self, slot: Slot, size: int) -> None:
+        """Tell of a large value, if that was not done of its channel."""
+        own = object()
+        if self._told.setdefault(slot.channel, own) is own:
+            found = {"store": self._where, "channel": slot.channel, "stream_id": slot.stream_id, "bytes": size}
+            tell(logging.WARNING, "large value", _ADVICE, slot.channel, size / 1e6, slot.stream_id, **found)
+
+
+class MeasuringValues(LiveValues):
+    """Live values that count how often they are there, and measure what is kept: see `instrument`."""
+
+    measures: Measures
+    large: _Large
+
+    def get(self, slot: Slot, version: int) -> Value | None:
+        """See `LiveValues.get`."""
+        found = super().get(slot, version)
+        self.measures.add("eventstore.cache.requests", {"eventstore.cache.result": "miss" if found is None else "hit"})
+        return found
+
+    def put(self, place: Slot | Space, kept: Kept) -> None:
+        """See `LiveValues.put`."""
+        super().put(place, kept)
+        if isinstance(place, Slot) and isinstance(kept, Value):
+            channel = {"eventstore.channel": place.channel}
+            self.measures.record("eventstore.value.size", kept.size, channel)
+            self.measures.record("eventstore.value.changes", sum(len(level.path) for level in kept.levels), channel)
+            if kept.size > self.large.limit:
+                self.measures.add("eventstore.values.large", channel)
+                self.large.tell(place, kept.size)
+
+
+def _thread_of(config: object) -> str | None:
+    """The thread that a config names, as far as it is one."""
+    found = config.get("configurable") if isinstance(config, Mapping) else None
+    thread = found.get("thread_id") if isinstance(found, Mapping) else None
+    return None if thread is None else str(thread)
