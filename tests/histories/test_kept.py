@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,48 +33,48 @@ def version(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def kept(version: str, backend: str, url: str, make_saver: Callable[..., EventStoreSaver]) -> EventStoreSaver:
-    """A saver on a store of that version, copied or loaded."""
+def url(version: str, backend: str, new_url: str) -> str:
+    """The URL of a store of that version, copied or loaded."""
     if backend == "sqlite":
-        Path(url.removeprefix("sqlite:///")).write_bytes(_kept(f"{version}.sqlite.db"))
+        Path(new_url.removeprefix("sqlite:///")).write_bytes(_kept(f"{version}.sqlite.db"))
     else:
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(new_url, autocommit=True) as connection:
             connection.execute(_kept(f"{version}.postgres.sql"))
-    return make_saver()
+    return new_url
 
 
 def test_every_view_reads_what_it_read_when_it_was_written(
-    kept: EventStoreSaver, version: str, backend: str, url: str
+    saver: EventStoreSaver, version: str, backend: str, url: str
 ) -> None:
     expected: Any = json.loads(_kept(f"{version}.{backend}.json"))
-    found = read(kept)
+    found = read(saver)
     assert found.keys() == expected.keys()
     assert rows(url)["segments"]
     for part, was in expected.items():
         assert_same(found[part], was)
     for name in THREADS:
-        assert not kept.history.check(name).findings
-    kept.checkpoints.rebuild()
-    kept.checkpoints.rebuild_segments()
-    kept.history.audit.rebuild()
-    assert_same(read(kept), expected)
+        assert not saver.history.check(name).findings
+    saver.checkpoints.rebuild()
+    saver.checkpoints.rebuild_segments()
+    saver.history.audit.rebuild()
+    assert_same(read(saver), expected)
 
 
-def test_a_run_is_gone_on_with_where_it_waited(kept: EventStoreSaver) -> None:
-    graph = graph_on(kept)
+def test_a_run_is_gone_on_with_where_it_waited(saver: EventStoreSaver) -> None:
+    graph = graph_on(saver)
     before = graph.get_state(thread("asking")).values
-    with kept.recording():
+    with saver.recording():
         after = graph.invoke(Command(resume="yes"), thread("asking"))
     assert after["items"] == before["items"]
     assert after["log"] == ["waits", "answered yes", "worked on 0", "worked on 1"]
     assert after["notes"] == [*before["notes"], "asked", "packet 0", "packet 1"]
-    kept.history.undo("moved")
-    kept.copy_thread("long", "another")
-    kept.prune(["main"])
+    saver.history.undo("moved")
+    saver.copy_thread("long", "another")
+    saver.prune(["main"])
     assert graph.get_state(thread("fork")).values["log"][-1] == "in the fork"
     for name in (*THREADS, "another"):
-        assert not kept.history.check(name).findings
-    assert kept.store.verify().events
+        assert not saver.history.check(name).findings
+    assert saver.store.verify().events
 
 
 def test_the_histories_stay_small() -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -465,11 +464,12 @@ def test_values_are_never_part_of_the_sql(store: EventStore) -> None:
             assert Audit(store).query(missing_ok=True, **asked).entries == []
 
 
-def test_without_migrating_the_tables_have_to_be_there(make_store: Callable[..., EventStore], tmp_path: Path) -> None:
-    with pytest.raises(SchemaError):
-        Audit(make_store(), migrate=False)
-    Audit(make_store())
-    assert Audit(make_store(), migrate=False).query().entries == []
+def test_without_migrating_the_tables_have_to_be_there(new_url: str) -> None:
+    with EventStore.open(new_url) as store:
+        with pytest.raises(SchemaError):
+            Audit(store, migrate=False)
+        Audit(store)
+        assert Audit(store, migrate=False).query().entries == []
 
 
 # --- async -----------------------------------------------------------------------------------------------------------

@@ -28,8 +28,8 @@ def test_nothing_else_will_do(companion: Any, given: Any) -> None:
 
 
 @each
-def test_it_makes_no_tables_where_that_is_not_allowed(companion: Any, store: EventStore) -> None:
-    with pytest.raises(SchemaError):
+def test_it_makes_no_tables_where_that_is_not_allowed(companion: Any, new_url: str) -> None:
+    with EventStore.open(new_url) as store, pytest.raises(SchemaError):
         companion(store, migrate=False)
 
 
