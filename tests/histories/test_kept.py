@@ -12,6 +12,7 @@ import pytest
 from langgraph.types import Command
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore.histories import DivergenceError, RecordedHistory, assert_replays
 from tests.support.observation import assert_same
 from tests.support.tables import rows
 from tests.support.telling import THREADS, graph_on, read, thread
@@ -77,6 +78,21 @@ def test_a_run_is_gone_on_with_where_it_waited(saver: EventStoreSaver) -> None:
     assert saver.store.verify().events
 
 
+def test_a_recorded_history_replays(version: str, backend: str) -> None:
+    history = RecordedHistory.read(FOLDER / f"{version}.{backend}.history")
+    [replayed] = assert_replays(graph_on(None), history)
+    assert (replayed.runs, replayed.answered) == (2, 1)
+
+
+def test_a_recorded_history_tells_what_differs(version: str, backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.support.telling.work", lambda number: {"log": [f"did {number}"]})
+    with pytest.raises(DivergenceError) as found:
+        assert_replays(graph_on(None), FOLDER / f"{version}.{backend}.history")
+    assert found.value.node == "work"
+
+
 def test_the_histories_stay_small() -> None:
     assert VERSIONS
-    assert sum(path.stat().st_size for path in FOLDER.glob("*.gz")) <= MOST_BYTES
+    kept = [path for path in FOLDER.iterdir() if path.suffix in (".gz", ".history")]
+    assert len(kept) == 6 * len(VERSIONS)
+    assert sum(path.stat().st_size for path in kept) <= MOST_BYTES * len(VERSIONS)

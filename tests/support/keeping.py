@@ -1,6 +1,7 @@
 """Write the stored histories anew: `python -m tests.support.keeping`.
 
-Two stores are written, and what is read from each: SQLite's file, and a dump of PostgreSQL's schema in plain SQL.
+Two stores are written, and what is read from each: SQLite's file, and a dump of PostgreSQL's schema in plain SQL; and
+the recorded history of one thread from each.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.checkpoint.eventstore.histories import RecordedHistory
 from tests.support.postgres import running_server
-from tests.support.telling import read, tell
+from tests.support.telling import RECORDED, read, tell
 
 FOLDER = Path(__file__).parents[1] / "histories"
 NAME = "0.1"
@@ -27,10 +29,10 @@ def main() -> None:
     """Write both."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "store.db"
-        _keep("sqlite.json", _json(_told(f"sqlite:///{path}")))
+        _keep("sqlite.json", _json(_told("sqlite", f"sqlite:///{path}")))
         _keep("sqlite.db", path.read_bytes())
     with running_server() as url:
-        _keep("postgres.json", _json(_told(url)))
+        _keep("postgres.json", _json(_told("postgres", url)))
         dump = [str(_pg_dump()), "--no-owner", "--no-privileges", "--inserts", "--dbname", url]
         written = subprocess.run(dump, check=True, capture_output=True, text=True).stdout
         kept = "\n".join(line for line in written.splitlines() if line and not line.startswith(_LEFT_OUT))
@@ -45,9 +47,10 @@ def _pg_dump() -> Path:
     return max(Path(spec.origin).parent.glob("pginstall*/bin/pg_dump"))
 
 
-def _told(url: str) -> Any:
+def _told(backend: str, url: str) -> Any:
     with EventStoreSaver.from_conn_string(url) as saver:
         tell(saver)
+        RecordedHistory.of(saver, RECORDED).write(FOLDER / f"{NAME}.{backend}.history")
         return read(saver)
 
 

@@ -16,6 +16,9 @@ from tests.support.dice import Dice
 from tests.support.saving import at, checkpoint
 from tests.support.shapes import joined
 
+RECORDED = "recorded"
+"""The thread whose history is kept as a file, too."""
+
 TURNS = 40
 """How often the long thread's list grows: often enough for a segment."""
 
@@ -68,7 +71,7 @@ def work(number: int) -> State:
     return {"log": [f"worked on {number}"], "notes": [f"packet {number}"]}
 
 
-def graph_on(saver: EventStoreSaver) -> CompiledStateGraph[Any, Any, Any, Any]:
+def graph_on(saver: EventStoreSaver | None) -> CompiledStateGraph[Any, Any, Any, Any]:
     """The graph."""
     within: Any = StateGraph(Child)
     within.add_node("inner", inner).add_edge(START, "inner")
@@ -100,7 +103,7 @@ def tell(saver: EventStoreSaver) -> None:
         lines = [f"line {each} of a list that grows by one line at each step" for each in range(number)]
         described: Any = {"source": "loop", "step": number}
         saver.put(at("long", number - 1), checkpoint(number, {"lines": lines}), described, {"lines": number})
-    for name in ("main", "moved", "pruned", "over"):
+    for name in ("main", "moved", "pruned", "over", RECORDED):
         run(saver, name)
     graph.invoke({"log": ["waits"]}, thread("asking"))
     graph.update_state(thread("main"), {"text": "by hand"})
@@ -134,6 +137,7 @@ THREADS = (
     "moved",
     "over",
     "pruned",
+    RECORDED,
     "was over",
 )
 
