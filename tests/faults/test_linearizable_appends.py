@@ -7,36 +7,18 @@ refused only if another one may have come before it; and a head that was read is
 
 from __future__ import annotations
 
-import time
 from typing import NamedTuple
 
 import pytest
 
-from eventstore import ConflictError, EventStore, FeedEvent, NewEvent
+from eventstore import EventStore, FeedEvent
+from tests.support.linearizing import Call, appended, explained
 from tests.support.points import ALL, chance
 from tests.support.processes import Pipe, in_processes
 from tests.support.races import in_threads
 
 PROCESSES, THREADS, APPENDS = (8, 8, 120) if ALL else (3, 3, 12)
 STREAMS = ["one", "two", "three"]
-
-
-class Call(NamedTuple):
-    """One call: when it began and ended, by the clock that all processes share.
-
-    Attributes:
-        kind: `"stored"`, `"refused"` or `"read"`.
-        stream: The stream.
-        version: The version that was stored; that it was conditional on, if it was refused; that was read as the head.
-        began: When the call was made.
-        ended: When it returned.
-    """
-
-    kind: str
-    stream: str
-    version: int
-    began: float
-    ended: float
 
 
 class History(NamedTuple):
@@ -61,18 +43,9 @@ def act(_: Pipe, url: str, process: int) -> History:
             stored = 0
             while stored < APPENDS:
                 stream = drawn.choice(STREAMS)
-                began = time.monotonic()
-                head = store.head(stream)
-                version = head.version if head else 0
-                calls.append(Call("read", stream, version, began, time.monotonic()))
-                began = time.monotonic()
-                try:
-                    last = store.append(stream, [NewEvent("x")], expected_version=version).last
-                    kind, stored = "stored", stored + 1
-                except ConflictError:
-                    kind, last = "refused", version
-                calls.append(Call(kind, stream, last, began, time.monotonic()))
-                if kind == "stored":
+                calls += (made := appended(store, stream))
+                if made[-1].kind == "stored":
+                    stored, last = stored + 1, made[-1].version
                     assert [event.version for event in store.read(stream, after=last - 1, limit=1)] == [last]
                 if drawn.random() < 0.2:
                     after = feed[-1][0] if feed else 0
@@ -102,20 +75,3 @@ def test_appends_that_race_are_linearizable_and_the_feed_is_the_same_for_all(
     for stream in STREAMS:
         explained([call for call in calls if call.stream == stream])
     store.verify()
-
-
-def explained(calls: list[Call]) -> None:
-    """Hold that the calls of one stream can have happened one after the other, each within its time."""
-    stored = {call.version: call for call in calls if call.kind == "stored"}
-    assert len(stored) == sum(call.kind == "stored" for call in calls)
-    assert sorted(stored) == [*range(1, len(stored) + 1)]
-    for version in range(2, len(stored) + 1):
-        assert stored[version - 1].began < stored[version].ended
-    for call in calls:
-        following = stored.get(call.version + 1)
-        if call.kind == "refused":
-            assert following, f"{call} was refused, and nobody else came"
-            assert following.began < call.ended, f"{call} was refused before {following} began"
-        elif call.kind == "read":
-            assert call.version == 0 or stored[call.version].began < call.ended, f"{call} is from the future"
-            assert not following or following.ended > call.began, f"{call} is out of date: {following}"

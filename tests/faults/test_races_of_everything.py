@@ -10,12 +10,11 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import count
 from random import Random
-from time import monotonic
 from typing import NamedTuple
 
-from eventstore import BadInputError, BusyError, ConflictError, FeedEvent, NewEvent, NotFoundError
+from eventstore import BadInputError, BusyError, ConflictError, FeedEvent, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
-from tests.faults.test_linearizable_appends import Call, explained
+from tests.support.linearizing import Call, appended, explained
 from tests.support.points import ALL, chance
 from tests.support.processes import Pipe, in_processes
 from tests.support.races import in_threads
@@ -57,7 +56,7 @@ WEIGHTS = [16, 3, 3, 4, 3, 3, 1, 1, 1, 1, 1, 1]
 
 
 class Seen(NamedTuple):
-    """What a process saw: its appends, the feeds that its threads read, what it did, and what it put of its own."""
+    """The record of a process: its appends, the feeds that its threads read, what it did, and what it put of its own."""
 
     calls: list[Call]
     feeds: list[list[tuple[int, int, str]]]
@@ -66,7 +65,7 @@ class Seen(NamedTuple):
 
 
 def place(entry: FeedEvent) -> tuple[int, int, str]:
-    """What stays of an event as long as it is there: a promotion gives its stream another name."""
+    """The part of an event that stays: a promotion gives its stream another name."""
     return entry.position, entry.event.version, entry.event.topic
 
 
@@ -102,23 +101,9 @@ def work(saver: EventStoreSaver, name: str) -> Seen:
             assert [write[1:] for write in item.pending_writes or ()] in ([], [("count", number)])
         step(saver, number := next(own), thread=f"own {name}", writes=True)
         assert [assert_true(item) for item in shown(saver, f"own {name}")] == [*range(number, 0, -1)]
-        calls += appended(saver, drawn.choice(["log", "other log"]))
+        calls += appended(saver.store, drawn.choice(["log", "other log"]))
         feed += [place(each) for each in saver.store.feed(after=feed[-1][0] if feed else 0, limit=200)]
     return Seen(calls, [feed], done, {f"own {name}": number})
-
-
-def appended(saver: EventStoreSaver, stream: str) -> list[Call]:
-    """Append to a stream upon its head; the head as it was read, and what became of it."""
-    began = monotonic()
-    head = saver.store.head(stream)
-    version = head.version if head else 0
-    calls = [Call("read", stream, version, began, monotonic())]
-    began = monotonic()
-    try:
-        last = saver.store.append(stream, [NewEvent("x")], expected_version=version).last
-    except ConflictError:
-        return [*calls, Call("refused", stream, version, began, monotonic())]
-    return [*calls, Call("stored", stream, last, began, monotonic())]
 
 
 def test_whatever_is_done_at_once_all_that_is_read_is_true_and_nothing_lost(url: str, saver: EventStoreSaver) -> None:
