@@ -130,9 +130,11 @@ def check_query(names: Iterable[str], theirs: Sequence[str] = ()) -> None:
         if name not in known:
             meant = nearest(name, known)
             wrong = (
-                f"the URL has no option {name!r}: did you mean {meant!r}?" if meant else "the URL has unknown options:"
+                f"option {name!r}: did you mean {meant!r}? There" if meant else "option of a name in its query: there"
             )
-            raise InvalidUrlError(f"{wrong} There are {', '.join(STORE)}; write ? as %3F where it is part of a name")
+            raise InvalidUrlError(
+                f"the URL has no {wrong} are {', '.join(STORE)}; write ? as %3F where it is part of a name"
+            )
 
 
 def query_names(url: str) -> list[str]:

@@ -11,6 +11,8 @@ from eventstore.events import from_microseconds
 from projections.audit.entries import AuditEntry
 from projections.tables.audit import AuditRow, AuditTable
 
+DAMAGED = "a row of the audit was damaged: rebuild the audit"
+
 T = TypeVar("T", list[Any], dict[str, Any])
 
 
@@ -21,6 +23,8 @@ def entries_at(table: AuditTable, positions: Sequence[int]) -> list[AuditEntry]:
 
 
 def _entry(row: AuditRow) -> AuditEntry:
+    if row.thread is None:
+        raise CorruptionError(DAMAGED)
     return AuditEntry(
         position=row.position,
         thread=row.thread,
@@ -50,5 +54,5 @@ def stored_json(kind: type[T], stored: str) -> T:
     except ValueError:
         found = None
     if not isinstance(found, kind):
-        raise CorruptionError("a row of the audit was damaged: rebuild the audit")
+        raise CorruptionError(DAMAGED)
     return found

@@ -20,7 +20,7 @@ class AuditRow(NamedTuple):
 
     Attributes:
         position: Its place in the feed.
-        thread: The name that its stream had then.
+        thread: The name that its stream had then; `None`: there is no such stream, so the row was damaged.
         version: Its place in the stream.
         topic: Its topic.
         recorded_at: When it was recorded, in microseconds since 1970-01-01T00:00Z.
@@ -36,7 +36,7 @@ class AuditRow(NamedTuple):
     """
 
     position: int
-    thread: str
+    thread: str | None
     version: int
     topic: str
     recorded_at: int

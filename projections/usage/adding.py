@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from eventstore import CorruptionError
 from eventstore.events import from_microseconds
+from projections.audit.reading import stored_json
 from projections.tables.usage import SpentRow
 from projections.usage.messages import Tokens
 from projections.usage.prices import Prices, added, price_of
@@ -86,13 +85,7 @@ def metadata_of(spent: SpentRow) -> dict[str, Any]:
     Raises:
         CorruptionError: Its row was damaged.
     """
-    try:
-        found = json.loads(spent.metadata)
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise CorruptionError("a row of the audit was damaged: rebuild the audit")
-    return found
+    return stored_json(dict, spent.metadata)
 
 
 def user_of(spent: SpentRow, keys: Sequence[str]) -> str | None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
+from eventstore.by_fields import OnOneLine
 
-@dataclass(frozen=True, slots=True)
-class UsageRow:
+
+@dataclass(frozen=True, slots=True, repr=False)
+class UsageRow(OnOneLine):
     """The tokens and the money of one group of messages.
 
     Attributes:
@@ -47,8 +49,8 @@ class UsageRow:
         return None if self.unpriced or self.sealed else self.known_cost
 
 
-@dataclass(frozen=True, slots=True)
-class UsageReport:
+@dataclass(frozen=True, slots=True, repr=False)
+class UsageReport(OnOneLine):
     """An answer about usage.
 
     Attributes:

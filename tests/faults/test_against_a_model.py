@@ -7,4 +7,4 @@ from tests.support.saver_model import SaverAndModel
 
 
 def test_a_saver_shows_what_the_model_shows_whatever_was_done(url: str) -> None:
-    run_machine(SaverAndModel, url, examples=15)
+    run_machine(SaverAndModel, url, number=15)

@@ -22,7 +22,7 @@ from tests.support.saving import assert_true, at, everything, number_of, numbers
 from tests.support.tables import rows
 
 # Ten stores, each killed twenty times, or one.
-KILLS, STORES, INTERRUPTS = (20, 10, 250) if ALL else (12, 1, 15)
+KILLS, STORES, INTERRUPTS = (20, 10, 250) if ALL else (8, 1, 15)
 THREADS = ["one", "two", "three"]
 """Written at the same time, by as many threads of each process: they commit together."""
 

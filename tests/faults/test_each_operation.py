@@ -141,7 +141,7 @@ def test_an_operation_does_all_or_nothing_whichever_write_sync_or_lock_fails(sql
             return tried
 
         before, after = unharmed(sqlite_url, operation)
-        for number in one_after_the_other(every=97):
+        for number in one_after_the_other(every=151):
             at, how = number // len(DISK), DISK[number % len(DISK)]
             tried = trial(thread_of(operation, number), at, how)
             hold(tried, before, after, f"{how} at operation {at} ({tried.hit}) of {operation}")
@@ -168,7 +168,7 @@ def test_an_operation_does_all_or_nothing_whichever_statement_the_server_refuses
     codes = [*SERVER]
     with proxied(postgres_url) as proxy, EventStoreSaver.from_conn_string(proxy.url, connect_timeout=5.0) as saver:
         before, after = unharmed(postgres_url, operation)
-        for number in one_after_the_other(every=31):
+        for number in one_after_the_other(every=47):
             at, code = number // len(codes), codes[number % len(codes)]
             tried = attempt(saver, operation, thread_of(operation, number), refused(proxy, at, code))
             hold(tried, before, after, f"{SERVER[code]} at message {at} ({tried.hit}) of {operation}")
@@ -204,7 +204,7 @@ def test_a_process_that_is_killed_at_any_operation_has_done_all_or_nothing(url: 
     with ExitStack() as stack:
         proxy = stack.enter_context(proxied(url)) if url.startswith("postgresql") else None
         before, after = unharmed(url, operation)
-        for number in one_after_the_other(every=97 if proxy is None else 37):
+        for number in one_after_the_other(every=151 if proxy is None else 59):
             at, how = number // 2, KILLS[number % 2]
             thread = thread_of(operation, number)
             worker = stack.enter_context(child(until_killed, proxy.url if proxy else url, operation, thread, at, how))

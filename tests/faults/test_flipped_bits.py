@@ -12,6 +12,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from langchain_core.messages import AIMessage
 
 from eventstore import Cause, ChainError, EventStoreError, NewEvent, NotFoundError
 from eventstore.codec.envelope import is_erased, seal, unseal
@@ -47,7 +48,10 @@ def fill(saver: EventStoreSaver) -> None:
     saver.copy_thread("replaced", "promoted")
     saver.history.promote("promoted", "replaced")
     saver.store.append("plain", [NewEvent("kind", b"data", Cause(run="r"))], idempotency_key="once")
+    said = AIMessage("hi", id="said", usage_metadata={"input_tokens": 1, "output_tokens": 2, "total_tokens": 3})
+    save(saver, 1, {"messages": [said]}, thread="spent")
     assert list(saver.history.audit.entries())
+    assert saver.history.usage("spent").total.messages == 1
 
 
 def values(number: int) -> dict[str, Any]:
@@ -68,6 +72,7 @@ READERS: Mapping[str, Callable[[EventStoreSaver], object]] = {
     "list": lambda saver: [len(list(saver.list(at(thread)))) for thread in THREADS],
     "list all": lambda saver: len(list(saver.list(None))),
     "history": lambda saver: saver.get_delta_channel_history(config=at("t"), channels=["text", "none"]),
+    "usage": lambda saver: saver.history.usage(by=["thread", "run", "node", "model", "user", "day"]),
     "timeline": lambda saver: len(list(saver.history.timeline(THREADS))),
     "at": lambda saver: saver.history.at("t", datetime.now(UTC)),
     "diff": lambda saver: saver.history.diff("t", id_of(1), id_of(7)),

@@ -182,12 +182,17 @@ def test_a_folder_is_no_store_and_a_missing_folder_is_not_made(tmp_path: Path, f
         "a\0b",
         "postgresql://[::1/db",
         "postgresql://localhost:port/db",
-        "postgresql://localhost/db?no_such_option=1",
         "http://localhost",
     ],
 )
 def test_an_address_that_is_none_is_refused_with_the_forms_that_are(url: str, flavour: Flavour) -> None:
     with pytest.raises(InvalidUrlError, match="postgresql://"):
+        open_saver(url, flavour)
+
+
+@pytest.mark.parametrize("url", ["postgresql://localhost/db?no_such_option=1", "sqlite:///agents.db?mode=ro"])
+def test_an_option_that_is_none_is_refused_with_those_that_are(url: str, flavour: Flavour) -> None:
+    with pytest.raises(InvalidUrlError, match="there are schema, pool_size, "):
         open_saver(url, flavour)
 
 

@@ -103,7 +103,7 @@ def test_what_is_made_anew_is_whole_wherever_the_connection_breaks(
 
         before = seen()
         # Each row is a round trip of its own: not all of them have to be cut at.
-        for where in cuts(proxy, moment, lambda: making(saver), every=1 if ALL else 3 if moment == "before" else 7):
+        for where in cuts(proxy, moment, lambda: making(saver), every=1 if ALL else 5 if moment == "before" else 11):
             assert seen() == before, where
         assert saver.history.check("thread").findings == ()
 
@@ -119,7 +119,7 @@ def test_a_store_is_opened_wherever_the_connection_breaks(proxy: Proxy, moment: 
         with EventStoreSaver.from_conn_string(proxy.url, schema=schema, connect_timeout=10.0):
             pass
 
-    for _ in cuts(proxy, moment, open_new, every=1 if ALL else 3 if moment == "before" else 7):
+    for _ in cuts(proxy, moment, open_new, every=1 if ALL else 5 if moment == "before" else 11):
         pass
     for _ in cuts(proxy, moment, lambda: open_and_use(f"{moment}_0")):
         pass

@@ -56,7 +56,7 @@ WEIGHTS = [16, 3, 3, 4, 3, 3, 1, 1, 1, 1, 1, 1]
 
 
 class Seen(NamedTuple):
-    """The record of a process: its appends, the feeds that its threads read, what it did, and what it put of its own."""
+    """The record of a process: its appends, the feeds that its threads read, what it did, and what it put alone."""
 
     calls: list[Call]
     feeds: list[list[tuple[int, int, str]]]

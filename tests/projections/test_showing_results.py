@@ -18,6 +18,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver, moving
 HOSTILE = "<script>alert('&')</script>\n\x1b[31m" * 20
 # What a caller makes, or what is a few short fields.
 SHORT = {
+    "Price",
     *(
         "Before",
         "CheckpointId",

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.examples import examples
 from tests.support.flavour import Flavour
 from tests.support.saving import Calls
 
@@ -42,16 +43,18 @@ class TwoSavers(RuleBasedStateMachine):
         return Calls(self.savers[which], flavour)
 
 
-def run_machine(machine: type[TwoSavers], url: str, examples: int) -> None:
+def run_machine(machine: type[TwoSavers], url: str, number: int) -> None:
     """Run examples of a machine, of up to 40 steps each, on the database under `url`.
 
-    There are as many as is said where others have the 50 of an everyday run, and more or fewer where they have.
+    There are as many as `examples` makes of the number.
     """
     machine.url = url
-    scaled = max(examples * settings.default.max_examples // 50, 1)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=scaled, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=examples(number),
+            stateful_step_count=40,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
         ),
     )

@@ -200,6 +200,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "import": [[hostile("no database")], [f"sqlite:///{hostile('no database')}"]],
     "export": [["-"], ["-", "--where", hostile("nothing")]],
     "stalled": [[], ["--count"], ["--why", hostile("reason")], [hostile("th")], ["--older-than", hostile("duration")]],
+    "shapes": [[], [THREAD], [hostile("no thread")], ["--upcasters", hostile("module:attribute")]],
     "verify": [[], [THREAD], [hostile("no thread")]],
     "migrate": [[], ["--check"], ["--sql"]],
     "help": [[], ["log"], [hostile("command")]],
@@ -217,7 +218,7 @@ ASKED = [
     ["prune", THREAD],
 ]
 # They count, and name nothing if all is well.
-SILENT = ("stats", "delete", "prune", "verify", "migrate", "help", "completion", "health")
+SILENT = ("stats", "delete", "prune", "verify", "migrate", "help", "completion", "health", "shapes")
 # What rich writes: styles, its cursor, and lines that it takes back.
 OURS = re.compile(r"\x1b\[[0-9;]*m|\x1b\[\?25[hl]|\x1b\[2K|\x1b\[1A|\r")
 

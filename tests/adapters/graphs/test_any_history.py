@@ -21,6 +21,7 @@ from langgraph.pregel import Pregel
 from langgraph.types import Command, Overwrite, Send, StateSnapshot, interrupt
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.examples import examples
 from tests.support.observation import assert_same, of_snapshot, plain
 from tests.support.stage import DURABILITIES
 from tests.support.stories import append
@@ -192,7 +193,7 @@ def without_places(observed: Any) -> Any:
     return [without_places(item) for item in observed] if isinstance(observed, list) else observed
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(25), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_happens_each_thread_stands_where_a_saver_that_forgets_nothing_has_it(
     make_saver: Callable[..., EventStoreSaver], data: st.DataObject

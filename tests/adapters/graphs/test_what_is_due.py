@@ -20,6 +20,7 @@ from eventstore import NotFoundError
 from eventstore_views.session import SERIALIZER
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Recovery, RecoveryPoint, StalledThread, TaskState
+from tests.support.examples import examples
 from tests.support.flavour import Flavour
 from tests.support.processes import Pipe, child
 from tests.support.random_graphs import a_graph, breakpoints, happen
@@ -102,7 +103,7 @@ async def assert_told_as_by(stage: Stage, saver: EventStoreSaver, graph: Pregel,
         assert (point.id, of_point(point)) == (checkpoint_id(state.config), of_state(state))
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_happens_in_any_graph_all_tell_what_is_due_as_langgraph_does(
     saver: EventStoreSaver, url: str, flavour: Flavour, data: st.DataObject

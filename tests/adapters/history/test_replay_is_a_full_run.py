@@ -14,10 +14,13 @@ from langgraph.types import Command, Send
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from tests.support.counted import Bench, Counted, nodes
+from tests.support.examples import examples
 from tests.support.flavour import Flavour
 from tests.support.pace import where_each_step_is_saved
 
-many = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+many = settings(
+    max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 
 
 Web = tuple[list[list[int]], list[int], set[int]]

@@ -12,11 +12,12 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore.moving import Moving
 from tests.support.histories import an_agent, config, hello
 from tests.support.observation import assert_same
+from tests.support.points import ALL
 from tests.support.processes import Pipe, child
 from tests.support.stock import Stock, opened, seen, threads_of
 
 THREADS = [f"thread-{number}" for number in range(6)]
-KILLS = 4
+KILLS = 12 if ALL else 2
 
 
 def fill(saver: Any) -> None:

@@ -158,6 +158,7 @@ WAYS: dict[str, Callable[[EventStoreSaver, str], Any]] = {
     "put_writes": lambda saver, thread: saver.put_writes(at_checkpoint(thread), [("log", ["said"])], "a task"),
     "bring_in": lambda saver, thread: saver.bring_in(thread),
     "replaying": lambda saver, thread: saver.replaying(thread),
+    "usage": lambda saver, thread: saver.history.usage(thread),
     "copy_thread": lambda saver, thread: saver.copy_thread(thread, "its copy"),
     "copy_thread to": lambda saver, thread: saver.copy_thread("other", thread),
     "prune": lambda saver, thread: saver.prune([thread]),
@@ -190,7 +191,16 @@ WAYS: dict[str, Callable[[EventStoreSaver, str], Any]] = {
     "replay to": lambda saver, thread: saver.history.replay(asking(saver), "other", "nowhere", "ask", target=thread),
 }
 # They name no thread, or only where they read nothing of it.
-NO_THREADS = {"recording", "stalled", "from_conn_string", "from_pool", "get_next_version", "setup", "with_allowlist"}
+NO_THREADS = {
+    "health",
+    "recording",
+    "stalled",
+    "from_conn_string",
+    "from_pool",
+    "get_next_version",
+    "setup",
+    "with_allowlist",
+}
 
 
 def first_checkpoint() -> Any:

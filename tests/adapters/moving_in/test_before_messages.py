@@ -16,6 +16,7 @@ from eventstore import BadInputError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Before, Branches, Checkpoints, Timeline
 from tests.support.chats import Words, a_chat, answered, before_message, edited, ids_of, removed, way_of
+from tests.support.examples import examples
 from tests.support.flavour import Flavour
 from tests.support.shell import Shell
 
@@ -233,7 +234,7 @@ def test_a_run_that_is_saved_at_its_end_beside_an_update_of_the_same_checkpoint_
 
 
 @given(data=st.data())
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @pytest.mark.parametrize("durability", ["async", "sync", "exit"])
 def test_of_any_chat_every_message_is_found_where_langgraph_shows_that_it_came_in(
     data: st.DataObject, durability: Any

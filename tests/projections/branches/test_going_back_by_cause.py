@@ -25,6 +25,7 @@ from langgraph.types import Command, Send, StateSnapshot, interrupt
 
 from eventstore import ConflictError, EventStore, NotFoundError
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.examples import examples
 from tests.support.flavour import Flavour
 from tests.support.histories import config
 from tests.support.pace import SAVES_EVERY_STEP, LateSaver
@@ -622,7 +623,7 @@ def do_the_work(delays: Iterator[float]) -> StateGraph[Any, Any, Any, Any]:
 
 
 @pytest.mark.parametrize("durability", DURABILITIES)
-@settings(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(4), deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     turns=st.lists(st.lists(st.sampled_from(["a", "b", "sub"]), max_size=3, unique=True), min_size=1, max_size=2),
     delays=st.lists(st.sampled_from([0.0, 0.0, 0.005, 0.02]), min_size=8, max_size=8),

@@ -350,4 +350,4 @@ class History(SaverAndModel):
 
 @pytest.mark.timeout(900)  # long enough to shrink an example that fails
 def test_a_thread_shows_what_the_model_shows_wherever_it_is_moved(url: str) -> None:
-    run_machine(History, url, examples=15)
+    run_machine(History, url, number=15)

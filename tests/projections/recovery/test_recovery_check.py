@@ -24,6 +24,7 @@ from projections.records import CHECKPOINT_SAVED, WRITES_SAVED
 from projections.values.change import WHOLE, Change, checksum
 from tests.support.counted import Bench
 from tests.support.damaging import damage, drop_segments, marker, payloads, store, stored, values, without
+from tests.support.examples import examples
 from tests.support.flavour import Flavour
 from tests.support.pace import in_each_durability
 from tests.support.saving import at, id_of, save, step
@@ -121,7 +122,7 @@ acts = st.lists(
 )
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(acts=acts)
 def test_whatever_happened_to_threads_they_are_sound(saver: EventStoreSaver, acts: list[Act]) -> None:
     prefix = uuid4().hex

@@ -102,6 +102,8 @@ def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
             fill(saver)
             list(saver.store.feed())  # all of it has its place
         with psycopg.connect(url, autocommit=True) as server:
+            # As many as of a store in which threads were promoted and deleted for long.
+            server.execute("INSERT INTO eventstore.former_names SELECT 'former ' || n FROM generate_series(1, 5000) n")
             server.execute("VACUUM ANALYZE")
         yield url
 

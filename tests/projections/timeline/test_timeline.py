@@ -20,6 +20,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Checkpoints, NewWrites, Timeline, TimelineEntry
 from projections.diffing.difference import diff
 from projections.diffing.summary import in_short
+from tests.support.examples import examples
 from tests.support.flavour import Flavour
 from tests.support.histories import Counting, an_agent, chain, config, hello, id_of, save, timeline, write
 from tests.support.making import Liar
@@ -433,7 +434,7 @@ def growing(draw: st.DrawFn) -> list[Any]:
     return values
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=examples(40))
 @given(values=growing())
 def test_a_summary_that_the_record_tells_is_that_of_the_whole_values(values: list[Any]) -> None:
     with EventStore.open("sqlite:///:memory:") as store:

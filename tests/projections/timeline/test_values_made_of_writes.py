@@ -17,6 +17,7 @@ from langgraph.types import Command, Overwrite, Send, StateSnapshot
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import ABSENT, CheckpointDiff, diff
 from tests.support.deltas import BY_SHAPE, CHANNELS, NODES, SELDOM, Scripts, author, state_of, telling
+from tests.support.examples import examples
 from tests.support.flavour import Flavour
 from tests.support.histories import config
 from tests.support.pace import where_each_step_is_saved
@@ -27,7 +28,7 @@ EMPTY: dict[str, Any] = {"files": {}, "messages": []}
 each_durability = pytest.mark.parametrize("durability", DURABILITIES)
 # No example is shrunk: each opens a store and runs graphs.
 several = settings(
-    max_examples=8,
+    max_examples=examples(8),
     phases=[Phase.explicit, Phase.reuse, Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

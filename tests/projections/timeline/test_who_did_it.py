@@ -23,6 +23,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Recovery, Timeline
 from tests.support.agents import human
 from tests.support.auditing import written
+from tests.support.examples import examples
 from tests.support.flavour import Flavour
 from tests.support.scripted import ScriptedChatModel, call
 from tests.support.stage import DURABILITIES, Durability, Stage
@@ -264,7 +265,7 @@ def test_a_fork_and_its_parent_name_what_was_written_in_either(stage: Stage) -> 
         assert not stage.saves_every_step or {"plan", "work", "check"} <= {*told.values()}
 
 
-@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(max_examples=examples(8), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(data=st.data())
 def test_whatever_a_graph_sends_all_name_its_tasks_alike(make_store: MakeStore, data: st.DataObject) -> None:
     rounds = data.draw(st.lists(st.lists(st.sampled_from("abc"), max_size=4), min_size=1, max_size=3))

@@ -21,6 +21,7 @@ from langgraph.types import Send
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Usage
 from tests.support.deltas import MESSAGES
+from tests.support.examples import examples
 from tests.support.metered import sums_of, told
 from tests.support.stage import DURABILITIES
 
@@ -173,7 +174,7 @@ def saver(make_saver: Callable[..., EventStoreSaver]) -> EventStoreSaver:
 
 
 @settings(
-    max_examples=15,
+    max_examples=examples(15),
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(steps=steps)

@@ -17,6 +17,7 @@ from langgraph.pregel import Pregel
 from langgraph.types import StateSnapshot
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
+from tests.support.examples import examples
 from tests.support.observation import assert_same, plain
 from tests.support.sameness import difference
 
@@ -153,15 +154,15 @@ def hold_same(ours: Sequence[StateSnapshot], theirs: Sequence[StateSnapshot]) ->
 
 @pytest.mark.timeout(900)  # long enough to shrink an example that fails
 def test_a_conversation_is_after_each_turn_what_langgraphs_own_saver_has(url: str) -> None:
-    examples = 0
+    threads = 0
 
-    @settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples(4), deadline=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(TURN, min_size=TURNS, max_size=TURNS))
     def talks(turns: list[Turn]) -> None:
-        nonlocal examples
-        examples += 1
+        nonlocal threads
+        threads += 1
         with EventStoreSaver.from_conn_string(url) as saver, EventStoreSaver.from_conn_string(url) as other:
-            mine, reference = Talk(saver, f"thread {examples}"), Talk(InMemorySaver(), f"thread {examples}")
+            mine, reference = Talk(saver, f"thread {threads}"), Talk(InMemorySaver(), f"thread {threads}")
             savers = [saver, other]
             for number, turn in enumerate(turns):
                 if turn[3] == "open again":

@@ -525,4 +525,4 @@ def _assert_same(found: CheckpointTuple, expected: CheckpointTuple) -> None:
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
 @pytest.mark.timeout(900)  # long enough to shrink an example that fails
 def test_values_are_read_as_they_were_put_whatever_becomes_of_them(url: str) -> None:
-    run_machine(ValuesAndModel, url, examples=10)
+    run_machine(ValuesAndModel, url, number=10)
