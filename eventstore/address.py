@@ -130,7 +130,9 @@ def check_query(names: Iterable[str], theirs: Sequence[str] = ()) -> None:
         if name not in known:
             meant = nearest(name, known)
             wrong = (
-                f"option {name!r}: did you mean {meant!r}? There" if meant else "option of a name in its query: there"
+                f"option {name!r}: did you mean {meant!r}? There"
+                if meant
+                else "option of one of the names in its query: there"
             )
             raise InvalidUrlError(
                 f"the URL has no {wrong} are {', '.join(STORE)}; write ? as %3F where it is part of a name"
