@@ -16,13 +16,12 @@ from projections.audit import exporting
 from projections.audit.entries import AuditEntry, AuditPage
 from projections.audit.reading import entries_at
 from projections.audit.rows import AuditRows
-from projections.audit.searching import Search, Window
+from projections.audit.searching import Search, Window, missing_names
 from projections.audit.wanted import Filters, Wanted
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.checkpoints.companion import Companion
 from projections.projection import BATCH_BYTES, BATCH_EVENTS, Follower, Progress
 from projections.reading.absent import check_all_named
-from projections.tables import END
 from projections.tables.audit import AuditTable
 from projections.tables.progress import State
 
@@ -46,6 +45,9 @@ class Audit(Companion):
         batch_bytes: How many bytes their payloads take, at most, if it is more than one event.
         patience: PostgreSQL: how many seconds an event that was committed is waited for, while an older transaction is
             open.
+
+    Attributes:
+        follower: For other projections of this package: brings its rows up to date.
     """
 
     def __init__(
@@ -60,7 +62,7 @@ class Audit(Companion):
         super().__init__(checkpoints, migrate=migrate)
         self._table = AuditTable.of(self.store)
         rows = AuditRows(self.store, self._table, events=batch_events)
-        self._follower = Follower(
+        self.follower = Follower(
             self.store, rows, batch_events=batch_events, batch_bytes=batch_bytes, patience=patience
         )
 
@@ -121,7 +123,7 @@ class Audit(Companion):
         if type(limit) is not int or limit < 1:
             raise BadInputError(f"limit is {limit!r}: a page holds at least one entry")
         behind = None if cursor is None else wanted.position(cursor)
-        state = self._follower.catch_up()
+        state = self.follower.catch_up()
         found = self._page(wanted, state, behind, limit + 1)  # one more, to know whether there is a next page
         self._check_there(wanted, state, found=bool(found) or behind is not None)
         more = len(found) > limit
@@ -145,7 +147,7 @@ class Audit(Companion):
         Args:
             progress: Is called after each batch, with the position that was reached, and the feed's last one.
         """
-        return self._follower.catch_up(progress).position
+        return self.follower.catch_up(progress).position
 
     def rebuild(self, *, progress: Progress | None = None) -> int:
         """Drop the extract and make it anew from the log. No answer is different afterwards, or meanwhile.
@@ -153,7 +155,7 @@ class Audit(Companion):
         Args:
             progress: See `catch_up`.
         """
-        return self._follower.rebuild(progress).position
+        return self.follower.rebuild(progress).position
 
     @names_options(Filters)
     def export_jsonl(self, file: str | os.PathLike[str] | TextIO, **filters: Unpack[Filters]) -> int:
@@ -190,7 +192,7 @@ class Audit(Companion):
     # -----------------------------------------------------------------------------------------------------------------
 
     def _pages(self, wanted: Wanted) -> Iterator[list[AuditEntry]]:
-        state = self._follower.catch_up()
+        state = self.follower.catch_up()
         behind: int | None = None
         page = self._page(wanted, state, behind, PAGE)
         self._check_there(wanted, state, found=bool(page))
@@ -206,30 +208,20 @@ class Audit(Companion):
 
         If something meets all that is asked for, all of it is there, but for some of several topics.
         """
-        while missing := {} if wanted.missing_ok else self._missing(wanted, found=found):
-            if self._follower.state().epoch == state.epoch:
+        while missing := {} if wanted.missing_ok else missing_names(self._table, wanted, found=found):
+            if self.follower.state().epoch == state.epoch:
                 check_all_named(missing)
             # As in `_page`: what is looked at may be less than there is.
-            state = state._replace(epoch=self._follower.catch_up().epoch)
-
-    def _missing(self, wanted: Wanted, *, found: bool) -> dict[str, list[str]]:
-        missing: dict[str, list[str]] = {}
-        thread = None if found else wanted.thread
-        if thread is not None and not self._table.streams_named(thread, thread, 1):
-            missing["thread"] = [thread]
-        for kind, name, term in wanted.named(topics_only=found):
-            if not self._table.some([term], after=0, before=END, newest_first=False, limit=1):
-                missing.setdefault(kind, []).append(name)
-        return missing
+            state = state._replace(epoch=self.follower.catch_up().epoch)
 
     def _page(self, wanted: Wanted, state: State, behind: int | None, count: int) -> list[AuditEntry]:
         """The first entries behind a position, of those that the extract holds in some state."""
         while True:
             found = self._found(wanted, state, behind, count)
-            if self._follower.state().epoch == state.epoch:
+            if self.follower.state().epoch == state.epoch:
                 return found
             # Somebody drops the extract and makes it anew: what was read may be less than there is.
-            state = state._replace(epoch=self._follower.catch_up().epoch)
+            state = state._replace(epoch=self.follower.catch_up().epoch)
 
     def _found(self, wanted: Wanted, state: State, behind: int | None, count: int) -> list[AuditEntry]:
         window = Window(0, state.position + 1, wanted.newest_first)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from eventstore import EventStore
@@ -60,10 +60,7 @@ class AuditRows:
         """See `Forgetting.forget`."""
         # What an event of the batch erased is erased in the batch: both were committed, and read, in one. But it may
         # stand in the rows already.
-        for stream_id in forgetful_streams(self._store.log, events):
-            after: int | None = 0
-            while after is not None:  # in transactions of a bounded size
-                after = turn.run(partial(self._blank, stream_id, after, turn.state.position))
+        forget_erased(self._store.log, events, turn, self._blank)
 
     def _blank(self, stream_id: int, after: int, upto: int, log: OpenLog) -> int | None:
         """Drop what is known of the content of some of a stream's events that was erased.
@@ -95,12 +92,25 @@ class AuditRows:
         return rows[-1].position if len(rows) == self._events else None
 
 
-def forgetful_streams(log: LogReader, events: Iterable[FeedRow]) -> Sequence[int]:
-    """Return the streams of which events may have been erased, as the rows of a batch tell."""
-    found = dict.fromkeys(row.stream_id for row in events if row.topic in _FORGETTING)
-    for stream_id in tuple(found):
-        found.update(dict.fromkeys(log.closed_ancestors(stream_id)))
-    return [*found]
+def forget_erased(
+    log: LogReader, events: Iterable[FeedRow], turn: Turn, drop: Callable[[int, int, int, OpenLog], int | None]
+) -> None:
+    """Drop what rows tell of content that was erased, in transactions of a bounded size: see `Forgetting.forget`.
+
+    Args:
+        log: The log.
+        events: The rows of a batch, which tell of the streams of which events may have been erased.
+        turn: Runs the transactions.
+        drop: Drops what is known of some events of a stream: of those that follow a position, up to the last one that
+            was entered, in an open transaction. It returns the position of the last, if there may be more.
+    """
+    streams = dict.fromkeys(row.stream_id for row in events if row.topic in _FORGETTING)
+    for stream_id in tuple(streams):
+        streams.update(dict.fromkeys(log.closed_ancestors(stream_id)))
+    for stream_id in streams:
+        after: int | None = 0
+        while after is not None:
+            after = turn.run(partial(drop, stream_id, after, turn.state.position))
 
 
 def _enter(table: AuditTable, batch: Sequence[Extract]) -> None:

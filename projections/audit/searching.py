@@ -69,7 +69,7 @@ class Search:
             window: Where to look.
             size: How many are looked through at first.
         """
-        window = self._in_time(window)
+        window = in_time(self._table, self._wanted, window)
         groups = self._wanted.terms()
         names: list[tuple[str, str]] = []
         for low, high in self._wanted.names():
@@ -87,19 +87,6 @@ class Search:
             if len(positions) < size:
                 return
             size = min(2 * size, _MOST)
-
-    def _in_time(self, window: Window) -> Window:
-        """Return the part of a window that can hold events of the time that is asked for."""
-        since, until = self._wanted.recorded_since, self._wanted.recorded_until
-        if since is None and until is None:
-            return window
-        first, last = self._table.spans_of(since, until)
-        span = self._table.span
-        if since is not None:
-            window = replace(window, after=max(window.after, window.before if first is None else first * span - 1))
-        if until is not None:
-            window = replace(window, before=min(window.before, window.after if last is None else (last + 1) * span))
-        return window
 
     def _streams(self, low: str, high: str) -> list[int]:
         """The terms of the threads whose names are in a range; not all, if there are many."""
@@ -143,6 +130,31 @@ class Search:
             first, past = _BEFORE_ALL if since is None else since, _AFTER_ALL if until is None else until
             positions = _among(positions, self._table.recorded(positions, first, past))
         return positions
+
+
+def in_time(table: AuditTable, wanted: Wanted, window: Window) -> Window:
+    """Return the part of a window that can hold events of the time that is asked for."""
+    since, until = wanted.recorded_since, wanted.recorded_until
+    if since is None and until is None:
+        return window
+    first, last = table.spans_of(since, until)
+    if since is not None:
+        window = replace(window, after=max(window.after, window.before if first is None else first * table.span - 1))
+    if until is not None:
+        window = replace(window, before=min(window.before, window.after if last is None else (last + 1) * table.span))
+    return window
+
+
+def missing_names(table: AuditTable, wanted: Wanted, *, found: bool) -> dict[str, list[str]]:
+    """Return, by kind, what is named and in no event; if something was found, only topics can be missing."""
+    missing: dict[str, list[str]] = {}
+    thread = None if found else wanted.thread
+    if thread is not None and not table.streams_named(thread, thread, 1):
+        missing["thread"] = [thread]
+    for kind, name, term in wanted.named(topics_only=found):
+        if not table.some([term], after=0, before=END, newest_first=False, limit=1):
+            missing.setdefault(kind, []).append(name)
+    return missing
 
 
 def _among(positions: Sequence[int], found: Collection[int]) -> list[int]:

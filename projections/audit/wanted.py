@@ -132,7 +132,7 @@ class Wanted:
             and (self.channel is None or self.channel in entry.channels)
             and (not self.topics or entry.topic in self.topics)
             and _has(entry.metadata, self.metadata or {})
-            and self._is_in_time(to_microseconds(entry.recorded_at))
+            and self.is_in_time(to_microseconds(entry.recorded_at))
         )
 
     def cursor(self, position: int) -> str:
@@ -155,7 +155,8 @@ class Wanted:
             raise BadInputError("this cursor was not made by an audit: pass next_cursor of the page before")
         return position
 
-    def _is_in_time(self, moment: int) -> bool:
+    def is_in_time(self, moment: int) -> bool:
+        """Return whether a time is wanted, in microseconds."""
         since, until = self.recorded_since, self.recorded_until
         return (since is None or moment >= since) and (until is None or moment < until)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from itertools import chain
 
 from eventstore import EventStore
 from eventstore.erasing import OpenLog
 from eventstore.reading import FeedRow
-from projections.audit.rows import forgetful_streams
+from projections.audit.rows import forget_erased
 from projections.projection import BATCH_EVENTS, Turn, Work
 from projections.tables.usage import SeenRow, UsageTable
 from projections.usage.pairing import Pairing
@@ -61,10 +61,7 @@ class UsageRows:
 
     def forget(self, events: Sequence[FeedRow], turn: Turn) -> None:
         """See `Forgetting.forget`."""
-        for stream_id in forgetful_streams(self._store.log, events):
-            after: int | None = 0
-            while after is not None:  # in transactions of a bounded size
-                after = turn.run(partial(self._drop, stream_id, after, turn.state.position))
+        forget_erased(self._store.log, events, turn, self._drop)
 
     def _drop(self, stream_id: int, after: int, upto: int, log: OpenLog) -> int | None:
         """Drop what is known of some of a stream's events whose content was erased; see `AuditRows`."""

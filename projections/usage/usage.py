@@ -7,15 +7,14 @@ from datetime import datetime
 
 from eventstore import BadInputError, EventStore
 from eventstore.arguments import check_texts, checked
-from eventstore.events import to_microseconds
 from eventstore.workers import twin
-from projections.audit.rows import AuditRows
-from projections.audit.terms import node_term, run_term
+from projections.audit.audit import Audit
+from projections.audit.searching import Window, in_time, missing_names
+from projections.audit.wanted import Wanted
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.checkpoints.companion import Companion
 from projections.projection import BATCH_BYTES, BATCH_EVENTS, Follower, Progress
 from projections.reading.absent import check_all_named
-from projections.tables import END
 from projections.tables.audit import AuditTable
 from projections.tables.usage import SpentRow, UsageTable
 from projections.usage.adding import Sums, user_of
@@ -34,7 +33,6 @@ USER_KEYS = ("user_id", "user", "langgraph_auth_user_id")
 _PAGE = 1_000
 # How many streams a name may stand for: those that had it, and were deleted or renamed.
 _MOST_STREAMS = 100_000
-_BEFORE_ALL, _AFTER_ALL = -END - 1, END
 
 
 @checked
@@ -71,8 +69,8 @@ class Usage(Companion):
         self._follower = Follower(
             self.store, rows, batch_events=batch_events, batch_bytes=batch_bytes, patience=patience
         )
-        who = AuditRows(self.store, self._audit_table, events=batch_events)
-        self._audit = Follower(self.store, who, batch_events=batch_events, batch_bytes=batch_bytes, patience=patience)
+        audit = Audit(self.checkpoints, batch_events=batch_events, batch_bytes=batch_bytes, patience=patience)
+        self._audit = audit.follower
 
     def query(  # noqa: PLR0913 (what is wanted, each by its name)
         self,
@@ -114,13 +112,14 @@ class Usage(Companion):
         check_texts("user_keys", user_keys)
         if prices is not None:
             check_prices("prices", prices)
-        window = _Window(since, until)
-        asked = {"thread": thread, "run": run, "node": node}
+        wanted = Wanted(thread=thread, run=run, node=node, since=since, until=until, missing_ok=missing_ok)
 
-        def wanted(spent: SpentRow) -> bool:
+        def is_wanted(spent: SpentRow) -> bool:
             return (
-                window.first <= spent.recorded_at < window.past
-                and all(name is None or getattr(spent, kind) == name for kind, name in asked.items())
+                wanted.is_in_time(spent.recorded_at)
+                and thread in (None, spent.thread)
+                and run in (None, spent.run)
+                and node in (None, spent.node)
                 and model in (None, spent.model)
                 and (user is None or user_of(spent, user_keys) == user)
             )
@@ -130,9 +129,9 @@ class Usage(Companion):
             # The audit goes at least as far then.
             state, who = self._follower.catch_up(), self._audit.catch_up()
             if not missing_ok:
-                check_all_named(self._missing(thread, run, node))
-            for spent in self._spent(thread, window, state.position):
-                if wanted(spent):
+                check_all_named(missing_names(self._audit_table, wanted, found=False))
+            for spent in self._spent(wanted, state.position):
+                if is_wanted(spent):
                     sums.add(spent)
             # Somebody may have dropped rows, to make them anew, while they were read.
             if (self._follower.state().epoch, self._audit.state().epoch) == (state.epoch, who.epoch):
@@ -167,49 +166,15 @@ class Usage(Companion):
 
     # -----------------------------------------------------------------------------------------------------------------
 
-    def _spent(self, thread: str | None, window: _Window, end: int) -> Iterator[SpentRow]:
+    def _spent(self, wanted: Wanted, end: int) -> Iterator[SpentRow]:
         """Go through the spendings that may be wanted, read in pages."""
+        thread = wanted.thread
         streams = None if thread is None else self._audit_table.streams_named(thread, thread, _MOST_STREAMS)
-        after, upto = self._positions(window, end)
+        window = in_time(self._audit_table, wanted, Window(0, end + 1, newest_first=False))
+        after, upto = window.after, window.before - 1
         while positions := self._table.next(after=after, upto=upto, limit=_PAGE, streams=streams):
             yield from (each for each in self._table.spent(positions, upto=end) if each.rank != Rank.REUSED)
             after = positions[-1]
-
-    def _positions(self, window: _Window, end: int) -> tuple[int, int]:
-        """Return the positions `after < position <= upto` that can hold events of a time."""
-        if window.is_all:
-            return 0, end
-        first, last = self._audit_table.spans_of(window.first, window.past)
-        if first is None or last is None:
-            return end, end
-        span = self._audit_table.span
-        return first * span - 1, min((last + 1) * span - 1, end)
-
-    def _missing(self, thread: str | None, run: str | None, node: str | None) -> dict[str, list[str]]:
-        missing: dict[str, list[str]] = {}
-        if thread is not None and not self._audit_table.streams_named(thread, thread, 1):
-            missing["thread"] = [thread]
-        for kind, name, term in (("run", run, run_term), ("node", node, node_term)):
-            if name is not None and not self._audit_table.some(
-                [term(name)], after=0, before=END, newest_first=False, limit=1
-            ):
-                missing[kind] = [name]
-        return missing
-
-
-class _Window:
-    """A range of time, `first <= moment < past`, in microseconds.
-
-    Raises:
-        BadInputError: It ends before it begins.
-    """
-
-    def __init__(self, since: datetime | None, until: datetime | None) -> None:
-        self.is_all = since is None and until is None
-        self.first = _BEFORE_ALL if since is None else to_microseconds(since)
-        self.past = _AFTER_ALL if until is None else to_microseconds(until)
-        if self.first > self.past:
-            raise BadInputError(f"since ({since}) is after until ({until}): exchange them")
 
 
 def _check_by(by: Sequence[str]) -> None:
