@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from datetime import timedelta
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eventstore import EventStore, NotFoundError, UnavailableError
 from eventstore.address import SQLiteAddress, options_of, parse
+from eventstore.paging import all_pages
 from eventstore_views import naming
 from eventstore_views.showing import Showing
 
 # Each command needs a few of these: they are imported where they are made.
 if TYPE_CHECKING:
-    from projections import Audit, Branches, CheckpointId, Checkpoints, Recovery, Timeline, Usage
+    from projections import Audit, Branches, CheckpointId, Checkpoints, Recovery, StalledThread, Timeline, Usage
     from projections.reading.located import Located
 
 SERIALIZER = Showing()
 """How every value is read here."""
+
+_PAGE = 100
 
 
 class Session:
@@ -74,6 +78,12 @@ class Session:
         from projections import Usage  # noqa: PLC0415
 
         return Usage(self.checkpoints)
+
+    def stalled(self, prefix: str = "", older_than: timedelta | None = None) -> Iterator[StalledThread]:
+        """All threads that stopped in the middle; see `Recovery.stalled`."""
+        read = partial(self.recovery.stalled, prefix=prefix, older_than=older_than, limit=_PAGE, serializer=SERIALIZER)
+        for page in all_pages(lambda cursor: read(cursor=cursor)):
+            yield from page.threads
 
     def ids(self, thread: str) -> list[CheckpointId]:
         """All checkpoints of a thread.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from enum import StrEnum
 from itertools import islice
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ from typing import Annotated, Any
 import click
 
 from eventstore import ChainError, NotFoundError
+from eventstore.paging import all_pages
 from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.exits import Exit
@@ -75,7 +75,7 @@ def stalled(
       eventstore stalled support- --older-than 10m --json
       eventstore stalled --why error --count --exit-code
     """
-    found = _stalled(session, prefix, None if older_than is None else times.duration(older_than))
+    found = session.stalled(prefix, None if older_than is None else times.duration(older_than))
     if why:
         found = (thread for thread in found if set(thread.why) & {reason.value for reason in why})
     if count:
@@ -147,18 +147,6 @@ def verify(
         raise click.exceptions.Exit(Exit.FINDINGS if findings else Exit.NOT_FOUND)
 
 
-def _stalled(session: Session, prefix: str, older_than: timedelta | None) -> Iterator[StalledThread]:
-    cursor: str | None = None
-    while True:
-        page = session.recovery.stalled(
-            prefix=prefix, older_than=older_than, limit=_PAGE, cursor=cursor, serializer=SERIALIZER
-        )
-        yield from page.threads
-        cursor = page.next_cursor
-        if cursor is None:
-            return
-
-
 def _questions(session: Session, thread: StalledThread) -> list[Any]:
     """Return what the thread's tasks ask, and nobody has answered."""
     if "interrupt" not in thread.why or thread.latest is None:
@@ -223,13 +211,8 @@ def _reports(
 
 
 def _all_threads(session: Session) -> Iterator[str]:
-    cursor: str | None = None
-    while True:
-        page = session.store.streams(limit=_PAGE, cursor=cursor)
+    for page in all_pages(lambda cursor: session.store.streams(limit=_PAGE, cursor=cursor)):
         yield from (stream.name for stream in page.streams)
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 def _of_log(log: dict[str, Any] | None) -> Iterator[Text]:

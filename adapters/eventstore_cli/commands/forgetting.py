@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import click
 
 from eventstore import BadInputError, NotFoundError
+from eventstore.paging import all_pages
 from eventstore_cli import completion
 from eventstore_cli.caller import cause
 from eventstore_cli.declaring import Argument, Option
@@ -177,13 +179,9 @@ def _picked(
 def _matching(session: Session, prefix: str, older_than: str | None, metadata: list[str]) -> Iterator[_Picked]:
     until = None if older_than is None else datetime.now(UTC) - times.duration(older_than)
     wanted = where(metadata)
-    cursor: str | None = None
-    while True:
-        page = session.store.streams(prefix=prefix, metadata=wanted, active_until=until, limit=_PAGE, cursor=cursor)
+    read = partial(session.store.streams, prefix=prefix, metadata=wanted, active_until=until, limit=_PAGE)
+    for page in all_pages(lambda cursor: read(cursor=cursor)):
         yield from (_Picked(each.name, each.version) for each in page.streams if _is_thread(session, each.name))
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 def _is_thread(session: Session, stream: str) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Any
@@ -20,10 +19,9 @@ from eventstore_cli.tables import facts
 from eventstore_cli.values import counted, size
 from eventstore_views import times
 from eventstore_views.probing import probe
-from eventstore_views.session import SERIALIZER, Session, opened
+from eventstore_views.session import Session, opened
 from projections import statistics_of
 
-_PAGE = 100
 _MEGABYTE = 1_000_000
 _EXITS: dict[Kind, Exit] = {
     "unreachable": Exit.UNAVAILABLE,
@@ -116,7 +114,7 @@ def _count(session: Session, contents: _Contents, died_after: timedelta, max_sta
     totals = statistics_of(session.store)
     contents.threads, contents.events = totals.threads, totals.events
     contents.bytes, contents.disk = totals.bytes, totals.disk
-    contents.stalled = dict(Counter(_reasons(session, died_after)))
+    contents.stalled = dict(Counter(thread.why[0] for thread in session.stalled(older_than=died_after)))
     if damaged := contents.stalled.get("damaged"):
         contents.problems.append(
             f"{counted(damaged, 'thread')} cannot be read: see eventstore stalled --why damaged, and verify"
@@ -124,17 +122,6 @@ def _count(session: Session, contents: _Contents, died_after: timedelta, max_sta
     failed = contents.stalled.get("error", 0) + contents.stalled.get("died", 0)
     if max_stalled is not None and failed > max_stalled:
         contents.problems.append(f"{counted(failed, 'thread')} failed or died: see eventstore stalled")
-
-
-def _reasons(session: Session, died_after: timedelta) -> Iterator[str]:
-    """Why threads stopped in the middle: for each thread the first reason."""
-    cursor: str | None = None
-    while True:
-        page = session.recovery.stalled(older_than=died_after, limit=_PAGE, cursor=cursor, serializer=SERIALIZER)
-        yield from (thread.why[0] for thread in page.threads)
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 def _show(out: Output, found: Health, contents: _Contents) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Annotated
 
 from eventstore import StreamInfo
+from eventstore.paging import all_pages
 from eventstore_cli import completion
 from eventstore_cli.declaring import Argument, Option
 from eventstore_cli.filtering import Where, where
@@ -102,23 +104,19 @@ def stats(
 def _streams(
     session: Session, prefix: str, metadata: Where, since: str | None, until: str | None, by_name: bool
 ) -> Iterator[StreamInfo]:
-    cursor: str | None = None
     wanted = where(metadata)
     since_when, until_when = times.past_if_given(since), times.past_if_given(until)
-    while True:
-        page = session.store.streams(
-            prefix=prefix,
-            metadata=wanted,
-            active_since=since_when,
-            active_until=until_when,
-            newest_first=not by_name,
-            limit=_PAGE,
-            cursor=cursor,
-        )
+    read = partial(
+        session.store.streams,
+        prefix=prefix,
+        metadata=wanted,
+        active_since=since_when,
+        active_until=until_when,
+        newest_first=not by_name,
+        limit=_PAGE,
+    )
+    for page in all_pages(lambda cursor: read(cursor=cursor)):
         yield from page.streams
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 def _row(stream: StreamInfo, shown: Sequence[str], out: Output) -> Row:

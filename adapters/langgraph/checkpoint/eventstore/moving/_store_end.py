@@ -8,6 +8,7 @@ from typing import Any
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
 from eventstore import BusyError, Cause
+from eventstore.paging import all_pages
 from langgraph.checkpoint.eventstore._config import MAX_TASK_BYTES
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore._translation import to_tuple
@@ -60,13 +61,8 @@ class StoreEnd:
 
     def threads(self, prefix: str) -> Iterator[str]:
         """See `Source`. The log may hold other streams."""
-        cursor: str | None = None
-        while True:
-            page = self._store.streams(prefix=prefix, limit=_PAGE, cursor=cursor)
+        for page in all_pages(lambda cursor: self._store.streams(prefix=prefix, limit=_PAGE, cursor=cursor)):
             yield from (each.name for each in page.streams if self._is_thread(each.name))
-            cursor = page.next_cursor
-            if cursor is None:
-                return
 
     def number(self) -> int:
         """See `Source`."""

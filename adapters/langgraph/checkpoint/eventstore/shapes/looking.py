@@ -11,6 +11,7 @@ from langgraph.checkpoint.serde.base import SerializerProtocol
 from eventstore import CorruptionError, ErasedError, EventStoreError, NotFoundError, TypeNotAllowedError, UpcastError
 from eventstore.codec import Row
 from eventstore.codec.envelope import is_erased
+from eventstore.paging import all_pages
 from eventstore.recorders.tables import ContentSize
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore.shapes.noting import noting
@@ -77,13 +78,8 @@ def shapes_of_all(
 
 
 def _names(saver: SaverParts, prefix: str) -> Iterator[str]:
-    cursor: str | None = None
-    while True:
-        page = saver.store.streams(prefix=prefix, limit=_PAGE, cursor=cursor)
+    for page in all_pages(lambda cursor: saver.store.streams(prefix=prefix, limit=_PAGE, cursor=cursor)):
         yield from (stream.name for stream in page.streams)
-        cursor = page.next_cursor
-        if cursor is None:
-            return
 
 
 class _Findings:
