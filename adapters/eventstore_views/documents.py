@@ -14,6 +14,8 @@ from eventstore_views import times
 from projections.diffing.plain import plain
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from eventstore import ChainError, Event, StreamInfo, Verification
     from langgraph.checkpoint.eventstore.moving import MovingReport
     from langgraph.checkpoint.eventstore.replay.planning import ReplayPlan, Verdict
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
         StalledThread,
         Statistics,
         TaskState,
+        UsageReport,
+        UsageRow,
     )
     from projections.recovery.report import Finding, Report
 
@@ -214,3 +218,37 @@ def shapes(found: ThreadShapes) -> dict[str, Any]:
 
 def _finding(finding: Finding) -> dict[str, Any]:
     return {**asdict(finding), "kind": finding.kind.value}
+
+
+def usage(found: UsageReport) -> dict[str, Any]:
+    """An answer about usage, in groups and in all."""
+    return {
+        "by": [*found.by],
+        "rows": [_spent(row) for row in found.rows],
+        "total": _spent(found.total),
+        "currency": found.currency,
+        "prices_as_of": None if found.prices_as_of is None else found.prices_as_of.isoformat(),
+    }
+
+
+def _spent(row: UsageRow) -> dict[str, Any]:
+    # Money as text: a number of JSON is read as a float by most.
+    return {
+        **row.group,
+        "messages": row.messages,
+        "input_tokens": row.input_tokens,
+        "output_tokens": row.output_tokens,
+        "cached_tokens": row.cached_tokens,
+        "cache_write_tokens": row.cache_write_tokens,
+        "reasoning_tokens": row.reasoning_tokens,
+        "cost": None if row.cost is None else money(row.cost),
+        "known_cost": money(row.known_cost),
+        "unpriced": row.unpriced,
+        "sealed": row.sealed,
+    }
+
+
+def money(amount: Decimal) -> str:
+    """Return an amount in full, and without zeros behind."""
+    text = f"{amount:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from eventstore import BadInputError, UnavailableError
 from eventstore_cli import completion
@@ -13,7 +13,7 @@ from eventstore_cli.declaring import Option
 from eventstore_cli.output import Cell, Output, Text
 from eventstore_cli.tables import Column, Row, table
 from eventstore_cli.values import counted
-from eventstore_views import times
+from eventstore_views import documents, times
 from eventstore_views.session import Session
 from projections import Price, UsageReport, UsageRow
 from projections.usage.prices import prices_from
@@ -71,7 +71,7 @@ def usage(
         user_keys=user_key or USER_KEYS,
     )
     if out.json:
-        out.document(_plain(report))
+        out.document(documents.usage(report))
         return
     if not report.rows:
         out.note("no model has taken anything")
@@ -96,39 +96,6 @@ def _totals(report: UsageReport) -> list[UsageRow]:
     return [report.total] if len(report.rows) > 1 else []
 
 
-def _plain(report: UsageReport) -> dict[str, Any]:
-    return {
-        "by": [*report.by],
-        "rows": [_plain_row(row) for row in report.rows],
-        "total": _plain_row(report.total),
-        "currency": report.currency,
-        "prices_as_of": None if report.prices_as_of is None else report.prices_as_of.isoformat(),
-    }
-
-
-def _plain_row(row: UsageRow) -> dict[str, Any]:
-    # Money as text: a number of JSON is read as a float by most.
-    return {
-        **row.group,
-        "messages": row.messages,
-        "input_tokens": row.input_tokens,
-        "output_tokens": row.output_tokens,
-        "cached_tokens": row.cached_tokens,
-        "cache_write_tokens": row.cache_write_tokens,
-        "reasoning_tokens": row.reasoning_tokens,
-        "cost": None if row.cost is None else _money(row.cost),
-        "known_cost": _money(row.known_cost),
-        "unpriced": row.unpriced,
-        "sealed": row.sealed,
-    }
-
-
-def _money(amount: Decimal) -> str:
-    """Return an amount in full, and without zeros behind."""
-    text = f"{amount:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def _columns(report: UsageReport) -> list[Column]:
     groups = [Column(name.upper(), 0) for name in report.by]
     return [
@@ -143,9 +110,9 @@ def _columns(report: UsageReport) -> list[Column]:
 
 def _row(row: UsageRow, report: UsageReport) -> Row:
     names: list[Cell] = [_name(row.group[name]) for name in report.by] if row.group else _total(report)
-    cost: Cell = _money(row.known_cost) if row.cost is not None else Text("unknown", "yellow")
+    cost: Cell = documents.money(row.known_cost) if row.cost is not None else Text("unknown", "yellow")
     if row.cost is None and row.known_cost:
-        cost = Text(f"more than {_money(row.known_cost)}", "yellow")
+        cost = Text(f"more than {documents.money(row.known_cost)}", "yellow")
     counts = (row.messages, row.input_tokens, row.cached_tokens, row.output_tokens)
     return Row((*names, *(f"{count:,}" for count in counts), cost))
 
