@@ -129,13 +129,9 @@ def check_query(names: Iterable[str], theirs: Sequence[str] = ()) -> None:
     for name in names:
         if name not in known:
             meant = nearest(name, known)
-            wrong = (
-                f"option {name!r}: did you mean {meant!r}? There"
-                if meant
-                else "option of one of the names in its query: there"
-            )
+            wrong = f"option {name!r}: did you mean {meant!r}?" if meant else "option of a name in its query."
             raise InvalidUrlError(
-                f"the URL has no {wrong} are {', '.join(STORE)}; write ? as %3F where it is part of a name"
+                f"the URL has no {wrong} There are {', '.join(STORE)}; write ? as %3F where it is part of a name"
             )
 
 

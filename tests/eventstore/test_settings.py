@@ -67,7 +67,7 @@ def test_an_option_of_a_url_that_cannot_be_is_refused(url: str, query: str, said
 
 
 def test_an_option_that_resembles_none_is_refused_and_not_shown(url: str) -> None:
-    with pytest.raises(InvalidUrlError, match="there are schema, pool_size") as refused:
+    with pytest.raises(InvalidUrlError, match="There are schema, pool_size") as refused:
         EventStore.open(with_query(url, "hunter2=x&pool_size=3"))
     assert "hunter2" not in str(refused.value)
 

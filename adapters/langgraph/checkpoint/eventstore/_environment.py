@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from eventstore.address import options_of
-from eventstore.environment import STORE, check_variables, read_options, truth, whole
-from eventstore.settings import url_of_environment
+from eventstore.environment import STORE, truth, whole
+from eventstore.settings import settings_of_environment
 from langgraph.checkpoint.eventstore._opening import OpeningSaver
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 
@@ -24,7 +22,5 @@ OPTIONS: Mapping[str, Callable[[str], Any]] = {
 
 def from_environment(options: Mapping[str, Any]) -> OpeningSaver[EventStoreSaver]:
     """See `langgraph.checkpoint.eventstore.checkpointer`."""
-    check_variables(os.environ, OPTIONS)
-    url = url_of_environment()
-    chosen = {**read_options(os.environ.get, OPTIONS), **options_of(url), **options}
+    url, chosen = settings_of_environment(options, OPTIONS)
     return EventStoreSaver.from_conn_string(url, **chosen)
