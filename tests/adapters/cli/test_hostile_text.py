@@ -7,7 +7,6 @@ import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from click import Context
@@ -20,7 +19,7 @@ from eventstore_cli.program import program
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Audit, Branches, NewCheckpoint, NewWrites
 from projections.diffing.visible import json_line, printable
-from tests.conftest import fresh_database
+from tests.conftest import fresh_database, template
 from tests.support.completing import completions
 from tests.support.shell import ROOT, Ran, Shell
 
@@ -67,10 +66,8 @@ def filled_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def filled_database(pg_server: str) -> Iterator[str]:
     """The name of a PostgreSQL database that has."""
-    with fresh_database(pg_server) as url:
-        with EventStoreSaver.from_conn_string(url) as saver:
-            fill(saver)
-        yield urlsplit(url).path[1:]
+    with template(pg_server, fill) as name:
+        yield name
 
 
 @pytest.fixture

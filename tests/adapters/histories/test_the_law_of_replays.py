@@ -61,7 +61,7 @@ class Plan(NamedTuple):
 
 
 def targets(later: Sequence[str]) -> st.SearchStrategy[Sequence[tuple[str, bool]]]:
-    """Where a node can lead, and whether by packets."""
+    """The ways on from a node, as edges or as packets."""
     if not later:
         return st.just([])
     return st.lists(st.tuples(st.sampled_from(later), st.booleans()), max_size=2, unique_by=lambda each: each[0])

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from benchmarks.audit import event, fill, run_id
@@ -16,7 +15,7 @@ from projections.audit.searching import FEW_STREAMS
 from projections.records import CHECKPOINT_SAVED, THREAD_PROMOTED, WRITES_SAVED
 from projections.records.promotions import promotion
 from projections.tables.audit import AuditTable
-from tests.conftest import fresh_database
+from tests.conftest import explained
 from tests.support.plans import Statement, costly, overheard, plans
 from tests.support.relays import Counting
 from tests.support.tables import blocks_of
@@ -45,15 +44,7 @@ ASKED: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store with many events, with which the audit has caught up."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'store.db'}"
-        make(url)
-        yield url
-        return
-    with fresh_database(request.getfixturevalue("pg_server")) as url:
-        make(url)
-        with psycopg.connect(url, autocommit=True) as server:
-            server.execute("VACUUM ANALYZE")
+    with explained(request, tmp_path_factory, make) as url:
         yield url
 
 

@@ -18,7 +18,7 @@ from eventstore import EventStore
 from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import SnapshotPolicy
 from projections.reading.finding import PAGE
-from tests.conftest import fresh_database
+from tests.conftest import explained
 from tests.support.plans import costly, overheard, plans
 from tests.support.relays import Counting
 from tests.support.saving import at, id_of, save
@@ -91,21 +91,18 @@ ONLY_WITH_ITS_VALUES = {"streams, by name"}
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store with a long thread of many namespaces, some short ones, and many forks."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('plans') / 'store.db'}"
-        with EventStoreSaver.from_conn_string(url, synchronous="NORMAL", snapshots=PAIRS) as saver:
-            fill(saver)
+    with explained(request, tmp_path_factory, make) as url:
         yield url
-        return
-    with fresh_database(request.getfixturevalue("pg_server")) as url:
-        with EventStoreSaver.from_conn_string(url, snapshots=PAIRS) as saver:
-            fill(saver)
-            list(saver.store.feed())  # all of it has its place
-        with psycopg.connect(url, autocommit=True) as server:
+
+
+def make(url: str) -> None:
+    with EventStoreSaver.from_conn_string(url, synchronous="NORMAL", snapshots=PAIRS) as saver:
+        fill(saver)
+        list(saver.store.feed())  # all of it has its place
+    if url.startswith("postgresql"):
+        with psycopg.connect(url) as server:
             # As many as of a store in which threads were promoted and deleted for long.
             server.execute("INSERT INTO eventstore.former_names SELECT 'former ' || n FROM generate_series(1, 5000) n")
-            server.execute("VACUUM ANALYZE")
-        yield url
 
 
 def fill(saver: EventStoreSaver) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 from langchain_core.messages import AIMessage
 
@@ -13,7 +12,7 @@ from langgraph.checkpoint.eventstore import EventStoreSaver
 from projections import Usage
 from projections.checkpoints.checkpoints import Checkpoints
 from projections.model import NewWrites
-from tests.conftest import fresh_database
+from tests.conftest import explained
 from tests.support.plans import costly, overheard, plans
 
 # Large enough for PostgreSQL's planner to choose.
@@ -23,15 +22,7 @@ THREADS, EVENTS, MESSAGES = 20, 50, 5
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 def filled(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of a store with many messages, with which usage has caught up."""
-    if request.param == "sqlite":
-        url = f"sqlite:///{tmp_path_factory.mktemp('usage') / 'store.db'}"
-        fill(url)
-        yield url
-        return
-    with fresh_database(request.getfixturevalue("pg_server")) as url:
-        fill(url)
-        with psycopg.connect(url, autocommit=True) as server:
-            server.execute("VACUUM ANALYZE")
+    with explained(request, tmp_path_factory, fill) as url:
         yield url
 
 
