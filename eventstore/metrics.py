@@ -60,7 +60,7 @@ METRICS: Mapping[str, Metric] = {
     "eventstore.reconnects": Metric("counter", "{connection}", "Connections that broke and were replaced."),
     "eventstore.connects": Metric("counter", "{connection}", "Connections that were opened."),
     "eventstore.waits": Metric("counter", "{wait}", "Calls that had to wait for a connection."),
-    "eventstore.values.large": Metric("counter", "{value}", "Values that were larger than advisable, likewise."),
+    "eventstore.values.large": Metric("counter", "{value}", "Values that were larger than advisable."),
     "eventstore.healthy": Metric("gauge", "{store}", "1 if the store is well, 0 if not."),
     "eventstore.feed.lag": Metric("gauge", "s", "How long an open transaction has held up the feed."),
     "eventstore.feed.behind": Metric("gauge", "{event}", "Events that the feed is held up with."),

@@ -117,6 +117,12 @@ def is_send(kind: type) -> bool:
     return any((base.__module__, base.__name__) == ("langgraph.types", "Send") for base in kind.__mro__)
 
 
+def is_packet(value: object) -> bool:
+    """Tell whether a value is a `Send`."""
+    kind: type = type(value)
+    return is_send(kind)
+
+
 class Missing(NamedTuple):
     """The reason that there is no type.
 

@@ -14,6 +14,8 @@ from typing import Any
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
+from langgraph.checkpoint.eventstore._types import is_packet
+
 LEFT_OUT = "left_out"
 """The key of this, beside what is given."""
 
@@ -49,7 +51,7 @@ def _models(value: Any, depth: int = 0) -> Iterator[BaseModel]:
         parts = iter(value.values())
     elif isinstance(value, list | tuple):
         parts = iter(value)
-    elif type(value).__name__ == "Send" and type(value).__module__ == "langgraph.types":
+    elif is_packet(value):
         parts = iter((value.arg,))
     elif is_dataclass(value) and not isinstance(value, type):
         parts = (getattr(value, field.name, None) for field in fields(value))

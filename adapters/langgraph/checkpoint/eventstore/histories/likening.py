@@ -19,17 +19,14 @@ from uuid import UUID
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
+from langgraph.checkpoint.eventstore._types import is_packet
+
 IDS, TIMES = "ids", "times"
 """The kinds of parts that may differ, besides channels: texts that hold UUIDs, and times."""
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE)
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
 _SOME_TIME = "<time>"
-
-
-def is_packet(value: Any) -> bool:
-    """Tell whether a value is LangGraph's `Send`."""
-    return type(value).__name__ == "Send" and type(value).__module__ == "langgraph.types"
 
 
 def with_argument(packet: Any, argument: Any) -> Any:

@@ -14,7 +14,8 @@ from typing import Any, cast
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
-from langgraph.checkpoint.eventstore.histories.likening import is_packet, with_argument
+from langgraph.checkpoint.eventstore._types import is_packet
+from langgraph.checkpoint.eventstore.histories.likening import with_argument
 from projections.answers.calls import Call
 
 Redact = Callable[[str], str]
