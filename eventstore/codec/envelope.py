@@ -16,7 +16,7 @@ Bit 2 is reserved for encryption by key id, which is to come: envelopes with it 
 
 from __future__ import annotations
 
-import threading
+from collections import deque
 from functools import cache
 from importlib.resources import files
 from zlib import crc32
@@ -47,8 +47,11 @@ MAX_VALUE_BYTES = 1 << 30
 # the next number, and all of them stay readable.
 _DICTIONARY = 1
 
-# Compressors are not safe to share between threads, and cost more to make than to use.
-_local = threading.local()
+# Compressors are not safe to share between threads, and cost more to make than to use. Agents run on new threads each
+# time, so those that are not in use are kept for all threads, by the number of their dictionary.
+_SPARE = 16
+_compressors: dict[int, deque[zstandard.ZstdCompressor]] = {}
+_decompressors: dict[int, deque[zstandard.ZstdDecompressor]] = {}
 
 
 def seal(payload: bytes) -> bytes:
@@ -56,9 +59,9 @@ def seal(payload: bytes) -> bytes:
     compression, packed = 0, payload
     if len(payload) >= _WORTH_COMPRESSING:
         if len(payload) <= _WORTH_A_DICTIONARY:
-            compression, packed = _ZSTD_DICTIONARY, bytes((_DICTIONARY,)) + _compressor(_DICTIONARY).compress(payload)
+            compression, packed = _ZSTD_DICTIONARY, bytes((_DICTIONARY,)) + _compressed(_DICTIONARY, payload)
         else:
-            compression, packed = _ZSTD, _compressor(0).compress(payload)
+            compression, packed = _ZSTD, _compressed(0, payload)
         if len(payload) > _FREELY_BYTES and len(payload) > _longest(packed):
             packed += bytes(-(-len(payload) // _TIMES) - len(packed))
         if len(packed) >= len(payload):
@@ -141,27 +144,31 @@ def _longest(envelope: bytes) -> int:
     return max(_FREELY_BYTES, _TIMES * len(envelope))
 
 
-def _decompressed(dictionary: int, frame: bytes, longest: int) -> bytes:
-    decompressor = _decompressor(dictionary)
-    if (claimed := zstandard.frame_content_size(frame)) > longest:
-        raise TooLargeError("a payload", claimed, longest)
-    return decompressor.decompress(frame)
-
-
-def _compressor(dictionary: int) -> zstandard.ZstdCompressor:
-    made: dict[int, zstandard.ZstdCompressor] = _local.__dict__.setdefault("compressors", {})
-    if dictionary not in made:
-        made[dictionary] = zstandard.ZstdCompressor(
+def _compressed(dictionary: int, payload: bytes) -> bytes:
+    spare = _compressors.get(dictionary) or _compressors.setdefault(dictionary, deque(maxlen=_SPARE))
+    try:
+        compressor = spare.pop()  # in one step, which no other thread can come in between
+    except IndexError:
+        compressor = zstandard.ZstdCompressor(
             level=_LEVEL, dict_data=_dictionary(dictionary), write_dict_id=False, write_checksum=False
         )
-    return made[dictionary]
+    packed = compressor.compress(payload)
+    spare.append(compressor)
+    return packed
 
 
-def _decompressor(dictionary: int) -> zstandard.ZstdDecompressor:
-    made: dict[int, zstandard.ZstdDecompressor] = _local.__dict__.setdefault("decompressors", {})
-    if dictionary not in made:
-        made[dictionary] = zstandard.ZstdDecompressor(dict_data=_dictionary(dictionary))
-    return made[dictionary]
+def _decompressed(dictionary: int, frame: bytes, longest: int) -> bytes:
+    known = _dictionary(dictionary)
+    if (claimed := zstandard.frame_content_size(frame)) > longest:
+        raise TooLargeError("a payload", claimed, longest)
+    spare = _decompressors.get(dictionary) or _decompressors.setdefault(dictionary, deque(maxlen=_SPARE))
+    try:
+        decompressor = spare.pop()
+    except IndexError:
+        decompressor = zstandard.ZstdDecompressor(dict_data=known)
+    payload = decompressor.decompress(frame)
+    spare.append(decompressor)
+    return payload
 
 
 @cache
@@ -173,4 +180,6 @@ def _dictionary(number: int) -> zstandard.ZstdCompressionDict | None:
         raise UnknownFormatError(
             f"compression dictionary {number} is unknown to this version of the package: upgrade it"
         )
-    return zstandard.ZstdCompressionDict(resource.read_bytes())
+    dictionary = zstandard.ZstdCompressionDict(resource.read_bytes())
+    dictionary.precompute_compress(level=_LEVEL)  # once for all compressors
+    return dictionary
