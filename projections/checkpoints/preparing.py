@@ -22,10 +22,17 @@ DESCENDS = (
 
 
 class PreparedWrites(NamedTuple):
-    """The writes of a task, as bytes: later changes to the values make no difference."""
+    """The writes of a task, as bytes: later changes to the values make no difference.
+
+    Attributes:
+        thread: The thread's id.
+        event: The event.
+        record: What its data holds.
+    """
 
     thread: str
     event: NewEvent
+    record: WritesRecord
 
 
 class PreparedCheckpoint(NamedTuple):
@@ -93,8 +100,8 @@ def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
     cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
     # Where the graph's caller sends packets, the checkpoint does not record the receivers.
     given = [value for channel, _, value in writes.writes if channel == SENDS] if writes.task == NOBODY else ()
-    event = NewEvent(WRITES_SAVED, WritesRecord(writes.task_path, packed, sent_to(given)).pack(), cause)
-    return PreparedWrites(writes.thread, event)
+    record = WritesRecord(writes.task_path, packed, sent_to(given))
+    return PreparedWrites(writes.thread, NewEvent(WRITES_SAVED, record.pack(), cause), record)
 
 
 def check_prepared(items: object) -> None:

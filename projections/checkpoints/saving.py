@@ -24,11 +24,12 @@ from projections.records import (
     CheckpointRecord,
     Entry,
     Manifest,
+    WritesRecord,
 )
 from projections.tables import Tables
 from projections.values.change import WHOLE, Change
 from projections.values.kinds import TAKEN_APART, kind_of
-from projections.values.live import LiveValues, Slot
+from projections.values.live import LiveValues, Recorded, Slot
 from projections.values.merging import SnapshotPolicy
 from projections.values.parts import PART_BYTES
 from projections.values.serializer import for_each
@@ -70,6 +71,7 @@ class Saver:
             self._manifests.put(saved.stream_id, saved.head, saved.manifests)
         for slot, value in saved.values.items():
             self._live.put(slot, value)
+        self._live.tell(saved.stream_id, saved.recorded)
 
     def save_all(
         self,
@@ -133,6 +135,7 @@ class _Batch:
         head: The head.
         manifests: What children of the checkpoints need.
         values: The values that the checkpoints hold.
+        recorded: The events.
     """
 
     def __init__(self, ground: _Ground, stream_id: int, head: Head) -> None:
@@ -141,6 +144,7 @@ class _Batch:
         self.head = head
         self.manifests: dict[Key, Ancestor] = {}
         self.values: dict[Slot, Value] = {}
+        self.recorded: list[Recorded] = []
 
     @classmethod
     def decided(cls, ground: _Ground, items: Iterable[Prepared], stream_id: int, head: Head) -> Decision:
@@ -149,18 +153,22 @@ class _Batch:
         tables = ground.tables
         events: list[NewEvent] = []
         then: list[Statement] = []
+        record: CheckpointRecord | WritesRecord
         for version, item in enumerate(items, head.version + 1):
             if isinstance(item, PreparedCheckpoint):
-                event, segments = batch._checkpoint(item, version)
+                event, record, segments = batch._checkpoint(item, version)
                 then += tables.checkpoints.saving(stream_id, version, event.cause, item.checkpoint.parent)
                 then += segments
             else:
-                event = item.event
+                event, record = item.event, item.record
                 then.append(tables.writes.saving(stream_id, version, event.cause))
             events.append(event)
+            batch.recorded.append(Recorded(version, event.cause, record, len(event.data)))
         return Decision(events, then, result=batch)
 
-    def _checkpoint(self, prepared: PreparedCheckpoint, version: int) -> tuple[NewEvent, list[Statement]]:
+    def _checkpoint(
+        self, prepared: PreparedCheckpoint, version: int
+    ) -> tuple[NewEvent, CheckpointRecord, list[Statement]]:
         checkpoint = prepared.checkpoint
         parent = self._parent(checkpoint)
         ahead = parent.ahead
@@ -196,7 +204,7 @@ class _Batch:
             packets=sent_to(checkpoint.values[SENDS]) if SENDS in checkpoint.values else (),
         )
         cause = Cause(checkpoint.namespace, checkpoint.id, checkpoint.run, metadata=checkpoint.metadata)
-        return NewEvent(CHECKPOINT_SAVED, record.pack(), cause), segments
+        return NewEvent(CHECKPOINT_SAVED, record.pack(), cause), record, segments
 
     def _take(self, namespace: str, channel: str, value: Value, version: int) -> None:
         """Note a value as it is at a version.

@@ -1,26 +1,23 @@
 """The writes and snapshots that `DeltaChannel`s are replayed from: their values are not stored.
 
 LangGraph asks for it whenever it loads a state: for each of them the latest snapshot, and all that was written since.
-What a thread has shown is therefore kept in memory, and brought up to date from the events that its stream has got
-since, by whatever process. Losing it costs queries, never correctness.
+What a thread has shown is therefore kept in memory, and brought up to date by the events that its stream has got since:
+as this process has stored them, or from the log, where others have. Losing it costs queries, never correctness.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Any
 
-from eventstore import CycleError, ErasedError, EventStore, EventStoreError, NotFoundError, OvertakenError
+from eventstore import Cause, CycleError, ErasedError, EventStore, EventStoreError, NotFoundError, OvertakenError
 from projections.diffing.content import ABSENT
 from projections.model import ChannelHistory
 from projections.reading.chains import Chains
 from projections.reading.contents import writes_in, writes_opened
 from projections.reading.finding import Finder
+from projections.reading.followed import FOLLOWED, Answer, Passed, Replay, Search
 from projections.reading.located import hold_that_it_leads_to, opened
-from projections.reading.pending import fold
 from projections.reading.shaping import upcasters_of
 from projections.reading.view import View, writes_of
 from projections.records import (
@@ -33,125 +30,22 @@ from projections.records import (
     THREAD_PRUNED,
     WRITES_SAVED,
     CheckpointRecord,
-    Manifest,
     WritesRecord,
 )
 from projections.tables import Tables
 from projections.values.change import WHOLE, Location, restore
-from projections.values.live import LiveValues, Slot, Space
+from projections.values.live import LiveValues, Recorded, Slot, Space
 from projections.values.serializer import Serializer, for_each
-from projections.values.value import Value, as_read, written_value
+from projections.values.value import as_read
 
 # After one of these something is gone that the thread has shown.
 _FORGETTING = (THREAD_PRUNED, THREAD_DELETED, RUNS_DELETED, BRANCH_DELETED)
 # After one of these a thread shows other checkpoints, or other writes to them, than what its stream has got since.
 _CHANGING = MOVES | {*_FORGETTING, THREAD_PROMOTED}
-# How many new events are read, at most, to bring up to date what is kept.
-_FOLLOWED = 1_000
 # How many checkpoints are read at a time: the first time, and at most.
 _PAGES = (16, 256)
 # For how many checkpoints the writes are read at a time.
 _BATCH = 500
-# What an event takes in memory besides its bytes, which it holds up to four times: as bytes, in a copier, in copies.
-_EVENT_MEMORY = 4_000
-_COPIES_IN_MEMORY = 4
-
-
-class _Written(NamedTuple):
-    """A write of a task to a channel.
-
-    Attributes:
-        at: Its place among the writes at a checkpoint.
-        task: The task.
-        channel: The channel, by the name that it had.
-        value: The value.
-    """
-
-    at: int
-    task: str
-    channel: str
-    value: Value
-
-
-@dataclass(slots=True, eq=False)
-class _Checkpoint:
-    """A checkpoint that a replay goes through.
-
-    Attributes:
-        parent: Its parent, as the log names it.
-        version: The version of its event.
-        manifest: The places of its values.
-        events: The tasks that have written to it, and what, by the events' versions; `None`: not read yet.
-        writes: The writes that count, by channel; made of the events when it is asked for.
-    """
-
-    parent: str | None
-    version: int
-    manifest: Manifest
-    events: dict[int, tuple[str, WritesRecord]] | None = None
-    writes: dict[str, list[_Written]] | None = None
-
-    def place(self, names: Sequence[str]) -> tuple[int, str] | None:
-        """The version of the event that holds a channel's value, and the name by which it does."""
-        for name in names:
-            entry = self.manifest.get(name)
-            if entry is not None and entry.written_at is not None:
-                return entry.written_at or self.version, name
-        return None
-
-    def written(self, names: Sequence[str]) -> Sequence[_Written]:
-        """Return the writes to a channel, in the order in which a step applies them."""
-        if self.writes is None:
-            self.writes = {}
-            events = self.events or {}
-            for at, (task, _, write) in enumerate(fold(events[version] for version in sorted(events))):
-                kept = _Written(at, task, write.channel, written_value(write.encoding, write.data))
-                self.writes.setdefault(write.channel, []).append(kept)
-        if len(names) == 1:
-            return self.writes.get(names[0], ())
-        return sorted((each for name in names for each in self.writes.get(name, ())), key=attrgetter("at"))
-
-
-@dataclass(slots=True, eq=False)
-class Replay:
-    """A namespace's checkpoints and the writes to them, as of a version of the thread's stream.
-
-    Attributes:
-        branch_id: The branch that the thread was on.
-        version: The version.
-        checkpoints: The checkpoints that were come upon, by id.
-        read_bytes: How many bytes of events were read.
-        events: How many events.
-        lock: Is held while it is brought up to date.
-    """
-
-    branch_id: int
-    version: int
-    checkpoints: dict[str, _Checkpoint] = field(default_factory=dict)
-    read_bytes: int = 0
-    events: int = 0
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    @property
-    def memory(self) -> int:
-        """The bytes that it takes in memory, estimated rather too high."""
-        return _COPIES_IN_MEMORY * self.read_bytes + _EVENT_MEMORY * (1 + self.events)
-
-    def add(self, checkpoint_id: str, record: CheckpointRecord, version: int, payload: bytes) -> None:
-        """Add a checkpoint, whose tasks' writes are not known: they may have come long before it."""
-        self.checkpoints[checkpoint_id] = _Checkpoint(record.parent, version, record.manifest)
-        self.count(payload)
-
-    def begin_anew(self, view: View) -> None:
-        """Drop everything, to be read again as of a view."""
-        self.checkpoints.clear()
-        self.read_bytes = self.events = 0
-        self.branch_id, self.version = view.branch_id, view.head
-
-    def count(self, payload: bytes) -> None:
-        """Count an event that was read."""
-        self.read_bytes += len(payload)
-        self.events += 1
 
 
 class Replays:
@@ -197,7 +91,7 @@ class Replays:
             self._live.drop(space)  # it may be half read
             raise
         histories: dict[str, ChannelHistory] = {}
-        for channel, (written, place) in found.items():
+        for channel, (_, written, place) in found.items():
             values = for_each(lambda each: each.value.restore(serializer), written)
             seed = ABSENT if place is None else self._seed(view, Slot(*space, place[1]), place[0], serializer)
             if upcasters:
@@ -215,8 +109,8 @@ class Replays:
 
     def _found(
         self, view: View, space: Space, checkpoint_id: str, names: Mapping[str, Sequence[str]], *, latest: bool
-    ) -> dict[str, tuple[list[_Written], tuple[int, str] | None]]:
-        """Return the writes to each channel since its seed, the oldest first, and the place of the seed.
+    ) -> dict[str, Answer]:
+        """Return the writes to each channel since its seed, and the place of the seed.
 
         A channel is looked for by all names that it has had.
         """
@@ -226,28 +120,40 @@ class Replays:
         with replay.lock:
             if not self._follow(view, space, replay):
                 replay.begin_anew(view)
-            way: dict[str, _Checkpoint] = {}
-            places: dict[str, tuple[int, str] | None] = dict.fromkeys(names)
-            ends = dict.fromkeys(names, 0)  # how many checkpoints of the way each channel takes its writes from
-            for id_, at in self._way(view, space, replay, checkpoint_id):
-                way[id_] = at
-                for channel in [channel for channel, place in places.items() if place is None]:
-                    places[channel], ends[channel] = at.place(names[channel]), len(way)
-                if None not in places.values():
-                    break
+            searches = {channel: Search(of_it, replay.answers.get(tuple(of_it))) for channel, of_it in names.items()}
+            way = self._walk(view, space, replay, checkpoint_id, searches.values())
             if not latest and checkpoint_id not in replay.checkpoints:
                 raise _not_shown(view.thread, checkpoint_id)
             read = self._read_writes(view, space, replay, [id_ for id_, at in way.items() if at.events is None])
             if (read or latest) and self._was_forgotten(view):
                 replay.begin_anew(view)
                 raise OvertakenError
-            passed = [*way.values()]
-            found = {
-                channel: [each for at in reversed(passed[: ends[channel]]) for each in at.written(of_it)]
-                for channel, of_it in names.items()
-            }
-        self._live.put(space, replay)
-        return {channel: (writes, places[channel]) for channel, writes in found.items()}
+            found = {channel: search.answer(checkpoint_id) for channel, search in searches.items()}
+            last = [*way.values()][-1] if way else replay.checkpoints.get(checkpoint_id)
+            for channel, search in searches.items():
+                # Where a parent is missing, it may be saved later.
+                if search.ended or (last is not None and last.parent is None):
+                    replay.answers[tuple(search.names)] = found[channel]
+            replay.passed.update(way)
+        self._live.put_replay(space, replay)
+        return found
+
+    def _walk(
+        self, view: View, space: Space, replay: Replay, checkpoint_id: str, searches: Collection[Search]
+    ) -> dict[str, Passed]:
+        """Walk back from a checkpoint until each search has ended; return the ancestors that were come by, by id."""
+        way: dict[str, Passed] = {}
+        for search in searches:
+            search.begin(checkpoint_id)
+        going_on = [search for search in searches if not search.ended]
+        for id_, at in self._way(view, space, replay, checkpoint_id) if going_on else ():
+            way[id_] = at
+            for search in going_on:
+                search.go_on(id_, at)
+            going_on = [search for search in going_on if not search.ended]
+            if not going_on:
+                break
+        return way
 
     def _was_forgotten(self, view: View) -> bool:
         """Tell whether something was pruned or deleted since the view: rows that were read since may lack others."""
@@ -255,36 +161,46 @@ class Replays:
 
     def _follow(self, view: View, space: Space, replay: Replay) -> bool:
         """Take in what the stream has got since; return whether what is kept is up to date then."""
-        if view.head - replay.version > _FOLLOWED:
+        if view.head - replay.version > FOLLOWED:
             return False
         if view.head <= replay.version:
             return True
         try:
-            followed = self._take_in(view, space, replay)
+            events = replay.told_up_to(view.head)
+            if events is None:
+                events = self._read_events(view, replay)
         except ErasedError:  # what has erased it changes the rest, too
             return False
-        if followed:
-            replay.version = view.head
-        return followed
-
-    def _take_in(self, view: View, space: Space, replay: Replay) -> bool:
-        for row in self._store.log.events(view.stream_id, after=replay.version, before=view.head + 1):
-            if row.topic in _CHANGING:
-                return False
-            if row.topic == CHECKPOINT_SAVED:
-                cause, checkpoint = opened(self._store, view.thread, row.version, row.payload, CheckpointRecord.unpack)
-                if cause.namespace == space.namespace and cause.checkpoint is not None:
-                    replay.add(cause.checkpoint, checkpoint, row.version, row.payload)
-            elif row.topic == WRITES_SAVED:
-                cause, writes = writes_opened(self._store, view.thread, row.version, row.payload)
-                at = replay.checkpoints.get(cause.checkpoint or "")
-                if cause.namespace == space.namespace and at is not None and at.events is not None:
-                    at.events[row.version] = (cause.task or "", writes)
-                    at.writes = None
-                    replay.count(row.payload)
+        if events is None:
+            return False
+        for event in events:
+            replay.take_in(space.namespace, event)
+        replay.version = view.head
+        if replay.newest is None:
+            # Asked behind what was taken in: of writes that have come meanwhile, it names too many rather than too few.
+            ids = [self._tables.writes.newest(source, space.namespace) for source in view.sources]
+            replay.newest = max(ids)
         return True
 
-    def _way(self, view: View, space: Space, replay: Replay, checkpoint_id: str) -> Iterator[tuple[str, _Checkpoint]]:
+    def _read_events(self, view: View, replay: Replay) -> list[Recorded] | None:
+        """Read what the stream has got since; return `None` if it changes more than it adds."""
+        events: list[Recorded] = []
+        for row in self._store.log.events(view.stream_id, after=replay.version, before=view.head + 1):
+            if row.topic in _CHANGING:
+                return None
+            cause: Cause
+            record: CheckpointRecord | WritesRecord
+            if row.topic == CHECKPOINT_SAVED:
+                cause, record = opened(self._store, view.thread, row.version, row.payload, CheckpointRecord.unpack)
+            elif row.topic == WRITES_SAVED:
+                cause, record = writes_opened(self._store, view.thread, row.version, row.payload)
+            else:
+                continue
+            events.append(Recorded(row.version, cause, record, len(row.payload)))
+            replay.count(len(row.payload))
+        return events
+
+    def _way(self, view: View, space: Space, replay: Replay, checkpoint_id: str) -> Iterator[tuple[str, Passed]]:
         """The ancestors of a checkpoint, the nearest first: those that are not kept are read in pages that grow."""
         met: set[str] = set()
         size, most = _PAGES
@@ -308,7 +224,8 @@ class Replays:
             if row.id not in replay.checkpoints:
                 cause, record = opened(self._store, view.thread, row.version, row.payload, CheckpointRecord.unpack)
                 hold_that_it_leads_to(cause, space.namespace, row.id, view.thread, row.version)
-                replay.add(row.id, record, row.version, row.payload)
+                replay.add(row.id, record, row.version)
+                replay.count(len(row.payload))
 
     def _read_writes(self, view: View, space: Space, replay: Replay, ids: Sequence[str]) -> bool:
         """Read what was written to some checkpoints; return whether there were any."""
@@ -321,7 +238,7 @@ class Replays:
                     version: writes_in(self._store, view.thread, space.namespace, row) for version, row in rows.items()
                 }
                 for row in rows.values():
-                    replay.count(row.payload or b"")
+                    replay.count(len(row.payload or b""))
                 replay.checkpoints[checkpoint].events = events
         return bool(ids)
 

@@ -51,6 +51,11 @@ class WritesTable(Table):
         params = {**source.bounds, "stream_id": stream_id, "namespace": namespace, "checkpoint_ids": ids}
         return [_written_row(*row) for row in self._run("writes_of", params)]
 
+    def newest(self, source: Source, namespace: str) -> str:
+        """Return the greatest id of a checkpoint of a namespace that a branch has writes to; "" if it has none."""
+        [[found]] = self._run("newest_written", {"branch_id": source.branch_id, "namespace": namespace})
+        return found or ""
+
     def of_branch(self, source: Source) -> list[WritesRow]:
         """Return all that a branch shows, by namespace, checkpoint and version."""
         return [WritesRow(*row) for row in self._run("writes_of_branch", source.bounds)]

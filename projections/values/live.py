@@ -7,10 +7,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import NamedTuple, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from eventstore.forking import ForkAware
 from projections.values.value import Value
+
+if TYPE_CHECKING:
+    from eventstore.events import Cause
+    from projections.records import CheckpointRecord, WritesRecord
 
 
 class Slot(NamedTuple):
@@ -37,6 +42,30 @@ class Kept(Protocol):
         ...
 
 
+class Recorded(NamedTuple):
+    """An event of a checkpoint, or of writes: opened, or just stored.
+
+    Attributes:
+        version: Its version.
+        cause: Its cause.
+        record: What its data holds.
+        size: About how many bytes it takes.
+    """
+
+    version: int
+    cause: Cause
+    record: CheckpointRecord | WritesRecord
+    size: int
+
+
+class Following(Kept, Protocol):
+    """Anything kept that follows a stream."""
+
+    def tell(self, recorded: Sequence[Recorded]) -> None:
+        """Take note of events that this process has stored."""
+        ...
+
+
 class LiveValues(ForkAware):
     """Keeps the last value of each recently used channel, and what a namespace's channels are replayed from.
 
@@ -47,6 +76,8 @@ class LiveValues(ForkAware):
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self._kept: OrderedDict[Slot | Space, tuple[Kept, int]] = OrderedDict()
+        # By the number of its stream, what follows it.
+        self._following: dict[int, dict[Space, Following]] = {}
         self._memory = 0
         self._lock = threading.Lock()
         self.follow_forks()
@@ -65,14 +96,23 @@ class LiveValues(ForkAware):
             self._kept.move_to_end(slot)
             return value
 
-    def replay(self, space: Space) -> Kept | None:
+    def replay(self, space: Space) -> Following | None:
         """Return the replay of a namespace, if it is kept."""
         with self._lock:
-            kept = self._kept.get(space)
-            if kept is None:
-                return None
-            self._kept.move_to_end(space)
-            return kept[0]
+            replay = self._following.get(space.stream_id, {}).get(space)
+            if replay is not None:
+                self._kept.move_to_end(space)
+            return replay
+
+    def tell(self, stream_id: int, recorded: Sequence[Recorded]) -> None:
+        """Tell those that follow a stream of events that this process has stored."""
+        if stream_id not in self._following:  # most threads
+            return
+        with self._lock:
+            following = [*self._following.get(stream_id, {}).items()]
+        for space, each in following:
+            each.tell(recorded)
+            self.weigh(space, each)
 
     def of_stream(self, stream_id: int) -> list[Value]:
         """The values of a thread."""
@@ -83,11 +123,19 @@ class LiveValues(ForkAware):
                 if place.stream_id == stream_id and isinstance(kept, Value)
             ]
 
-    def put(self, place: Slot | Space, kept: Kept) -> None:
-        """Keep something instead of what was there before, if it is not larger than the whole budget."""
-        memory = kept.memory
+    def put(self, slot: Slot, value: Value) -> None:
+        """Keep a value instead of what was there before, if it is not larger than the whole budget."""
+        memory = value.memory
         with self._lock:
-            self._keep(place, kept, memory)
+            self._keep(slot, value, memory)
+
+    def put_replay(self, space: Space, replay: Following) -> None:
+        """Keep a replay instead of what was there before, if it is not larger than the whole budget."""
+        memory = replay.memory
+        with self._lock:
+            self._keep(space, replay, memory)
+            if space in self._kept:
+                self._following.setdefault(space.stream_id, {})[space] = replay
 
     def weigh(self, place: Slot | Space, kept: Kept) -> None:
         """Take note of what it takes by now, if it is still what is kept in that place."""
@@ -95,7 +143,13 @@ class LiveValues(ForkAware):
         with self._lock:
             known, before = self._kept.get(place, _NOTHING)
             if known is kept and memory != before:
-                self._keep(place, kept, memory)
+                if memory > self.budget:
+                    self._drop(place)
+                    return
+                self._kept[place] = (kept, memory)
+                self._kept.move_to_end(place)
+                self._memory += memory - before
+                self._fit()
 
     def drop(self, place: Slot | Space) -> None:
         """Discard what is kept in one place."""
@@ -110,7 +164,7 @@ class LiveValues(ForkAware):
 
     def after_fork_in_child(self) -> None:
         """See `ForkAware`. Another thread may have been at work here, and left it half done."""
-        self._kept, self._memory = OrderedDict(), 0
+        self._kept, self._following, self._memory = OrderedDict(), {}, 0
         self._lock = threading.Lock()
 
     def _keep(self, place: Slot | Space, kept: Kept, memory: int) -> None:
@@ -119,11 +173,18 @@ class LiveValues(ForkAware):
             return
         self._kept[place] = (kept, memory)
         self._memory += memory
+        self._fit()
+
+    def _fit(self) -> None:
         while self._memory > self.budget:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, place: Slot | Space) -> None:
         self._memory -= self._kept.pop(place, _NOTHING)[1]
+        if isinstance(place, Space) and (following := self._following.get(place.stream_id)):
+            following.pop(place, None)
+            if not following:
+                del self._following[place.stream_id]
 
 
 _NOTHING = (None, 0)

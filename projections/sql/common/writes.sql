@@ -9,6 +9,9 @@ WHERE w.branch_id = :branch_id AND w.version <= :upto
     ))
 ORDER BY w.namespace, w.checkpoint_id, w.version;
 
+-- name: newest_written
+SELECT max(checkpoint_id) FROM {schema}.writes WHERE branch_id = :branch_id AND namespace = :namespace;
+
 -- name: waiting_writes
 -- What arrived after a version for checkpoints of the outermost graph that are not saved yet: those behind its latest,
 -- but for those whose runs were deleted.

@@ -28,7 +28,7 @@ from eventstore import BadInputError, UnavailableError
 from eventstore.arguments import check_number
 from eventstore.telling import tell
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
-from projections.values.live import LiveValues, Slot, Space
+from projections.values.live import LiveValues, Slot
 from projections.values.value import Value
 
 try:
@@ -43,7 +43,6 @@ except ImportError as error:
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
-    from projections.values.live import Kept
 
 __all__ = ["LARGE_BYTES", "instrument"]
 
@@ -221,16 +220,15 @@ class MeasuringValues(LiveValues):
         self.measures.add("eventstore.cache.requests", {"eventstore.cache.result": "miss" if found is None else "hit"})
         return found
 
-    def put(self, place: Slot | Space, kept: Kept) -> None:
+    def put(self, slot: Slot, value: Value) -> None:
         """See `LiveValues.put`."""
-        super().put(place, kept)
-        if isinstance(place, Slot) and isinstance(kept, Value):
-            channel = {"eventstore.channel": place.channel}
-            self.measures.record("eventstore.value.size", kept.size, channel)
-            self.measures.record("eventstore.value.changes", sum(len(level.path) for level in kept.levels), channel)
-            if kept.size > self.large.limit:
-                self.measures.add("eventstore.values.large", channel)
-                self.large.tell(place, kept.size)
+        super().put(slot, value)
+        channel = {"eventstore.channel": slot.channel}
+        self.measures.record("eventstore.value.size", value.size, channel)
+        self.measures.record("eventstore.value.changes", sum(len(level.path) for level in value.levels), channel)
+        if value.size > self.large.limit:
+            self.measures.add("eventstore.values.large", channel)
+            self.large.tell(slot, value.size)
 
 
 def _thread_of(config: object) -> str | None:
