@@ -74,7 +74,9 @@ class Manifests(ForkAware):
     def put(self, stream_id: int, head: Head, saved: Mapping[Key, Ancestor]) -> None:
         """Note the manifests that were saved on a stream's head."""
         with self._lock:
-            known = self._streams.setdefault(stream_id, _Remembered())
+            known = self._streams.get(stream_id)
+            if known is None:
+                known = self._streams[stream_id] = _Remembered()
             self._streams.move_to_end(stream_id)
             if known.epoch < head.epoch:
                 known.latest.clear()

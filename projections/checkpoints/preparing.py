@@ -9,7 +9,7 @@ from eventstore import BadInputError, Cause, NewEvent
 from eventstore.arguments import refused
 from projections.checkpoints.shapes import check_checkpoint, check_writes
 from projections.model import NewCheckpoint, NewWrites
-from projections.pregel import NOBODY, SENDS, sent_to
+from projections.pregel import NOBODY, SENDS, Packets, sent_to
 from projections.records import WRITES_SAVED, Write, WritesRecord
 from projections.values.change import checksum, encoding_number
 from projections.values.serializer import Serializer, dump, for_each
@@ -99,8 +99,10 @@ def prepare_writes(writes: NewWrites, serializer: Serializer) -> PreparedWrites:
     packed = for_each(packed_one, writes.writes)
     cause = Cause(writes.namespace, writes.checkpoint, writes.run, writes.node, writes.task, writes.metadata)
     # Where the graph's caller sends packets, the checkpoint does not record the receivers.
-    given = [value for channel, _, value in writes.writes if channel == SENDS] if writes.task == NOBODY else ()
-    record = WritesRecord(writes.task_path, packed, sent_to(given))
+    packets: Packets = ()
+    if writes.task == NOBODY:
+        packets = sent_to([value for channel, _, value in writes.writes if channel == SENDS])
+    record = WritesRecord(writes.task_path, packed, packets)
     return PreparedWrites(writes.thread, NewEvent(WRITES_SAVED, record.pack(), cause), record)
 
 

@@ -29,7 +29,7 @@ from projections.records import (
 from projections.tables import Tables
 from projections.values.change import WHOLE, Change
 from projections.values.kinds import TAKEN_APART, kind_of
-from projections.values.live import LiveValues, Recorded, Slot
+from projections.values.live import LiveValues, Slot
 from projections.values.merging import SnapshotPolicy
 from projections.values.parts import PART_BYTES
 from projections.values.serializer import for_each
@@ -69,8 +69,8 @@ class Saver:
         saved: _Batch = appended.result
         if saved.manifests:
             self._manifests.put(saved.stream_id, saved.head, saved.manifests)
-        for slot, value in saved.values.items():
-            self._live.put(slot, value)
+        if saved.values:
+            self._live.put_all(saved.values)
         self._live.tell(saved.stream_id, saved.recorded)
 
     def save_all(
@@ -135,7 +135,7 @@ class _Batch:
         head: The head.
         manifests: What children of the checkpoints need.
         values: The values that the checkpoints hold.
-        recorded: The events.
+        recorded: The events: the version of each, the event, and what its data holds.
     """
 
     def __init__(self, ground: _Ground, stream_id: int, head: Head) -> None:
@@ -144,7 +144,7 @@ class _Batch:
         self.head = head
         self.manifests: dict[Key, Ancestor] = {}
         self.values: dict[Slot, Value] = {}
-        self.recorded: list[Recorded] = []
+        self.recorded: list[tuple[int, NewEvent, CheckpointRecord | WritesRecord]] = []
 
     @classmethod
     def decided(cls, ground: _Ground, items: Iterable[Prepared], stream_id: int, head: Head) -> Decision:
@@ -163,7 +163,7 @@ class _Batch:
                 event, record = item.event, item.record
                 then.append(tables.writes.saving(stream_id, version, event.cause))
             events.append(event)
-            batch.recorded.append(Recorded(version, event.cause, record, len(event.data)))
+            batch.recorded.append((version, event, record))
         return Decision(events, then, result=batch)
 
     def _checkpoint(

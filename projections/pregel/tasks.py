@@ -11,6 +11,7 @@ Pure functions.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from projections.pregel.names import NOBODY, SENDS
@@ -53,12 +54,18 @@ def node_of(path: str, packets: Packets = ()) -> str | None:
         path: The path that came with what the task wrote.
         packets: The nodes that the task's checkpoint sends packets to.
     """
+    node, number = _told_by(path)
+    return packets[number] if number is not None and number < len(packets) else node
+
+
+# A graph has few paths, which come again at each step.
+@lru_cache(1024)
+def _told_by(path: str) -> tuple[str | None, int | None]:
+    """The node that a path names, or the number of the packet that has it."""
     step, own = later_step(path)
     caller = caller_of(own)
-    if (node := node_of_edge(caller)) is not None:
-        return node
-    number = packet_of(caller) if step is None else None
-    return packets[number] if number is not None and number < len(packets) else None
+    node = node_of_edge(caller)
+    return node, packet_of(caller) if node is None and step is None else None
 
 
 def is_sent(path: str) -> bool:

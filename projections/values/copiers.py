@@ -22,6 +22,7 @@ FIXED = frozenset(
 )
 """The types of objects that nobody can change; subclasses of them are another matter."""
 
+_CONTAINERS = frozenset((list, dict))
 _new = object.__new__
 _set = object.__setattr__
 
@@ -76,6 +77,8 @@ def copied(value: Any) -> Any:
     kind = type(value)
     if kind in FIXED:
         return value
+    if kind in _CONTAINERS and not value:
+        return kind()
     if kind is list:
         return [*map(copied, value)]
     if kind is dict:

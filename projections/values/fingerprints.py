@@ -14,7 +14,6 @@ from functools import lru_cache, partial
 from itertools import accumulate, count, pairwise
 from operator import attrgetter
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
 import ormsgpack
 
@@ -44,17 +43,16 @@ _NAME_BYTES = 8
 # How many models are packed at once: what the processor keeps at hand is compared in less than half of the time.
 _TOGETHER = 256
 
-# A name of eight bytes for each class: fingerprints are bytes, since a garbage collector would look at tuples. Two
-# threads may name a class at once: then the parts that one of them takes the fingerprints of are serialized once more.
-_names: WeakKeyDictionary[type, bytes] = WeakKeyDictionary()
 _numbers = count()
 
 
-def _name_of(kind: type) -> bytes:
-    name = _names.get(kind)
-    if name is None:
-        name = _names[kind] = next(_numbers).to_bytes(_NAME_BYTES, "little")
-    return name
+def _new_name(kind: type) -> bytes:  # noqa: ARG001 (the cache knows it by this)
+    return next(_numbers).to_bytes(_NAME_BYTES, "little")
+
+
+# A name for each class: fingerprints are bytes, since a garbage collector would look at tuples. A class may get another
+# name, from two threads at once or when it was not met for long: then parts are serialized once more.
+_name_of: Callable[[type], bytes] = lru_cache(1024)(_new_name)
 
 
 @frozen
@@ -136,6 +134,16 @@ class Fingerprints(ByFields):
         if self.others or more.others:
             return Fingerprints(others=[*self.each(), *more.each()])
         return Fingerprints(self.kinds + more.kinds, self.content + more.content, (*self.lengths, *more.lengths))
+
+    def end_with(self, last: Fingerprints) -> bool:
+        """Return whether these end with those of some models; `False`, too, if a quick look cannot tell."""
+        count = len(last.lengths)
+        return (
+            count > 0
+            and self.kinds.endswith(last.kinds)
+            and self.content.endswith(last.content)
+            and [*self.lengths[-count:]] == [*last.lengths]
+        )
 
     def rearranged(self, origins: Sequence[int], more: Fingerprints) -> Fingerprints:
         """The fingerprints at these indexes, in this order; a negative index takes the next of `more`."""

@@ -99,7 +99,7 @@ class Lent:
     @property
     def memory(self) -> int:
         """The bytes that it takes in memory."""
-        return sum(sum(given.sizes) for taken in self._given[-1:] for given in taken)
+        return sum(sum(given.sizes) for taken in self._given[-1:] for given in taken) if self._given else 0
 
     def take(self) -> tuple[Given, ...]:
         """Return what they were given, to one caller only, whatever threads ask."""
@@ -110,7 +110,8 @@ class Lent:
 
     def moved(self, recipe: Sequence[int]) -> Lent:
         """Return what is lent of the parts that a recipe copies. Taken from here: no two have the same objects."""
-        return Lent(*(given.moved(recipe) for given in self.take()))
+        taken = self.take()
+        return Lent(*[given.moved(recipe) for given in taken]) if taken else NOTHING_LENT
 
 
 NOTHING_LENT = Lent()

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from eventstore.forking import ForkAware
 from projections.values.value import Value
 
 if TYPE_CHECKING:
-    from eventstore.events import Cause
+    from eventstore.events import Cause, NewEvent
     from projections.records import CheckpointRecord, WritesRecord
 
 
@@ -104,12 +104,18 @@ class LiveValues(ForkAware):
                 self._kept.move_to_end(space)
             return replay
 
-    def tell(self, stream_id: int, recorded: Sequence[Recorded]) -> None:
-        """Tell those that follow a stream of events that this process has stored."""
+    def tell(self, stream_id: int, stored: Iterable[tuple[int, NewEvent, CheckpointRecord | WritesRecord]]) -> None:
+        """Tell those that follow a stream of events that this process has stored.
+
+        Args:
+            stream_id: The stream's number.
+            stored: The version of each event, the event, and what its data holds.
+        """
         if stream_id not in self._following:  # most threads
             return
         with self._lock:
             following = [*self._following.get(stream_id, {}).items()]
+        recorded = [Recorded(version, event.cause, record, len(event.data)) for version, event, record in stored]
         for space, each in following:
             each.tell(recorded)
             self.weigh(space, each)
@@ -128,6 +134,13 @@ class LiveValues(ForkAware):
         memory = value.memory
         with self._lock:
             self._keep(slot, value, memory)
+
+    def put_all(self, values: Mapping[Slot, Value]) -> None:
+        """`put` for each of some values."""
+        memories = [value.memory for value in values.values()]
+        with self._lock:
+            for (slot, value), memory in zip(values.items(), memories, strict=True):
+                self._keep(slot, value, memory)
 
     def put_replay(self, space: Space, replay: Following) -> None:
         """Keep a replay instead of what was there before, if it is not larger than the whole budget."""

@@ -242,13 +242,15 @@ def new_value(
     parts = split(kind, value, base.made(serializer) if base and kind == TEXT else ())
     old = base.parts if base else NOTHING
     known = base.fingerprints_for(serializer) if base else NO_FINGERPRINTS
+    found = NO_FINGERPRINTS
     if known.begin(parts):
         alignment = Alignment(len(known), [INSERT] * (len(parts) - len(known)))
     elif known:
-        alignment = align(known.each(), _fingerprints(kind, parts).each())
+        found = _fingerprints(kind, parts)
+        alignment = align(known.each(), found.each())
     else:
         alignment = Alignment(0, [INSERT] * len(parts))
-    behind, fingerprints = _held_still(kind, parts, alignment, known)
+    behind, fingerprints = _held_still(kind, parts, alignment, known, found)
     try:
         # Serializers may treat what stands alone in a way of their own, LangGraph's does so with bytes: an item of a
         # list is written as an item of a list.
@@ -339,12 +341,19 @@ def _serialized(
 
 
 def _held_still(
-    kind: int, parts: Sequence[Any], alignment: Alignment, known: Fingerprints
+    kind: int, parts: Sequence[Any], alignment: Alignment, known: Fingerprints, found: Fingerprints
 ) -> tuple[list[Any], Fingerprints]:
     """The parts behind the common prefix, and the fingerprints of all.
 
     Those that no fingerprint has found in the base are copies. A node may change a message while it is being saved: the
     fingerprint and the bytes have to be of the same content, or a passing state would be taken for the lasting one.
+
+    Args:
+        kind: The operation that they are recorded by.
+        parts: All parts.
+        alignment: Where they are in the base.
+        known: The fingerprints of the base.
+        found: The fingerprints of all parts as they were a moment ago, if they had to be taken.
     """
     prefix, rest = alignment
     behind = [*parts[prefix:]]
@@ -363,6 +372,8 @@ def _held_still(
         )
     if prefix == len(known) and len(fresh) == len(rest):
         return behind, known.followed_by(new) if known else new
+    if rest[len(rest) - len(fresh) :] == [INSERT] * len(fresh) and found.end_with(new):
+        return behind, found
     return behind, known.rearranged([*range(prefix), *rest], new)
 
 

@@ -15,9 +15,9 @@ from langgraph.checkpoint.base.id import uuid6
 
 from langgraph.checkpoint.eventstore import EventStoreSaver
 
-FRAMES, CALLS = 11, 90
+FRAMES, CALLS = 10, 90
 # What a list of messages adds: what changed of it is found, copied, fingerprinted and serialized.
-CALLS_OF_A_LIST = 110
+CALLS_OF_A_LIST = 80
 
 
 class Way:

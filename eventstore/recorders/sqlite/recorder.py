@@ -121,8 +121,21 @@ class SQLiteRecorder(ForkAware):
 
     def read(self, sql: str, params: Params) -> Rows:
         """See `Recorder.read`."""
-        with translated(self.where), self._reader() as connection:
-            return connection.execute(sql, params).fetchall()
+        try:
+            if self._path is None:  # what is in memory is seen by its one connection only
+                with self._commits.exclusive():
+                    return self._open_writer().execute(sql, params).fetchall()
+            self._permits.get()
+            try:
+                connection = self._idle_or_new()
+                try:
+                    return connection.execute(sql, params).fetchall()
+                finally:
+                    self._idle.append(connection)
+            finally:
+                self._permits.put(None)
+        except REFUSED as error:
+            raise self._told(error) from error
 
     def write(self, work: Callable[[Session], T], *, repeatable: bool = False) -> T:  # noqa: ARG002 (nothing breaks)
         """See `Recorder.write`."""
@@ -304,26 +317,6 @@ class SQLiteRecorder(ForkAware):
         return self._writer
 
     @contextmanager
-    def _reader(self) -> Iterator[sqlite3.Connection]:
-        if self._closed:
-            raise StoreClosedError
-        if self._path is None:  # what is in memory is seen by its one connection only
-            with self._commits.exclusive():
-                yield self._open_writer()
-            return
-        self._permits.get()
-        connection: sqlite3.Connection | None = None
-        try:
-            if self._closed:
-                raise StoreClosedError
-            connection = self._idle_or_new()
-            yield connection
-        finally:
-            if connection is not None:
-                self._idle.append(connection)
-            self._permits.put(None)
-
-    @contextmanager
     def _permitted(self) -> Iterator[None]:
         """Hold a permit, for reads on a connection of their own: a fork of the process waits for these, too."""
         self._permits.get()
@@ -335,9 +328,10 @@ class SQLiteRecorder(ForkAware):
 
     def _idle_or_new(self) -> sqlite3.Connection:
         self._check_usable()
-        with suppress(IndexError):
+        try:
             return self._idle.pop()
-        return self._connect()
+        except IndexError:
+            return self._connect()
 
     def _write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         if self._closed:

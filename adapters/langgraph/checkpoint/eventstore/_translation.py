@@ -138,7 +138,7 @@ def to_new_writes(
     if task == NOBODY:
         nodes.remember(key, {SENDS: [value for channel, value in writes if channel == SENDS]})
     try:
-        described = cast("dict[str, Any]", get_checkpoint_metadata(config, {}))
+        described: dict[str, Any] = get_checkpoint_metadata(config, {})  # type: ignore[assignment]
     except _NO_METADATA as error:
         raise refused_metadata(config, {}) from error
     return NewWrites(
