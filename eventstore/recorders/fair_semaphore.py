@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from weakref import WeakSet
+from weakref import ref
 
 
 class FairSemaphore:
@@ -21,15 +21,15 @@ class FairSemaphore:
     def __init__(self, count: int) -> None:
         self._count = count
         # Who is in, or may enter; and who waits. They are known one by one, and not counted: a visit which Ctrl-C has
-        # ended is forgotten with its last reference, wherever that was.
-        self._inside: WeakSet[Visit] = WeakSet()
+        # ended is forgotten with its last reference, wherever that was. (Not a `WeakSet`, which takes longer than all
+        # the rest.)
+        self._inside: set[ref[Visit]] = set()
         self.waiting: deque[Visit] = deque()
         self._lock = threading.Lock()
 
-    @property
-    def is_full(self) -> bool:
-        """`True` if a new visit would have to wait."""
-        return len(self._inside) >= self._count
+    def __len__(self) -> int:
+        """The visits that are in, or may enter."""
+        return len(self._inside)
 
     def visit(self) -> Visit:
         """Return a new visit, which has not entered yet."""
@@ -41,6 +41,13 @@ class FairSemaphore:
             self._count += 1
             self._admit()
 
+    def _enter_at_once(self, visit: Visit) -> bool:
+        with self._lock:
+            if self.waiting or len(self._inside) >= self._count:
+                return False
+            self._inside.add(ref(visit, self._inside.discard))
+            return True
+
     def _queue(self, visit: Visit) -> None:
         with self._lock:
             self.waiting.append(visit)
@@ -48,15 +55,16 @@ class FairSemaphore:
 
     def _leave(self, visit: Visit) -> None:
         with self._lock:
-            if visit in self.waiting:
-                self.waiting.remove(visit)
-            self._inside.discard(visit)
-            self._admit()
+            self._inside.discard(ref(visit))
+            if self.waiting:
+                if visit in self.waiting:
+                    self.waiting.remove(visit)
+                self._admit()
 
     def _admit(self) -> None:
         while self.waiting and len(self._inside) < self._count:
             visit = self.waiting[0]
-            self._inside.add(visit)
+            self._inside.add(ref(visit, self._inside.discard))
             visit.open()
             self.waiting.popleft()
 
@@ -77,11 +85,19 @@ class Visit:
 
     def __init__(self, permits: FairSemaphore) -> None:
         self._permits = permits
-        self._door = threading.Lock()
-        self._door.acquire()
+
+    def is_of(self, permits: FairSemaphore) -> bool:
+        """Return whether it is a visit to these permits, and not to those of this process's parent."""
+        return self._permits is permits
+
+    def enter_at_once(self) -> bool:
+        """Enter if there is a permit that nobody waits for; return whether there was."""
+        return self._permits._enter_at_once(self)
 
     def enter(self, timeout: float) -> bool:
         """Wait for a permit, for at most `timeout` seconds; return whether there was one."""
+        self._door = threading.Lock()
+        self._door.acquire()
         self._permits._queue(self)
         return self._door.acquire(timeout=timeout)
 

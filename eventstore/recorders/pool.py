@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Generic, Protocol, TypeVar
-from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -19,6 +18,11 @@ from psycopg.pq import TransactionStatus
 from eventstore.errors import StoreClosedError, UnavailableError
 from eventstore.recorders.fair_semaphore import FairSemaphore, Visit
 from eventstore.telling import is_heard, tell
+
+# Looked up once: a look into an enumeration takes as long as taking an idle connection.
+_IDLE = TransactionStatus.IDLE
+# Where a connection that is taken keeps its visit, which so ends with it if Ctrl-C lets go of both.
+_VISIT = "visit of the pool"
 
 C = TypeVar("C", bound=psycopg.Connection)
 
@@ -47,7 +51,6 @@ class Pool(Generic[C]):
         # Who has a permit may have a connection: an idle one, or a new one.
         self._size = size
         self._permits = FairSemaphore(size)
-        self._visits: WeakKeyDictionary[C, Visit] = WeakKeyDictionary()
         self._closed = False
 
     def take(self) -> C:
@@ -60,8 +63,10 @@ class Pool(Generic[C]):
         """
         visit = self._permits.visit()
         try:
-            connection = self._after(visit)
-            self._visits[connection] = visit
+            if not visit.enter_at_once():
+                self._wait(visit)
+            connection = self._idle_or_new()
+            vars(connection)[_VISIT] = visit
         except BaseException:
             visit.leave()
             raise
@@ -69,11 +74,11 @@ class Pool(Generic[C]):
 
     def give(self, connection: C) -> None:
         """Give back what was taken. A connection that broke, or was left in a transaction, is closed."""
-        visit = self._visits.pop(connection, None)
-        if visit is None:  # it was taken before the process forked
+        visit: Visit | None = vars(connection).pop(_VISIT, None)
+        if visit is None or not visit.is_of(self._permits):  # it was taken before the process forked
             return
         try:
-            if connection.pgconn.transaction_status == TransactionStatus.IDLE:
+            if connection.pgconn.transaction_status == _IDLE:
                 self._idle.append(connection)
             else:
                 connection.close()
@@ -101,7 +106,6 @@ class Pool(Generic[C]):
         """In a child of this process: begin without any connection. Those of the parent are not touched."""
         self._idle = deque()
         self._permits = FairSemaphore(self._size)
-        self._visits = WeakKeyDictionary()
 
     def use(self) -> Turn[C]:
         """A context manager that takes a connection and gives it back."""
@@ -109,10 +113,10 @@ class Pool(Generic[C]):
 
     def in_use(self) -> tuple[int, int]:
         """How many connections are in use, and how many threads wait for one."""
-        return len(self._visits), len(self._permits.waiting)
+        return len(self._permits), len(self._permits.waiting)
 
-    def _after(self, visit: Visit) -> C:
-        if is_heard(logging.DEBUG) and self._permits.is_full:
+    def _wait(self, visit: Visit) -> None:
+        if is_heard(logging.DEBUG):
             words = "all %d connections to %s are in use: waiting for one"
             found = {"store": self._where, "connections": self._size}
             tell(logging.DEBUG, "wait", words, self._size, self._where, **found)
@@ -120,7 +124,6 @@ class Pool(Generic[C]):
             raise UnavailableError(
                 f"all connections to {self._where} are in use, for longer than connect_timeout: raise pool_size"
             )
-        return self._idle_or_new()
 
     def _idle_or_new(self) -> C:
         if self._closed:

@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 import pytest
 
 from eventstore import (
@@ -26,9 +25,11 @@ from eventstore import (
     NewEvent,
     Upcasters,
 )
+from eventstore.codec import Row
 from eventstore.queries import prepare
-from eventstore.recorders import Statement
-from eventstore.recorders.postgres.fast_statement import FastStatement, fits
+from eventstore.recorders import Append, Statement
+from eventstore.recorders.postgres.connection import Connection, Preparing
+from eventstore.recorders.postgres.fast_statement import FastAppend, FastStatement
 from eventstore.writing.idempotency import once
 
 MakeStore = Callable[..., EventStore]
@@ -286,19 +287,27 @@ def test_any_number_of_statements_goes_with_an_append(count: int, store: EventSt
 
 
 def test_a_statement_that_is_prepared_already_is_used(pg_server: str) -> None:
-    statement = FastStatement("twice", "SELECT %(a)s::bigint")
-    with psycopg.connect(pg_server, autocommit=True) as connection:
-        prepared: set[bytes] = set()
-        assert statement.execute(connection, prepared, {"a": 1}) == 1
-        prepared.clear()  # as after an interrupt, which came before the answer
-        assert statement.execute(connection, prepared, {"a": 1}) == 1
-        assert prepared == {b"twice"}
+    statement = FastStatement("SELECT %(a)s::bigint", ["a"])
+    connection, _ = Connection.open(pg_server, Preparing(wanted=True, where="here"))
+    with connection:
+        one = [(1).to_bytes(8, "big")]
+        assert statement.execute(connection, [*one], prepare=True) == 1
+        named = {*connection.fast_statements}
+        connection.fast_statements.clear()  # as after an interrupt, which came before the answer
+        assert statement.execute(connection, [*one], prepare=True) == 1
+        assert connection.fast_statements == named
+        connection.execute("DEALLOCATE ALL")
+        assert statement.execute(connection, [*one], prepare=True) == 1
 
 
-@pytest.mark.parametrize("value", [1.5, True, [1], 2**70])
-def test_what_a_fast_statement_cannot_bind_it_does_not_take(value: object) -> None:
-    assert fits({"a": 1, "b": "x", "c": b"", "d": None})
-    assert not fits({"a": value})
+@pytest.mark.parametrize(
+    ("value", "fits"),
+    [(1, True), ("x", True), (b"", True), (None, True), (1.5, False), (True, False), ([1], False), (2**70, False)],
+)
+def test_what_a_fast_statement_cannot_bind_it_does_not_take(value: object, fits: bool) -> None:
+    fast = FastAppend("", ["%(a)s"])
+    append = Append(1, Head(1, b""), False, [Row(2, "t", 3, b"", b"")], [Statement("%(a)s", {"a": value})])
+    assert (fast.values(append) is not None) == fits
 
 
 def test_an_append_that_is_made_once_keeps_all_that_was_decided(store: EventStore) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from typing import Any, Literal, TypeVar
 from weakref import WeakValueDictionary
 
@@ -20,7 +19,7 @@ from eventstore.recorders.migrating import by_component, carry_out, is_up_to_dat
 from eventstore.recorders.pool import Lender, Pool
 from eventstore.recorders.postgres.connection import Connection, Preparing, conninfo
 from eventstore.recorders.postgres.errors import is_unprepared, lost, translated
-from eventstore.recorders.postgres.fast_statement import FastStatement, fits, with_parts
+from eventstore.recorders.postgres.fast_statement import FastAppend, with_parts
 from eventstore.recorders.postgres.listening import Notifier, PostgresListener, channel
 from eventstore.recorders.protocol import Append, InUse, Listener, Params, Rows, Session, Statement
 from eventstore.recorders.strangers import POSTGRES_SAVER, owner_of
@@ -87,7 +86,8 @@ class PostgresRecorder(ForkAware):
         self._sequence_batch = sequence_batch
         self._queries = load_queries("eventstore", self.dialect, schema)
         self._server = load_queries("eventstore", self.dialect, schema, "server")
-        self._fast_statements: dict[str, FastStatement] = {}
+        # By the statements that go with the append.
+        self._fast_appends: dict[tuple[str, ...], FastAppend] = {}
         self._preparing = Preparing(wanted=prepare, where=self.where)
         # All that are open, by their `id`. Not a `WeakSet`, which cannot be gone through while a thread opens one more.
         self._connections: WeakValueDictionary[int, Connection] = WeakValueDictionary()
@@ -145,8 +145,12 @@ class PostgresRecorder(ForkAware):
 
         A stream's first append is a transaction of its own kind: see `lock_empty_stream`.
         """
-        with translated(self.where):
-            return self._again(lambda: self._append(appends), repeatable=False)
+        try:
+            return self._append(appends)
+        except psycopg.Error as error:
+            with translated(self.where):
+                self._mend(error, repeatable=False)
+                return self._append(appends)
 
     def list_of(self, values: Sequence[int] | Sequence[str]) -> object:
         """See `Recorder.list_of`: an array."""
@@ -231,18 +235,22 @@ class PostgresRecorder(ForkAware):
         try:
             return operation()
         except psycopg.Error as error:
-            if is_unprepared(error):  # so nothing was carried out
-                self._preparing.give_up(error)
-                for connection in self._open_connections():
-                    connection.prepare_threshold = None
-            elif not (repeatable and lost(error)):
-                raise
-            else:
-                words = "a connection to %s broke (%s): going on with another one"
-                found = {"store": self.where, "sqlstate": error.sqlstate}
-                tell(logging.WARNING, "reconnect", words, self.where, type(error).__name__, **found)
-            self._pool.clear()
+            self._mend(error, repeatable=repeatable)
         return operation()
+
+    def _mend(self, error: psycopg.Error, *, repeatable: bool) -> None:
+        """See to it that what has failed can be done once more, or raise the error that it failed with."""
+        if is_unprepared(error):  # so nothing was carried out
+            self._preparing.give_up(error)
+            for connection in self._open_connections():
+                connection.prepare_threshold = None
+        elif not (repeatable and lost(error)):
+            raise error
+        else:
+            words = "a connection to %s broke (%s): going on with another one"
+            found = {"store": self.where, "sqlstate": error.sqlstate}
+            tell(logging.WARNING, "reconnect", words, self.where, type(error).__name__, **found)
+        self._pool.clear()
 
     def _open_connections(self) -> list[Connection]:
         return [connection for each in self._connections.valuerefs() if (connection := each()) is not None]
@@ -266,14 +274,14 @@ class PostgresRecorder(ForkAware):
             return connection.execute(sql, params, binary=True).fetchall()
 
     def _append_alone(self, connection: Connection, append: Append) -> bool:
-        sql, params = self._last(append)
-        if len(append.then) > _FEW_STATEMENTS or not fits(params):
-            return connection.execute(sql, params, binary=True).rowcount == 1
-        statement = self._fast_statements.get(sql)
-        if statement is None:
-            name = f"eventstore_{blake2b(sql.encode(), digest_size=16).hexdigest()}"
-            statement = self._fast_statements[sql] = FastStatement(name, sql)
-        return statement.execute(connection, connection.fast_statements if self._preparing.on else None, params) == 1
+        parts = tuple([statement.sql for statement in append.then])
+        fast = self._fast_appends.get(parts)
+        if fast is None and len(parts) <= _FEW_STATEMENTS:
+            fast = self._fast_appends[parts] = FastAppend(self._queries["append_event"], parts)
+        values = fast and fast.values(append)
+        if not fast or not values:
+            return self._append_last(connection, append)
+        return fast.execute(connection, values, prepare=self._preparing.on) == 1
 
     def _append_all(self, connection: Connection, appends: Sequence[Append]) -> None:
         # The appends come before anything else that writes: the transaction's id, by which the feed is ordered, must
