@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
 from eventstore import dsn
 from eventstore.environment import STORE, nearest, read_option
 from eventstore.errors import InvalidUrlError
+from eventstore.tuples import NamedTuple
 
 _FORMS = (
     "use sqlite:///relative.db, sqlite:////absolute.db, sqlite:///:memory:, a path, postgresql://user@host/database, "

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import Any
 
-from eventstore.by_fields import ByFields, OnOneLine, frozen
+from eventstore.by_fields import ByFields, Immutable, OnOneLine, frozen
 from eventstore.errors import CorruptionError
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Cause(ByFields):
+@frozen
+class Cause(Immutable):
     """Why an event happened, as far as the writer knew.
 
     Attributes:
@@ -32,8 +32,8 @@ class Cause(ByFields):
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class NewEvent(ByFields):
+@frozen
+class NewEvent(Immutable):
     """An event to be appended.
 
     Attributes:
@@ -49,8 +49,8 @@ class NewEvent(ByFields):
     schema: int = 1
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Event(OnOneLine, ByFields):
+@frozen
+class Event(OnOneLine, Immutable):
     """A recorded event.
 
     Attributes:
@@ -78,8 +78,8 @@ class Event(OnOneLine, ByFields):
     erased: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class FeedEvent(OnOneLine, ByFields):
+@frozen
+class FeedEvent(OnOneLine, Immutable):
     """An event in the order of the whole store.
 
     Attributes:
@@ -123,8 +123,8 @@ class Appended(ByFields):
     result: Any = field(default=None, compare=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class StreamInfo(OnOneLine, ByFields):
+@frozen
+class StreamInfo(OnOneLine, Immutable):
     """A stream in a listing.
 
     Attributes:
@@ -145,8 +145,8 @@ class StreamInfo(OnOneLine, ByFields):
     parent_version: int | None = None
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class StreamPage(OnOneLine, ByFields):
+@frozen
+class StreamPage(OnOneLine, Immutable):
     """One page of a listing; pass `next_cursor` to get the one after it (`None`: this is the last)."""
 
     streams: list[StreamInfo]

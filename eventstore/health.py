@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from eventstore.arguments import check_number, check_truth, refused
 from eventstore.by_fields import OnOneLine
@@ -27,6 +27,7 @@ from eventstore.errors import (
 from eventstore.options import HealthLimits
 from eventstore.recorders import InUse, Recorder
 from eventstore.recorders.condition import check_migrations, condition_of
+from eventstore.tuples import NamedTuple
 
 Kind = Literal[
     "unreachable", "no answer", "closed", "schema", "damaged", "read-only", "behind", "wal", "disk", "refused"

@@ -12,7 +12,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 from weakref import WeakKeyDictionary, WeakSet
 
 from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation, get_meter_provider
@@ -20,6 +20,7 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvid
 from eventstore import telling
 from eventstore.health import Health
 from eventstore.recorders import Append, Params, Recorder, Rows
+from eventstore.tuples import NamedTuple
 
 if TYPE_CHECKING:
     from eventstore.watching import Watched

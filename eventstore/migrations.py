@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
-from typing import NamedTuple
 
 from eventstore.errors import SchemaError
 from eventstore.queries import Dialect, folder_of, quote_schema, statements_of
+from eventstore.tuples import NamedTuple
 
 
 class Migration(NamedTuple):

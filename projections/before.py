@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from eventstore import BadInputError
 from eventstore.arguments import check_kind, check_text, hold_to, refused
+from eventstore.by_fields import Immutable, frozen
 
 if TYPE_CHECKING:
     from projections.timeline.rules import Fold
     from projections.values.serializer import Serializer
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+@frozen
+class Before(Immutable):
     """Names a checkpoint by what came after it, on the way that led to a thread's latest. One of two is given.
 
     Attributes:

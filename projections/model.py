@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
-from eventstore.by_fields import ByFields, OnOneLine, frozen
+from eventstore.by_fields import ByFields, Immutable, OnOneLine, frozen
 
 ChannelVersion = str | int | float
 
@@ -84,8 +84,8 @@ def searchable(metadata: Mapping[str, Any], run: str | None) -> Mapping[str, Any
     return metadata if run is None or "run_id" in metadata else {**metadata, "run_id": run}
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class SavedCheckpoint(OnOneLine, ByFields):
+@frozen
+class SavedCheckpoint(OnOneLine, Immutable):
     """A checkpoint as it is read.
 
     Attributes:
@@ -131,8 +131,8 @@ class SavedCheckpoint(OnOneLine, ByFields):
         return searchable(self.metadata, self.run)
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
-class ChannelHistory(OnOneLine, ByFields):
+@frozen
+class ChannelHistory(OnOneLine, Immutable):
     """The seed and the writes from which a channel is replayed.
 
     Attributes:

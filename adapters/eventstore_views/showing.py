@@ -14,13 +14,14 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 from uuid import UUID
 from zlib import crc32
 
 import ormsgpack
 
 from eventstore import BadInputError
+from eventstore.tuples import NamedTuple
 from projections.diffing.glance import glance
 
 # The kinds of LangGraph's msgpack extension (langgraph.checkpoint.serde.jsonplus): how an object was taken apart.

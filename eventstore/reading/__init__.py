@@ -3,10 +3,16 @@
 Beside it, for who asks for them: listings (`listing.py`) and verification (`verifying.py`).
 """
 
+from typing import TYPE_CHECKING
+
+from eventstore.later import later as _later
 from eventstore.reading.lineage import Span, ancestors_at, lineage, spans
 from eventstore.reading.log import LogReader
 from eventstore.reading.reader import Reader
-from eventstore.recorders.tables import ContentSize, FeedRow, FeedSize, StreamCounts, StreamRow, TopicCount
+from eventstore.recorders.tables import StreamCounts, StreamRow
+
+if TYPE_CHECKING:
+    from eventstore.recorders.tables import ContentSize, FeedRow, FeedSize, TopicCount
 
 __all__ = [
     "ContentSize",
@@ -22,3 +28,5 @@ __all__ = [
     "lineage",
     "spans",
 ]
+
+__getattr__ = _later(globals(), {"eventstore.recorders.tables": ["ContentSize", "FeedRow", "FeedSize", "TopicCount"]})

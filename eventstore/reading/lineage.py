@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
-from eventstore.recorders.tables import Ancestor, LineageTable
+from eventstore.tuples import NamedTuple
+
+if TYPE_CHECKING:
+    from eventstore.recorders.tables import Ancestor, LineageTable
 
 
 class Span(NamedTuple):
@@ -31,6 +34,8 @@ def lineage(table: LineageTable, stream_id: int) -> list[Span]:
 
 def ancestors_at(of: Sequence[Span], version: int) -> list[Ancestor]:
     """Return the streams that a fork at `version` reads, each with its last version, given the parent's spans."""
+    from eventstore.recorders.tables.lineage import Ancestor  # noqa: PLC0415 (most programs fork no stream)
+
     return [
         Ancestor(span.stream_id, version if span.upto is None else min(span.upto, version))
         for span in of

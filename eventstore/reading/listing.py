@@ -7,13 +7,14 @@ import binascii
 import json
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore.errors import BadInputError
 from eventstore.events import StreamInfo, StreamPage, from_microseconds, to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
 from eventstore.metadata import searchable
 from eventstore.recorders.tables import END, ListedStream, Search, StreamsTable
+from eventstore.tuples import NamedTuple
 
 # The last code point, as often as it fits into a name: no name that begins with a prefix sorts behind prefix + this.
 _LAST_NAME = "\U0010ffff" * (MAX_STREAM_BYTES // 4)

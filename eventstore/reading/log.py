@@ -4,22 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from eventstore.codec import Codec, Opened, Row
 from eventstore.codec.envelope import is_erased
 from eventstore.errors import CorruptionError
 from eventstore.reading.lineage import Span, lineage
-from eventstore.recorders.tables import (
-    BEGINNING,
-    END,
-    ContentSize,
-    FeedRow,
-    FeedSize,
-    LogTables,
-    StreamCounts,
-    StreamRow,
-    TopicCount,
-)
+from eventstore.recorders.tables import BEGINNING, END, LogTables, StreamCounts, StreamRow
+
+if TYPE_CHECKING:
+    from eventstore.recorders.tables import ContentSize, FeedRow, FeedSize, TopicCount
 
 _PAGE = 500
 # Before the first stream.

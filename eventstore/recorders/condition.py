@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from eventstore.migrations import load_migrations, migrate
 from eventstore.queries import load_queries
 from eventstore.recorders.protocol import Recorder
+from eventstore.tuples import NamedTuple
 
 
 class Condition(NamedTuple):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from eventstore.codec import Row
 from eventstore.events import Head
 from eventstore.queries import Dialect
+from eventstore.tuples import NamedTuple
 
 T = TypeVar("T")
 Params = Mapping[str, Any]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from eventstore import ConflictError, IdempotencyError, NewEvent, NotFoundError
 from eventstore.events import Cause
+from eventstore.tuples import NamedTuple
 from eventstore.writing.forks import FORKED
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from hypothesis import strategies as st
 
 from eventstore import Cause, NewEvent
 from eventstore.ids import MAX_STREAM_BYTES, MAX_TOPIC_BYTES
+from eventstore.tuples import NamedTuple
 
 # Of a character that UTF-8 takes four bytes for, so many fit in any case.
 _BYTES_PER_CHARACTER = 4

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from eventstore.by_fields import OnOneLine
+from eventstore.tuples import NamedTuple
 from projections.records.answers import ITSELF
 
 Kind = Literal["model", "tool", "run", "update"]

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
 
 from eventstore.metadata import storable
 from eventstore.reading import LogReader, Span
+from eventstore.tuples import NamedTuple
 from projections.audit.extract import Extract, Part, extract
 from projections.audit.terms import node_term, tasks_term
 from projections.pregel import Wrote, nodes_at

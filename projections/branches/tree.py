@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from eventstore import EventStore, NotFoundError, OvertakenError
 from eventstore.events import from_microseconds
+from eventstore.tuples import NamedTuple
 from projections.outcomes import Branch, BranchTree
 from projections.reading.finding import Finder
 from projections.reading.located import Located

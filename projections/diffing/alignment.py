@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+
+from eventstore.tuples import NamedTuple
 
 # With more insertions and removals than this a quicker way is taken, which may find fewer elements that correspond.
 _MOST_EDITS = 1_000

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from eventstore.by_fields import OnOneLine
+from eventstore.tuples import NamedTuple
 from projections.diffing.alignment import Gap, aligned
 from projections.diffing.content import (
     ABSENT,

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
-from typing import NamedTuple
 
+from eventstore.tuples import NamedTuple
 from projections.diffing.visible import printable
 
 # On light and on dark ground.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal
 
+from eventstore.tuples import NamedTuple
 from projections.diffing.alignment import Gap, aligned
 
 # A single line that is no longer reads best as it was and as it is.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from eventstore.tuples import NamedTuple
 from projections.diffing.content import ABSENT, ITEMS, KEYS, MEMBERS, TEXT, content, fields_of, identity, shape_of
 from projections.diffing.difference import REPLACED, SAME, STEPS, Difference, Part, Step
 

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 from uuid import UUID, uuid5
 
+from eventstore.tuples import NamedTuple
 from projections.pregel.names import (
     BRANCH,
     BUMPS,

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
+from eventstore.tuples import NamedTuple
 from projections.pregel.names import NOBODY, SENDS
 from projections.pregel.paths import caller_of, later_step, node_of_edge, packet_of
 from projections.records import CheckpointRecord, WritesRecord

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
 from eventstore import ChecksumError, CorruptionError, ErasedError, EventStore, TooLargeError
@@ -23,7 +22,6 @@ Wanted = tuple[int, str]
 """The version of the event that holds a value, and its channel."""
 
 
-@dataclass(slots=True, eq=False)
 class _Walk:
     """The way back from a value to one that is known, or to where it begins.
 
@@ -34,10 +32,13 @@ class _Walk:
         done: Whether the beginning was reached.
     """
 
-    channel: str
-    at: int
-    found: list[tuple[int, Change]] = field(default_factory=list)
-    done: bool = False
+    __slots__ = ("at", "channel", "done", "found")
+
+    def __init__(self, channel: str, at: int) -> None:
+        self.channel = channel
+        self.at = at
+        self.found: list[tuple[int, Change]] = []
+        self.done = False
 
 
 class Chains:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from eventstore import EventStore
+from eventstore.tuples import NamedTuple
 from projections.pregel import INPUT, is_snapshot
 from projections.reading.chains import Chains, Wanted
 from projections.reading.located import Located

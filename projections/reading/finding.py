@@ -10,9 +10,10 @@ from dataclasses import replace
 from functools import lru_cache, partial
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from eventstore import BadInputError, CorruptionError, CycleError, EventStore
+from eventstore.tuples import NamedTuple
 from projections.reading.located import Located, located_of
 from projections.reading.view import View, lineage_of, sources_at, stored, view_at, view_of
 from projections.records import THREAD_PROMOTED

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from eventstore import CorruptionError, ErasedError, EventStore, UnknownFormatError
 from eventstore.events import Cause
+from eventstore.tuples import NamedTuple
 from projections.model import searchable
 from projections.records import CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.tables import CheckpointRow

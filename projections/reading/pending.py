@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
+from eventstore.tuples import NamedTuple
 from projections.records import Write, WritesRecord
 
 

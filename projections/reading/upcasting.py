@@ -8,10 +8,11 @@ it. What is saved next is compared with what is stored, and not with what was ma
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore import UpcastError
 from eventstore.arguments import named_kind
+from eventstore.tuples import NamedTuple
 from projections.diffing.content import ABSENT
 from projections.pregel import INPUT, is_snapshot
 from projections.records import CheckpointRecord, Entry

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 from typing import Any
 
 from eventstore import CorruptionError, EventStore
+from eventstore.by_fields import ByFields, changeable
 from eventstore.reading import Span
 from projections.records import unpack_segment
 from projections.tables import CheckpointRow, SegmentRow, Source, Tables, ViewRow, WrittenRow
 from projections.values.change import Change
 
 
-@dataclass(slots=True)
-class View:
+@changeable
+class View(ByFields):
     """The rows that a thread shows.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
+from eventstore.tuples import NamedTuple
 from projections.records.layout import ENCODINGS, NONE, are, hold, layout, packed_fields, unpacked_fields
 
 FINGERPRINT_BYTES = 32

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import ormsgpack
 
 from eventstore.arguments import check_text
 from eventstore.codec import pack_id
+from eventstore.tuples import NamedTuple
 from projections.records.changes import changes_of
 from projections.records.layout import (
     ENCODINGS,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import ormsgpack
 
 from eventstore.codec import pack_id
+from eventstore.tuples import NamedTuple
 from eventstore.writing import SHOWS
 from projections.records.layout import are, hold, id_of, is_version, layout, packed_fields, unpacked_fields
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from eventstore.tuples import NamedTuple
 from projections.records.layout import are, hold, is_version, layout, packed_fields, unpacked_fields
 from projections.records.moves import TakenOver, taken_over_of
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
+from eventstore.tuples import NamedTuple
 from projections.records.layout import ENCODINGS, hold, layout, packed_fields, unpacked_fields
 
 _WRITES = frozenset(product((str,), (int,), ENCODINGS, (bytes,), (int,)))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from eventstore import EventStore
 from eventstore.queries import load_queries
 from eventstore.recorders import Recorder
 from eventstore.recorders.tables import Reads, Runner, Table
+from eventstore.tuples import NamedTuple
 
 SPAN = 4096
 """How many positions share their earliest and their latest time. Rows are stored by it."""

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore import CorruptionError
 from eventstore.recorders.protocol import Params
 from eventstore.recorders.tables import END, Table
+from eventstore.tuples import NamedTuple
 from projections.tables.rows import Source
 
 

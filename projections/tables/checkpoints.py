@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore.events import Cause
 from eventstore.recorders import Statement
 from eventstore.recorders.tables import END, Table
+from eventstore.tuples import NamedTuple
 from projections.tables.branches import ViewRow, view_row
 from projections.tables.rows import LAST, Source
 

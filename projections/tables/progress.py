@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Self
+from typing import Self
 
 from eventstore import EventStore
 from eventstore.queries import load_queries
 from eventstore.recorders import Recorder
 from eventstore.recorders.tables import Reads, Runner, Table
+from eventstore.tuples import NamedTuple
 
 
 class State(NamedTuple):

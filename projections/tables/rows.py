@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore.recorders.tables import END
+from eventstore.tuples import NamedTuple
 
 # Sorts after every id.
 LAST = "\U0010ffff"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore.recorders import Statement
 from eventstore.recorders.tables import Table
+from eventstore.tuples import NamedTuple
 from projections.records import pack_channel, pack_segment, unpack_channel
 from projections.values.change import Change
 

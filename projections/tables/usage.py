@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 from eventstore import EventStore
 from eventstore.queries import load_queries
 from eventstore.recorders.tables import Reads, Runner, Table
+from eventstore.tuples import NamedTuple
 
 
 class SeenRow(NamedTuple):

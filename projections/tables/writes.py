@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from eventstore.events import Cause
 from eventstore.recorders import Statement
 from eventstore.recorders.tables import Table
+from eventstore.tuples import NamedTuple
 from projections.tables.rows import Source
 
 

@@ -6,11 +6,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from eventstore import BadInputError, EventStore, NotFoundError
 from eventstore.by_fields import OnOneLine
 from eventstore.events import from_microseconds
+from eventstore.tuples import NamedTuple
 from projections.diffing.content import ABSENT
 from projections.diffing.difference import Difference, diff
 from projections.diffing.glance import glance

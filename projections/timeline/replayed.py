@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 from eventstore import (
     BadInputError,
@@ -14,6 +14,7 @@ from eventstore import (
     TypeNotAllowedError,
     UnreadableError,
 )
+from eventstore.tuples import NamedTuple
 from projections.diffing.content import ABSENT, ITEMS
 from projections.diffing.difference import SAME, Difference, Part, diff
 from projections.model import SavedCheckpoint

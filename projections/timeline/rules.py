@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import copy
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 from eventstore.arguments import hold_to, refused
+from eventstore.tuples import NamedTuple
 from projections.diffing.content import ABSENT, fields_of, identity
 from projections.diffing.glance import is_message
 

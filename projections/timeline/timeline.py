@@ -10,12 +10,13 @@ from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore import BadInputError, ErasedError, EventStore, NotFoundError, OvertakenError
 from eventstore.arguments import checked
 from eventstore.events import to_microseconds
 from eventstore.ids import MAX_STREAM_BYTES, check_id
+from eventstore.tuples import NamedTuple
 from eventstore.workers import twin, twin_iterator
 from projections.before import Before
 from projections.checkpoints.checkpoints import Checkpoints

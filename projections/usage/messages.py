@@ -11,11 +11,12 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import Any
 
 import ormsgpack
 
 from eventstore.metadata import storable
+from eventstore.tuples import NamedTuple
 from projections.values.change import Encoding, encoding_name
 
 _FIELD = "usage_metadata"

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import NamedTuple
 
 from eventstore.reading import Span
+from eventstore.tuples import NamedTuple
 from projections.usage.sightings import Rank, Sighting
 
 _Place = tuple[int, int]

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from enum import IntEnum
 from itertools import count
-from typing import NamedTuple
 
 from eventstore import Cause, CorruptionError, TooLargeError
 from eventstore.reading import FeedRow, LogReader
+from eventstore.tuples import NamedTuple
 from projections.audit.terms import term
 from projections.pregel import NOBODY
 from projections.pregel.names import CONTROL, INPUT, SENDS

@@ -3,9 +3,9 @@
 How an append is put together, and how migrations are carried out, is in the recorders themselves.
 """
 
-from eventstore.recorders.tables.events import ContentSize, EventsTable, TopicCount
-from eventstore.recorders.tables.feed import FeedEnd, FeedRow, FeedSize, FeedTable, NamedEvent
-from eventstore.recorders.tables.lineage import Ancestor, LineageTable
+from typing import TYPE_CHECKING
+
+from eventstore.later import later as _later
 from eventstore.recorders.tables.log import LogTables
 from eventstore.recorders.tables.streams import (
     ListedStream,
@@ -18,6 +18,11 @@ from eventstore.recorders.tables.streams import (
     StreamsTable,
 )
 from eventstore.recorders.tables.table import BEGINNING, END, Reads, Runner, Table, TableSet
+
+if TYPE_CHECKING:
+    from eventstore.recorders.tables.events import ContentSize, EventsTable, TopicCount
+    from eventstore.recorders.tables.feed import FeedEnd, FeedRow, FeedSize, FeedTable, NamedEvent
+    from eventstore.recorders.tables.lineage import Ancestor, LineageTable
 
 __all__ = [
     "BEGINNING",
@@ -46,3 +51,13 @@ __all__ = [
     "TableSet",
     "TopicCount",
 ]
+
+# Who goes on with a thread reads by `projections` alone.
+__getattr__ = _later(
+    globals(),
+    {
+        "eventstore.recorders.tables.events": ["ContentSize", "EventsTable", "TopicCount"],
+        "eventstore.recorders.tables.feed": ["FeedEnd", "FeedRow", "FeedSize", "FeedTable", "NamedEvent"],
+        "eventstore.recorders.tables.lineage": ["Ancestor", "LineageTable"],
+    },
+)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from eventstore.codec import Row
 from eventstore.recorders.tables.table import BEGINNING, Table
+from eventstore.tuples import NamedTuple
 
 
 class ContentSize(NamedTuple):

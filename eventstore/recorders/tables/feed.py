@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
 
 from eventstore.codec import Row
 from eventstore.recorders.tables.events import row_of
 from eventstore.recorders.tables.table import Table
+from eventstore.tuples import NamedTuple
 
 
 class FeedRow(NamedTuple):

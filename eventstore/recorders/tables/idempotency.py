@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from eventstore.recorders.protocol import Statement
 from eventstore.recorders.tables.table import Table
+from eventstore.tuples import NamedTuple
 
 
 class KnownAppend(NamedTuple):

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Self
 
 from eventstore.queries import load_queries
 from eventstore.recorders.protocol import Recorder
-from eventstore.recorders.tables.events import EventsTable
-from eventstore.recorders.tables.feed import FeedTable
-from eventstore.recorders.tables.lineage import LineageTable
 from eventstore.recorders.tables.streams import StreamsTable
 from eventstore.recorders.tables.table import TableSet
 
-# Programs that only append and read start without what others keep beside the log.
+# Programs that only go on with threads start without what others read, or keep beside the log.
 # ruff: noqa: PLC0415
 if TYPE_CHECKING:
+    from eventstore.recorders.tables.events import EventsTable
+    from eventstore.recorders.tables.feed import FeedTable
     from eventstore.recorders.tables.former_names import FormerNamesTable
     from eventstore.recorders.tables.idempotency import IdempotencyTable
+    from eventstore.recorders.tables.lineage import LineageTable
     from eventstore.recorders.tables.snapshots import SnapshotsTable
     from eventstore.recorders.tables.tracking import TrackingTable
 
@@ -45,16 +45,22 @@ class LogTables(TableSet):
     @cached_property
     def lineage(self) -> LineageTable:
         """The ancestors of streams."""
+        from eventstore.recorders.tables.lineage import LineageTable
+
         return self._table(LineageTable)
 
     @cached_property
     def events(self) -> EventsTable:
         """The events of streams."""
+        from eventstore.recorders.tables.events import EventsTable
+
         return self._table(EventsTable)
 
     @cached_property
     def feed(self) -> FeedTable:
         """All events in one order."""
+        from eventstore.recorders.tables.feed import FeedTable
+
         return self._table(FeedTable)
 
     @cached_property

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from eventstore.recorders.tables.table import Table
+from eventstore.tuples import NamedTuple
 
 
 class SnapshotRow(NamedTuple):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore.errors import CorruptionError
 from eventstore.events import Head
 from eventstore.metadata import described_by
 from eventstore.recorders.protocol import Params, Statement
 from eventstore.recorders.tables.table import Table
+from eventstore.tuples import NamedTuple
 
 
 class StreamRow(NamedTuple):

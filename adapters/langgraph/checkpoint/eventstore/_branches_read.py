@@ -8,11 +8,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from langchain_core.runnables import RunnableConfig
 
 from eventstore.forking import ForkAware
+from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore import _config
 
 _REMEMBERED_RUNS = 10_000

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from typing import NamedTuple
 
 from eventstore.forking import ForkAware
 from eventstore.recent import Recent
+from eventstore.tuples import NamedTuple
 
 _REMEMBERED = 10_000
 

@@ -19,13 +19,15 @@ from importlib import import_module
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import PurePath
 from types import MappingProxyType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
 # What LangGraph's own serializer makes again in its strict mode; it grows with LangGraph.
 from langgraph.checkpoint.serde._msgpack import SAFE_MSGPACK_TYPES
 from pydantic import BaseModel
+
+from eventstore.tuples import NamedTuple
 
 Name = tuple[str, str]
 """A type's module, and its name there: `Outer.Inner` for a class within a class."""

@@ -13,7 +13,7 @@ import logging
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
@@ -27,6 +27,7 @@ from langgraph.checkpoint.base import (
 from eventstore import BadInputError, UnavailableError
 from eventstore.arguments import check_number
 from eventstore.telling import tell
+from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from projections.values.live import LiveValues, Slot
 from projections.values.value import Value

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from langchain_core.runnables.config import ensure_config
 from langgraph.checkpoint.base import get_checkpoint_metadata
 
+from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore import _config
 from projections.answers.calls import Place
 

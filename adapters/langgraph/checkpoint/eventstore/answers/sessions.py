@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from threading import Lock
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol, Self
+from typing import Any, Protocol, Self
 
 from eventstore.recent import Recent
+from eventstore.tuples import NamedTuple
 from eventstore.workers import Workers, twin
 from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._parts import SaverParts

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import sha256
-from typing import NamedTuple
 
 import ormsgpack
 
 from eventstore import CorruptionError, NewEvent, TooLargeError, UnknownFormatError
 from eventstore.codec.codec import encode, unpack
 from eventstore.codec.envelope import seal, unseal
+from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore.histories.weighing import HEAVIEST, weight
 from projections.records import CONTENT
 

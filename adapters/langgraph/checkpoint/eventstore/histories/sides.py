@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from langgraph.types import Interrupt
 
+from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from langgraph.checkpoint.eventstore.histories.likening import Likening
 from projections import SavedCheckpoint

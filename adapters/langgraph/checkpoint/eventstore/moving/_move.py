@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from eventstore import BadInputError, ConflictError, CorruptionError, NotFoundError, TypeNotAllowedError
+from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore.moving._comparing import WRITES, bits, differences, has_all
 from langgraph.checkpoint.eventstore.moving._contents import Content, Job, Place, Source, Target, in_order
 from langgraph.checkpoint.eventstore.moving.report import MovedThread, MovingReport

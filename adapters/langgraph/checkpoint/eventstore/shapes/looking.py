@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from langgraph.checkpoint.serde.base import SerializerProtocol
 
@@ -13,6 +13,7 @@ from eventstore.codec import Row
 from eventstore.codec.envelope import is_erased
 from eventstore.paging import all_pages
 from eventstore.recorders.tables import ContentSize
+from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore._parts import SaverParts
 from langgraph.checkpoint.eventstore.shapes.noting import noting
 from langgraph.checkpoint.eventstore.shapes.report import OldShape, Progress, ThreadShapes, Unmade

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC
-from typing import Any, NamedTuple
+from typing import Any
 
 from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, SystemMessage, ToolMessage
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointMetadata, empty_checkpoint
 from langgraph.checkpoint.base.id import uuid6
+
+from eventstore.tuples import NamedTuple
 
 _TEXT = st.text(st.characters(codec="utf-8"), max_size=20)
 _CHANNELS = st.sampled_from(["messages", "files", "count", "notes"])
