@@ -42,7 +42,6 @@ from eventstore.events import Appended, Cause, Event, FeedEvent, Head, NewEvent,
 from eventstore.later import later as _later
 from eventstore.recorders.migrating import migration_sql
 from eventstore.store import EventStore
-from eventstore.subscription import Subscription
 from eventstore.writing.deciding import Decision
 
 if TYPE_CHECKING:
@@ -50,6 +49,7 @@ if TYPE_CHECKING:
     from eventstore.reading.verifying import Verification
     from eventstore.settings import from_environment
     from eventstore.sharing import open_on
+    from eventstore.subscription import Subscription
 
 # Quiet, as libraries are, until a program asks to hear it.
 logging.getLogger("eventstore").addHandler(logging.NullHandler())
@@ -108,7 +108,7 @@ __all__ = [
 ]
 
 
-# Most programs never verify, and open connections of their own.
+# Most programs follow no feed and never verify, and they open connections of their own.
 __getattr__ = _later(
     globals(),
     {
@@ -116,5 +116,6 @@ __getattr__ = _later(
         "eventstore.reading.verifying": ["Verification"],
         "eventstore.settings": ["from_environment"],
         "eventstore.sharing": ["open_on"],
+        "eventstore.subscription": ["Subscription"],
     },
 )

@@ -11,7 +11,7 @@ from functools import cache
 from hashlib import sha256
 
 from eventstore.errors import SchemaError
-from eventstore.queries import Dialect, folder_of, quote_schema, statements_of
+from eventstore.queries import Dialect, folder_of, quote_schema, statements_of, text_of
 from eventstore.tuples import NamedTuple
 
 
@@ -36,7 +36,7 @@ def load_migrations(component: str, dialect: Dialect, schema: str = "") -> Seque
     found = []
     for file in sorted((folder_of(component) / dialect / "migrations").iterdir()):
         number, _, name = file.stem.partition("_")
-        text = file.read_text(encoding="utf-8")
+        text = text_of(file)
         script = text if dialect == "sqlite" else text.replace("{schema}", quote_schema(schema))
         found.append(Migration(component, int(number), name, script, sha256(text.encode()).hexdigest()))
     return tuple(found)

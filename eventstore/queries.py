@@ -31,25 +31,37 @@ _IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
 class Blocks(dict[str, str]):
     """Named blocks, each made ready for the dialect's driver when it is first asked for: a program uses few of them.
 
-    Until then it is not among the items. (A dict, since every statement is looked up here.)
+    Until then it is not among the items, and files are not read before a block is looked for. (A dict, since every
+    statement is looked up here.)
 
     Args:
-        text: The text of the files, with a line break in front of each.
+        files: The files, of which some may be missing.
         dialect: The dialect.
         schema: The PostgreSQL schema.
     """
 
-    def __init__(self, text: str, dialect: Dialect, schema: str) -> None:
+    def __init__(self, files: Sequence[Path], dialect: Dialect, schema: str) -> None:
         super().__init__()
-        named = (block.partition("\n") for block in text.split("\n-- name: ")[1:])
-        self._found = {name: body for name, _, body in named}
+        self._files = files
+        self._texts: dict[Path, bytes] = {}
         self._dialect = dialect
         self._schema = schema
 
     def __missing__(self, name: str) -> str:
-        bare = _COMMENT.sub("", self._found[name]).strip().rstrip(";")
+        bare = _COMMENT.sub("", self._body(name)).strip().rstrip(";")
         self[name] = prepare(bare, self._dialect, self._schema)
         return self[name]
+
+    def _body(self, name: str) -> str:
+        head = f"\n-- name: {name}\n".encode()
+        for file in self._files:
+            text = self._texts.get(file)
+            if text is None:
+                text = self._texts[file] = b"\n%b\n-- name: \n" % _bytes(file)
+            start = text.find(head) + len(head)
+            if start >= len(head):
+                return text[start : text.index(b"\n-- name: ", start - 1)].decode()
+        raise KeyError(name)
 
 
 @cache
@@ -62,8 +74,9 @@ def load_queries(package: str, dialect: Dialect, schema: str = "", *files: str) 
         schema: The PostgreSQL schema.
         files: The names of the files, by default `queries`. One of the two may be missing.
     """
-    names = [f"{folder}/{file}.sql" for file in files or ("queries",) for folder in ("common", dialect)]
-    return Blocks("".join(f"\n{_text(folder_of(package) / name)}" for name in names), dialect, schema)
+    folder = folder_of(package)
+    found = [folder / part / f"{file}.sql" for file in files or ("queries",) for part in (dialect, "common")]
+    return Blocks(found, dialect, schema)
 
 
 @cache
@@ -104,8 +117,14 @@ def quote_schema(schema: str) -> str:
     return f'"{schema}"'
 
 
-def _text(file: Path) -> str:
+def text_of(file: Path) -> str:
+    """Return the text of a file of SQL."""
+    return _bytes(file).decode()
+
+
+def _bytes(file: Path) -> bytes:
+    # Opened as text, it would be read by three layers, at twice the price.
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_bytes().replace(b"\r\n", b"\n")
     except FileNotFoundError:
-        return ""
+        return b""

@@ -22,15 +22,15 @@ from eventstore.reading import Reader
 from eventstore.recorders import Recorder, Session
 from eventstore.recorders.sqlite import Synchronous
 from eventstore.recorders.tables import LogTables
-from eventstore.subscription import Subscription
 from eventstore.watching import WatchedLog
 from eventstore.workers import Workers, on_another_thread, opened, stands_for, twin, twin_iterator
 from eventstore.writing import Appender, Decide, Decision, Forker, ForkWork, Storing
 
-# Programs that only append and read start without what lists and verifies.
+# Programs that only append and read start without what lists, follows and verifies.
 # ruff: noqa: PLC0415
 if TYPE_CHECKING:
     from eventstore.reading.verifying import Verification
+    from eventstore.subscription import Subscription
 
 T = TypeVar("T")
 
@@ -247,6 +247,8 @@ class EventStore(WatchedLog):
         with store.subscribe(after=position) as subscription:
             for entry in subscription: ...
         """
+        from eventstore.subscription import Subscription
+
         self._check_open()
         return Subscription(self._reader, self.recorder, after=after, topics=[*map(check_topic, topics)])
 
@@ -307,15 +309,8 @@ class EventStore(WatchedLog):
             ConflictError: The target exists already.
         """
         self._check_open()
-        return self._forker.fork(
-            check_stream(source),
-            check_stream(target),
-            at=at,
-            cause=cause or Cause(),
-            metadata=metadata,
-            shows=shows,
-            work=work,
-        )
+        named, cause = (check_stream(source), check_stream(target)), cause or Cause()
+        return self._forker.fork(*named, at=at, cause=cause, metadata=metadata, shows=shows, work=work)
 
     def verify(self, stream: str | None = None) -> Verification:
         """Check the hash chain of a stream (with the past that it shares) or of all streams, also deleted ones.

@@ -9,10 +9,10 @@ from eventstore.later import later as _later
 from eventstore.reading.lineage import Span, ancestors_at, lineage, spans
 from eventstore.reading.log import LogReader
 from eventstore.reading.reader import Reader
-from eventstore.recorders.tables import StreamCounts, StreamRow
+from eventstore.recorders.tables import ContentSize, StreamCounts, StreamRow, TopicCount
 
 if TYPE_CHECKING:
-    from eventstore.recorders.tables import ContentSize, FeedRow, FeedSize, TopicCount
+    from eventstore.recorders.tables import FeedRow, FeedSize
 
 __all__ = [
     "ContentSize",
@@ -29,4 +29,4 @@ __all__ = [
     "spans",
 ]
 
-__getattr__ = _later(globals(), {"eventstore.recorders.tables": ["ContentSize", "FeedRow", "FeedSize", "TopicCount"]})
+__getattr__ = _later(globals(), {"eventstore.recorders.tables": ["FeedRow", "FeedSize"]})

@@ -10,10 +10,10 @@ from eventstore.codec import Codec, Opened, Row
 from eventstore.codec.envelope import is_erased
 from eventstore.errors import CorruptionError
 from eventstore.reading.lineage import Span, lineage
-from eventstore.recorders.tables import BEGINNING, END, LogTables, StreamCounts, StreamRow
+from eventstore.recorders.tables import BEGINNING, END, ContentSize, LogTables, StreamCounts, StreamRow, TopicCount
 
 if TYPE_CHECKING:
-    from eventstore.recorders.tables import ContentSize, FeedRow, FeedSize, TopicCount
+    from eventstore.recorders.tables import FeedRow, FeedSize
 
 _PAGE = 500
 # Before the first stream.

@@ -20,6 +20,9 @@ LATER = (
     "eventstore.reading.listing",
     "eventstore.reading.verifying",
     "eventstore.recorders.postgres",
+    "eventstore.recorders.tables.feed",
+    "eventstore.recorders.tables.lineage",
+    "eventstore.subscription",
     "eventstore.writing.idempotency",
     "langgraph.checkpoint.eventstore._history",
     "langgraph.checkpoint.eventstore.replay",
@@ -53,6 +56,13 @@ with EventStoreSaver.from_conn_string(sys.argv[1]) as saver:
     saved = saver.put(config, checkpoint, {}, {"log": 1})
     saver.put_writes(saved, [("log", "more")], "task")
     assert saver.get_tuple(config)
+    for count in range(2, 70):
+        checkpoint = {**checkpoint, "id": f"{checkpoint['id'][:24]}{count:012}"}
+        checkpoint["channel_values"] = {"log": ["said"] * count}
+        checkpoint["channel_versions"] = {"log": count}
+        saved = saver.put(saved, checkpoint, {}, {"log": count})
+with EventStoreSaver.from_conn_string(sys.argv[1]) as saver:
+    assert len(saver.get_tuple(saved).checkpoint["channel_values"]["log"]) == 69
     print(*imported)
     print(*(set(sys.modules) - before - imported))
 """
@@ -74,10 +84,10 @@ def test_a_saver_is_imported_without_what_most_programs_never_use(imported: tupl
 
 def test_a_saver_is_imported_with_few_modules(imported: tuple[set[str], set[str]]) -> None:
     at_once, _ = imported
-    assert len([name for name in at_once if name.startswith(OURS)]) <= 140
+    assert len([name for name in at_once if name.startswith(OURS)]) <= 138
 
 
 def test_what_a_run_needs_is_imported_with_the_saver(imported: tuple[set[str], set[str]]) -> None:
-    """A later import is paid for by the first who reads a thread in a process."""
+    """A later import is paid for by the first who reads a thread in a process, be it long."""
     _, later = imported
     assert not [name for name in later if name.startswith(OURS)]

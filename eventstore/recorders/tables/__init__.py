@@ -6,6 +6,7 @@ How an append is put together, and how migrations are carried out, is in the rec
 from typing import TYPE_CHECKING
 
 from eventstore.later import later as _later
+from eventstore.recorders.tables.events import ContentSize, EventsTable, TopicCount
 from eventstore.recorders.tables.log import LogTables
 from eventstore.recorders.tables.streams import (
     ListedStream,
@@ -20,7 +21,6 @@ from eventstore.recorders.tables.streams import (
 from eventstore.recorders.tables.table import BEGINNING, END, Reads, Runner, Table, TableSet
 
 if TYPE_CHECKING:
-    from eventstore.recorders.tables.events import ContentSize, EventsTable, TopicCount
     from eventstore.recorders.tables.feed import FeedEnd, FeedRow, FeedSize, FeedTable, NamedEvent
     from eventstore.recorders.tables.lineage import Ancestor, LineageTable
 
@@ -52,11 +52,10 @@ __all__ = [
     "TopicCount",
 ]
 
-# Who goes on with a thread reads by `projections` alone.
+# Who goes on with a thread neither follows the feed nor forks.
 __getattr__ = _later(
     globals(),
     {
-        "eventstore.recorders.tables.events": ["ContentSize", "EventsTable", "TopicCount"],
         "eventstore.recorders.tables.feed": ["FeedEnd", "FeedRow", "FeedSize", "FeedTable", "NamedEvent"],
         "eventstore.recorders.tables.lineage": ["Ancestor", "LineageTable"],
     },

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Self
 
 from eventstore.queries import load_queries
 from eventstore.recorders.protocol import Recorder
+from eventstore.recorders.tables.events import EventsTable
 from eventstore.recorders.tables.streams import StreamsTable
 from eventstore.recorders.tables.table import TableSet
 
 # Programs that only go on with threads start without what others read, or keep beside the log.
 # ruff: noqa: PLC0415
 if TYPE_CHECKING:
-    from eventstore.recorders.tables.events import EventsTable
     from eventstore.recorders.tables.feed import FeedTable
     from eventstore.recorders.tables.former_names import FormerNamesTable
     from eventstore.recorders.tables.idempotency import IdempotencyTable
@@ -52,8 +52,6 @@ class LogTables(TableSet):
     @cached_property
     def events(self) -> EventsTable:
         """The events of streams."""
-        from eventstore.recorders.tables.events import EventsTable
-
         return self._table(EventsTable)
 
     @cached_property
