@@ -29,10 +29,11 @@ class SQLiteAddress(NamedTuple):
         return f"sqlite:///{self.path or ':memory:'}"
 
 
+# Compiled when it is used, which most programs do not do.
 # What libpq reads, with every part where it says. A password with an unescaped / or @ in it would be read as a host, a
 # port or a database, which messages show.
 _HOST = r"(\[[^\]/?#@]*\]|[^:/?#@,\[\]]*)(:\d*)?"
-_POSTGRES = re.compile(
+_POSTGRES = (
     r"postgresql://((?P<user>[^:/?#@]*)(:[^/?#@]*)?@)?"
     rf"(?P<hosts>{_HOST}(,{_HOST})*)(?P<database>/[^?#@]*)?(\?[^#]*)?"
 )
@@ -40,7 +41,7 @@ _POSTGRES = re.compile(
 
 # What was meant to name a store: a URL with slashes missing. As the name of a file it would show a password in the
 # folder.
-_NO_PATH = re.compile(r"(postgres|postgresql|sqlite)(\+\w+)?:")
+_NO_PATH = r"(postgres|postgresql|sqlite)(\+\w+)?:"
 
 _POSTGRES_SCHEMES = ("postgresql", "postgres")
 # SQLAlchemy's names of drivers that take libpq's options, so that the rest of the URL is one of libpq's.
@@ -62,7 +63,7 @@ class PostgresAddress(NamedTuple):
     def __str__(self) -> str:
         if dsn.is_dsn(self.conninfo):
             return dsn.shown(self.conninfo)
-        parts = _POSTGRES.fullmatch(self.conninfo)
+        parts = re.fullmatch(_POSTGRES, self.conninfo)
         assert parts is not None
         user = parts["user"]
         return f"postgresql://{user + '@' if user else ''}{parts['hosts']}{parts['database'] or ''}"
@@ -84,7 +85,7 @@ def parse(url: str | os.PathLike[str]) -> SQLiteAddress | PostgresAddress:
         return PostgresAddress(text)
     scheme, separator, rest = text.partition("://")
     if not separator:
-        if isinstance(url, str) and _NO_PATH.match(text):
+        if isinstance(url, str) and re.match(_NO_PATH, text):
             # Nothing of it is shown, here neither.
             raise InvalidUrlError(f"this looks like a database's address, not like a path: {_FORMS}")
         return SQLiteAddress(None if text == ":memory:" else Path(text))
@@ -149,7 +150,7 @@ def _query(text: str) -> list[tuple[str, str]]:
 
 def _postgres(rest: str) -> PostgresAddress:
     uri = f"postgresql://{rest}"
-    if not _POSTGRES.fullmatch(uri):
+    if not re.fullmatch(_POSTGRES, uri):
         # Nothing of it is shown: who knows which part is the password.
         raise InvalidUrlError(f"this is not a URL of PostgreSQL (write special characters as %40): {_FORMS}")
     theirs = [f"{name}={value}" for name, value in _query(uri) if name not in STORE or name in _OF_LIBPQ]

@@ -7,30 +7,31 @@ from __future__ import annotations
 
 import re
 
+# Not compiled here: most programs name a file, and need none of these.
 # What tells a connection string. There are more keywords, but a path may hold any word.
-_TELLS = re.compile(
+_TELLS = (
     r"(?:^|\s)(host|hostaddr|port|dbname|user|password|passfile|service|servicefile|sslmode|options|connect_timeout|"
     r"application_name|target_session_attrs)\s*="
 )
-_PAIR = re.compile(r"\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^'\\\s]|\\.)(?:[^\\\s]|\\.)*|(?=\s|$))", re.DOTALL)
-_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
+_PAIR = r"(?s)\s*(\w+)\s*=\s*('(?:[^'\\]|\\.)*'|(?:[^'\\\s]|\\.)(?:[^\\\s]|\\.)*|(?=\s|$))"
+_ESCAPED = r"(?s)\\(.)"
 
 
 def is_dsn(text: str) -> bool:
     """Return whether a text is, or was meant as, a connection string: as a path it would show a password."""
-    return _TELLS.search(text) is not None and re.match(r"\s*\w+\s*=", text) is not None
+    return "=" in text and re.match(r"\s*\w+\s*=", text) is not None and re.search(_TELLS, text) is not None
 
 
 def read(text: str) -> dict[str, str] | None:
     """Return the keywords of a connection string with their values; `None` if it is none."""
     found: dict[str, str] = {}
-    at = 0
+    pairs, at = re.compile(_PAIR), 0
     while text[at:].strip():
-        pair = _PAIR.match(text, at)
+        pair = pairs.match(text, at)
         if pair is None:
             return None
         keyword, value = pair.groups()
-        found[keyword] = _ESCAPED.sub(r"\1", value[1:-1] if value.startswith("'") else value)
+        found[keyword] = re.sub(_ESCAPED, r"\1", value[1:-1] if value.startswith("'") else value)
         at = pair.end()
     return found or None
 

@@ -69,7 +69,7 @@ _BASES = {
 _HARMLESS = PLAIN | {(module, name) for module, names in _BASES.items() for name in names}
 # Of these packages, a class has to be known as harmless: the making of their Runnables, models, tools, clients and
 # settings reads keys, addresses and files.
-_GUARDED = re.compile(r"(langchain(_\w+)?|langgraph(_sdk)?|langsmith|deepagents|pydantic_settings)(\.|$)")
+_GUARDED = r"(langchain(_\w+)?|langgraph(_sdk)?|langsmith|deepagents|pydantic_settings)(\.|$)"
 _SETTINGS = ("pydantic.v1.env_settings", "pydantic.env_settings")
 
 # Types of one value, whose subclasses are data, too.
@@ -254,7 +254,7 @@ def _is_data(kind: type) -> bool:
 
 def _is_harmless(base: type) -> bool:
     module = base.__module__
-    if _GUARDED.match(module):
+    if re.match(_GUARDED, module):
         return (module, base.__qualname__) in _HARMLESS
     return module not in _SETTINGS
 
