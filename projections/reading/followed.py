@@ -6,8 +6,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import NamedTuple, cast
+from typing import cast
 
+from eventstore.tuples import NamedTuple
 from projections.reading.pending import fold
 from projections.reading.view import View
 from projections.records import CheckpointRecord, Manifest, WritesRecord

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -284,6 +286,30 @@ def test_any_number_of_statements_goes_with_an_append(count: int, store: EventSt
     assert [event.version for event in store.read("s")] == [1, 2, 3]
     append(None if not count else 8)
     store.verify()
+
+
+def test_an_append_to_postgres_takes_few_calls_of_python(postgres_store_url: str) -> None:
+    calls: list[str] = []
+    within = False
+
+    def note(frame: FrameType, event: str, _: object) -> None:
+        nonlocal within
+        name = frame.f_code.co_qualname
+        if name == "PostgresRecorder.append":
+            within = event == "call"
+        if within and event == "call":
+            calls.append(name)
+
+    with EventStore.open(postgres_store_url) as store:
+        for number in (1, 2, 3):  # it begins the stream, and prepares the statement
+            store.append("s", numbered(number, number))
+        sys.setprofile(note)
+        try:
+            store.append("s", numbered(4, 4))
+        finally:
+            sys.setprofile(None)
+    assert calls[0] == "PostgresRecorder.append"
+    assert len(calls) <= 24, calls
 
 
 def test_a_statement_that_is_prepared_already_is_used(pg_server: str) -> None:
