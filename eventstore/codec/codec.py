@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import ormsgpack
 
@@ -18,6 +18,7 @@ from eventstore.codec import chain, envelope
 from eventstore.codec.refused import find_refused
 from eventstore.errors import BadInputError, CorruptionError, UnserializableError
 from eventstore.events import Cause, Event, Head, NewEvent, from_microseconds
+from eventstore.tuples import NamedTuple
 
 # Texts in metadata may hold lone surrogates, which no UTF-8 can carry: they become "?", as LangGraph's serializer has
 # it. A key that holds one is refused: two keys would become one.

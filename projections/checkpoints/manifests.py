@@ -10,10 +10,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore.events import Head
 from eventstore.forking import ForkAware
+from eventstore.tuples import NamedTuple
 from projections.records import Manifest
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore import BadInputError, Cause, NewEvent
 from eventstore.arguments import refused
+from eventstore.tuples import NamedTuple
 from projections.checkpoints.shapes import check_checkpoint, check_writes
 from projections.model import NewCheckpoint, NewWrites
 from projections.pregel import NOBODY, SENDS, Packets, sent_to

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from eventstore import BadInputError, Cause, ConflictError, Decision, EventStore, NewEvent
 from eventstore.erasing import OpenLog
 from eventstore.events import Appended, Head
 from eventstore.recorders import Statement
+from eventstore.tuples import NamedTuple
 from eventstore.writing import Decide
 from projections.checkpoints.bases import Bases
 from projections.checkpoints.manifests import NO_ANCESTOR, Ancestor, Key, Manifests

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from typing import NamedTuple
 
 from eventstore import CorruptionError, EventStore
 from eventstore.codec.envelope import is_erased
 from eventstore.erasing import OpenLog
 from eventstore.reading import FeedRow
 from eventstore.recorders import Statement
+from eventstore.tuples import NamedTuple
 from projections.projection import Work
 from projections.reading.chains import Chains
 from projections.reading.located import record_of

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from zlib import crc32
 
 from eventstore import ChecksumError, CorruptionError, UnknownFormatError
+from eventstore.tuples import NamedTuple
 from projections.values.serializer import Serializer, load_typed
 
 WHOLE = 0

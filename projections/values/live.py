@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from eventstore.forking import ForkAware
+from eventstore.tuples import NamedTuple
 from projections.values.value import Value
 
 if TYPE_CHECKING:

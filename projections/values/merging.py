@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from eventstore import BadInputError
 from eventstore.arguments import check_texts
 from eventstore.by_fields import ByFields
+from eventstore.tuples import NamedTuple
 from projections.values.parts import Parts
 
 

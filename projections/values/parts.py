@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from hashlib import sha256
 from itertools import repeat
-from typing import NamedTuple
 from zlib import crc32
 
 import ormsgpack
 
 from eventstore import CorruptionError, TooLargeError
 from eventstore.codec.envelope import MAX_VALUE_BYTES
+from eventstore.tuples import NamedTuple
 from projections.values.change import Encoding, checksum
 
 INSERT = -1

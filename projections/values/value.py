@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from eventstore import TypeChangedError, TypeNotAllowedError, UnserializableError
 from eventstore.by_fields import ByFields, frozen
+from eventstore.tuples import NamedTuple
 from projections.values.alone import counted
 from projections.values.change import (
     DICT,
@@ -243,13 +244,11 @@ def new_value(
     old = base.parts if base else NOTHING
     known = base.fingerprints_for(serializer) if base else NO_FINGERPRINTS
     found = NO_FINGERPRINTS
-    if known.begin(parts):
+    if not known or known.begin(parts):
         alignment = Alignment(len(known), [INSERT] * (len(parts) - len(known)))
-    elif known:
+    else:
         found = _fingerprints(kind, parts)
         alignment = align(known.each(), found.each())
-    else:
-        alignment = Alignment(0, [INSERT] * len(parts))
     behind, fingerprints = _held_still(kind, parts, alignment, known, found)
     try:
         # Serializers may treat what stands alone in a way of their own, LangGraph's does so with bytes: an item of a
@@ -260,8 +259,7 @@ def new_value(
         dump(serializer, channel, value)  # names the way to it from the channel, and the types of all parts
         raise
     recipe = recipe_of(alignment)
-    new = parts_of(inserted)
-    made = apply(old, recipe, new)
+    made = apply(old, recipe, parts_of(inserted))
     appended = alignment.prefix == len(old.stored)
     size = base.size + length_of(inserted) if base and appended else length_of(made.stored)
     if size <= _SMALL_BYTES:
@@ -347,13 +345,7 @@ def _held_still(
 
     Those that no fingerprint has found in the base are copies. A node may change a message while it is being saved: the
     fingerprint and the bytes have to be of the same content, or a passing state would be taken for the lasting one.
-
-    Args:
-        kind: The operation that they are recorded by.
-        parts: All parts.
-        alignment: Where they are in the base.
-        known: The fingerprints of the base.
-        found: The fingerprints of all parts as they were a moment ago, if they had to be taken.
+    `found`: the fingerprints of all parts as they were a moment ago, if they had to be taken.
     """
     prefix, rest = alignment
     behind = [*parts[prefix:]]
@@ -372,9 +364,8 @@ def _held_still(
         )
     if prefix == len(known) and len(fresh) == len(rest):
         return behind, known.followed_by(new) if known else new
-    if rest[len(rest) - len(fresh) :] == [INSERT] * len(fresh) and found.end_with(new):
-        return behind, found
-    return behind, known.rearranged([*range(prefix), *rest], new)
+    at_the_end = rest[len(rest) - len(fresh) :] == [INSERT] * len(fresh) and found.end_with(new)
+    return behind, found if at_the_end else known.rearranged([*range(prefix), *rest], new)
 
 
 def _copiers_kept(seen: Seen, recipe: Sequence[int]) -> Sequence[Copier | None]:

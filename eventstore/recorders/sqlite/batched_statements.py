@@ -11,7 +11,9 @@ import re
 import sqlite3
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any
+
+from eventstore.tuples import NamedTuple
 
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)\b")
 _RETURNING = re.compile(r"\s+RETURNING\s+\w+$")

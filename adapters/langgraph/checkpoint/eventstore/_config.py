@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from langchain_core.runnables import RunnableConfig
@@ -12,6 +12,7 @@ from langchain_core.runnables import RunnableConfig
 from eventstore import BadInputError, InvalidIdError
 from eventstore.arguments import named_kind, refused
 from eventstore.ids import MAX_STREAM_BYTES, check_id
+from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore._turns import Ticket
 
 # Namespace and checkpoint id are one key of an index, whose rows PostgreSQL limits to 2,704 bytes.
