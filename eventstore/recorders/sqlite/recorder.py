@@ -201,9 +201,7 @@ class SQLiteRecorder(ForkAware):
             try:
                 self._let_go()
             finally:
-                self._permits.give(
-                    self.connections
-                )  # so that a late reader or a fork is not left waiting; a reader finds it closed
+                self._permits.give(self.connections)  # a late reader or a fork finds it closed, and does not wait
         self.signal()
 
     def before_fork(self) -> None:
