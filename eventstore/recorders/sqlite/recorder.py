@@ -24,8 +24,7 @@ from eventstore.recorders.sqlite.connection import Companions, Synchronous, chec
 from eventstore.recorders.sqlite.errors import REFUSED, translate, translated
 from eventstore.recorders.sqlite.group_commit import GroupCommit
 from eventstore.recorders.sqlite.listening import SQLiteListener
-from eventstore.recorders.sqlite.permits import Permits
-from eventstore.recorders.sqlite.session import SQLiteSession
+from eventstore.recorders.sqlite.session import Permits, SQLiteSession
 from eventstore.recorders.sqlite.upkeep import described, empty_log
 from eventstore.recorders.wake_up import WakeUp
 from eventstore.telling import tell
