@@ -89,6 +89,9 @@ _OF_ACTIONS = {
 }
 """The events that are counted: see `telling`."""
 
+# Those that are told of a store; the others are told of streams.
+_OF_STORES = ("reconnect", "connect", "wait")
+
 _ACTIVE_SECONDS = 300.0
 _MOST_THREADS = 100_000
 # All gauges of one collection come from one look.
@@ -140,9 +143,18 @@ class Measures:
         """Record one value of a histogram."""
         cast("Histogram", self._instruments[name]).record(value, dict(attributes))
 
-    def add(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
-        """Count one more."""
-        self._instruments[name].add(1, dict(attributes or {}))
+    def add(self, name: str, attributes: Mapping[str, Any] | None = None, amount: int = 1) -> None:
+        """Count more; nothing more (0) is a value, too."""
+        self._instruments[name].add(amount, dict(attributes or {}))
+
+    def begin(self, where: str) -> None:
+        """Tell that nothing has happened yet.
+
+        What is counted from 0 is there before the first time. Without that, Prometheus would see no increase when it
+        happens once.
+        """
+        for action, name in _OF_ACTIONS.items():
+            self.add(name, {"db.namespace": where} if action in _OF_STORES else {}, 0)
 
     def uses(self, thread: str) -> None:
         """Note that a thread is used."""
@@ -254,6 +266,7 @@ def measure(recorder: Recorder, measures: Measures) -> Mapping[str, str]:
     system = "postgresql" if recorder.dialect == "postgres" else recorder.dialect
     of_this = {"db.system.name": system, "db.namespace": recorder.where}
     become(recorder, MeasuringRecorder, measures=measures, of_this=of_this)
+    measures.begin(recorder.where)
     if turns := getattr(recorder, "turns", None):  # a recorder of somebody else's may have none
         become(turns, MeasuringTurns, measures=measures, of_this=of_this)
     return of_this

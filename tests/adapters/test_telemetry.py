@@ -221,6 +221,14 @@ def test_conflicts_and_retries_are_counted(make_saver: MakeSaver, told: Told, ca
     ]
 
 
+def test_what_has_not_happened_yet_is_counted_as_never(make_saver: MakeSaver, told: Told) -> None:
+    saver = told.instrument(make_saver())
+    save(Calls(saver), 1)
+    names = ("conflicts", "retries", "damaged", "reconnects", "connects", "waits", "values.large")
+    assert {name: len(told.points(f"eventstore.{name}")) > 0 for name in names} == dict.fromkeys(names, True)
+    assert told.value("eventstore.damaged") == told.value("eventstore.values.large", eventstore_channel="count") == 0
+
+
 def test_what_is_damaged_is_told_of_and_counted(
     make_saver: MakeSaver, url: str, told: Told, caplog: pytest.LogCaptureFixture
 ) -> None:

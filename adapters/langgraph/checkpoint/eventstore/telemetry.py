@@ -204,6 +204,7 @@ class MeasuringValues(LiveValues):
         channel = {"eventstore.channel": slot.channel}
         self.measures.record("eventstore.value.size", value.size, channel)
         self.measures.record("eventstore.value.changes", sum(len(level.path) for level in value.levels), channel)
-        if value.size > self.large.limit:
-            self.measures.add("eventstore.values.large", channel)
+        is_large = value.size > self.large.limit
+        self.measures.add("eventstore.values.large", channel, int(is_large))  # from 0: see `Measures.begin`
+        if is_large:
             self.large.tell(slot, value.size)
