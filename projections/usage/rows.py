@@ -18,6 +18,10 @@ from projections.tables.usage import SeenRow, UsageTable
 from projections.usage.pairing import Pairing
 from projections.usage.sightings import Rank, Sighting, remembered_sighting, sightings_in
 
+# What a prune remembers comes after all that is still there, which says more of who it was.
+_REMEMBERED = 10
+_RANKED_LATER = (Rank.TASK, Rank.GIVEN, Rank.CHECKPOINT, Rank.HANDED_ON)
+
 
 class UsageRows:
     """Usage as a projection, which follows the feed: see `projections.projection.Projection`.
@@ -114,7 +118,10 @@ def _is_closed(log: LogReader, stream_id: int) -> bool:
 
 
 def _columns(each: Sighting) -> list[object]:
-    place = (each.position, each.ordinal, each.stream_id, each.version, int(each.rank))
+    rank = int(each.rank)
+    if each.ordinal < 0 and each.rank in _RANKED_LATER:
+        rank += _REMEMBERED
+    place = (each.position, each.ordinal, each.stream_id, each.version, rank)
     return [
         *place,
         each.spending,
@@ -129,4 +136,5 @@ def _columns(each: Sighting) -> list[object]:
 
 
 def _sighting(row: SeenRow) -> Sighting:
-    return Sighting(*row[:4], Rank(row.rank), *row[5:-1], bare=bool(row.bare), is_new=False)
+    rank = row.rank - _REMEMBERED if row.rank >= _REMEMBERED else row.rank
+    return Sighting(*row[:4], Rank(rank), *row[5:-1], bare=bool(row.bare), is_new=False)

@@ -398,6 +398,15 @@ def test_a_prune_does_not_unspend(saver: EventStoreSaver, bill: Bill, durability
     assert saver.history.usage(by=by) == pruned
 
 
+def test_who_spent_what_the_kept_checkpoint_holds_is_known_after_a_prune(saver: EventStoreSaver, bill: Bill) -> None:
+    graph = chat(saver, bill)
+    state = graph.invoke(ask(), config(metadata={"user": "ann"}))
+    assert len(state["messages"]) == 3
+    saver.prune(["t"])
+    spent_by = {row.group["user"]: told(row) for row in saver.history.usage("t", by=["user"]).rows}
+    assert spent_by == {"ann": bill.sums}
+
+
 def test_what_nobody_asked_for_before_a_prune_is_told_after_it_with_its_time(
     saver: EventStoreSaver, bill: Bill
 ) -> None:
