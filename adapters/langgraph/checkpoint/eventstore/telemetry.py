@@ -201,6 +201,15 @@ class MeasuringValues(LiveValues):
     def put(self, slot: Slot, value: Value) -> None:
         """See `LiveValues.put`."""
         super().put(slot, value)
+        self._measure(slot, value)
+
+    def put_all(self, values: Mapping[Slot, Value]) -> None:
+        """See `LiveValues.put_all`."""
+        super().put_all(values)
+        for slot, value in values.items():
+            self._measure(slot, value)
+
+    def _measure(self, slot: Slot, value: Value) -> None:
         channel = {"eventstore.channel": slot.channel}
         self.measures.record("eventstore.value.size", value.size, channel)
         self.measures.record("eventstore.value.changes", sum(len(level.path) for level in value.levels), channel)
