@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache, wraps
 from inspect import Parameter, iscoroutinefunction, signature
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from opentelemetry.trace import SpanKind, Tracer, use_span
 
 from eventstore.metrics import Measures, become
+from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore._named import as_config
 
 if TYPE_CHECKING:

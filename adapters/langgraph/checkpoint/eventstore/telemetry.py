@@ -27,7 +27,6 @@ from langgraph.checkpoint.base import (
 from eventstore import BadInputError, UnavailableError
 from eventstore.arguments import check_number
 from eventstore.telling import tell
-from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from projections.values.live import LiveValues, Slot
 from projections.values.value import Value
