@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from eventstore import dsn
-from eventstore.environment import STORE, nearest, read_option
+from eventstore.environment import NAMES, STORE, nearest, read_option
 from eventstore.errors import InvalidUrlError
 from eventstore.tuples import NamedTuple
 
@@ -99,8 +99,12 @@ def parse(url: str | os.PathLike[str]) -> SQLiteAddress | PostgresAddress:
     raise InvalidUrlError(f"{scheme}:// is not a store that is known here: {_FORMS}")
 
 
-def options_of(url: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the options of a store that stand in its URL: `postgresql://user@host/database?pool_size=4`.
+def options_of(url: str | os.PathLike[str], known: Mapping[str, Callable[[str], Any]] = STORE) -> dict[str, Any]:
+    """Return the options that stand in a store's URL: `postgresql://user@host/database?pool_size=4`.
+
+    Args:
+        url: The URL.
+        known: Those that are wanted, each with what reads it.
 
     Raises:
         InvalidUrlError: The address is not understood.
@@ -111,9 +115,9 @@ def options_of(url: str | os.PathLike[str]) -> dict[str, Any]:
         return {}
     of_others = _OF_LIBPQ if isinstance(address, PostgresAddress) else ()
     return {
-        name: read_option(STORE[name], unquote(value), f"{name} in the URL")
+        name: read_option(known[name], unquote(value), f"{name} in the URL")
         for name, value in _query(text)
-        if name in STORE and name not in of_others
+        if name in known and name not in of_others
     }
 
 
@@ -127,13 +131,13 @@ def check_query(names: Iterable[str], theirs: Sequence[str] = ()) -> None:
     Raises:
         InvalidUrlError: It has. Only a name that resembles one of these is shown: who knows what the others are.
     """
-    known = [*STORE, *theirs]
+    known = [*NAMES, *theirs]
     for name in names:
         if name not in known:
             meant = nearest(name, known)
             wrong = f"option {name!r}: did you mean {meant!r}?" if meant else "option of a name in its query."
             raise InvalidUrlError(
-                f"the URL has no {wrong} There are {', '.join(STORE)}; write ? as %3F where it is part of a name"
+                f"the URL has no {wrong} There are {', '.join(NAMES)}; write ? as %3F where it is part of a name"
             )
 
 
@@ -153,7 +157,7 @@ def _postgres(rest: str) -> PostgresAddress:
     if not re.fullmatch(_POSTGRES, uri):
         # Nothing of it is shown: who knows which part is the password.
         raise InvalidUrlError(f"this is not a URL of PostgreSQL (write special characters as %40): {_FORMS}")
-    theirs = [f"{name}={value}" for name, value in _query(uri) if name not in STORE or name in _OF_LIBPQ]
+    theirs = [f"{name}={value}" for name, value in _query(uri) if name not in NAMES or name in _OF_LIBPQ]
     return PostgresAddress(uri.partition("?")[0] + ("?" + "&".join(theirs) if theirs else ""))
 
 

@@ -51,6 +51,7 @@ def seconds(text: str) -> float:
 
 
 STORE: Mapping[str, Callable[[str], Any]] = {
+    "migrate": truth,
     "schema": str,
     "pool_size": whole,
     "prepare": truth,
@@ -60,6 +61,10 @@ STORE: Mapping[str, Callable[[str], Any]] = {
     "max_value_bytes": whole,
 }
 """The options of a store that a text can say, each with what reads it."""
+OF_SAVERS = ("allowed_types", "cache_bytes", "concurrent_runs", "moving_from", "snapshots")
+"""The options that a saver has besides, in the same URL and environment. A store by itself leaves them alone."""
+NAMES = (*STORE, *OF_SAVERS)
+"""The options that a text can say."""
 
 
 def read_options(get: Callable[[str], str | None], known: Mapping[str, Callable[[str], Any]] = STORE) -> dict[str, Any]:
@@ -98,17 +103,16 @@ def variable_of(option: str) -> str:
     return f"{_PREFIX}{option.upper()}"
 
 
-def check_variables(names: Iterable[str], known: Iterable[str] = STORE) -> None:
+def check_variables(names: Iterable[str]) -> None:
     """Refuse variables that look like misspelled ones of ours.
 
     Args:
         names: The names of all variables that are set.
-        known: The options.
 
     Raises:
         BadInputError: There is one; it is told with the name that was meant.
     """
-    variables = [URL, *map(variable_of, known)]
+    variables = [URL, *map(variable_of, NAMES)]
     for name in names:
         application, found, _ = name.partition(_PREFIX)
         if (

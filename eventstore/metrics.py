@@ -45,6 +45,7 @@ METRICS: Mapping[str, Metric] = {
     "db.client.connection.count": Metric("gauge", "{connection}", "Connections that are in use."),
     "db.client.connection.max": Metric("gauge", "{connection}", "The most connections that can be in use."),
     "db.client.connection.pending_requests": Metric("gauge", "{request}", "Calls that wait for their turn."),
+    "db.client.connection.wait_time": Metric("histogram", "s", "How long it takes to get a connection."),
     "eventstore.written": Metric("histogram", "By", "Bytes of events in one append, as stored."),
     "eventstore.read": Metric("histogram", "By", "Bytes of content in the rows of one query, as stored."),
     "eventstore.restores": Metric("counter", "{checkpoint}", "Checkpoints that were loaded."),
@@ -60,7 +61,7 @@ METRICS: Mapping[str, Metric] = {
     "eventstore.damaged": Metric("counter", "{read}", "Reads that came upon something damaged."),
     "eventstore.reconnects": Metric("counter", "{connection}", "Connections that broke and were replaced."),
     "eventstore.connects": Metric("counter", "{connection}", "Connections that were opened."),
-    "eventstore.waits": Metric("counter", "{wait}", "Calls that had to wait for a connection."),
+    "eventstore.waits": Metric("counter", "{wait}", "PostgreSQL: calls that had to wait for a connection."),
     "eventstore.values.large": Metric("counter", "{value}", "Values that were larger than advisable."),
     "eventstore.healthy": Metric("gauge", "{store}", "1 if the store is well, 0 if not."),
     "eventstore.feed.lag": Metric("gauge", "s", "How long an open transaction has held up the feed."),
@@ -87,6 +88,9 @@ _OF_ACTIONS = {
     "wait": "eventstore.waits",
 }
 """The events that are counted: see `telling`."""
+
+# Those that are told of a store; the others are told of streams.
+_OF_STORES = ("reconnect", "connect", "wait")
 
 _ACTIVE_SECONDS = 300.0
 _MOST_THREADS = 100_000
@@ -139,9 +143,18 @@ class Measures:
         """Record one value of a histogram."""
         cast("Histogram", self._instruments[name]).record(value, dict(attributes))
 
-    def add(self, name: str, attributes: Mapping[str, Any] | None = None) -> None:
-        """Count one more."""
-        self._instruments[name].add(1, dict(attributes or {}))
+    def add(self, name: str, attributes: Mapping[str, Any] | None = None, amount: int = 1) -> None:
+        """Count more; nothing more (0) is a value, too."""
+        self._instruments[name].add(amount, dict(attributes or {}))
+
+    def begin(self, where: str) -> None:
+        """Tell that nothing has happened yet.
+
+        What is counted from 0 is there before the first time. Without that, Prometheus would see no increase when it
+        happens once.
+        """
+        for action, name in _OF_ACTIONS.items():
+            self.add(name, {"db.namespace": where} if action in _OF_STORES else {}, 0)
 
     def uses(self, thread: str) -> None:
         """Note that a thread is used."""
@@ -232,11 +245,30 @@ class MeasuringRecorder:
         return rows
 
 
+class MeasuringTurns:
+    """Measures how long it takes to get one of the things that threads take turns with: see `become`."""
+
+    measures: Measures
+    of_this: Mapping[str, str]
+
+    def take(self) -> Any:
+        """Wait for one, and take it."""
+        began = time.perf_counter()
+        try:
+            return super().take()  # type: ignore[misc]  # of what it measures
+        finally:
+            taken = time.perf_counter() - began
+            self.measures.record("db.client.connection.wait_time", taken, self.of_this)
+
+
 def measure(recorder: Recorder, measures: Measures) -> Mapping[str, str]:
     """Let a recorder be measured; return the attributes that say which database it is."""
     system = "postgresql" if recorder.dialect == "postgres" else recorder.dialect
     of_this = {"db.system.name": system, "db.namespace": recorder.where}
     become(recorder, MeasuringRecorder, measures=measures, of_this=of_this)
+    measures.begin(recorder.where)
+    if turns := getattr(recorder, "turns", None):  # a recorder of somebody else's may have none
+        become(turns, MeasuringTurns, measures=measures, of_this=of_this)
     return of_this
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypedDict, TypeVar, cast
 from eventstore.address import options_of
 from eventstore.arguments import parameters_of
 from eventstore.codec import Upcasters
-from eventstore.environment import nearest
+from eventstore.environment import STORE, nearest
 from eventstore.errors import UnknownOptionError
 from eventstore.recorders.sqlite import Synchronous
 
@@ -82,15 +82,22 @@ def check_names(
         raise UnknownOptionError(function, [(name, (hints or {}).get(name) or _meant(name, there)) for name in unknown])
 
 
-def reads_url(function: F) -> F:
-    """Let a class method whose first argument is a URL take options of a store from it, where they are not given."""
+def reads_url(known: Mapping[str, Callable[[str], Any]] = STORE) -> Callable[[F], F]:
+    """Let a class method whose first argument is a URL take options from it, where they are not given.
 
-    @wraps(function)
-    def call(cls: Any, *args: Any, **options: Any) -> Any:
-        url = args[0] if args else options.get("url")
-        return function(cls, *args, **{**({} if url is None else options_of(url)), **options})
+    Args:
+        known: The options, each with what reads it.
+    """
 
-    return cast("F", call)
+    def reading(function: F) -> F:
+        @wraps(function)
+        def call(cls: Any, *args: Any, **options: Any) -> Any:
+            url = args[0] if args else options.get("url")
+            return function(cls, *args, **{**({} if url is None else options_of(url, known)), **options})
+
+        return cast("F", call)
+
+    return reading
 
 
 def _meant(name: str, known: Sequence[str]) -> str | None:

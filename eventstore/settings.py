@@ -40,10 +40,10 @@ def settings_of_environment(
     Raises:
         BadInputError: `EVENTSTORE_URL` is not set, or a variable makes no sense.
     """
-    check_variables(os.environ, known)
+    check_variables(os.environ)
     url = os.environ.get(URL)
     if not url:
         raise BadInputError(
             "there is no event store in the environment: set EVENTSTORE_URL to sqlite:///agents.db, or postgresql://…"
         )
-    return url, {**read_options(os.environ.get, known), **options_of(url), **options}
+    return url, {**read_options(os.environ.get, known), **options_of(url, known), **options}

@@ -65,7 +65,7 @@ class EventStore(WatchedLog):
 
     @classmethod
     @names_options()
-    @reads_url
+    @reads_url()
     def open(  # noqa: PLR0913 (an address and its options)
         cls,
         url: str | os.PathLike[str],

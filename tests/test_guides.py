@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import os
 import re
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,18 +14,18 @@ from types import ModuleType
 from typing import Any, get_args
 from urllib.parse import urlsplit
 
-import httpx
 import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
 from tests.support.postgres import programs
-from tests.support.printed import blocks, play, shell_environment
+from tests.support.printed import blocks, play
+from tests.support.serving import listening, serving
 
 ROOT = Path(__file__).parents[1]
 GUIDES = {path.stem: path for path in (ROOT / "docs" / "guides").glob("*.md")}
-# What only a server does; and the one that is a server.
-OF_POSTGRES, SERVED = {"production", "tenants"}, {"fastapi"}
+# What only a server does; and those that are servers (the second one: see test_monitoring).
+OF_POSTGRES, SERVED = {"production", "tenants"}, {"fastapi", "monitoring"}
 MOST_LINES, MOST_LINES_OF_A_SAMPLE = 100, 30
 
 
@@ -76,29 +75,13 @@ def test_a_guide_of_a_server_does_what_it_prints(
 
 
 def test_the_guide_of_an_application_does_what_it_prints_with_several_workers(url: str, module: ModuleType) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    with listening() as (descriptor, address):
         page, addresses = GUIDES["fastapi"], {"http://127.0.0.1:8000": address}
         [app, _] = blocks(page, addresses)
         Path(app.title).write_text(app.text, encoding="utf-8")
-        descriptor = listener.fileno()
-        options = ["app:app", "--workers=2", f"--fd={descriptor}", "--log-level=warning"]
-        with subprocess.Popen(
-            [sys.executable, "-m", "uvicorn", *options],
-            env={**shell_environment(), "STORE_URL": url},
-            pass_fds=[descriptor],
-        ) as server:
-            try:
-                httpx.get(f"{address}/threads/none", timeout=60).raise_for_status()  # until one has started
-                play(page, module, addresses)
-                answered_by = set[int]()
-                for number in range(2000):
-                    answered_by.add(httpx.post(f"{address}/threads/{number}?text=Hello", timeout=60).json()["worker"])
-                    if len(answered_by) == 2:
-                        break
-                assert len(answered_by) == 2
-            finally:
-                server.terminate()
+        with serving("app:app", descriptor, address, url) as served:
+            play(page, module, addresses)
+            served.answer_until_both_workers_did()
 
 
 def test_a_guide_is_short_and_is_listed_in_the_order_of_use() -> None:

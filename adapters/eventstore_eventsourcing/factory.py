@@ -62,7 +62,7 @@ class Factory(es.InfrastructureFactory[LogTrackingRecorder]):
         self.originator_id_type = self._originator_id_type()
         with translated():
             migrate = strtobool(self.env.get(self.CREATE_TABLE, "y"))
-            self.store = EventStore.open(url, migrate=migrate, **{**self._options(), **options_of(url)})
+            self.store = EventStore.open(url, **{"migrate": migrate, **self._options(), **options_of(url)})
         # A view outlives the factory that made it, and nobody closes it: it goes with the last that uses the store.
         weakref.finalize(self.store, _close, self.store.recorder)
 

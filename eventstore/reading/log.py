@@ -100,6 +100,10 @@ class LogReader:
         """Return the stream's own events of some versions, in any order; those that are not there are left out."""
         return self._tables.events.at(stream_id, versions)
 
+    def positions(self, stream_id: int, first: int, last: int) -> list[int]:
+        """Return the places in the feed of a stream's own events `first <= version <= last`, of those that have one."""
+        return self._tables.feed.positions(stream_id, first, last)
+
     def content_sizes(self, stream_id: int, topics: Sequence[str], *, after: int = BEGINNING) -> list[ContentSize]:
         """Return which of a stream's own events behind `after` still have their content, and how large each is.
 

@@ -30,7 +30,14 @@ C = TypeVar("C", bound=psycopg.Connection)
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.05, 1.0
 
 
-class Pool(Generic[C]):
+class Turns:
+    """The ground of what threads take turns with.
+
+    A plain class has the layout that one which measures has, too (`eventstore.metrics`): a generic one has another.
+    """
+
+
+class Pool(Turns, Generic[C]):
     """Connections that threads take turns with, opened when first needed.
 
     Args:

@@ -10,6 +10,7 @@ from eventstore.events import Head
 from eventstore.recorders import Session
 from projections.branches.applying import Applying
 from projections.outcomes import PruneReport
+from projections.pruning.remembering import remembered
 from projections.pruning.retention import Plan, Planner
 from projections.reading.finding import Finder
 from projections.reading.view import View
@@ -115,6 +116,9 @@ class Forgetter:
                 raise OvertakenError from error
             if dry_run or not planned.report.threads:
                 return Decision((), result=planned.report)
+            record = planned.record
+            if topic == THREAD_PRUNED:  # what a deletion takes away is not remembered
+                record = record._replace(remembered=remembered(self._store, stream_id, planned.erase))
             self._live.discard(stream_id)
 
             def work(log: OpenLog) -> None:
@@ -125,13 +129,13 @@ class Forgetter:
                     raise OvertakenError
                 # What is remembered of the latest checkpoint leads to its values: they may be gone with it.
                 log.begin_epoch(stream_id)
-                Applying(tables, log).prune(stream_id, head.version + 1, topic, planned.record)
+                Applying(tables, log).prune(stream_id, head.version + 1, topic, record)
                 log.erase(stream_id, planned.erase)
                 # Nothing of it may be left in what it was merged into, and nothing may lead to it.
                 tables.segments.drop(stream_id, planned.erase)
                 tables.writes.drop_at(stream_id, planned.erase)
 
-            event = NewEvent(topic, planned.record.pack(), cause or Cause())
+            event = NewEvent(topic, record.pack(), cause or Cause())
             return Decision([event], work=work, result=planned.report)
 
         report: PruneReport = self._store.commit(thread, decide).result

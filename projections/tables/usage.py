@@ -114,8 +114,12 @@ class UsageTable(Table):
         return [(row[0], row[1]) for row in self._run("usage_versions", bounds)]
 
     def forget(self, stream_id: int, versions: Sequence[int]) -> None:
-        """Drop the sightings in some events of a stream."""
+        """Drop the sightings in some events of a stream; not what prunes remember of them."""
         self._run("usage_forget", {"stream_id": stream_id, "versions": self._list_of(versions)})
+
+    def forget_remembered(self, stream_id: int) -> None:
+        """Drop what prunes remember of a stream."""
+        self._run("usage_forget_remembered", {"stream_id": stream_id})
 
     def next(self, *, after: int, upto: int, limit: int, streams: Sequence[int] | None = None) -> list[int]:
         """Return the next positions that have sightings, in order: of some streams, or of all."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -48,6 +48,15 @@ class UsageRow(OnOneLine):
         """The money; `None` if that is not known, since some of the messages have no price, or cannot be seen."""
         return None if self.unpriced or self.sealed else self.known_cost
 
+    def cells(self) -> tuple[str, ...]:
+        """The same as texts for a table: the values of the group, messages, tokens in and out, and the money."""
+        cost = f"{self.known_cost:f}" if self.cost is not None else f"{self.known_cost:f} + ?"
+        group = ("?" if value is None else value for value in self.group.values())
+        return (*group, *(f"{number:,}" for number in (self.messages, self.input_tokens, self.output_tokens)), cost)
+
+    def _repr_html_(self) -> str:
+        return _table(self.group, [self])
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class UsageReport(OnOneLine):
@@ -66,3 +75,16 @@ class UsageReport(OnOneLine):
     total: UsageRow
     currency: str | None = None
     prices_as_of: date | None = None
+
+    def _repr_html_(self) -> str:
+        total = (*("total", *[""] * len(self.by))[: len(self.by)], *self.total.cells()[len(self.total.group) :])
+        return _table(self.by, self.rows, [total], self.currency)
+
+
+def _table(
+    by: Iterable[str], rows: Iterable[UsageRow], more: Iterable[tuple[str, ...]] = (), currency: str | None = None
+) -> str:
+    from projections.diffing.html import table  # noqa: PLC0415 (only notebooks ask)
+
+    cost = f"cost ({currency})" if currency else "cost"
+    return table((*by, "messages", "tokens in", "tokens out", cost), [*(row.cells() for row in rows), *more])

@@ -22,6 +22,7 @@ from projections.pregel.names import CONTROL, INPUT, SENDS
 from projections.pregel.paths import is_by_hand
 from projections.records import ANSWER_RECORDED, CHECKPOINT_SAVED, WRITES_SAVED, CheckpointRecord, WritesRecord
 from projections.records.answers import AnswerRecord
+from projections.records.prunes import Remembered
 from projections.usage.messages import Spent, Tokens, is_sealed, may_tell, spent_in
 from projections.values.change import DICT, LIST, WHOLE
 from projections.values.parts import INSERT, Part, unpack
@@ -31,6 +32,9 @@ _HOLDING = frozenset({CHECKPOINT_SAVED, WRITES_SAVED, ANSWER_RECORDED})
 _REUSED_FROM = "reused_from"
 # Channels that hand on what was written elsewhere. What has no id there cannot be told from that.
 _HANDING_ON = CONTROL | {INPUT, SENDS}
+
+
+_BARE, _NEW = 1, 2
 
 
 class Rank(IntEnum):
@@ -124,6 +128,42 @@ def sightings_in(row: FeedRow, log: LogReader) -> list[Sighting]:
         record = CheckpointRecord.unpack(content.data)
         return [*_each_once(_blank(row, content.cause, record.parent), [*_places_recorded(record)])]
     return []
+
+
+def remembered_sighting(each: Remembered, stream_id: int, position: int, ordinal: int) -> Sighting:
+    """Return the sighting that a prune has kept of a message in an event that it erased.
+
+    Args:
+        each: What it has kept.
+        stream_id: The stream.
+        position: The place of the erased event in the feed.
+        ordinal: A negative number, by which it is told from what events say themselves.
+    """
+    sighting = Sighting(
+        position,
+        ordinal,
+        stream_id,
+        each.version,
+        Rank(each.rank - 1),
+        each.spending,
+        each.look,
+        each.step,
+        each.task,
+        each.caller,
+        bare=bool(each.flags & _BARE),
+        is_new=bool(each.flags & _NEW),
+        model=each.model,
+        tokens=Tokens(*each.tokens),
+    )
+    return sighting._replace(spending=sighting.own_spending) if sighting.rank == Rank.SEALED else sighting
+
+
+def remember(each: Sighting) -> Remembered:
+    """Return what a prune keeps of a message in an event that it erases."""
+    flags = _BARE * each.bare + _NEW * each.is_new
+    # A rank may be -1. The spending of what has no id is found anew.
+    numbers = (each.version, each.rank + 1, 0 if each.bare or each.rank == Rank.SEALED else each.spending)
+    return Remembered(*numbers, each.look, each.step, each.task, each.caller, flags, each.model, [*each.tokens])
 
 
 def _blank(row: FeedRow, cause: Cause, checkpoint: str | None) -> Sighting:

@@ -17,6 +17,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import StatusCode
 
 from eventstore import BadInputError, ConflictError, CorruptionError, NewEvent
 from eventstore.metrics import ATTRIBUTES, METRICS
@@ -112,6 +113,89 @@ def test_spans_join_the_trace_of_the_caller(make_saver: MakeSaver, told: Told, f
         assert span.attributes["gen_ai.conversation.id"] == "thread"
 
 
+@pytest.mark.parametrize("before", [False, True], ids=["instrumented first", "looked back first"])
+def test_listings_and_history_join_the_trace_of_the_caller(
+    make_saver: MakeSaver, told: Told, flavour: Flavour, *, before: bool
+) -> None:
+    saver = make_saver()
+    if before:
+        saver.history.audit.catch_up()
+    told.instrument(told.instrument(saver))
+    parts: list[Any] = [saver, saver.history, saver.history.audit]
+    calls, history, audit = (Calls(part, flavour) for part in parts)
+    save(Calls(saver), 1)
+    save(Calls(saver), 2, parent=1)
+    looks: dict[str, Callable[[], Any]] = {
+        "list": lambda: calls.list(at()),
+        "history.timeline": lambda: history.timeline(at()),
+        "history.page": lambda: history.page("thread"),
+        "history.tree": lambda: history.tree(thread="thread"),
+        "history.usage": lambda: history.usage("thread"),
+        "history.rollback": lambda: history.rollback("thread", back=1),
+        "history.undo": lambda: history.undo("thread"),
+        "history.audit.query": lambda: audit.query(thread="thread"),
+        "history.audit.entries": lambda: audit.entries(thread="thread"),
+        "prune": lambda: calls.prune(["thread"]),
+        "copy_thread": lambda: calls.copy_thread("thread", "other"),
+    }
+    with told.tracers.get_tracer("test").start_as_current_span("request") as request:
+        for look in looks.values():
+            assert look() is not False
+    spans = {span.name.removeprefix("eventstore "): span for span in told.spans()}
+    assert {*spans} == {*looks, "put", "request"}
+    for name in looks:
+        span = spans[name]
+        assert span.parent
+        assert span.parent.span_id == request.get_span_context().span_id
+        if name not in ("prune", "copy_thread"):
+            assert span.attributes
+            assert span.attributes["gen_ai.conversation.id"] == "thread", name
+        assert told.value("db.client.operation.duration", db_operation_name=name) == 1
+
+
+def test_every_method_of_the_history_is_measured(make_saver: MakeSaver, told: Told) -> None:
+    history = told.instrument(make_saver()).history
+    for part in (history, history.audit):
+        twins = [name for name in dir(part) if not name.startswith("_") and callable(getattr(part, f"a{name}", None))]
+        assert len(twins) > 5
+        assert not [name for name in twins if "Measuring" not in _owner(part, name)]
+    assert "Measuring" in _owner(history, "areplay")
+
+
+def _owner(part: object, name: str) -> str:
+    """The class whose method of that name is called, as its own dict tells."""
+    return next(kind.__name__ for kind in type(part).__mro__ if name in vars(kind))
+
+
+def test_a_listing_that_is_not_read_to_its_end_has_not_failed_and_lends_its_span_to_nobody(
+    make_saver: MakeSaver, told: Told
+) -> None:
+    saver = told.instrument(make_saver())
+    for number in (1, 2):
+        save(Calls(saver), number)
+    found = saver.list(at())
+    next(found)
+    with told.tracers.get_tracer("test").start_as_current_span("of the caller"):
+        pass
+    found.close()  # type: ignore[attr-defined]  # it is a generator
+    spans = {span.name: span for span in told.spans()}
+    assert spans["of the caller"].parent is None
+    assert spans["eventstore list"].status.status_code is StatusCode.UNSET
+    assert told.value("db.client.operation.duration", db_operation_name="list") == 1
+    assert not told.points("db.client.operation.duration", error_type="GeneratorExit")
+
+
+def test_a_listing_that_fails_is_told_with_its_error(make_saver: MakeSaver, url: str, told: Told) -> None:
+    save(Calls(make_saver()), 1)
+    execute(url, "UPDATE events SET payload = substr(payload, 1, length(payload) - 1)")
+    saver = told.instrument(make_saver())
+    with pytest.raises(CorruptionError) as refused:
+        list(saver.list(at()))
+    [point] = told.points("db.client.operation.duration", db_operation_name="list")
+    assert point.attributes["error.type"] == type(refused.value).__name__
+    assert not told.spans()[-1].status.is_ok
+
+
 def test_an_operation_that_fails_is_told_with_its_error(make_saver: MakeSaver, told: Told) -> None:
     saver = told.instrument(make_saver())
     with pytest.raises(BadInputError):
@@ -135,6 +219,14 @@ def test_conflicts_and_retries_are_counted(make_saver: MakeSaver, told: Told, ca
     assert [vars(record)["stream"] for record in caplog.records if vars(record).get("action") == "conflict"] == [
         "thread"
     ]
+
+
+def test_what_has_not_happened_yet_is_counted_as_never(make_saver: MakeSaver, told: Told) -> None:
+    saver = told.instrument(make_saver())
+    save(Calls(saver), 1)
+    names = ("conflicts", "retries", "damaged", "reconnects", "connects", "waits", "values.large")
+    assert {name: len(told.points(f"eventstore.{name}")) > 0 for name in names} == dict.fromkeys(names, True)
+    assert told.value("eventstore.damaged") == told.value("eventstore.values.large", eventstore_channel="count") == 0
 
 
 def test_what_is_damaged_is_told_of_and_counted(
@@ -172,6 +264,30 @@ def test_connections_that_are_replaced_or_waited_for_are_counted(postgres_url: s
         saver.store.recorder.write(keep_the_only_connection)
         reader.join()
         assert told.value("eventstore.waits") >= 1
+
+
+def test_the_seconds_that_calls_wait_for_a_connection_are_measured(make_saver: MakeSaver, told: Told) -> None:
+    saver = told.instrument(make_saver(pool_size=1))
+    turns: Any = saver.store.recorder.turns  # type: ignore[attr-defined]  # of those here
+    held, begun = turns.take(), threading.Event()
+
+    def read() -> None:
+        begun.set()
+        saver.get_tuple(at())
+
+    reader = threading.Thread(target=read)
+    try:
+        reader.start()
+        assert begun.wait(60)
+        reader.join(timeout=0.1)
+        assert reader.is_alive()
+    finally:
+        (turns.give if saver.store.recorder.dialect == "postgres" else turns.put)(held)
+    reader.join()
+    [waited] = told.points("db.client.connection.wait_time")
+    assert waited.attributes["db.namespace"] == saver.store.recorder.where
+    assert 0.01 < waited.max < 60
+    assert waited.count >= 2
 
 
 def test_values_and_the_cache_are_measured_by_channel(make_saver: MakeSaver, told: Told) -> None:

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
+from langgraph.checkpoint.sqlite import SqliteSaver
 
-from eventstore import BadInputError, EventStore, InvalidUrlError, NewEvent, from_environment
+from eventstore import (
+    BadInputError,
+    EventStore,
+    InvalidUrlError,
+    NewEvent,
+    SchemaError,
+    TypeNotAllowedError,
+    from_environment,
+)
 from eventstore.address import options_of, parse
 from langgraph.checkpoint.eventstore import EventStoreSaver, checkpointer
+from projections import SnapshotPolicy
+from tests.support.saving import at, save
 
 Open = Callable[..., Any]
 
@@ -67,7 +81,7 @@ def test_an_option_of_a_url_that_cannot_be_is_refused(url: str, query: str, said
 
 
 def test_an_option_that_resembles_none_is_refused_and_not_shown(url: str) -> None:
-    with pytest.raises(InvalidUrlError, match="There are schema, pool_size") as refused:
+    with pytest.raises(InvalidUrlError, match="There are migrate, schema, pool_size") as refused:
         EventStore.open(with_query(url, "hunter2=x&pool_size=3"))
     assert "hunter2" not in str(refused.value)
 
@@ -108,11 +122,101 @@ def test_what_is_passed_counts_before_the_url_and_that_before_the_environment(
     assert connections(pool_size=4) == 4
 
 
+@dataclass
+class Own:
+    """Data of a program's own."""
+
+    name: str = ""
+
+
+@dataclass
+class Another:
+    """Other data."""
+
+    name: str = ""
+
+
+def refused(saver: EventStoreSaver) -> list[str]:
+    """The names of those of two types that a saver does not store."""
+    found = []
+    for number, value in enumerate([Own(), Another()], 1):
+        try:
+            save(saver, number, {"own": value})
+        except TypeNotAllowedError:
+            found.append(type(value).__name__)
+    return found
+
+
+POLICY = SnapshotPolicy(4, 64, ["plan", "act"])
+TYPES, LIST_OF_TYPES = [(__name__, "Own"), ("shop.models", "Order")], f"{__name__}:Own, shop.models:Order"
+# Each option of a saver that a text can say; what Python says for it; and what tells that it holds.
+OF_SAVERS: list[tuple[str, str, Any, Callable[[EventStoreSaver], bool]]] = [
+    ("cache_bytes", "0", 0, lambda saver: saver.checkpoints.live.budget == 0),
+    ("concurrent_runs", "reject", "reject", lambda saver: "'reject'" in repr(saver)),
+    ("snapshots", "bytes=4,rows=64,node=plan,node=act", POLICY, lambda saver: saver.checkpoints.snapshots == POLICY),
+    (
+        "allowed_types",
+        LIST_OF_TYPES,
+        TYPES,
+        lambda saver: refused(saver) == ["Another"],
+    ),
+]
+
+
+@pytest.mark.parametrize("way", ["keyword", "url", "variable"])
+def test_the_options_of_a_saver_are_given_by_each_of_three_ways(
+    environment: Callable[..., None], url: str, way: str
+) -> None:
+    for name, text, value, holds in OF_SAVERS:
+        environment(**{name.upper(): text} if way == "variable" else {})
+        given: dict[str, Any] = {name: value} if way == "keyword" else {}
+        told = with_query(url, f"{name}={quote(text)}") if way == "url" else url
+        with checkpointer(**given) if way == "variable" else EventStoreSaver.from_conn_string(told, **given) as saver:
+            assert holds(saver), name
+        environment(**{name.upper(): ""})
+
+
+def test_a_saver_of_an_address_moves_from_the_one_that_its_url_names(url: str, tmp_path: Path) -> None:
+    old = tmp_path / "old & new.db"
+    with SqliteSaver.from_conn_string(str(old)) as stock:
+        save(stock, 1)
+    with EventStoreSaver.from_conn_string(with_query(url, f"moving_from={quote(str(old), safe='')}")) as saver:
+        assert saver.get_tuple(at())
+
+
+def test_a_store_leaves_the_options_of_savers_alone_and_follows_migrate(new_url: str) -> None:
+    with pytest.raises(SchemaError), EventStore.open(with_query(new_url, "cache_bytes=0&migrate=no")):
+        pass
+    with EventStore.open(with_query(new_url, "cache_bytes=0&migrate=yes&snapshots=rows%3D8")) as store:
+        assert store.head("s") is None
+    with pytest.raises(InvalidUrlError, match="did you mean 'cache_bytes'"):
+        EventStore.open(with_query(new_url, "cache_byte=0"))
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("cache_bytes=lots", "cache_bytes in the URL is 'lots': use a whole number"),
+        ("cache_bytes=-1", "cache_bytes is -1: use a number of bytes"),
+        ("concurrent_runs=both", "use 'keep' or 'reject'"),
+        ("migrate=perhaps", "use true or false"),
+        ("snapshots=often", "use bytes=2.5,rows=32,node=NAME"),
+        ("snapshots=rows=1", "at least two changes can be merged"),
+        ("allowed_types=Order", "use module:Name"),
+        ("concurrent_run=keep", "did you mean 'concurrent_runs'"),
+    ],
+)
+def test_an_option_of_a_saver_in_a_url_that_cannot_be_is_refused(url: str, query: str, said: str) -> None:
+    with pytest.raises(BadInputError, match=said), EventStoreSaver.from_conn_string(with_query(url, query)):
+        pass
+
+
 @pytest.mark.parametrize("which", ["store", "saver"])
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
         ({"POOLSIZE": "3"}, "did you mean EVENTSTORE_POOL_SIZE"),
+        ({"CACHE_BYTE": "3"}, "did you mean EVENTSTORE_CACHE_BYTES"),
         ({"BUSY_TIME_OUT": "3"}, "did you mean EVENTSTORE_BUSY_TIMEOUT"),
         ({"POOL_SIZE": "many"}, "EVENTSTORE_POOL_SIZE is 'many': use a whole number"),
         ({"POOL_SIZE": "-1"}, "pool_size is -1"),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from html.parser import HTMLParser
 from typing import Any, TypedDict
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from langchain_core.messages import AIMessage
+from langchain_core.messages.ai import UsageMetadata
 from langgraph.graph import START, StateGraph
 
 import eventstore
@@ -50,9 +53,11 @@ class Shelf:
 @pytest.fixture
 def told(saver: EventStoreSaver) -> dict[str, Any]:
     """All that a history tells of a thread and its fork, which hold what no line and no page should have as it is."""
+    used: UsageMetadata = {"input_tokens": 1_200, "output_tokens": 300, "total_tokens": 1_500}
 
     def work(state: State) -> State:
-        return {"text": state["text"] + "!", "items": [*state["items"], HOSTILE]}
+        said = AIMessage(HOSTILE, usage_metadata=used, response_metadata={"model_name": HOSTILE})
+        return {"text": state["text"] + "!", "items": [*state["items"], said]}
 
     graph = StateGraph(State).add_node("<b>work", work).add_edge(START, "<b>work").compile(checkpointer=saver)
     history = saver.history
@@ -74,6 +79,8 @@ def told(saver: EventStoreSaver) -> dict[str, Any]:
         "audit": history.audit.query(),
         "check": history.check("<i>thread"),
         "state": history.state("<i>thread"),
+        "usage": history.usage(by=["thread", "model"]),
+        "spent": history.usage(by=["thread", "model"]).rows[0],
         "events": [*saver.store.read("<i>thread")],
         "feed": [*saver.store.feed()],
         "streams": saver.store.streams(),
@@ -121,7 +128,7 @@ def test_every_result_that_can_be_long_is_shown_on_one_line(package: Any) -> Non
     }
 
 
-@pytest.mark.parametrize("name", ["page", "tree", "diff", "compared"])
+@pytest.mark.parametrize("name", ["page", "tree", "diff", "compared", "usage", "spent"])
 def test_a_notebook_shows_a_result_as_html_in_which_nothing_is_but_text(name: str, told: dict[str, Any]) -> None:
     html = told[name]._repr_html_()
     seen = Tags()
@@ -141,6 +148,75 @@ def test_a_notebook_shows_where_branches_are_and_what_changed(told: dict[str, An
     [items, text] = told["diff"].channels
     assert items.channel == "items"
     assert "color: #388e3c" in items._repr_html_() + text._repr_html_()
+
+
+def test_a_notebook_shows_what_was_spent_with_its_total(told: dict[str, Any]) -> None:
+    report: projections.UsageReport = told["usage"]
+    html = report._repr_html_()
+    assert html.count("<tr>") == len(report.rows) + 2
+    assert "&lt;i&gt;thread" in html
+    assert "<td>total</td><td></td><td>3</td><td>3,600</td><td>900</td><td>0 + ?</td>" in html
+    assert "<th>cost (USD)</th>" in html
+    assert "<td>3</td>" in replace(report, by=(), rows=[]).total._repr_html_()
+
+
+NOTEBOOK = """
+from langchain_core.messages import AIMessage
+from langgraph.checkpoint.eventstore import EventStoreSaver
+from langgraph.graph import START, MessagesState, StateGraph
+
+store = EventStoreSaver.from_conn_string(URL)
+saver = store.__enter__()
+saver
+---
+used = {"input_tokens": 1_200, "output_tokens": 300, "total_tokens": 1_500}
+
+def answer(state):
+    return {"messages": [AIMessage("Noted.", usage_metadata=used, response_metadata={"model_name": "gpt-4o"})]}
+
+graph = StateGraph(MessagesState).add_node(answer).add_edge(START, "answer").compile(checkpointer=saver)
+config = {"configurable": {"thread_id": "thread-1"}}
+for text in ("one", "two"):
+    graph.invoke({"messages": [("user", text)]}, config)
+---
+history = saver.history
+history.page("thread-1")
+---
+history.rollback("thread-1", back_turns=1)
+history.tree("thread-1")
+---
+history.diff("thread-1")
+---
+history.usage(by=["thread", "model"])
+---
+await history.ausage(by=["day"])
+---
+history.usage().rows[0]
+---
+history.points("thread-1")[0]
+---
+store.__exit__(None, None, None)
+"""
+
+
+def test_a_notebook_is_run_cell_by_cell_and_shows_each_result(url: str) -> None:
+    shell = InteractiveShell(user_ns={"URL": url})
+    shell.history_manager.enabled = False
+    shown: list[dict[str, str]] = []
+    for number, cell in enumerate(NOTEBOOK.split("---"), 1):
+        done = shell.run_cell(cell.strip())
+        assert done.success, done.error_in_exec
+        shown.append(shell.display_formatter.format(done.result)[0])
+        assert number == len(shown)
+    html = [each.get("text/html", "") for each in shown]
+    assert [html.index(each) for each in html if each] == [2, 3, 4, 5, 6, 7]
+    assert "messages: +1 (ai: &quot;Noted.&quot;)" in html[2]
+    assert "unreachable" in html[3]
+    assert html[4].startswith("<pre>")
+    assert "<td>thread-1</td><td>gpt-4o</td><td>2</td><td>2,400</td><td>600</td>" in html[5]
+    assert html[6].startswith("<table>")
+    assert shown[8]["text/plain"].startswith("RecoveryPoint(")
+    assert shown[0]["text/plain"].startswith("EventStoreSaver(")
 
 
 class Tags(HTMLParser):

@@ -95,6 +95,11 @@ class PostgresRecorder(ForkAware):
         self._listeners: set[PostgresListener] = set()
         self._notifier = Notifier(self._notify)
 
+    @property
+    def turns(self) -> Lender[Connection]:
+        """The things that threads take turns with: see `eventstore.metrics`."""
+        return self._pool
+
     def in_use(self) -> InUse:
         """See `Recorder.in_use`."""
         return InUse(self.connections, *self._pool.in_use())

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 from eventstore.errors import BadInputError, BusyError, StoreClosedError, UnavailableError
-from eventstore.recorders.pool import Turn
+from eventstore.recorders.pool import Turn, Turns
 from eventstore.recorders.postgres.connection import Connection
 from eventstore.recorders.postgres.errors import translated
 from eventstore.recorders.postgres.listening import PostgresListener
@@ -76,7 +76,7 @@ class Guest(Connection):
         """Leave the session alone: it is not ours to close, nor to warn of."""
 
 
-class Shared:
+class Shared(Turns):
     """Connections of a pool, or one connection, that threads take turns with. It is what `Pool` is, but owns nothing.
 
     Args:

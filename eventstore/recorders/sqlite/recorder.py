@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import Empty
 from typing import Any, Literal, TypeVar
 
 from eventstore.address import SQLiteAddress
@@ -24,7 +24,7 @@ from eventstore.recorders.sqlite.connection import Companions, Synchronous, chec
 from eventstore.recorders.sqlite.errors import REFUSED, translate, translated
 from eventstore.recorders.sqlite.group_commit import GroupCommit
 from eventstore.recorders.sqlite.listening import SQLiteListener
-from eventstore.recorders.sqlite.session import SQLiteSession
+from eventstore.recorders.sqlite.session import Permits, SQLiteSession
 from eventstore.recorders.sqlite.upkeep import described, empty_log
 from eventstore.recorders.wake_up import WakeUp
 from eventstore.telling import tell
@@ -70,9 +70,8 @@ class SQLiteRecorder(ForkAware):
         self._busy_timeout = busy_timeout
         self.connections = connections
         self._queries = load_queries("eventstore", self.dialect)
-        # A permit for each connection that may read, and those that are idle: the last used is the next to be used. Of
-        # the queues only this one is whole after Ctrl-C, whenever that comes.
-        self._permits: SimpleQueue[None] = SimpleQueue()
+        # A permit for each connection that may read, and those that are idle: the last used is the next to be used.
+        self._permits = Permits()
         self._idle: list[sqlite3.Connection] = []
         self._wake_up = WakeUp()
         self._listeners: set[SQLiteListener] = set()
@@ -94,7 +93,12 @@ class SQLiteRecorder(ForkAware):
             self._closed = True  # an error may keep this object alive
             raise
         finally:
-            self._give_permits()
+            self._permits.give(self.connections)
+
+    @property
+    def turns(self) -> Permits:
+        """The things that readers take turns with: see `eventstore.metrics`."""
+        return self._permits
 
     def in_use(self) -> InUse:
         """See `Recorder.in_use`."""
@@ -125,7 +129,7 @@ class SQLiteRecorder(ForkAware):
             if self._path is None:  # what is in memory is seen by its one connection only
                 with self._commits.exclusive():
                     return self._open_writer().execute(sql, params).fetchall()
-            self._permits.get()
+            self._permits.take()
             try:
                 connection = self._idle_or_new()
                 try:
@@ -196,7 +200,7 @@ class SQLiteRecorder(ForkAware):
             try:
                 self._let_go()
             finally:
-                self._give_permits()  # so that a late reader or a fork is not left waiting; a reader finds it closed
+                self._permits.give(self.connections)  # a late reader or a fork finds it closed, and does not wait
         self.signal()
 
     def before_fork(self) -> None:
@@ -226,16 +230,12 @@ class SQLiteRecorder(ForkAware):
     def after_fork_in_child(self) -> None:
         """See `ForkAware`."""
         self._held = []
-        self._permits = SimpleQueue()
-        self._give_permits()
+        self._permits = self._permits.anew()
+        self._permits.give(self.connections)
         self._commits = GroupCommit(self._open_writer)
         if self._unusable_in_child:
             self._unusable = self._unusable_in_child
             self._abandon()
-
-    def _give_permits(self) -> None:
-        for _ in range(self.connections):
-            self._permits.put(None)
 
     def _let_go(self) -> None:
         """Close all connections; nothing is under way."""
@@ -319,7 +319,7 @@ class SQLiteRecorder(ForkAware):
     @contextmanager
     def _permitted(self) -> Iterator[None]:
         """Hold a permit, for reads on a connection of their own: a fork of the process waits for these, too."""
-        self._permits.get()
+        self._permits.take()
         try:
             with translated(self.where):
                 yield

@@ -21,8 +21,9 @@ FROM {schema}.usage_seen WHERE look = ANY (:looks::bigint[])
 ORDER BY position, ordinal;
 
 -- name: usage_forget
--- Drop the sightings in some events of a stream.
-DELETE FROM {schema}.usage_seen WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]);
+-- Drop the sightings in some events of a stream; not what a prune remembers of them.
+DELETE FROM {schema}.usage_seen
+WHERE stream_id = :stream_id AND version = ANY (:versions::bigint[]) AND ordinal >= 0;
 
 -- name: usage_next_by
 -- The next positions of some streams that have sightings.

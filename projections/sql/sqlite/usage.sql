@@ -23,8 +23,9 @@ FROM json_each(:looks) AS looked_at CROSS JOIN usage_seen u ON u.look = looked_a
 ORDER BY u.position, u.ordinal;
 
 -- name: usage_forget
--- Drop the sightings in some events of a stream.
-DELETE FROM usage_seen WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions));
+-- Drop the sightings in some events of a stream; not what a prune remembers of them.
+DELETE FROM usage_seen
+WHERE stream_id = :stream_id AND version IN (SELECT value FROM json_each(:versions)) AND ordinal >= 0;
 
 -- name: usage_next_by
 -- The next positions of some streams that have sightings.

@@ -15,7 +15,8 @@ from eventstore import ChecksumError, CorruptionError, UnknownFormatError
 from projections.reading.pending import fold
 from projections.records import CheckpointRecord, Entry, TakenOver, Write, WritesRecord
 from projections.records.answers import ITSELF, WITHIN, AnswerRecord, Packed
-from projections.records.prunes import PruneRecord
+from projections.records.layout import packed_fields
+from projections.records.prunes import PruneRecord, Remembered
 from projections.values.change import Change, Location, restore, whole
 
 PLACE = Location("thread", "channel", 7)
@@ -128,10 +129,44 @@ def test_an_answers_record_is_read_as_it_was_written(record: AnswerRecord) -> No
             ),
         ),
         runs=st.lists(ids, max_size=3),
+        remembered=st.lists(
+            st.builds(
+                Remembered,
+                st.integers(0, 2**40),
+                *[st.integers(0, 2**63 - 1)] * 7,
+                st.one_of(st.none(), texts),
+                st.lists(st.integers(0, 2**53), min_size=5, max_size=5),
+            ),
+            max_size=3,
+        ),
     )
 )
 def test_a_prunes_record_is_read_as_it_was_written(record: PruneRecord) -> None:
     assert PruneRecord.unpack(record.pack()) == record
+
+
+def test_a_prunes_record_from_before_it_remembered_anything_is_read() -> None:
+    record = PruneRecord(kept=[("", "1")], pinned=3, remembered=[])
+    assert PruneRecord.unpack(packed_fields([[("", "1")], [], [], 3, None, []])) == record._replace(
+        dropped=[], replayed_through=[], runs=[]
+    )
+
+
+@pytest.mark.parametrize(
+    "remembered",
+    [
+        [1],
+        [[1]],
+        [["1", 0, 0, 0, 0, 0, 0, 0, None, [0] * 5]],
+        [[1, -1, 0, 0, 0, 0, 0, 0, None, [0] * 5]],
+        [[1, 0, 0, 0, 0, 0, 0, 0, None, [0] * 4]],
+        [[1, 0, 0, 0, 0, 0, 0, 0, 5, [0] * 5]],
+        [[1, 0, 0, 0, 0, 0, 0, 0, None, [0.5] * 5]],
+    ],
+)
+def test_what_a_prune_remembers_is_of_these_types(remembered: list[Any]) -> None:
+    with pytest.raises(CorruptionError):
+        PruneRecord.unpack(packed_fields([[], [], [], 0, None, [], remembered]))
 
 
 @given(st.binary(max_size=40))

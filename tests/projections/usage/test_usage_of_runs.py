@@ -381,19 +381,69 @@ def test_a_promotion_changes_no_figure(saver: EventStoreSaver, bill: Bill) -> No
 
 
 @pytest.mark.parametrize("durability", ["sync", "exit"])
-def test_of_what_was_pruned_the_messages_of_the_state_are_left(
-    saver: EventStoreSaver, bill: Bill, durability: Durability
-) -> None:
+def test_a_prune_does_not_unspend(saver: EventStoreSaver, bill: Bill, durability: Durability) -> None:
     graph = chat(saver, bill)
     state = graph.invoke(ask(), config(), durability=durability)
-    before, first = spent(saver), state["messages"][1]
-    graph.update_state(config(), {"messages": [RemoveMessage(id=first.id)]})
-    assert before == bill.sums
+    graph.update_state(config(), {"messages": [RemoveMessage(id=state["messages"][1].id)]})
+    by = ["thread", "model", "day"]
+    before = saver.history.usage(by=by)
+    assert told(before.total) == bill.sums
     saver.prune(["t"])
-    left = told(saver.history.usage("t").total)
+    assert saver.history.usage(by=by) == before
+    graph.invoke(ask("once more"), config(), durability=durability)
+    saver.prune(["t"])
+    pruned = saver.history.usage(by=by)
+    assert told(pruned.total) == bill.sums
     Usage(saver.checkpoints).rebuild()
-    assert spent(saver) == left
-    assert left in (bill.sums, sums_of(bill.items[1:]))
+    assert saver.history.usage(by=by) == pruned
+
+
+def test_who_spent_what_the_kept_checkpoint_holds_is_known_after_a_prune(saver: EventStoreSaver, bill: Bill) -> None:
+    graph = chat(saver, bill)
+    state = graph.invoke(ask(), config(metadata={"user": "ann"}))
+    assert len(state["messages"]) == 3
+    saver.prune(["t"])
+    spent_by = {row.group["user"]: told(row) for row in saver.history.usage("t", by=["user"]).rows}
+    assert spent_by == {"ann": bill.sums}
+
+
+def test_what_nobody_asked_for_before_a_prune_is_told_after_it_with_its_time(
+    saver: EventStoreSaver, bill: Bill
+) -> None:
+    graph = chat(saver, bill)
+    state = graph.invoke(ask(), config())
+    between = datetime.now(UTC)
+    graph.update_state(config(), {"messages": [RemoveMessage(id=each.id) for each in state["messages"]]})
+    saver.prune(["t"])
+    assert told(saver.history.usage("t", until=between).total) == bill.sums
+    assert told(saver.history.usage("t", since=between).total) == sums_of([])
+    assert [row.group for row in saver.history.usage("t", by=["node", "user"]).rows] == [{"node": None, "user": None}]
+
+
+def test_a_deletion_takes_what_prunes_remember_with_it(saver: EventStoreSaver, bill: Bill) -> None:
+    graph = chat(saver, bill)
+    graph.invoke(ask(), config())
+    saver.prune(["t"])
+    saver.copy_thread("t", "fork")
+    graph.invoke(ask(), config("fork"))
+    saver.prune(["fork"])
+    assert spent(saver) == bill.sums
+    saver.delete_thread("t")
+    left = spent(saver)
+    assert left == spent(saver) == sums_of(bill.items)  # the fork keeps alive what it shares
+    saver.delete_thread("fork")
+    assert spent(saver) == sums_of([])
+    Usage(saver.checkpoints).rebuild()
+    assert spent(saver) == sums_of([])
+
+
+def test_runs_that_are_deleted_are_not_remembered(saver: EventStoreSaver, bill: Bill) -> None:
+    graph = chat(saver, bill)
+    run = uuid4()
+    graph.invoke(ask(), config(), durability="sync")
+    graph.invoke(ask(), {**config(), "run_id": run}, durability="sync")
+    saver.delete_for_runs([str(run)])
+    assert spent(saver) == sums_of(bill.items[:2])
 
 
 def test_a_deleted_thread_is_gone_and_its_forks_keep_what_they_added(saver: EventStoreSaver, bill: Bill) -> None:

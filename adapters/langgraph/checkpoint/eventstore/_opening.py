@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from eventstore.environment import STORE, whole
 from eventstore.watching import Watched
 from eventstore.workers import Workers, opened, twin
 from langgraph.checkpoint.eventstore import _config
 from langgraph.checkpoint.eventstore._parts import SaverParts
+from projections import SnapshotPolicy
 
 if TYPE_CHECKING:
     import os
@@ -30,6 +32,35 @@ S = TypeVar("S", bound=SaverParts)
 
 # Savers that move from nowhere start without what that takes.
 # ruff: noqa: PLC0415
+
+
+def _types(text: str) -> list[tuple[str, str]]:
+    """Read `shop.models:Order,shop.models:Item`."""
+    found = [tuple(part.strip() for part in each.split(":")) for each in text.split(",")]
+    if not all(len(each) == 2 and all(each) for each in found):
+        raise ValueError("use module:Name, several with commas in between")
+    return [(module, name) for module, name in found]
+
+
+def _policy(text: str) -> SnapshotPolicy:
+    """Read `bytes=2.5,rows=32,node=plan,node=act`."""
+    given = [each.strip().partition("=") for each in text.split(",")]
+    try:
+        numbers = {name: {"bytes": float, "rows": int}[name](value) for name, _, value in given if name != "node"}
+    except (KeyError, ValueError):
+        raise ValueError("use bytes=2.5,rows=32,node=NAME, or some of these") from None
+    return SnapshotPolicy(nodes=[value for name, _, value in given if name == "node"], **numbers)
+
+
+TEXTS: Mapping[str, Callable[[str], Any]] = {
+    **STORE,
+    "allowed_types": _types,
+    "cache_bytes": whole,
+    "concurrent_runs": str.lower,
+    "moving_from": str,
+    "snapshots": _policy,
+}
+"""The options of a saver that a text can say, in a URL or a variable, each with what reads it."""
 
 
 class OpeningSaver(Generic[S]):

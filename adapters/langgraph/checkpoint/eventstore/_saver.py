@@ -32,7 +32,7 @@ from langgraph.checkpoint.eventstore._habits import HINTS, Habits, no_store
 from langgraph.checkpoint.eventstore._listing import listed
 from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._nodes import Nodes
-from langgraph.checkpoint.eventstore._opening import Arriving, Open, OpeningSaver, arrivals_of, check_moving_from
+from langgraph.checkpoint.eventstore._opening import TEXTS, Arriving, Open, OpeningSaver, arrivals_of, check_moving_from
 from langgraph.checkpoint.eventstore._serde import AllowedTypes, serializer_of
 from langgraph.checkpoint.eventstore._translation import (
     as_of_now,
@@ -121,7 +121,7 @@ class EventStoreSaver(Open, Habits, Answering, Forgetting, Arriving):
 
     @classmethod
     @names_options(StoreOptions, hints=HINTS)
-    @reads_url
+    @reads_url(TEXTS)
     def from_conn_string(  # noqa: PLR0913 (what can be chosen of a saver)
         cls,
         url: str,

@@ -10,9 +10,9 @@ What is told goes to whatever the program has set up: an SDK that exports to Pro
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from langchain_core.runnables import RunnableConfig
@@ -27,15 +27,15 @@ from langgraph.checkpoint.base import (
 from eventstore import BadInputError, UnavailableError
 from eventstore.arguments import check_number
 from eventstore.telling import tell
-from eventstore.tuples import NamedTuple
 from langgraph.checkpoint.eventstore._saver import EventStoreSaver
 from projections.values.live import LiveValues, Slot
 from projections.values.value import Value
 
 try:
-    from opentelemetry.trace import SpanKind, Tracer, TracerProvider, get_tracer
+    from opentelemetry.trace import TracerProvider, get_tracer
 
     from eventstore.metrics import Measures, become, measure
+    from langgraph.checkpoint.eventstore._measuring import Measuring, measure_history, measuring, thread_of
 except ImportError as error:
     raise UnavailableError(
         "metrics need OpenTelemetry's API: pip install 'langgraph-checkpoint-eventstore[otel]'"
@@ -44,6 +44,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from opentelemetry.metrics import MeterProvider
 
+    from langgraph.checkpoint.eventstore._history import History
 
 __all__ = ["LARGE_BYTES", "instrument"]
 
@@ -55,8 +56,8 @@ _ADVICE = (
     "channel %r holds %.1f MB (stream %d): each run reads it whole, and keeps it in memory. Store what is large "
     "elsewhere (files, a database), and its name in the state"
 )
-# LangGraph's thread is what the conventions for generative AI call a conversation.
-_CONVERSATION = "gen_ai.conversation.id"
+# What is measured besides what a run calls.
+_NOT_OF_RUNS = ("copy_thread", "delete_for_runs", "delete_thread", "prune")
 
 
 def instrument(
@@ -87,60 +88,29 @@ def instrument(
     measures.caches.add(live := saver.checkpoints.live)
     become(live, MeasuringValues, measures=measures, large=_Large(large_bytes, saver))
     tracer = get_tracer("eventstore", tracer_provider=tracer_provider)
-    become(saver, MeasuringSaver, measuring=_Measuring(measures, tracer, of_this))
+    measure_this = Measuring(measures, tracer, of_this)
+    become(saver, measuring(EventStoreSaver, _NOT_OF_RUNS), measuring=measure_this)
+    become(saver, MeasuringSaver, measuring=measure_this)
+    if "history" in vars(saver):  # somebody has looked back already
+        measure_history(saver.history, measure_this)
     return saver
-
-
-class _Measuring(NamedTuple):
-    """Measures operations.
-
-    Attributes:
-        measures: The metrics.
-        tracer: Begins spans.
-        of_this: The attributes that say which database it is.
-    """
-
-    measures: Measures
-    tracer: Tracer
-    of_this: Mapping[str, str]
-
-    @contextmanager
-    def operation(self, name: str, config: object) -> Iterator[None]:
-        """Measure an operation, in a span of its own within the caller's."""
-        thread = _thread_of(config)
-        said = {**self.of_this, "db.operation.name": name}
-        in_span = said if thread is None else {**said, _CONVERSATION: thread}
-        with (
-            self.tracer.start_as_current_span(f"eventstore {name}", kind=SpanKind.CLIENT, attributes=in_span),
-            self.timed(said),
-        ):
-            yield
-        if thread is not None:
-            self.measures.uses(thread)
-
-    @contextmanager
-    def timed(self, said: Mapping[str, str]) -> Iterator[None]:
-        """Record how long something takes, and what it ends with."""
-        began = time.perf_counter()
-        ended: Mapping[str, str] = {}
-        try:
-            yield
-        except BaseException as error:
-            ended = {"error.type": type(error).__name__}
-            raise
-        finally:
-            taken = time.perf_counter() - began
-            self.measures.record("db.client.operation.duration", taken, {**said, **ended})
 
 
 class MeasuringSaver(EventStoreSaver):
     """A saver that measures its operations: see `instrument`."""
 
-    measuring: _Measuring
+    measuring: Measuring
+
+    @cached_property
+    def history(self) -> History:
+        """See `EventStoreSaver.history`."""
+        history = super().history
+        measure_history(history, self.measuring)
+        return history
 
     def get_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """See `EventStoreSaver.get_tuple`."""
-        with self.measuring.operation("get_tuple", config):
+        with self._operation("get_tuple", config):
             found = super().get_tuple(config)
         if found is not None:
             self.measuring.measures.add("eventstore.restores", self.measuring.of_this)
@@ -154,14 +124,15 @@ class MeasuringSaver(EventStoreSaver):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """See `EventStoreSaver.list`. It is measured until it ends, and has no span: what it is called in goes on."""
-        return self._listed(super().list(config, filter=filter, before=before, limit=limit))
+        """See `EventStoreSaver.list`."""
+        found = super().list(config, filter=filter, before=before, limit=limit)
+        return self.measuring.iteration("list", thread_of(config), found)
 
     def get_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]
     ) -> Mapping[str, DeltaChannelHistory]:
         """See `EventStoreSaver.get_delta_channel_history`."""
-        with self.measuring.operation("get_delta_channel_history", config):
+        with self._operation("get_delta_channel_history", config):
             return super().get_delta_channel_history(config=config, channels=channels)
 
     def put(
@@ -172,19 +143,24 @@ class MeasuringSaver(EventStoreSaver):
         new_versions: ChannelVersions,
     ) -> RunnableConfig:
         """See `EventStoreSaver.put`."""
-        with self.measuring.operation("put", config):
+        with self._operation("put", config):
             return super().put(config, checkpoint, metadata, new_versions)
 
     def put_writes(
         self, config: RunnableConfig, writes: Sequence[tuple[str, Any]], task_id: str, task_path: str = ""
     ) -> None:
         """See `EventStoreSaver.put_writes`."""
-        with self.measuring.operation("put_writes", config):
+        with self._operation("put_writes", config):
             super().put_writes(config, writes, task_id, task_path)
 
-    def _listed(self, found: Iterator[CheckpointTuple]) -> Iterator[CheckpointTuple]:
-        with self.measuring.timed({**self.measuring.of_this, "db.operation.name": "list"}):
-            yield from found
+    @contextmanager
+    def _operation(self, name: str, config: object) -> Iterator[None]:
+        """Measure what a run calls, whose thread is in use."""
+        thread = thread_of(config)
+        with self.measuring.operation(name, thread):
+            yield
+        if thread is not None:
+            self.measuring.measures.uses(thread)
 
 
 class _Large:
@@ -224,16 +200,19 @@ class MeasuringValues(LiveValues):
     def put(self, slot: Slot, value: Value) -> None:
         """See `LiveValues.put`."""
         super().put(slot, value)
+        self._measure(slot, value)
+
+    def put_all(self, values: Mapping[Slot, Value]) -> None:
+        """See `LiveValues.put_all`."""
+        super().put_all(values)
+        for slot, value in values.items():
+            self._measure(slot, value)
+
+    def _measure(self, slot: Slot, value: Value) -> None:
         channel = {"eventstore.channel": slot.channel}
         self.measures.record("eventstore.value.size", value.size, channel)
         self.measures.record("eventstore.value.changes", sum(len(level.path) for level in value.levels), channel)
-        if value.size > self.large.limit:
-            self.measures.add("eventstore.values.large", channel)
+        is_large = value.size > self.large.limit
+        self.measures.add("eventstore.values.large", channel, int(is_large))  # from 0: see `Measures.begin`
+        if is_large:
             self.large.tell(slot, value.size)
-
-
-def _thread_of(config: object) -> str | None:
-    """The thread that a config names, as far as it is one."""
-    found = config.get("configurable") if isinstance(config, Mapping) else None
-    thread = found.get("thread_id") if isinstance(found, Mapping) else None
-    return None if thread is None else str(thread)
