@@ -74,7 +74,8 @@ class PostgresRecorder(ForkAware):
                 first.close()
                 raise
         self._applied = by_component(applied)
-        self._pool: Lender[Connection] = Pool(
+        # What threads take turns with: `eventstore.metrics` measures how long they wait.
+        self.turns: Lender[Connection] = Pool(
             self._connect, size=connections, timeout=connect_timeout, where=self.where, opened=[first]
         )
         self.follow_forks()
@@ -95,14 +96,9 @@ class PostgresRecorder(ForkAware):
         self._listeners: set[PostgresListener] = set()
         self._notifier = Notifier(self._notify)
 
-    @property
-    def turns(self) -> Lender[Connection]:
-        """The things that threads take turns with: see `eventstore.metrics`."""
-        return self._pool
-
     def in_use(self) -> InUse:
         """See `Recorder.in_use`."""
-        return InUse(self.connections, *self._pool.in_use())
+        return InUse(self.connections, *self.turns.in_use())
 
     def migrate(self, component: str, *, allowed: bool) -> None:
         """See `Recorder.migrate`."""
@@ -139,7 +135,7 @@ class PostgresRecorder(ForkAware):
         """See `Recorder.write`."""
 
         def write() -> T:
-            with self._pool.use() as connection, connection.transaction():
+            with self.turns.use() as connection, connection.transaction():
                 return work(_PostgresSession(connection))
 
         with translated(self.where):
@@ -197,7 +193,7 @@ class PostgresRecorder(ForkAware):
     def close(self) -> None:
         """See `Recorder.close`."""
         self._notifier.close()
-        self._pool.close()
+        self.turns.close()
         for listener in tuple(self._listeners):
             listener.wake()
 
@@ -208,7 +204,7 @@ class PostgresRecorder(ForkAware):
             connection.abandon()
         _ABANDONED.extend(connections)
         self._connections = WeakValueDictionary()
-        self._pool.start_over()
+        self.turns.start_over()
 
     def _check_encoding(self, connection: Connection) -> None:
         # A PgBouncer may not tell; then an event that cannot be stored is refused when it comes.
@@ -255,7 +251,7 @@ class PostgresRecorder(ForkAware):
             words = "a connection to %s broke (%s): going on with another one"
             found = {"store": self.where, "sqlstate": error.sqlstate}
             tell(logging.WARNING, "reconnect", words, self.where, type(error).__name__, **found)
-        self._pool.clear()
+        self.turns.clear()
 
     def _open_connections(self) -> list[Connection]:
         return [connection for each in self._connections.valuerefs() if (connection := each()) is not None]
@@ -264,7 +260,7 @@ class PostgresRecorder(ForkAware):
         return bool(self._read(self._server["notify"], channel(self.schema)))
 
     def _append(self, appends: Sequence[Append]) -> bool:
-        with self._pool.use() as connection:
+        with self.turns.use() as connection:
             if len(appends) == 1 and _is_simple(appends[0]):
                 return self._append_alone(connection, appends[0])
             try:
@@ -275,7 +271,7 @@ class PostgresRecorder(ForkAware):
             return True
 
     def _read(self, sql: str, params: Params) -> Rows:
-        with self._pool.use() as connection:
+        with self.turns.use() as connection:
             return connection.execute(sql, params, binary=True).fetchall()
 
     def _append_alone(self, connection: Connection, append: Append) -> bool:

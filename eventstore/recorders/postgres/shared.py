@@ -212,7 +212,7 @@ class SharingRecorder(PostgresRecorder):
         with translated(self.where), Shared(lender, timeout=connect_timeout, where=self.where).use() as first:
             self.where = _place(first)
             self._check_encoding(first)
-        self._pool = Shared(lender, timeout=connect_timeout, where=self.where)
+        self.turns = Shared(lender, timeout=connect_timeout, where=self.where)
         self.follow_forks()
 
     def listen(self) -> Listener:
