@@ -98,9 +98,9 @@ class Knowing:
                 task, turn = each.place.of_a_task, (each.fingerprint, each.number)
                 if each.answers:
                     known.by_task.setdefault(task, {})[turn] = each
-                if each.numbers:
-                    questions = known.questions.setdefault(task, {})
-                    questions.pop(turn, None)
+                questions = known.questions.setdefault(task, {})
+                questions.pop(turn, None)
+                if each.numbers or each.asks:
                     questions[turn] = each
 
     def _left_behind(self, thread: str, known: _Known) -> dict[tuple[str, int, str], dict[_Turn, Located]]:

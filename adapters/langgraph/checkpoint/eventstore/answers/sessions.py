@@ -14,6 +14,7 @@ from eventstore.tuples import NamedTuple
 from eventstore.workers import Workers, twin
 from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._parts import SaverParts
+from langgraph.checkpoint.eventstore.answers.at_once import AtOnce
 from langgraph.checkpoint.eventstore.answers.knowing import Knowing
 from langgraph.checkpoint.eventstore.answers.places import Where, here
 from langgraph.checkpoint.eventstore.answers.questions import Person
@@ -42,12 +43,28 @@ class Asking(NamedTuple):
         place: The task that makes it, if the answer can be recorded: with a thread.
         thread: The thread.
         metadata: The caller's metadata.
+        at_once: The calls of tools that the task has under way.
     """
 
     asked: Asked
     place: Place | None
     thread: str
     metadata: Mapping[str, Any]
+    at_once: AtOnce
+
+
+class _Attempt(NamedTuple):
+    """An attempt at a task.
+
+    Attributes:
+        told_by: What tells it from any other.
+        counts: How often it has made each call.
+        at_once: The calls of tools that it has under way.
+    """
+
+    told_by: object
+    counts: Counter[bytes]
+    at_once: AtOnce
 
 
 class Outcome(NamedTuple):
@@ -107,7 +124,7 @@ class Session:
         self._answers = Answers(saver.store)
         self._knowing = Knowing(self._answers, saver.loads, saver.checkpoints)
         self._lock = Lock()
-        self._counts: Recent[tuple[str | None, str], tuple[object, Counter[bytes]]] = Recent(_TASKS)
+        self._attempts: Recent[tuple[str | None, str], _Attempt] = Recent(_TASKS)
 
     @property
     def workers(self) -> Workers:
@@ -149,14 +166,15 @@ class Session:
         """Take note of a call that is made here and now: in this order identical calls are told apart."""
         where = here()
         if where is None:
-            return Asking(Asked(call, None, 0), None, "", {})
-        number = self._number(where, call)
+            return Asking(Asked(call, None, 0), None, "", {}, AtOnce())
+        number, at_once = self._count(where, call)
         recordable = where.place.thread is not None and where.checkpoints is self._saver.checkpoints
         return Asking(
             Asked(call, where.place, number),
             where.place if recordable else None,
             where.place.thread or "",
             where.metadata,
+            at_once,
         )
 
     # --- a run -------------------------------------------------------------------------------------------------------
@@ -226,24 +244,23 @@ class Session:
     aanswer = twin(answer)
     anote = twin(note)
 
-    def _number(self, where: Where, call: Call) -> int:
-        """Return how many such calls the task has made before, in this attempt."""
+    def _count(self, where: Where, call: Call) -> tuple[int, AtOnce]:
+        """Return how many such calls the task has made before, in this attempt, and what else it has under way."""
         key = (where.place.thread, where.place.task)
         with self._lock:
-            attempt, counts = self._counts.get(key, (None, Counter[bytes]()))
-            if attempt != where.attempt:
-                counts = Counter()
-            self._counts.keep(key, (where.attempt, counts))
-            counts[call.fingerprint] += 1
-            return counts[call.fingerprint] - 1
+            attempt = self._attempts.get(key)
+            if attempt is None or attempt.told_by != where.attempt:
+                attempt = _Attempt(where.attempt, Counter(), AtOnce())
+            self._attempts.keep(key, attempt).counts[call.fingerprint] += 1
+            return attempt.counts[call.fingerprint] - 1, attempt.at_once
 
     def _uncount(self, asking: Asking) -> None:
         """Forget that a call was made, which has failed: what is asked again then is the same call."""
         place = asking.asked.place
         if place is not None:
             with self._lock:
-                _, counts = self._counts.get((place.thread, place.task), (None, Counter[bytes]()))
-                counts[asking.asked.call.fingerprint] -= 1
+                if attempt := self._attempts.get((place.thread, place.task)):
+                    attempt.counts[asking.asked.call.fingerprint] -= 1
 
     def _again(self, asking: Asking, person: Person | None) -> RecordedCall | None:
         """Return the answer that the same task of the same checkpoint got before.
