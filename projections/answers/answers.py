@@ -41,6 +41,7 @@ class NewAnswer:
         asks: Whether it ended with questions, and whose: see `RecordedCall`.
         numbers: The numbers of the questions that the tool asked, among those of its task.
         told: What a person had answered to these.
+        graphs: The numbers of the graphs that the tool ran, among those of its task.
     """
 
     asked: Asked
@@ -54,6 +55,7 @@ class NewAnswer:
     asks: str = ""
     numbers: Sequence[int] = ()
     told: Any = ()
+    graphs: Sequence[int] = ()
 
 
 class Answers:
@@ -93,6 +95,7 @@ class Answers:
             asks=new.asks,
             numbers=new.numbers,
             told=_packed(serializer, f"what a person told {call}", new.told) if new.numbers else None,
+            graphs=new.graphs,
         )
         cause = Cause(place.namespace, place.checkpoint, place.run, place.node, place.task, new.metadata)
         # It may be the first event of its thread: LangGraph saves beside the step.
@@ -205,6 +208,7 @@ def _call(thread: str, row: Row, cause: Cause, record: AnswerRecord, serializer:
         told=_loaded(record.told, serializer, thread, f"what {record.name} was told", row.version)
         if record.told
         else (),
+        graphs=record.graphs,
     )
 
 
@@ -232,6 +236,7 @@ def _located(thread: str, stream_id: int, version: int, cause: Cause, record: An
         record.failed,
         record.asks,
         record.numbers,
+        record.graphs,
     )
 
 

@@ -13,7 +13,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from concurrent.futures import Future
 from contextvars import ContextVar, Token
-from threading import Lock
+from threading import Lock, RLock
 from types import TracebackType
 from typing import Any, Self
 
@@ -27,18 +27,30 @@ class AtOnce:
     """
 
     def __init__(self) -> None:
-        self.lock = Lock()
+        self.lock = RLock()  # a call tells it by way of the call that makes it
         self.asked: list[tuple[Any, str]] = []
-        self._numbers: set[int] = set()
+        self._questions: set[int] = set()
+        self._graphs: set[int] = set()
         self._turns: list[Turn] = []
         self._of_turns = Lock()
 
+    def is_around(self) -> bool:
+        """Tell whether the program is within one of these calls: what is called there is a part of it."""
+        return _within.get() is self
+
     def free_number(self, least: int, taken: Collection[int]) -> int:
         """Return the number of a question of a call without a record: the first that no other call has."""
+        return self._free(self._questions, least, taken)
+
+    def free_graph(self, least: int, taken: Collection[int]) -> int:
+        """Return the number of a graph that a call runs for the first time: the first that no other call has."""
+        return self._free(self._graphs, least, taken)
+
+    def _free(self, given: set[int], least: int, taken: Collection[int]) -> int:
         with self.lock:
-            while least in self._numbers or least in taken:
+            while least in given or least in taken:
                 least += 1
-            self._numbers.add(least)
+            given.add(least)
             return least
 
     def address(self, answers: int) -> None:
@@ -86,7 +98,7 @@ class Turn:
         self.begins: Future[None] = Future()
         self.ends: Future[None] = Future()
         self._calls = calls
-        self._is_part = _within.get() is calls
+        self._is_part = calls.is_around()
         self._token: Token[AtOnce | None] | None = None
 
     def begin(self) -> None:

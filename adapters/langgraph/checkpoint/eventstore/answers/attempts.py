@@ -57,11 +57,19 @@ class Attempt:
         return perf_counter() - self._began
 
     def _came(self, error: BaseException | None) -> Outcome | None:
-        told, numbers = (self._person.told, self._person.numbers) if self._person else ([], [])
+        came = self._ended(error)
+        if came and self._person:
+            return came._replace(numbers=self._person.numbers, told=self._person.told, graphs=self._person.graphs)
+        return came
+
+    def _ended(self, error: BaseException | None) -> Outcome | None:
         if error is None:
-            return self.outcome and self.outcome._replace(numbers=numbers, told=told)
+            return self.outcome
         if isinstance(error, GraphInterrupt) and self._person:
-            return Outcome(values_of(error), asks=self._person.asker, numbers=numbers, told=told)
+            if self._person.is_of_a_part:  # what asks is the call that makes this one
+                self._session.uncount(self._asking)
+                return None
+            return Outcome(values_of(error), asks=self._person.asker)
         if isinstance(error, Exception) and not isinstance(error, GraphBubbleUp):
-            return Outcome(failure_of(error), failed=True, numbers=numbers, told=told)
+            return Outcome(failure_of(error), failed=True)
         return None

@@ -27,6 +27,8 @@ from projections.records.answers import ITSELF, WITHIN
 _SCRATCHPAD = "__pregel_scratchpad"
 # LangGraph's: takes what a task writes. What is written here last is what a task that asks has been told.
 _SEND = "__pregel_send"
+# LangGraph's: what a run is resumed with by the ids of questions.
+_RESUMED_BY_IDS = "__pregel_resume_map"
 NEVER_TOLD = 1 << 30
 """The number of a question that has no answer, whatever was told: it was for another one."""
 
@@ -39,12 +41,16 @@ class Person:
         at_once: The calls of tools that the task has under way.
 
     Attributes:
+        is_of_a_part: Whether another call of a tool makes this one. Then that one knows what was asked and told.
         numbers: The numbers of the questions that were asked: the places of their answers among those that the task
             was told.
+        graphs: The numbers of the graphs that were run, among those of the task: their namespaces end with these.
     """
 
     def __init__(self, options: Mapping[str, Any], at_once: AtOnce) -> None:
+        self.is_of_a_part = at_once.is_around()
         self.numbers: list[int] = []
+        self.graphs: list[int] = []
         self._at_once = at_once
         self._options = options
         self._config = ensure_config(options.get("config"))
@@ -53,7 +59,9 @@ class Person:
         self._write: Any = configurable.get(_SEND)
         self._told: list[int] = []
         self._as_recorded: deque[int] = deque()
+        self._graphs_as_recorded: deque[int] = deque()
         self._of_others: Collection[int] | None = None
+        self._graphs_of_others: Collection[int] = ()
         self._asks_itself = False
         self._is_for_another = False
 
@@ -62,9 +70,21 @@ class Person:
         """The options for the tool, or for what stands in for it: it is seen which questions these ask."""
         if self._pad is None:
             return self._options
-        watched = replace(self._pad, interrupt_counter=self._count, get_null_resume=self._newly_told)
+        watched = replace(
+            self._pad,
+            interrupt_counter=self._count,
+            get_null_resume=self._newly_told,
+            subgraph_counter=self._count_graph,
+        )
         configurable = {**_config.configurable(self._config), _SCRATCHPAD: watched, _SEND: self._send}
         return {**self._options, "config": {**self._config, "configurable": configurable}}
+
+    @property
+    def newest(self) -> int:
+        """The place of what this run was resumed with among all that the task is told."""
+        told = len(self._pad.resume) if self._pad is not None else 0
+        is_by_ids = _config.configurable(self._config).get(_RESUMED_BY_IDS)
+        return told - 1 if is_by_ids or self._all_told()[told:] == [] else told
 
     @property
     def told(self) -> list[Any]:
@@ -112,6 +132,11 @@ class Person:
         """Let a tool without a record count as LangGraph does, but for the numbers of other calls."""
         self._of_others = of_others
 
+    def count_graphs_as(self, numbers: Sequence[int], of_others: Collection[int]) -> None:
+        """Let the graphs that the tool runs go on from where they stood, and others begin in places of their own."""
+        self._graphs_as_recorded.extend(numbers)
+        self._graphs_of_others = of_others
+
     def be_asked(self, recorded: RecordedCall) -> None:
         """Take the answers, and ask what a recorded call asked.
 
@@ -120,6 +145,8 @@ class Person:
         """
         from langgraph.types import Interrupt, interrupt  # noqa: PLC0415 (a saver does without LangGraph itself)
 
+        for _ in recorded.graphs:
+            self._pad.subgraph_counter()  # for those that its task runs itself, which LangGraph counts
         while self._as_recorded:
             interrupt(None)
         if recorded.asks == ITSELF:
@@ -150,6 +177,8 @@ class Person:
         next_one = len(self._pad.resume)
         if self._as_recorded:
             number = self._as_recorded.popleft()
+        elif self.is_of_a_part:
+            number = counted
         elif self._of_others is not None:
             number = self._at_once.free_number(counted, self._of_others)
         else:
@@ -160,6 +189,15 @@ class Person:
         else:
             self._asks_itself = True
             self._is_for_another = number > next_one
+        return number
+
+    def _count_graph(self) -> int:
+        number: int = self._pad.subgraph_counter()
+        if self._graphs_as_recorded:
+            number = self._graphs_as_recorded.popleft()
+        elif not self.is_of_a_part:
+            number = self._at_once.free_graph(number, self._graphs_of_others)
+        self.graphs.append(number)
         return number
 
     def _newly_told(self, consume: bool = False) -> Any:

@@ -28,7 +28,7 @@ class Recording(Session):
     def answer(self, asking: Asking, person: Person | None = None) -> RecordedCall | None:
         """See `Session.answer`."""
         found = self._again(asking, person) if self._reuse else None
-        if found is None and person is not None and asking.place is not None:
+        if found is None and asking.place is not None and person is not None and not person.is_of_a_part:
             self._remind(asking.place, asking, person)
         return found
 
@@ -41,13 +41,17 @@ class Recording(Session):
         asked = self._knowing.questions(asking.thread, place)
         own = asked.get((asking.asked.call.fingerprint, asking.asked.number))
         waiting = [each for each in asked.values() if each.asks]
+        own_graphs = own.graphs if own else ()
+        person.count_graphs_as(own_graphs, {number for each in asked.values() for number in each.graphs})
         taken = {number for each in asked.values() for number in each.answered}
-        if not waiting and own is None:
-            person.count_on(taken)
-        elif not waiting or own is None or own is not self._shown(place, asking.thread, waiting):
+        shown = self._shown(place, asking.thread, waiting) if waiting else None
+        if (not waiting and own is None) or (waiting and shown is None and len(asked) == 1):
+            # Nothing of it was recorded, or it was told more when nobody recorded: LangGraph's own count is right.
+            person.count_on(taken if own is None else ())
+        elif own is None or own is not shown:
             person.hear_nothing_new(own.answered if own else ())
         elif own.asks == ITSELF:
-            person.count_as([*own.answered, max(own.numbers[-1], max(taken, default=-1) + 1)])
+            person.count_as([*own.answered, max(own.numbers[-1], max(taken, default=-1) + 1, person.newest)])
         else:
             person.count_as(own.answered)
 

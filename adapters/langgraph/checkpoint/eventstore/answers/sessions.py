@@ -77,6 +77,7 @@ class Outcome(NamedTuple):
         asks: Whether it ended with questions, and whose: see `RecordedCall`.
         numbers: The numbers of the questions that it asked itself.
         told: What a person had answered to these.
+        graphs: The numbers of the graphs that it ran, among those of its task.
     """
 
     answer: Any
@@ -85,6 +86,7 @@ class Outcome(NamedTuple):
     asks: str = ""
     numbers: Sequence[int] = ()
     told: Sequence[Any] = ()
+    graphs: Sequence[int] = ()
 
 
 class Beginning(NamedTuple):
@@ -214,7 +216,7 @@ class Session:
     def note(self, asking: Asking, came: Outcome, seconds: float, source: str | None = None) -> None:
         """Record what came of a call. When this returns, it is on disk."""
         if (came.failed or came.asks) and source is None:
-            self._uncount(asking)
+            self.uncount(asking)
         if asking.place is None:
             return
         new = NewAnswer(
@@ -229,6 +231,7 @@ class Session:
             came.asks,
             [*came.numbers],
             [*came.told],
+            [*came.graphs],
         )
         located = self._answers.record(asking.thread, new, self._saver.serde)
         self._knowing.note(asking.thread, located)
@@ -238,7 +241,7 @@ class Session:
     def take_over(self, asking: Asking, found: RecordedCall) -> None:
         """Record the answer of another task, or another thread, as the answer to a call."""
         source = found.source or found.thread
-        came = Outcome(found.answer, found.usage, found.failed, found.asks, found.numbers, found.told)
+        came = Outcome(found.answer, found.usage, found.failed, found.asks, found.numbers, found.told, found.graphs)
         self.note(asking, came, found.seconds, source)
 
     aanswer = twin(answer)
@@ -254,7 +257,7 @@ class Session:
             self._attempts.keep(key, attempt).counts[call.fingerprint] += 1
             return attempt.counts[call.fingerprint] - 1, attempt.at_once
 
-    def _uncount(self, asking: Asking) -> None:
+    def uncount(self, asking: Asking) -> None:
         """Forget that a call was made, which has failed: what is asked again then is the same call."""
         place = asking.asked.place
         if place is not None:
@@ -287,7 +290,7 @@ class Session:
         """Return a recorded call that answers one; `None` if it was erased meanwhile."""
         recorded = self._answers.read(located, self._saver.serde)
         if recorded is not None and not located.answers:
-            self._uncount(asking)
+            self.uncount(asking)
         return recorded
 
 
