@@ -20,6 +20,7 @@ from eventstore.recorders.pool import Lender, Pool
 from eventstore.recorders.postgres.connection import Connection, Preparing, conninfo
 from eventstore.recorders.postgres.errors import is_unprepared, lost, translated
 from eventstore.recorders.postgres.fast_statement import FastAppend, with_parts
+from eventstore.recorders.postgres.giving_way import not_giving_way
 from eventstore.recorders.postgres.listening import Notifier, PostgresListener, channel
 from eventstore.recorders.protocol import Append, InUse, Listener, Params, Rows, Session, Statement
 from eventstore.recorders.strangers import POSTGRES_SAVER, owner_of
@@ -236,6 +237,10 @@ class PostgresRecorder(ForkAware):
         return connection, answer
 
     def _again(self, operation: Callable[[], T], *, repeatable: bool) -> T:
+        """Do something, and again if it was not done, since the server gave precedence to another session."""
+        return not_giving_way(lambda: self._once_more(operation, repeatable=repeatable), self.where)
+
+    def _once_more(self, operation: Callable[[], T], *, repeatable: bool) -> T:
         """Do something, and once more on another connection, if it was not done: or perhaps was, and is repeatable."""
         try:
             return operation()
