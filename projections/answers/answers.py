@@ -42,6 +42,7 @@ class NewAnswer:
         numbers: The numbers of the questions that the tool asked, among those of its task.
         told: What a person had answered to these.
         graphs: The numbers of the graphs that the tool ran, among those of its task.
+        hands_over: Whether it ended its task with a `Command` to another graph, which is the answer.
     """
 
     asked: Asked
@@ -56,6 +57,7 @@ class NewAnswer:
     numbers: Sequence[int] = ()
     told: Any = ()
     graphs: Sequence[int] = ()
+    hands_over: bool = False
 
 
 class Answers:
@@ -96,6 +98,7 @@ class Answers:
             numbers=new.numbers,
             told=_packed(serializer, f"what a person told {call}", new.told) if new.numbers else None,
             graphs=new.graphs,
+            hands_over=new.hands_over,
         )
         cause = Cause(place.namespace, place.checkpoint, place.run, place.node, place.task, new.metadata)
         # It may be the first event of its thread: LangGraph saves beside the step.
@@ -209,6 +212,7 @@ def _call(thread: str, row: Row, cause: Cause, record: AnswerRecord, serializer:
         if record.told
         else (),
         graphs=record.graphs,
+        hands_over=record.hands_over,
     )
 
 

@@ -125,6 +125,7 @@ class RecordedCall(OnOneLine):
         numbers: The numbers of the questions that the tool asked, among those of its task.
         told: What a person had answered to these; the last one may have no answer.
         graphs: The numbers of the graphs that the tool ran, among those of its task.
+        hands_over: Whether it ended its task with a `Command` to another graph, which is the answer.
     """
 
     thread: str
@@ -145,6 +146,7 @@ class RecordedCall(OnOneLine):
     numbers: Sequence[int] = ()
     told: Any = ()
     graphs: Sequence[int] = ()
+    hands_over: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"

@@ -78,6 +78,7 @@ class Outcome(NamedTuple):
         numbers: The numbers of the questions that it asked itself.
         told: What a person had answered to these.
         graphs: The numbers of the graphs that it ran, among those of its task.
+        hands_over: Whether it ended its task with a `Command` to another graph, which is the answer.
     """
 
     answer: Any
@@ -87,6 +88,7 @@ class Outcome(NamedTuple):
     numbers: Sequence[int] = ()
     told: Sequence[Any] = ()
     graphs: Sequence[int] = ()
+    hands_over: bool = False
 
 
 class Beginning(NamedTuple):
@@ -232,6 +234,7 @@ class Session:
             [*came.numbers],
             [*came.told],
             [*came.graphs],
+            came.hands_over,
         )
         located = self._answers.record(asking.thread, new, self._saver.serde)
         self._knowing.note(asking.thread, located)
@@ -241,7 +244,16 @@ class Session:
     def take_over(self, asking: Asking, found: RecordedCall) -> None:
         """Record the answer of another task, or another thread, as the answer to a call."""
         source = found.source or found.thread
-        came = Outcome(found.answer, found.usage, found.failed, found.asks, found.numbers, found.told, found.graphs)
+        came = Outcome(
+            found.answer,
+            found.usage,
+            found.failed,
+            found.asks,
+            found.numbers,
+            found.told,
+            found.graphs,
+            found.hands_over,
+        )
         self.note(asking, came, found.seconds, source)
 
     aanswer = twin(answer)

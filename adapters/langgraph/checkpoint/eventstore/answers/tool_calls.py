@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from langchain_core.tools import BaseTool
+from langgraph.errors import ParentCommand
 from pydantic import ValidationError
 
 from langgraph.checkpoint.eventstore.answers.at_once import Turn
@@ -90,8 +91,12 @@ def ainvoke(original: Method) -> Method:
 
 
 def _stand_in(tool: BaseTool, recorded: RecordedCall, tool_input: Any, person: Person) -> BaseTool:
-    failure = _failure(tool, recorded, tool_input) if recorded.failed else None
-    output = None if recorded.failed else recorded.answer
+    failure: Exception | None = None
+    if recorded.hands_over:
+        failure = ParentCommand(recorded.answer)
+    elif recorded.failed:
+        failure = _failure(tool, recorded, tool_input)
+    output = recorded.answer if failure is None else None
 
     def asking() -> None:
         person.be_asked(recorded)
