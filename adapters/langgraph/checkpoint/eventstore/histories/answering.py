@@ -62,7 +62,7 @@ class Answered(Replaying):
         done again, or before it, of that which came when a person had told the same.
         """
         outcomes = self._matching.outcomes(located)
-        if person is None or not any(each.asks for each in outcomes):
+        if person is None or all(each.answers for each in outcomes):
             return super()._outcome(asking, located, person)
         read = [(each, found) for each in outcomes if (found := self._answers.read(each, self._saver.serde))]
         # A person's answers that are not as recorded, since they name what is new in each run, are the recorded ones.
