@@ -22,19 +22,21 @@ time is told so within some ten seconds."""
 _GAVE_WAY = ("40001", "40P01")
 
 
-def not_giving_way(operation: Callable[[], T], where: str) -> T:
+def not_giving_way(operation: Callable[[], T], where: str, mend: Callable[[psycopg.Error], None]) -> T:
     """Do something in a transaction of its own, and again while that is rolled back for another session's sake.
 
     Args:
         operation: What to do.
         where: The database, for messages.
+        mend: Sees to it that what has failed otherwise can be done once more, or raises the error.
     """
     for attempt in range(1, ATTEMPTS):
         try:
             return operation()
         except psycopg.Error as error:
             if error.sqlstate not in _GAVE_WAY or lost(error):
-                raise
+                mend(error)
+                break
             words = "%s gave precedence to another session (%s): trying again"
             found = {"store": where, "sqlstate": error.sqlstate, "attempt": attempt}
             tell(logging.DEBUG, "retry", words, where, type(error).__name__, **found)

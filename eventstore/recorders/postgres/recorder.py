@@ -151,12 +151,8 @@ class PostgresRecorder(ForkAware):
 
         A stream's first append is a transaction of its own kind: see `lock_empty_stream`.
         """
-        try:
-            return self._append(appends)
-        except psycopg.Error as error:
-            with translated(self.where):
-                self._mend(error, repeatable=False)
-                return self._append(appends)
+        with translated(self.where):
+            return self._again(lambda: self._append(appends), repeatable=False)
 
     def list_of(self, values: Sequence[int] | Sequence[str]) -> object:
         """See `Recorder.list_of`: an array."""
@@ -237,16 +233,8 @@ class PostgresRecorder(ForkAware):
         return connection, answer
 
     def _again(self, operation: Callable[[], T], *, repeatable: bool) -> T:
-        """Do something, and again if it was not done, since the server gave precedence to another session."""
-        return not_giving_way(lambda: self._once_more(operation, repeatable=repeatable), self.where)
-
-    def _once_more(self, operation: Callable[[], T], *, repeatable: bool) -> T:
-        """Do something, and once more on another connection, if it was not done: or perhaps was, and is repeatable."""
-        try:
-            return operation()
-        except psycopg.Error as error:
-            self._mend(error, repeatable=repeatable)
-        return operation()
+        """Do something, and again if it was not done: or perhaps was, on a connection that broke, and is repeatable."""
+        return not_giving_way(operation, self.where, lambda error: self._mend(error, repeatable=repeatable))
 
     def _mend(self, error: psycopg.Error, *, repeatable: bool) -> None:
         """See to it that what has failed can be done once more, or raise the error that it failed with."""
