@@ -15,8 +15,9 @@ from eventstore.events import Appended, Cause, Head, NewEvent
 from eventstore.reading.lineage import Span, ancestors_at
 from eventstore.reading.reader import Reader
 from eventstore.recorders import Recorder, Session
+from eventstore.recorders.standing_back import stand_back
 from eventstore.recorders.tables import LogTables, NewStream, StreamsTable
-from eventstore.writing.storing import ATTEMPTS, new_stream, stand_back
+from eventstore.writing.storing import ATTEMPTS, new_stream
 
 FORKED = "stream.forked"
 """The topic of a fork's first own event; its data is the msgpack map `{"parent": name, "version": version}`."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -20,10 +19,6 @@ from eventstore.telling import tell
 
 ATTEMPTS = 50
 """How often an append that other processes keep overtaking is decided, before it gives up."""
-
-# The longest time that an append stands back before it is tried again, so that those who overtake each other do not
-# keep in step.
-_STAND_BACK_SECONDS = 0.01
 
 
 class Storing:
@@ -107,11 +102,6 @@ class Storing:
 
     def _create(self, stream: NewStream, session: Session) -> None:
         self._tables.within(session).streams.create(stream)
-
-
-def stand_back() -> None:
-    """Let others go first, for a time that nobody else chooses, too."""
-    time.sleep(random.uniform(0, _STAND_BACK_SECONDS))  # noqa: S311 (nothing to guess here)
 
 
 def new_stream(

@@ -23,10 +23,11 @@ from eventstore.erasing import Changes, OpenLog
 from eventstore.errors import BusyError, ConflictError, ConnectionLostError, OvertakenError, UnavailableError
 from eventstore.events import Appended, Head
 from eventstore.recorders import Append, Session
+from eventstore.recorders.standing_back import stand_back
 from eventstore.telling import tell
 from eventstore.writing.deciding import Decide, Decision
 from eventstore.writing.pending import Batch, Pending, State
-from eventstore.writing.storing import ATTEMPTS, Storing, stand_back
+from eventstore.writing.storing import ATTEMPTS, Storing
 
 # Numbers of the times during which this process alone has moved a stream.
 _EPOCHS = count(1)

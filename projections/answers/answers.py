@@ -41,6 +41,8 @@ class NewAnswer:
         asks: Whether it ended with questions, and whose: see `RecordedCall`.
         numbers: The numbers of the questions that the tool asked, among those of its task.
         told: What a person had answered to these.
+        graphs: The numbers of the graphs that the tool ran, among those of its task.
+        hands_over: Whether it ended its task with a `Command` to another graph, which is the answer.
     """
 
     asked: Asked
@@ -54,6 +56,8 @@ class NewAnswer:
     asks: str = ""
     numbers: Sequence[int] = ()
     told: Any = ()
+    graphs: Sequence[int] = ()
+    hands_over: bool = False
 
 
 class Answers:
@@ -93,6 +97,8 @@ class Answers:
             asks=new.asks,
             numbers=new.numbers,
             told=_packed(serializer, f"what a person told {call}", new.told) if new.numbers else None,
+            graphs=new.graphs,
+            hands_over=new.hands_over,
         )
         cause = Cause(place.namespace, place.checkpoint, place.run, place.node, place.task, new.metadata)
         # It may be the first event of its thread: LangGraph saves beside the step.
@@ -205,6 +211,8 @@ def _call(thread: str, row: Row, cause: Cause, record: AnswerRecord, serializer:
         told=_loaded(record.told, serializer, thread, f"what {record.name} was told", row.version)
         if record.told
         else (),
+        graphs=record.graphs,
+        hands_over=record.hands_over,
     )
 
 
@@ -232,6 +240,7 @@ def _located(thread: str, stream_id: int, version: int, cause: Cause, record: An
         record.failed,
         record.asks,
         record.numbers,
+        record.graphs,
     )
 
 

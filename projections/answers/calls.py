@@ -124,6 +124,8 @@ class RecordedCall(OnOneLine):
             questions of a graph that it ran.
         numbers: The numbers of the questions that the tool asked, among those of its task.
         told: What a person had answered to these; the last one may have no answer.
+        graphs: The numbers of the graphs that the tool ran, among those of its task.
+        hands_over: Whether it ended its task with a `Command` to another graph, which is the answer.
     """
 
     thread: str
@@ -143,6 +145,8 @@ class RecordedCall(OnOneLine):
     asks: str = ""
     numbers: Sequence[int] = ()
     told: Any = ()
+    graphs: Sequence[int] = ()
+    hands_over: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -163,6 +167,7 @@ class Located:
         failed: Whether it failed.
         asks: Whether it ended with questions, and whose.
         numbers: The numbers of the questions that the tool asked.
+        graphs: The numbers of the graphs that it ran.
     """
 
     stream_id: int
@@ -175,6 +180,7 @@ class Located:
     failed: bool
     asks: str = ""
     numbers: Sequence[int] = ()
+    graphs: Sequence[int] = ()
 
     @property
     def answered(self) -> Sequence[int]:

@@ -49,6 +49,8 @@ class AnswerRecord:
         asks: The asker of questions with which the call ended, before it had an answer; empty: there were none.
         numbers: The numbers of the questions that it asked itself, among those of its task.
         told: What a person had answered to these, a list; `None`: nothing.
+        graphs: The numbers of the graphs that it ran, among those of its task.
+        hands_over: Whether it ended its task with a `Command` to another graph, which is the answer.
     """
 
     kind: str
@@ -66,13 +68,17 @@ class AnswerRecord:
     asks: str = ""
     numbers: Sequence[int] = ()
     told: Packed | None = None
+    graphs: Sequence[int] = ()
+    hands_over: bool = False
 
     def pack(self) -> bytes:
         """The event's data."""
         fields: list[Any] = [self.kind, self.name, self.fingerprint, self.number, self.step, self.path, self.failed]
         fields += [[*self.asked], [*self.answer], self.usage, self.seconds, self.source]
-        if self.asks or self.numbers:
+        if self.asks or self.numbers or self.graphs or self.hands_over:
             fields += [self.asks, [*self.numbers], self.told and [*self.told]]
+        if self.graphs or self.hands_over:
+            fields += [[*self.graphs], self.hands_over]
         return packed_fields(fields)
 
     @classmethod
@@ -83,15 +89,16 @@ class AnswerRecord:
             hold(*map(isinstance, fields, _TYPES))
             hold(len(fields[2]) == FINGERPRINT_BYTES)
             fields[7:9] = _packed(fields[7]), _packed(fields[8])
-            hold(fields[-3] in _ASKERS, are(fields[-2], int))
-            fields[-2:] = tuple(fields[-2]), fields[-1] and _packed(fields[-1])
+            asks, numbers, told, graphs, hands_over = fields[-len(_MORE) :]
+            hold(asks in _ASKERS, are(numbers, int), are(graphs, int))
+            fields[-len(_MORE) :] = asks, tuple(numbers), told and _packed(told), tuple(graphs), hands_over
             return cls(*fields)
 
 
 # In the order of the fields.
 _TYPES: tuple[Any, ...] = (str, str, bytes, int, int, str, bool, list, list, (dict, NONE), float, (str, NONE))
-_TYPES += (str, list, (list, NONE))
-_MORE: tuple[Any, ...] = ("", [], None)
+_TYPES += (str, list, (list, NONE), list, bool)
+_MORE: tuple[Any, ...] = ("", [], None, [], False)
 _ASKERS = ("", ITSELF, WITHIN)
 
 

@@ -20,6 +20,7 @@ from eventstore.recorders.pool import Lender, Pool
 from eventstore.recorders.postgres.connection import Connection, Preparing, conninfo
 from eventstore.recorders.postgres.errors import is_unprepared, lost, translated
 from eventstore.recorders.postgres.fast_statement import FastAppend, with_parts
+from eventstore.recorders.postgres.giving_way import not_giving_way
 from eventstore.recorders.postgres.listening import Notifier, PostgresListener, channel
 from eventstore.recorders.protocol import Append, InUse, Listener, Params, Rows, Session, Statement
 from eventstore.recorders.strangers import POSTGRES_SAVER, owner_of
@@ -146,12 +147,8 @@ class PostgresRecorder(ForkAware):
 
         A stream's first append is a transaction of its own kind: see `lock_empty_stream`.
         """
-        try:
-            return self._append(appends)
-        except psycopg.Error as error:
-            with translated(self.where):
-                self._mend(error, repeatable=False)
-                return self._append(appends)
+        with translated(self.where):
+            return self._again(lambda: self._append(appends), repeatable=False)
 
     def list_of(self, values: Sequence[int] | Sequence[str]) -> object:
         """See `Recorder.list_of`: an array."""
@@ -232,12 +229,8 @@ class PostgresRecorder(ForkAware):
         return connection, answer
 
     def _again(self, operation: Callable[[], T], *, repeatable: bool) -> T:
-        """Do something, and once more on another connection, if it was not done: or perhaps was, and is repeatable."""
-        try:
-            return operation()
-        except psycopg.Error as error:
-            self._mend(error, repeatable=repeatable)
-        return operation()
+        """Do something, and again if it was not done: or perhaps was, on a connection that broke, and is repeatable."""
+        return not_giving_way(operation, self.where, lambda error: self._mend(error, repeatable=repeatable))
 
     def _mend(self, error: psycopg.Error, *, repeatable: bool) -> None:
         """See to it that what has failed can be done once more, or raise the error that it failed with."""

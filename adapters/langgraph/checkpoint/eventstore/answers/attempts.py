@@ -6,9 +6,9 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from langgraph.errors import GraphBubbleUp, GraphInterrupt
+from langgraph.errors import GraphBubbleUp, GraphInterrupt, ParentCommand
 
-from langgraph.checkpoint.eventstore.answers.outcomes import failure_of
+from langgraph.checkpoint.eventstore.answers.outcomes import command_of, failure_of
 from langgraph.checkpoint.eventstore.answers.questions import Person, values_of
 from langgraph.checkpoint.eventstore.answers.sessions import Asking, Outcome, Session
 
@@ -16,9 +16,9 @@ from langgraph.checkpoint.eventstore.answers.sessions import Asking, Outcome, Se
 class Attempt:
     """A block in which a call goes out, for `with` and `async with`.
 
-    What the block leaves in `outcome` is recorded at its end; or else the error that ends it, or the question that
-    LangGraph carries to a person (`interrupt`). A task that is cancelled and a stream that is not read to its end are
-    no answers.
+    What the block leaves in `outcome` is recorded at its end; or else the error that ends it, the question that
+    LangGraph carries to a person (`interrupt`), or the `Command` that it carries to another graph. A task that is
+    cancelled and a stream that is not read to its end are no answers.
 
     Args:
         session: What is under way.
@@ -57,11 +57,21 @@ class Attempt:
         return perf_counter() - self._began
 
     def _came(self, error: BaseException | None) -> Outcome | None:
-        told, numbers = (self._person.told, self._person.numbers) if self._person else ([], [])
+        came = self._ended(error)
+        if came and self._person:
+            return came._replace(numbers=self._person.numbers, told=self._person.told, graphs=self._person.graphs)
+        return came
+
+    def _ended(self, error: BaseException | None) -> Outcome | None:
         if error is None:
-            return self.outcome and self.outcome._replace(numbers=numbers, told=told)
+            return self.outcome
         if isinstance(error, GraphInterrupt) and self._person:
-            return Outcome(values_of(error), asks=self._person.asker, numbers=numbers, told=told)
+            if self._person.is_of_a_part:  # what asks is the call that makes this one
+                self._session.uncount(self._asking)
+                return None
+            return Outcome(values_of(error), asks=self._person.asker)
+        if isinstance(error, ParentCommand) and self._person:
+            return Outcome(command_of(error), hands_over=True)
         if isinstance(error, Exception) and not isinstance(error, GraphBubbleUp):
-            return Outcome(failure_of(error), failed=True, numbers=numbers, told=told)
+            return Outcome(failure_of(error), failed=True)
         return None

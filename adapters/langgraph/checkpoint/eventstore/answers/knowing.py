@@ -28,7 +28,7 @@ class _Known:
 
     Attributes:
         by_task: By task, fingerprint and number: the last answer.
-        questions: By task, fingerprint and number: what the call had asked, in the order in which it did.
+        questions: By task, fingerprint and number: the last of the calls that asked, or ran a graph, in their order.
         read_at: The number of the load for which these were read from the log.
         left: The answers of a run that died, by the spot of the task.
         left_at: The number of the load for which these were read.
@@ -84,7 +84,7 @@ class Knowing:
                 by_task.setdefault(located.place.of_a_task, {})[located.fingerprint, located.number] = located
 
     def questions(self, thread: str, place: Place) -> Mapping[_Turn, Located]:
-        """Return what the calls of a task had asked when its checkpoint was loaded, by fingerprint and number."""
+        """Return the calls of a task that had asked, or run a graph, when its checkpoint was loaded, by their turns."""
         with self._lock:
             return self._of(thread).questions.get(place.of_a_task, {})
 
@@ -98,9 +98,9 @@ class Knowing:
                 task, turn = each.place.of_a_task, (each.fingerprint, each.number)
                 if each.answers:
                     known.by_task.setdefault(task, {})[turn] = each
-                if each.numbers:
-                    questions = known.questions.setdefault(task, {})
-                    questions.pop(turn, None)
+                questions = known.questions.setdefault(task, {})
+                questions.pop(turn, None)
+                if each.numbers or each.asks or each.graphs:
                     questions[turn] = each
 
     def _left_behind(self, thread: str, known: _Known) -> dict[tuple[str, int, str], dict[_Turn, Located]]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import reduce
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langchain_core.messages import AIMessage, BaseMessage, BaseMessageChunk, message_chunk_to_message
 from langchain_core.messages.ai import UsageMetadata, add_usage
 from langchain_core.outputs import ChatGeneration, LLMResult
 from langchain_core.tools import ToolException
+from langgraph.errors import ParentCommand
 
 from eventstore import RecordedFailureError
 from langgraph.checkpoint.eventstore.answers.inputs import plain_of
 from projections.answers.calls import RecordedCall
+
+if TYPE_CHECKING:
+    from langgraph.types import Command
 
 _TOOL_ERROR = f"{ToolException.__module__}.{ToolException.__qualname__}"
 
@@ -55,6 +60,18 @@ def usage_of(answer: Mapping[str, Any]) -> Mapping[str, Any] | None:
     total: UsageMetadata = reduce(add_usage, told)
     counted: dict[str, Any] = plain_of(total)
     return counted
+
+
+def command_of(handed_over: ParentCommand) -> Command[Any]:
+    """Return what is recorded of a `Command` that ends a task: it names its graph without the ids of this run's tasks.
+
+    LangGraph finds a graph by either name.
+    """
+    [command] = handed_over.args
+    if command.graph is None:
+        return command
+    names = [part.partition(":")[0] for part in command.graph.split("|") if not part.isdigit()]
+    return replace(command, graph="|".join(names))
 
 
 def failure_of(error: Exception) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from eventstore.tuples import NamedTuple
 from eventstore.workers import Workers, twin
 from langgraph.checkpoint.eventstore._loads import Loads
 from langgraph.checkpoint.eventstore._parts import SaverParts
+from langgraph.checkpoint.eventstore.answers.at_once import AtOnce
 from langgraph.checkpoint.eventstore.answers.knowing import Knowing
 from langgraph.checkpoint.eventstore.answers.places import Where, here
 from langgraph.checkpoint.eventstore.answers.questions import Person
@@ -42,12 +43,28 @@ class Asking(NamedTuple):
         place: The task that makes it, if the answer can be recorded: with a thread.
         thread: The thread.
         metadata: The caller's metadata.
+        at_once: The calls of tools that the task has under way.
     """
 
     asked: Asked
     place: Place | None
     thread: str
     metadata: Mapping[str, Any]
+    at_once: AtOnce
+
+
+class _Attempt(NamedTuple):
+    """An attempt at a task.
+
+    Attributes:
+        told_by: What tells it from any other.
+        counts: How often it has made each call.
+        at_once: The calls of tools that it has under way.
+    """
+
+    told_by: object
+    counts: Counter[bytes]
+    at_once: AtOnce
 
 
 class Outcome(NamedTuple):
@@ -60,6 +77,8 @@ class Outcome(NamedTuple):
         asks: Whether it ended with questions, and whose: see `RecordedCall`.
         numbers: The numbers of the questions that it asked itself.
         told: What a person had answered to these.
+        graphs: The numbers of the graphs that it ran, among those of its task.
+        hands_over: Whether it ended its task with a `Command` to another graph, which is the answer.
     """
 
     answer: Any
@@ -68,6 +87,8 @@ class Outcome(NamedTuple):
     asks: str = ""
     numbers: Sequence[int] = ()
     told: Sequence[Any] = ()
+    graphs: Sequence[int] = ()
+    hands_over: bool = False
 
 
 class Beginning(NamedTuple):
@@ -107,7 +128,7 @@ class Session:
         self._answers = Answers(saver.store)
         self._knowing = Knowing(self._answers, saver.loads, saver.checkpoints)
         self._lock = Lock()
-        self._counts: Recent[tuple[str | None, str], tuple[object, Counter[bytes]]] = Recent(_TASKS)
+        self._attempts: Recent[tuple[str | None, str], _Attempt] = Recent(_TASKS)
 
     @property
     def workers(self) -> Workers:
@@ -149,14 +170,15 @@ class Session:
         """Take note of a call that is made here and now: in this order identical calls are told apart."""
         where = here()
         if where is None:
-            return Asking(Asked(call, None, 0), None, "", {})
-        number = self._number(where, call)
+            return Asking(Asked(call, None, 0), None, "", {}, AtOnce())
+        number, at_once = self._count(where, call)
         recordable = where.place.thread is not None and where.checkpoints is self._saver.checkpoints
         return Asking(
             Asked(call, where.place, number),
             where.place if recordable else None,
             where.place.thread or "",
             where.metadata,
+            at_once,
         )
 
     # --- a run -------------------------------------------------------------------------------------------------------
@@ -196,7 +218,7 @@ class Session:
     def note(self, asking: Asking, came: Outcome, seconds: float, source: str | None = None) -> None:
         """Record what came of a call. When this returns, it is on disk."""
         if (came.failed or came.asks) and source is None:
-            self._uncount(asking)
+            self.uncount(asking)
         if asking.place is None:
             return
         new = NewAnswer(
@@ -211,6 +233,8 @@ class Session:
             came.asks,
             [*came.numbers],
             [*came.told],
+            [*came.graphs],
+            came.hands_over,
         )
         located = self._answers.record(asking.thread, new, self._saver.serde)
         self._knowing.note(asking.thread, located)
@@ -220,30 +244,38 @@ class Session:
     def take_over(self, asking: Asking, found: RecordedCall) -> None:
         """Record the answer of another task, or another thread, as the answer to a call."""
         source = found.source or found.thread
-        came = Outcome(found.answer, found.usage, found.failed, found.asks, found.numbers, found.told)
+        came = Outcome(
+            found.answer,
+            found.usage,
+            found.failed,
+            found.asks,
+            found.numbers,
+            found.told,
+            found.graphs,
+            found.hands_over,
+        )
         self.note(asking, came, found.seconds, source)
 
     aanswer = twin(answer)
     anote = twin(note)
 
-    def _number(self, where: Where, call: Call) -> int:
-        """Return how many such calls the task has made before, in this attempt."""
+    def _count(self, where: Where, call: Call) -> tuple[int, AtOnce]:
+        """Return how many such calls the task has made before, in this attempt, and what else it has under way."""
         key = (where.place.thread, where.place.task)
         with self._lock:
-            attempt, counts = self._counts.get(key, (None, Counter[bytes]()))
-            if attempt != where.attempt:
-                counts = Counter()
-            self._counts.keep(key, (where.attempt, counts))
-            counts[call.fingerprint] += 1
-            return counts[call.fingerprint] - 1
+            attempt = self._attempts.get(key)
+            if attempt is None or attempt.told_by != where.attempt:
+                attempt = _Attempt(where.attempt, Counter(), AtOnce())
+            self._attempts.keep(key, attempt).counts[call.fingerprint] += 1
+            return attempt.counts[call.fingerprint] - 1, attempt.at_once
 
-    def _uncount(self, asking: Asking) -> None:
+    def uncount(self, asking: Asking) -> None:
         """Forget that a call was made, which has failed: what is asked again then is the same call."""
         place = asking.asked.place
         if place is not None:
             with self._lock:
-                _, counts = self._counts.get((place.thread, place.task), (None, Counter[bytes]()))
-                counts[asking.asked.call.fingerprint] -= 1
+                if attempt := self._attempts.get((place.thread, place.task)):
+                    attempt.counts[asking.asked.call.fingerprint] -= 1
 
     def _again(self, asking: Asking, person: Person | None) -> RecordedCall | None:
         """Return the answer that the same task of the same checkpoint got before.
@@ -270,7 +302,7 @@ class Session:
         """Return a recorded call that answers one; `None` if it was erased meanwhile."""
         recorded = self._answers.read(located, self._saver.serde)
         if recorded is not None and not located.answers:
-            self._uncount(asking)
+            self.uncount(asking)
         return recorded
 
 

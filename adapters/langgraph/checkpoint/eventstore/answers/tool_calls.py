@@ -7,8 +7,10 @@ from functools import wraps
 from typing import Any
 
 from langchain_core.tools import BaseTool
+from langgraph.errors import ParentCommand
 from pydantic import ValidationError
 
+from langgraph.checkpoint.eventstore.answers.at_once import Turn
 from langgraph.checkpoint.eventstore.answers.attempts import Attempt
 from langgraph.checkpoint.eventstore.answers.inputs import tool_call
 from langgraph.checkpoint.eventstore.answers.outcomes import error_of
@@ -31,15 +33,18 @@ def run(original: Method) -> Method:
         if session is None:
             return original(self, tool_input, *args, **options)
         asking = session.asks(tool_call(self, tool_input, options.get("tool_call_id")))
-        person = Person(options)
-        if recorded := session.answer(asking, person):
-            stand_in = _stand_in(self, recorded, tool_input, person)
-            original(stand_in, asking.asked.call.asked["args"], *args, **person.options)
-            return recorded.answer
-        with Attempt(session, asking, person) as attempt:
-            output = original(self, tool_input, *args, **person.options)
-            attempt.outcome = Outcome(output)
-        return output
+        person = Person(options, asking.at_once)
+        with Turn(asking.at_once) as turn, person.asking():
+            recorded = session.answer(asking, person)
+            turn.begin()
+            if recorded:
+                stand_in = _stand_in(self, recorded, tool_input, person)
+                original(stand_in, asking.asked.call.asked["args"], *args, **person.options)
+                return recorded.answer
+            with Attempt(session, asking, person) as attempt:
+                output = original(self, tool_input, *args, **person.options)
+                attempt.outcome = Outcome(output)
+            return output
 
     return running
 
@@ -53,22 +58,45 @@ def arun(original: Method) -> Method:
         if session is None:
             return await original(self, tool_input, *args, **options)
         asking = session.asks(tool_call(self, tool_input, options.get("tool_call_id")))
-        person = Person(options)
-        if recorded := await session.aanswer(asking, person):
-            stand_in = _stand_in(self, recorded, tool_input, person)
-            await original(stand_in, asking.asked.call.asked["args"], *args, **person.options)
-            return recorded.answer
-        async with Attempt(session, asking, person) as attempt:
-            output = await original(self, tool_input, *args, **person.options)
-            attempt.outcome = Outcome(output)
-        return output
+        person = Person(options, asking.at_once)
+        async with Turn(asking.at_once) as turn:
+            with person.asking():
+                recorded = await session.aanswer(asking, person)
+                await turn.abegin()
+                if recorded:
+                    stand_in = _stand_in(self, recorded, tool_input, person)
+                    await original(stand_in, asking.asked.call.asked["args"], *args, **person.options)
+                    return recorded.answer
+                async with Attempt(session, asking, person) as attempt:
+                    output = await original(self, tool_input, *args, **person.options)
+                    attempt.outcome = Outcome(output)
+                return output
 
     return running
 
 
+def ainvoke(original: Method) -> Method:
+    """Wrap `ainvoke` of the classes whose tools, if they have no coroutine, are run by `invoke` in another thread.
+
+    There nobody could wait for the calls that are made at once. By `arun`, only what the tool does is in that thread.
+    """
+
+    @wraps(original)
+    async def invoking(self: BaseTool, input: Any, config: Any = None, **options: Any) -> Any:  # noqa: A002 (LangChain's name)
+        if under_way() is None:
+            return await original(self, input, config, **options)
+        return await BaseTool.ainvoke(self, input, config, **options)
+
+    return invoking
+
+
 def _stand_in(tool: BaseTool, recorded: RecordedCall, tool_input: Any, person: Person) -> BaseTool:
-    failure = _failure(tool, recorded, tool_input) if recorded.failed else None
-    output = None if recorded.failed else recorded.answer
+    failure: Exception | None = None
+    if recorded.hands_over:
+        failure = ParentCommand(recorded.answer)
+    elif recorded.failed:
+        failure = _failure(tool, recorded, tool_input)
+    output = recorded.answer if failure is None else None
 
     def asking() -> None:
         person.be_asked(recorded)

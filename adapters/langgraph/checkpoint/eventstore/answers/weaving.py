@@ -12,7 +12,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.llms import BaseLLM
-from langchain_core.tools import BaseTool
+from langchain_core.tools import BaseTool, StructuredTool, Tool
 
 from langgraph.checkpoint.eventstore.answers import beginnings, models, tool_calls
 
@@ -31,6 +31,8 @@ _METHODS: tuple[tuple[type, str, Wrap], ...] = (
     (BaseLLM, "astream", models.refused),
     (BaseTool, "run", tool_calls.run),
     (BaseTool, "arun", tool_calls.arun),
+    (StructuredTool, "ainvoke", tool_calls.ainvoke),
+    (Tool, "ainvoke", tool_calls.ainvoke),
 )
 
 _lock = Lock()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
 
 from eventstore import UnrecordedCallError
+from langgraph.checkpoint.eventstore.answers.inputs import plain_of
 from langgraph.checkpoint.eventstore.answers.questions import Person
 from langgraph.checkpoint.eventstore.answers.replays import Replaying
 from langgraph.checkpoint.eventstore.answers.sessions import AnsweringSaver, Asking
@@ -26,14 +27,18 @@ class Answered(Replaying):
     def __init__(self, saver: AnsweringSaver, thread: str, redact: Redact | None) -> None:
         super().__init__(saver, thread, "refuse")
         self._redact = redact
-
-        self._times: Counter[tuple[str | None, str, bytes, int, int]] = Counter()
+        self._since = 0
+        self._before: int | None = None
         self.refused_at: Place | None = None
 
     @property
     def refused(self) -> UnrecordedCallError | None:
         """The first call that the record did not have."""
         return self._refused
+
+    def run(self, since: int, before: int | None) -> None:
+        """Take note of the run that is done again: its events are of these versions; `None`: of all that follow."""
+        self._since, self._before = since, before
 
     def begin(self) -> None:
         """Read where the record is."""
@@ -53,29 +58,33 @@ class Answered(Replaying):
     def _outcome(self, asking: Asking, located: Located, person: Person | None) -> RecordedCall | None:
         """Return what comes of a call: the question that was asked where it stands, or what was answered then.
 
-        A task is run again after each question. Of all that came of its call, this is what came when a person had told
-        the same, and of that the first that did not come yet; in the end, the last.
+        A task is run again after each question. Of all that came of its call, this is what came last in the run that is
+        done again, or before it, of that which came when a person had told the same.
         """
         outcomes = self._matching.outcomes(located)
-        if person is None or not any(each.asks for each in outcomes):
+        if person is None or all(each.answers for each in outcomes):
             return super()._outcome(asking, located, person)
-        read = [(each, found) for each in outcomes if (found := self._read(asking, each))]
+        read = [(each, found) for each in outcomes if (found := self._answers.read(each, self._saver.serde))]
         # A person's answers that are not as recorded, since they name what is new in each run, are the recorded ones.
-        fitting = [(each, found) for each, found in read if person.has_told(each.answered, found.told)]
+        fitting = [(each, found) for each, found in read if person.has_told(each.answered, found.told)] or read
         most = max((len(each.answered) for each, _ in fitting), default=0)
-        came = [found for each, found in fitting or read if len(each.answered) == most]
+        came = [(each, found) for each, found in fitting if len(each.answered) == most]
         if not came:
             return None
-        place, call = asking.asked.place, asking.asked.call
-        key = (asking.thread, place.task if place else "", call.fingerprint, asking.asked.number, most)
-        with self._lock:
-            times = self._times[key]
-            self._times[key] += 1
-        found = came[min(times, len(came) - 1)]
+        came = [pair for pair in came if self._before is None or pair[1].version < self._before] or came[:1]
+        its, found = came[-1]
+        if not its.answers:
+            self.uncount(asking)
         person.count_as(found.numbers[:most])
-        if times and any(each.asks == WITHIN for each in came):
+        if self._has_told_within(found, [earlier for _, earlier in read if earlier.version < self._since]):
             person.drop_one()
         return found
+
+    def _has_told_within(self, found: RecordedCall, earlier: Sequence[RecordedCall]) -> bool:
+        """Tell whether the run was resumed with an answer for a graph within the tool: that does not ask it again."""
+        if not earlier or earlier[-1].asks != WITHIN:
+            return False
+        return found.asks != WITHIN or plain_of(found.answer) != plain_of(earlier[-1].answer)
 
     def _refuse(self, asked: Asked) -> UnrecordedCallError:
         if self._refused is None:

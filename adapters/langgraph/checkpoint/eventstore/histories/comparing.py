@@ -141,6 +141,8 @@ class Comparison:
                 reason = FAILS if not left else "it failed, and does not" if not right else "its error differs"
                 error = str((likes or liked)[0])
                 yield reason, {"details": error}
+            elif channel == INTERRUPT and _in_some_order(liked) == _in_some_order(likes):
+                continue  # tasks of a graph within, which came to ask at once
             elif channel == INTERRUPT:
                 reason = "it asks now" if not left else "it asked, and does not" if not right else "it asks another"
                 yield reason, {"difference": diff(_one(liked), _one(likes))}
@@ -209,6 +211,10 @@ def _made_at(pair: Pair) -> str:
 def _led_to_last(channel: str) -> tuple[bool, bool, str]:
     """Sort channels by what tells most: an error, the user's own, LangGraph's."""
     return channel != ERROR, channel.startswith((BRANCH, "__")), channel
+
+
+def _in_some_order(asked: list[Any]) -> list[str]:
+    return sorted(repr(each) for several in asked for each in several)
 
 
 def _one(values: list[Any]) -> Any:

@@ -190,6 +190,8 @@ class _Copy:
             asks=call.asks,
             numbers=call.numbers,
             told=told,
+            graphs=call.graphs,
+            hands_over=call.hands_over,
         )
 
 

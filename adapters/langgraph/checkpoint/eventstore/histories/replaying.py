@@ -244,6 +244,7 @@ class _Replay:
             if not made and _begins_anew(run) and number < len(runs) and _at(runs[number]) == _at(run):
                 continue  # it was killed before anything was on disk, or refused
             self._go_to(run)
+            self._session.run(run.version, runs[number].version if number < len(runs) else None)
             version = self._replay.version()
             self._failure = yield self._act(run)
             self._done += 1
