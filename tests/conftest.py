@@ -37,7 +37,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Every example opens files and databases on a machine that is busy with other tests: its time says nothing.
-settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=30)
+settings.register_profile("dev", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=25)
 settings.register_profile("ci", settings.get_profile("dev"), database=None, print_blob=True)
 settings.register_profile("fast", settings.get_profile("dev"), max_examples=5)
 settings.register_profile("long", settings.get_profile("dev"), max_examples=500, print_blob=True)
