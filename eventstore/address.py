@@ -135,10 +135,10 @@ def check_query(names: Iterable[str], theirs: Sequence[str] = ()) -> None:
     for name in names:
         if name not in known:
             meant = nearest(name, known)
-            wrong = f"option {name!r}: did you mean {meant!r}?" if meant else "option of a name in its query."
-            raise InvalidUrlError(
-                f"the URL has no {wrong} There are {', '.join(NAMES)}; write ? as %3F where it is part of a name"
-            )
+            wrong = "the URL's query has an unknown option."
+            if meant:
+                wrong = f"the URL has no option {name!r}: did you mean {meant!r}?"
+            raise InvalidUrlError(f"{wrong} There are {', '.join(NAMES)}; write ? as %3F where it is part of a name")
 
 
 def query_names(url: str) -> list[str]:

@@ -192,7 +192,7 @@ def test_an_address_that_is_none_is_refused_with_the_forms_that_are(url: str, fl
 
 @pytest.mark.parametrize("url", ["postgresql://localhost/db?no_such_option=1", "sqlite:///agents.db?mode=ro"])
 def test_an_option_that_is_none_is_refused_with_those_that_are(url: str, flavour: Flavour) -> None:
-    with pytest.raises(InvalidUrlError, match="There are schema, pool_size, "):
+    with pytest.raises(InvalidUrlError, match="There are migrate, schema, pool_size, "):
         open_saver(url, flavour)
 
 

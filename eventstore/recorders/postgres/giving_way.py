@@ -22,6 +22,11 @@ time is told so within some ten seconds."""
 _GAVE_WAY = ("40001", "40P01")
 
 
+def gave_way(error: psycopg.Error) -> bool:
+    """Return whether a transaction was rolled back for another session's sake, on a connection that is still there."""
+    return error.sqlstate in _GAVE_WAY and not lost(error)
+
+
 def not_giving_way(operation: Callable[[], T], where: str, mend: Callable[[psycopg.Error], None]) -> T:
     """Do something in a transaction of its own, and again while that is rolled back for another session's sake.
 
@@ -34,7 +39,7 @@ def not_giving_way(operation: Callable[[], T], where: str, mend: Callable[[psyco
         try:
             return operation()
         except psycopg.Error as error:
-            if error.sqlstate not in _GAVE_WAY or lost(error):
+            if not gave_way(error):
                 mend(error)
                 break
             words = "%s gave precedence to another session (%s): trying again"

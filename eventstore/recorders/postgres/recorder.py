@@ -20,7 +20,7 @@ from eventstore.recorders.pool import Lender, Pool
 from eventstore.recorders.postgres.connection import Connection, Preparing, conninfo
 from eventstore.recorders.postgres.errors import is_unprepared, lost, translated
 from eventstore.recorders.postgres.fast_statement import FastAppend, with_parts
-from eventstore.recorders.postgres.giving_way import not_giving_way
+from eventstore.recorders.postgres.giving_way import gave_way, not_giving_way
 from eventstore.recorders.postgres.listening import Notifier, PostgresListener, channel
 from eventstore.recorders.protocol import Append, InUse, Listener, Params, Rows, Session, Statement
 from eventstore.recorders.strangers import POSTGRES_SAVER, owner_of
@@ -147,8 +147,13 @@ class PostgresRecorder(ForkAware):
 
         A stream's first append is a transaction of its own kind: see `lock_empty_stream`.
         """
-        with translated(self.where):
-            return self._again(lambda: self._append(appends), repeatable=False)
+        try:
+            return self._append(appends)  # so that one which succeeds takes few calls of Python
+        except psycopg.Error as error:
+            with translated(self.where):
+                if not gave_way(error):
+                    self._mend(error, repeatable=False)
+                return self._again(lambda: self._append(appends), repeatable=False)
 
     def list_of(self, values: Sequence[int] | Sequence[str]) -> object:
         """See `Recorder.list_of`: an array."""
