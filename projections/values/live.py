@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from eventstore.forking import ForkAware
 from eventstore.tuples import NamedTuple
@@ -77,8 +77,8 @@ class LiveValues(ForkAware):
     def __init__(self, budget: int) -> None:
         self.budget = budget
         self._kept: OrderedDict[Slot | Space, tuple[Kept, int]] = OrderedDict()
-        # By the number of its stream, what follows it.
-        self._following: dict[int, dict[Space, Following]] = {}
+        # By the number of a stream, the places of what follows it.
+        self._following: dict[int, set[Space]] = {}
         self._memory = 0
         self._lock = threading.Lock()
         self.follow_forks()
@@ -100,10 +100,10 @@ class LiveValues(ForkAware):
     def replay(self, space: Space) -> Following | None:
         """Return the replay of a namespace, if it is kept."""
         with self._lock:
-            replay = self._following.get(space.stream_id, {}).get(space)
-            if replay is not None:
-                self._kept.move_to_end(space)
-            return replay
+            if space not in self._kept:
+                return None
+            self._kept.move_to_end(space)
+            return self._follower(space)
 
     def tell(self, stream_id: int, stored: Iterable[tuple[int, NewEvent, CheckpointRecord | WritesRecord]]) -> None:
         """Tell those that follow a stream of events that this process has stored.
@@ -115,7 +115,7 @@ class LiveValues(ForkAware):
         if stream_id not in self._following:  # most threads
             return
         with self._lock:
-            following = [*self._following.get(stream_id, {}).items()]
+            following = [(space, self._follower(space)) for space in self._following.get(stream_id, ())]
         recorded = [Recorded(version, event.cause, record, len(event.data)) for version, event, record in stored]
         for space, each in following:
             each.tell(recorded)
@@ -132,9 +132,7 @@ class LiveValues(ForkAware):
 
     def put(self, slot: Slot, value: Value) -> None:
         """Keep a value instead of what was there before, if it is not larger than the whole budget."""
-        memory = value.memory
-        with self._lock:
-            self._keep(slot, value, memory)
+        self.put_all({slot: value})
 
     def put_all(self, values: Mapping[Slot, Value]) -> None:
         """`put` for each of some values."""
@@ -148,8 +146,6 @@ class LiveValues(ForkAware):
         memory = replay.memory
         with self._lock:
             self._keep(space, replay, memory)
-            if space in self._kept:
-                self._following.setdefault(space.stream_id, {})[space] = replay
 
     def weigh(self, place: Slot | Space, kept: Kept) -> None:
         """Take note of what it takes by now, if it is still what is kept in that place."""
@@ -157,13 +153,7 @@ class LiveValues(ForkAware):
         with self._lock:
             known, before = self._kept.get(place, _NOTHING)
             if known is kept and memory != before:
-                if memory > self.budget:
-                    self._drop(place)
-                    return
-                self._kept[place] = (kept, memory)
-                self._kept.move_to_end(place)
-                self._memory += memory - before
-                self._fit()
+                self._keep(place, kept, memory)
 
     def drop(self, place: Slot | Space) -> None:
         """Discard what is kept in one place."""
@@ -186,19 +176,21 @@ class LiveValues(ForkAware):
         if memory > self.budget:
             return
         self._kept[place] = (kept, memory)
+        if isinstance(place, Space):
+            self._following.setdefault(place.stream_id, set()).add(place)
         self._memory += memory
-        self._fit()
-
-    def _fit(self) -> None:
         while self._memory > self.budget:
             self._drop(next(iter(self._kept)))
 
     def _drop(self, place: Slot | Space) -> None:
         self._memory -= self._kept.pop(place, _NOTHING)[1]
         if isinstance(place, Space) and (following := self._following.get(place.stream_id)):
-            following.pop(place, None)
+            following.discard(place)
             if not following:
                 del self._following[place.stream_id]
+
+    def _follower(self, space: Space) -> Following:
+        return cast("Following", self._kept[space][0])  # all that is kept in such a place follows its stream
 
 
 _NOTHING = (None, 0)

@@ -197,11 +197,6 @@ class MeasuringValues(LiveValues):
         self.measures.add("eventstore.cache.requests", {"eventstore.cache.result": "miss" if found is None else "hit"})
         return found
 
-    def put(self, slot: Slot, value: Value) -> None:
-        """See `LiveValues.put`."""
-        super().put(slot, value)
-        self._measure(slot, value)
-
     def put_all(self, values: Mapping[Slot, Value]) -> None:
         """See `LiveValues.put_all`."""
         super().put_all(values)
