@@ -50,8 +50,6 @@ _DICTIONARY = 1
 # Compressors are not safe to share between threads, and cost more to make than to use. Agents run on new threads each
 # time, so those that are not in use are kept for all threads, by the number of their dictionary.
 _SPARE = 16
-_compressors: dict[int, deque[zstandard.ZstdCompressor]] = {}
-_decompressors: dict[int, deque[zstandard.ZstdDecompressor]] = {}
 
 
 def seal(payload: bytes) -> bytes:
@@ -145,7 +143,7 @@ def _longest(envelope: bytes) -> int:
 
 
 def _compressed(dictionary: int, payload: bytes) -> bytes:
-    spare = _compressors.get(dictionary) or _compressors.setdefault(dictionary, deque(maxlen=_SPARE))
+    spare = _compressors(dictionary)
     try:
         compressor = spare.pop()  # in one step, which no other thread can come in between
     except IndexError:
@@ -161,7 +159,7 @@ def _decompressed(dictionary: int, frame: bytes, longest: int) -> bytes:
     known = _dictionary(dictionary)
     if (claimed := zstandard.frame_content_size(frame)) > longest:
         raise TooLargeError("a payload", claimed, longest)
-    spare = _decompressors.get(dictionary) or _decompressors.setdefault(dictionary, deque(maxlen=_SPARE))
+    spare = _decompressors(dictionary)
     try:
         decompressor = spare.pop()
     except IndexError:
@@ -169,6 +167,16 @@ def _decompressed(dictionary: int, frame: bytes, longest: int) -> bytes:
     payload = decompressor.decompress(frame)
     spare.append(decompressor)
     return payload
+
+
+@cache
+def _compressors(dictionary: int) -> deque[zstandard.ZstdCompressor]:  # noqa: ARG001 (the cache knows them by this)
+    return deque(maxlen=_SPARE)
+
+
+@cache
+def _decompressors(dictionary: int) -> deque[zstandard.ZstdDecompressor]:  # noqa: ARG001 (likewise)
+    return deque(maxlen=_SPARE)
 
 
 @cache
