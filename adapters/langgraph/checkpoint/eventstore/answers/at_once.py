@@ -131,9 +131,8 @@ class Turn:
     ) -> None:
         try:
             if self._token is not None and isinstance(error, Exception):
-                ends = asyncio.wrap_future(
-                    self.ends
-                )  # before: those that are let go at once go on in the order in which they wait
+                # Before it is over: those that are let go at once go on in the order in which they wait.
+                ends = asyncio.wrap_future(self.ends)
                 self._calls.after(self._be_over)
                 await ends
         finally:
