@@ -21,7 +21,9 @@ from eventstore import (
     from_environment,
 )
 from eventstore.address import options_of, parse
+from eventstore.environment import NAMES
 from langgraph.checkpoint.eventstore import EventStoreSaver, checkpointer
+from langgraph.checkpoint.eventstore._opening import TEXTS
 from projections import SnapshotPolicy
 from tests.support.saving import at, save
 
@@ -174,6 +176,10 @@ def test_the_options_of_a_saver_are_given_by_each_of_three_ways(
         with checkpointer(**given) if way == "variable" else EventStoreSaver.from_conn_string(told, **given) as saver:
             assert holds(saver), name
         environment(**{name.upper(): ""})
+
+
+def test_the_core_knows_the_names_of_all_that_a_saver_reads() -> None:
+    assert {*TEXTS} == {*NAMES}
 
 
 def test_a_saver_of_an_address_moves_from_the_one_that_its_url_names(url: str, tmp_path: Path) -> None:
